@@ -1,0 +1,70 @@
+//! One insert or delete. An op's ids all belong to the agent of the event that holds it.
+
+use crate::Id;
+
+/// Most ids that one delete may name.
+pub const MAX_DELETE_LEN: u64 = 100_000;
+
+/// Where an insert hangs in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Anchor {
+    /// `left: X`: a right child of X; `None` is the start of the document.
+    Left(Option<Id>),
+    /// `right: Y`: a left child of Y.
+    Right(Id),
+}
+
+impl Anchor {
+    /// The node named, unless it is the start of the document.
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Anchor::Left(id) => id.as_ref(),
+            Anchor::Right(id) => Some(id),
+        }
+    }
+}
+
+/// One edit. An op of n characters uses up the ids `seq … seq+n-1` of its event's agent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Puts `text` at `anchor`; each further character is the right child of the one before.
+    Insert {
+        /// The first character's number.
+        seq: u64,
+        /// Never empty.
+        text: String,
+        /// Where the first character hangs.
+        anchor: Anchor,
+    },
+    /// Marks `target … target+len-1` of one agent as deleted.
+    Delete {
+        /// The number of the first id that the delete itself uses up.
+        seq: u64,
+        /// The first id deleted.
+        target: Id,
+        /// How many, 1 to [`MAX_DELETE_LEN`].
+        len: u64,
+    },
+}
+
+impl Op {
+    /// The first id's number.
+    pub fn seq(&self) -> u64 {
+        match self {
+            Op::Insert { seq, .. } | Op::Delete { seq, .. } => *seq,
+        }
+    }
+
+    /// How many ids the op uses up: characters inserted, or ids named by a delete.
+    pub fn id_count(&self) -> u64 {
+        match self {
+            Op::Insert { text, .. } => text.chars().count() as u64,
+            Op::Delete { len, .. } => *len,
+        }
+    }
+
+    /// The last id's number plus one.
+    pub fn end(&self) -> u64 {
+        self.seq() + self.id_count()
+    }
+}
