@@ -1,0 +1,348 @@
+//! What a client sends, from the text of a frame to a checked message.
+
+use inklog_crdt::{Agent, Event, EventError, Op, Version};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::{ErrorCode, Refusal};
+use crate::limits::{CURSOR_LEN_MAX, FRAME_BYTES_MAX, PRESENCE_BYTES_MAX, REF_BYTES_MAX};
+use crate::{DocId, VersionMap, WireOp, version_from_wire};
+
+/// How a client wants a document's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateFormat {
+    /// As ops that rebuild it.
+    #[default]
+    Ops,
+    /// As the binary state of `inklog-crdt`, in base64.
+    Binary,
+}
+
+/// One message of a client.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientMessage {
+    /// `JOIN_DOC`: show me the document and what happens to it.
+    JoinDoc {
+        /// Which document.
+        doc: DocId,
+        /// How to send its state.
+        format: StateFormat,
+        /// Where the client stood, if it knows the document.
+        cursor: Option<String>,
+    },
+    /// `SEND_OP` with an event.
+    SendEvent {
+        /// Which document.
+        doc: DocId,
+        /// The event.
+        event: Event,
+    },
+    /// `SEND_OP` with a single op, whose place in the chain the server finds.
+    SendOp {
+        /// Which document.
+        doc: DocId,
+        /// Whose op it is.
+        agent: Agent,
+        /// The op.
+        op: Op,
+    },
+    /// `SYNC_STATE`: what did I miss?
+    SyncState {
+        /// Which document.
+        doc: DocId,
+        /// Where the client stood.
+        cursor: Option<String>,
+        /// With a cursor, what came since; without, all that the client has.
+        version: Option<Version>,
+        /// How to send the state, should it come to that.
+        format: StateFormat,
+    },
+    /// `PRESENCE`: where I am.
+    Presence {
+        /// Which document.
+        doc: DocId,
+        /// Whose presence.
+        agent: Agent,
+        /// The application's JSON, as it was written; `None` takes it away.
+        state: Option<String>,
+    },
+    /// `LEAVE_DOC`.
+    LeaveDoc {
+        /// Which document.
+        doc: DocId,
+    },
+    /// `PING`.
+    Ping,
+}
+
+/// A message, and the `ref` that its direct answers echo.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The message's `ref`.
+    pub reference: Option<Value>,
+    /// The message.
+    pub message: ClientMessage,
+}
+
+/// The fields of all messages, none read further than the message needs. `ops` stay raw, so that a
+/// broken op is told apart from a broken frame.
+#[derive(Deserialize)]
+struct Frame<'a> {
+    action: Option<Value>,
+    #[serde(rename = "ref", default, deserialize_with = "present")]
+    reference: Option<Value>,
+    #[serde(rename = "docId")]
+    doc_id: Option<Value>,
+    agent: Option<Value>,
+    after: Option<Value>,
+    #[serde(borrow)]
+    ops: Option<&'a RawValue>,
+    #[serde(borrow)]
+    op: Option<&'a RawValue>,
+    format: Option<Value>,
+    cursor: Option<Value>,
+    version: Option<Value>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    state: Option<&'a RawValue>,
+}
+
+fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
+
+impl Request {
+    /// Reads a frame's text. A refusal carries the frame's `ref` and `docId` where they could be read.
+    pub fn parse(text: &str) -> Result<Request, Refusal> {
+        if text.len() > FRAME_BYTES_MAX {
+            let message = format!("a frame is at most {FRAME_BYTES_MAX} bytes, this one has {}", text.len());
+            return Err(Refusal::new(ErrorCode::TooLarge, message));
+        }
+        let frame: Frame = serde_json::from_str(text).map_err(|error| {
+            Refusal::new(ErrorCode::BadJson, format!("the frame is not a JSON object: {error}"))
+        })?;
+        let reference = frame.reference.clone();
+        if reference.as_ref().is_some_and(|r| r.to_string().len() > REF_BYTES_MAX) {
+            return Err(bad_request(format!("ref is at most {REF_BYTES_MAX} bytes of JSON")));
+        }
+        let doc_id = frame.doc_id.as_ref().and_then(Value::as_str).map(str::to_owned);
+        match frame.message() {
+            Ok(message) => Ok(Request { reference, message }),
+            Err(refusal) => Err(Refusal { reference, doc_id, ..refusal }),
+        }
+    }
+}
+
+impl Frame<'_> {
+    fn message(self) -> Result<ClientMessage, Refusal> {
+        let action = match &self.action {
+            Some(Value::String(action)) => action.as_str(),
+            _ => return Err(Refusal::new(ErrorCode::UnknownAction, "a message needs an action, a string")),
+        };
+        match action {
+            "JOIN_DOC" => Ok(ClientMessage::JoinDoc {
+                doc: self.doc()?,
+                format: self.format()?,
+                cursor: self.cursor()?,
+            }),
+            "SEND_OP" => self.send_op(),
+            "SYNC_STATE" => Ok(ClientMessage::SyncState {
+                doc: self.doc()?,
+                cursor: self.cursor()?,
+                version: self.version()?,
+                format: self.format()?,
+            }),
+            "PRESENCE" => self.presence(),
+            "LEAVE_DOC" => Ok(ClientMessage::LeaveDoc { doc: self.doc()? }),
+            "PING" => Ok(ClientMessage::Ping),
+            other => {
+                let shown: String = other.chars().take(40).collect();
+                Err(Refusal::new(ErrorCode::UnknownAction, format!("there is no action {shown:?}")))
+            }
+        }
+    }
+
+    fn send_op(self) -> Result<ClientMessage, Refusal> {
+        let doc = self.doc()?;
+        match (self.ops, self.op) {
+            (Some(ops), None) => {
+                let agent = self.agent()?;
+                let after = self
+                    .after
+                    .as_ref()
+                    .and_then(Value::as_u64)
+                    .ok_or_else(|| bad_request("after is missing, or not a number of at least 0"))?;
+                let ops: Vec<WireOp> = serde_json::from_str(ops.get()).map_err(bad_op)?;
+                let ops = ops.into_iter().map(|op| own_op(op, &agent)).collect::<Result<Vec<Op>, _>>()?;
+                let event = Event::new(agent, after, ops).map_err(refuse_event)?;
+                Ok(ClientMessage::SendEvent { doc, event })
+            }
+            (None, Some(op)) => {
+                let op: WireOp = serde_json::from_str(op.get()).map_err(bad_op)?;
+                let (agent, op) = op.into_op().map_err(bad_op)?;
+                // Whatever its place in the chain will be, the op itself must be sound.
+                Event::new(agent.clone(), 0, vec![op.clone()]).map_err(refuse_event)?;
+                Ok(ClientMessage::SendOp { doc, agent, op })
+            }
+            _ => Err(bad_request("SEND_OP has either ops (with agent and after) or op")),
+        }
+    }
+
+    fn presence(self) -> Result<ClientMessage, Refusal> {
+        let state = self.state.ok_or_else(|| bad_request("PRESENCE needs a state, an object or null"))?.get();
+        if state.len() > PRESENCE_BYTES_MAX {
+            let message =
+                format!("a presence state is at most {PRESENCE_BYTES_MAX} bytes, this one has {}", state.len());
+            return Err(Refusal::new(ErrorCode::TooLarge, message));
+        }
+        let state = match state {
+            "null" => None,
+            // Read once more, so that what others get is sound JSON.
+            object if object.starts_with('{') => {
+                serde_json::from_str::<Value>(object).map_err(|e| bad_request(format!("state: {e}")))?;
+                Some(object.to_owned())
+            }
+            _ => return Err(bad_request("a presence state is an object or null")),
+        };
+        Ok(ClientMessage::Presence { doc: self.doc()?, agent: self.agent()?, state })
+    }
+
+    fn doc(&self) -> Result<DocId, Refusal> {
+        let name =
+            self.doc_id.as_ref().and_then(Value::as_str).ok_or_else(|| bad_request("docId is missing"))?;
+        DocId::new(name).map_err(|error| bad_request(error.to_string()))
+    }
+
+    fn agent(&self) -> Result<Agent, Refusal> {
+        let name =
+            self.agent.as_ref().and_then(Value::as_str).ok_or_else(|| bad_request("agent is missing"))?;
+        Agent::new(name).map_err(|error| bad_request(error.to_string()))
+    }
+
+    fn format(&self) -> Result<StateFormat, Refusal> {
+        match self.format.as_ref() {
+            None | Some(Value::Null) => Ok(StateFormat::Ops),
+            Some(format) => StateFormat::deserialize(format)
+                .map_err(|_| bad_request(r#"format is "ops" or "binary""#)),
+        }
+    }
+
+    fn cursor(&self) -> Result<Option<String>, Refusal> {
+        match self.cursor.as_ref() {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(cursor)) if cursor.len() <= CURSOR_LEN_MAX => Ok(Some(cursor.clone())),
+            Some(_) => Err(bad_request("a cursor is a string that the server sent")),
+        }
+    }
+
+    fn version(&self) -> Result<Option<Version>, Refusal> {
+        match self.version.as_ref() {
+            None | Some(Value::Null) => Ok(None),
+            Some(version) => VersionMap::deserialize(version)
+                .ok()
+                .and_then(|map| version_from_wire(&map).ok())
+                .map(Some)
+                .ok_or_else(|| bad_request("a version is an object of agents and the ends of their chains")),
+        }
+    }
+}
+
+/// In an event every op is the event's agent's.
+fn own_op(op: WireOp, agent: &Agent) -> Result<Op, Refusal> {
+    let (owner, op) = op.into_op().map_err(bad_op)?;
+    if owner != *agent {
+        let message = format!("op {owner}-{} is not {agent}'s", op.seq());
+        return Err(Refusal::new(ErrorCode::BadOp, message));
+    }
+    Ok(op)
+}
+
+fn refuse_event(error: EventError) -> Refusal {
+    let code = match &error {
+        EventError::BelowAfter(_) => ErrorCode::BadChain,
+        _ => ErrorCode::BadOp,
+    };
+    Refusal::new(code, error.to_string())
+}
+
+fn bad_request(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::BadRequest, message)
+}
+
+fn bad_op(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(ErrorCode::BadOp, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> ErrorCode {
+        Request::parse(text).expect_err(text).code
+    }
+
+    #[test]
+    fn every_message_of_the_design_is_read() {
+        for text in [
+            r#"{"action":"JOIN_DOC","docId":"d"}"#,
+            r#"{"action":"JOIN_DOC","docId":"d","format":"binary","cursor":"x-1","ref":7,"new":{}}"#,
+            r#"{"action":"SEND_OP","docId":"d","agent":"a","after":0,"ops":[{"type":"insert","id":"a-0","text":"x","left":null}]}"#,
+            r#"{"action":"SEND_OP","docId":"d","op":{"type":"insert","id":"user-123-170000000","char":"A","left":"node-456"}}"#,
+            r#"{"action":"SYNC_STATE","docId":"d","cursor":"x-1","version":{"a":3}}"#,
+            r#"{"action":"PRESENCE","docId":"d","agent":"a","state":{"x":1}}"#,
+            r#"{"action":"PRESENCE","docId":"d","agent":"a","state":null}"#,
+            r#"{"action":"LEAVE_DOC","docId":"d"}"#,
+            r#"{"action":"PING"}"#,
+        ] {
+            assert!(Request::parse(text).is_ok(), "{text}: {:?}", Request::parse(text));
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_code() {
+        let send = |ops: &str| {
+            format!(r#"{{"action":"SEND_OP","docId":"d","agent":"a","after":5,"ops":{ops}}}"#)
+        };
+        assert_eq!(code("hello"), ErrorCode::BadJson);
+        assert_eq!(code("[1]"), ErrorCode::BadJson);
+        assert_eq!(code("{}"), ErrorCode::UnknownAction);
+        assert_eq!(code(r#"{"action":"DANCE"}"#), ErrorCode::UnknownAction);
+        assert_eq!(code(r#"{"action":"JOIN_DOC"}"#), ErrorCode::BadRequest);
+        assert_eq!(code(r#"{"action":"JOIN_DOC","docId":".."}"#), ErrorCode::BadRequest);
+        assert_eq!(code(r#"{"action":"SEND_OP","docId":"d"}"#), ErrorCode::BadRequest);
+        assert_eq!(code(&send("[]")), ErrorCode::BadOp);
+        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-4","text":"x","left":null}]"#)), ErrorCode::BadChain);
+        assert_eq!(code(&send(r#"[{"type":"insert","id":"b-5","text":"x","left":null}]"#)), ErrorCode::BadOp);
+        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-5","text":"","left":null}]"#)), ErrorCode::BadOp);
+        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-5","text":"\ud800","left":null}]"#)), ErrorCode::BadOp);
+        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-5","text":"x","left":"a-5"}]"#)), ErrorCode::BadOp);
+        assert_eq!(code(&send(r#"[{"type":"delete","id":"a-5","target":"b-0","len":100001}]"#)), ErrorCode::BadOp);
+        assert_eq!(
+            code(&send(
+                r#"[{"type":"insert","id":"a-5","text":"xy","left":null},{"type":"delete","id":"a-6","target":"b-0"}]"#
+            )),
+            ErrorCode::BadOp
+        );
+        assert_eq!(code(&"x".repeat(FRAME_BYTES_MAX + 1)), ErrorCode::TooLarge);
+        assert_eq!(code(r#"{"action":"PRESENCE","docId":"d","agent":"a"}"#), ErrorCode::BadRequest);
+        let big = format!(
+            r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{{"x":"{}"}}}}"#,
+            "y".repeat(PRESENCE_BYTES_MAX)
+        );
+        assert_eq!(code(&big), ErrorCode::TooLarge);
+    }
+
+    #[test]
+    fn a_delete_of_exactly_the_limit_passes() {
+        let text = r#"{"action":"SEND_OP","docId":"d","agent":"a","after":0,"ops":[{"type":"delete","id":"a-0","target":"b-0","len":100000}]}"#;
+        assert!(Request::parse(text).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_echoes_ref_and_doc() {
+        let refusal = Request::parse(r#"{"action":"SEND_OP","docId":"d","ref":"r1"}"#).unwrap_err();
+        assert_eq!(refusal.reference, Some(Value::from("r1")));
+        assert_eq!(refusal.doc_id.as_deref(), Some("d"));
+    }
+}

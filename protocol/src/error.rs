@@ -1,0 +1,116 @@
+//! What a client is told when something cannot be done.
+//!
+//! | code | meaning | retry |
+//! |---|---|---|
+//! | `bad_json` | the frame is not a JSON object | no |
+//! | `unknown_action` | no `action`, or one that this server does not know | no |
+//! | `bad_request` | a field of the message is missing or malformed | no |
+//! | `bad_op` | an op breaks a rule of its own: empty text, foreign id, overlapping ids, … | no |
+//! | `bad_chain` | an op's ids lie below the event's `after` | no |
+//! | `too_large` | something is over a limit | no |
+//! | `conflict` | the log holds another event at this place of the agent's chain, or the place is compacted | no |
+//! | `not_joined` | the connection has not joined the document | no |
+//! | `unauthorized` | there is no valid identity | no |
+//! | `forbidden` | the identity may not do this | no |
+//! | `rate_limited` | too much at once | yes |
+//! | `unavailable` | a store does not answer; it may or may not have happened | yes |
+//! | `internal` | a bug of ours | yes |
+//!
+//! `retry: true` means: the same again after a pause.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ServerMessage;
+
+/// The code of an `ERROR`; the table is in the module's documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the table above says it once
+pub enum ErrorCode {
+    BadJson,
+    UnknownAction,
+    BadRequest,
+    BadOp,
+    BadChain,
+    TooLarge,
+    Conflict,
+    NotJoined,
+    Unauthorized,
+    Forbidden,
+    RateLimited,
+    Unavailable,
+    Internal,
+}
+
+impl ErrorCode {
+    /// All codes, in the order of the table.
+    pub const ALL: [ErrorCode; 13] = [
+        ErrorCode::BadJson,
+        ErrorCode::UnknownAction,
+        ErrorCode::BadRequest,
+        ErrorCode::BadOp,
+        ErrorCode::BadChain,
+        ErrorCode::TooLarge,
+        ErrorCode::Conflict,
+        ErrorCode::NotJoined,
+        ErrorCode::Unauthorized,
+        ErrorCode::Forbidden,
+        ErrorCode::RateLimited,
+        ErrorCode::Unavailable,
+        ErrorCode::Internal,
+    ];
+
+    /// Whether the same message may succeed after a pause.
+    pub fn retry(self) -> bool {
+        matches!(self, ErrorCode::RateLimited | ErrorCode::Unavailable | ErrorCode::Internal)
+    }
+}
+
+/// An `ERROR` in the making: what is wrong with a message, and the fields that tell its sender which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The code.
+    pub code: ErrorCode,
+    /// One line for a person: what happened and what to do.
+    pub message: String,
+    /// The message's `ref`, when it had one.
+    pub reference: Option<Value>,
+    /// The document meant, as the client wrote it.
+    pub doc_id: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal that names no message yet.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: message.into(), reference: None, doc_id: None }
+    }
+
+    /// The message to send.
+    pub fn into_message(self) -> ServerMessage {
+        ServerMessage::Error {
+            code: self.code,
+            retry: self.code.retry(),
+            message: self.message,
+            doc_id: self.doc_id,
+            reference: self.reference,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_lists_every_code_with_its_retry() {
+        let source = include_str!("error.rs");
+        for code in ErrorCode::ALL {
+            let name = serde_json::to_value(code).unwrap();
+            let name = name.as_str().unwrap();
+            let row = source.lines().find(|line| line.starts_with(&format!("//! | `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} is not in the table"));
+            assert_eq!(row.ends_with("| yes |"), code.retry(), "{name}");
+        }
+    }
+}

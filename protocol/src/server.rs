@@ -1,0 +1,209 @@
+//! What the server sends.
+
+use std::collections::BTreeMap;
+
+use inklog_crdt::{Agent, Event, EventError, IdError, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ErrorCode, OpError, StateFormat, WireOp};
+
+/// A version as JSON: `{agent: end}`.
+pub type VersionMap = BTreeMap<String, u64>;
+
+/// Writes a version.
+pub fn version_to_wire(version: &Version) -> VersionMap {
+    version.iter().map(|(agent, end)| (agent.as_str().to_owned(), end)).collect()
+}
+
+/// Reads a version; the names must be agents.
+pub fn version_from_wire(map: &VersionMap) -> Result<Version, IdError> {
+    map.iter().map(|(name, end)| Ok((Agent::new(name)?, *end))).collect()
+}
+
+/// An event and when the log took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// The event.
+    pub event: Event,
+    /// Milliseconds since the epoch.
+    pub at: u64,
+}
+
+/// An event as it travels: `{"agent","after","ops","at"}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WireEvent {
+    /// Whose.
+    pub agent: String,
+    /// The end of the agent's previous event.
+    pub after: u64,
+    /// The ops.
+    pub ops: Vec<WireOp>,
+    /// When the log took it, ms since the epoch.
+    pub at: u64,
+}
+
+/// Why an event from the wire cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireEventError {
+    /// An op.
+    #[error(transparent)]
+    Op(#[from] OpError),
+    /// The agent's name.
+    #[error(transparent)]
+    Agent(#[from] IdError),
+    /// The ops together.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// An op of somebody else.
+    #[error("the event of {0} holds an op of {1}")]
+    ForeignOp(Agent, Agent),
+}
+
+impl WireEvent {
+    /// Writes an event.
+    pub fn new(logged: &LoggedEvent) -> WireEvent {
+        let event = &logged.event;
+        WireEvent {
+            agent: event.agent().as_str().to_owned(),
+            after: event.after(),
+            ops: event.ops().iter().map(|op| WireOp::from_op(event.agent(), op)).collect(),
+            at: logged.at,
+        }
+    }
+
+    /// Reads an event.
+    pub fn into_event(self) -> Result<LoggedEvent, WireEventError> {
+        let agent = Agent::new(&self.agent)?;
+        let mut ops = Vec::with_capacity(self.ops.len());
+        for op in self.ops {
+            let (owner, op) = op.into_op()?;
+            if owner != agent {
+                return Err(WireEventError::ForeignOp(agent, owner));
+            }
+            ops.push(op);
+        }
+        Ok(LoggedEvent { event: Event::new(agent, self.after, ops)?, at: self.at })
+    }
+}
+
+/// One message of the server; `action` names it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+pub enum ServerMessage {
+    /// A part of a document's state; parts come in any order and are merged when all are there.
+    DocState {
+        /// [`crate::limits::PROTOCOL_VERSION`].
+        protocol: u32,
+        /// Which document.
+        doc_id: String,
+        /// The same for all parts of one state.
+        state_id: String,
+        /// How the base is written.
+        format: StateFormat,
+        /// 1 … `parts`.
+        part: u32,
+        /// How many.
+        parts: u32,
+        /// `ops`: ops that rebuild the base, anchors before their users.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ops: Vec<WireOp>,
+        /// `ops`: this part's slice of the base's version.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        version: VersionMap,
+        /// `binary`: this part's slice of the base64 of the base's encoded state.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+        /// Events beyond the base; some may still wait.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        events: Vec<WireEvent>,
+        /// Where this state stands, in the last part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+        /// The request's `ref`.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Value>,
+    },
+    /// Events that the client missed.
+    OpReplay {
+        /// [`crate::limits::PROTOCOL_VERSION`].
+        protocol: u32,
+        /// Which document.
+        doc_id: String,
+        /// 1 … `parts`.
+        part: u32,
+        /// How many.
+        parts: u32,
+        /// The events.
+        events: Vec<WireEvent>,
+        /// Where the client stands when it has all parts; in the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+        /// The request's `ref`.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Value>,
+    },
+    /// Events of others, as they come.
+    RemoteOp {
+        /// Which document.
+        doc_id: String,
+        /// The events.
+        events: Vec<WireEvent>,
+    },
+    /// The event is durable.
+    OpAck {
+        /// Which document.
+        doc_id: String,
+        /// Whose event.
+        agent: String,
+        /// The event's `after`.
+        after: u64,
+        /// The event's end.
+        end: u64,
+        /// The request's `ref`.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Value>,
+    },
+    /// Where another client is; `null` when it is gone.
+    RemotePresence {
+        /// Which document.
+        doc_id: String,
+        /// Whose presence.
+        agent: String,
+        /// The application's JSON.
+        state: Option<Value>,
+    },
+    /// The answer to `PING`.
+    Pong {
+        /// The request's `ref`.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Value>,
+    },
+    /// Something could not be done.
+    Error {
+        /// Which kind.
+        code: ErrorCode,
+        /// One line for a person.
+        message: String,
+        /// Whether the same again after a pause may work.
+        retry: bool,
+        /// The document meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        doc_id: Option<String>,
+        /// The request's `ref`.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Value>,
+    },
+}
+
+impl ServerMessage {
+    /// The frame's text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("messages hold nothing that JSON cannot")
+    }
+
+    /// Reads a frame's text.
+    pub fn parse(text: &str) -> Result<ServerMessage, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
