@@ -1,1 +1,36 @@
-//! TODO
+//! The stores of Inklog behind traits, and what is derived from them.
+//!
+//! The **op log** ([`OpLog`], DynamoDB) is the truth: an event is acknowledged when it is in there.
+//! The **catalogue** ([`Catalogue`], DynamoDB) knows the documents, their newest snapshot and what is
+//! compacted; **objects** ([`Objects`], S3) hold snapshots and history segments. All else may be lost
+//! at any moment: the **live state** ([`LiveState`], Redis or memory) that readers join from, the
+//! **connections** and their **presence** ([`Connections`], [`Presence`], Redis or memory), and the
+//! **push** to connections ([`Push`], API Gateway).
+//!
+//! [`document`] puts them together: replaying the log, rebuilding and folding the live state. Every
+//! step of it is a call of one of these traits, and clock and randomness are handed in ([`Clock`],
+//! [`Entropy`]), so that a simulator can stop a process between any two steps.
+#![deny(missing_docs)]
+
+pub mod catalogue;
+pub mod config;
+pub mod connections;
+pub mod document;
+mod env;
+mod error;
+mod keys;
+pub mod live;
+pub mod log;
+pub mod objects;
+pub mod push;
+mod record;
+
+pub use catalogue::Catalogue;
+pub use connections::{ConnectionId, Connections, Presence};
+pub use env::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use error::StoreError;
+pub use live::LiveState;
+pub use log::OpLog;
+pub use objects::Objects;
+pub use push::{Push, PushError};
+pub use record::{LogRecord, decode_logged, encode_logged};

@@ -1,0 +1,51 @@
+//! What can go wrong with a store.
+
+use inklog_crdt::DecodeError;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// A store's answer when it could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store refused or did not answer. The call **may have happened**; doing it again is safe,
+    /// for every step of Inklog is idempotent.
+    #[error("{store} does not answer: {source}")]
+    Unavailable {
+        /// Which store: "DynamoDB", "Redis", "S3".
+        store: &'static str,
+        /// What its client said.
+        #[source]
+        source: Source,
+    },
+    /// Something was written by a newer Inklog: hold, and retry after an upgrade.
+    #[error("{what}: {error}")]
+    Newer {
+        /// Which item.
+        what: String,
+        /// Which versions.
+        error: DecodeError,
+    },
+    /// Something that was stored cannot be read.
+    #[error("{what} is damaged: {reason}")]
+    Damaged {
+        /// Which item or object.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// A store that does not answer.
+    pub fn unavailable(store: &'static str, source: impl Into<Source>) -> StoreError {
+        StoreError::Unavailable { store, source: source.into() }
+    }
+
+    /// A stored thing that does not decode.
+    pub fn undecodable(what: impl Into<String>, error: DecodeError) -> StoreError {
+        match error {
+            DecodeError::Newer { .. } => StoreError::Newer { what: what.into(), error },
+            error => StoreError::Damaged { what: what.into(), reason: error.to_string() },
+        }
+    }
+}
