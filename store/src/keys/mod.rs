@@ -1,0 +1,3 @@
+//! Every name that Inklog gives to something in a store. One file a store.
+
+pub mod redis;
