@@ -24,6 +24,9 @@ pub mod log;
 pub mod objects;
 pub mod push;
 mod record;
+mod redis_client;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use catalogue::Catalogue;
 pub use connections::{ConnectionId, Connections, Presence};
@@ -34,3 +37,4 @@ pub use log::OpLog;
 pub use objects::Objects;
 pub use push::{Push, PushError};
 pub use record::{LogRecord, decode_logged, encode_logged};
+pub use redis_client::RedisClient;

@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 use inklog_crdt::Agent;
 use inklog_protocol::DocId;
+use inklog_protocol::limits::CONNECTION_TTL;
 
 use crate::StoreError;
 
@@ -15,6 +16,11 @@ pub mod redis;
 /// API Gateway's name of a connection.
 pub type ConnectionId = String;
 
+/// A connection that was last seen before this moment has lapsed.
+fn connection_limit_ms(now_ms: u64) -> u64 {
+    now_ms.saturating_sub(CONNECTION_TTL.as_millis() as u64)
+}
+
 /// The connections of all documents. Times are ms since the epoch.
 #[async_trait]
 pub trait Connections: Send + Sync {
@@ -22,7 +28,7 @@ pub trait Connections: Send + Sync {
     async fn register(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<(), StoreError>;
 
     /// The document's connections that have not lapsed
-    /// ([`inklog_protocol::limits::CONNECTION_TTL`]); lapsed ones are removed on the way.
+    /// ([`CONNECTION_TTL`]); lapsed ones are removed on the way.
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError>;
 
     /// Whether the connection is registered with the document and has not lapsed.
@@ -31,7 +37,7 @@ pub trait Connections: Send + Sync {
     /// Takes the connection out of one document.
     async fn remove(&self, doc: &DocId, connection: &str) -> Result<(), StoreError>;
 
-    /// The documents that the connection is registered with.
+    /// The documents that the connection is registered with; it may have lapsed in some of them.
     async fn docs_of(&self, connection: &str) -> Result<Vec<DocId>, StoreError>;
 }
 

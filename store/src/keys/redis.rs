@@ -1,1 +1,68 @@
-//! The keys in Redis.
+//! Every key in Redis. All keys of a document carry the hash tag `{doc}`, so that a cluster keeps
+//! them in one slot and one script may touch them all; a document's id holds no braces.
+
+use inklog_protocol::DocId;
+
+/// The record of a document's live state.
+///
+/// - Value: a hash; its fields are described in `live/redis/scripts/prelude.lua`
+/// - Mutable, by scripts only
+/// - Lives for `LIVE_STATE_TTL` after the last use, with the tail and the pieces
+pub(crate) fn record(doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}")
+}
+
+/// The tail of a document's live state.
+///
+/// - Value: a list of [`crate::encode_logged`] bytes, in order of arrival
+/// - Appended to, and trimmed at its head
+/// - Lives as long as the record
+pub(crate) fn tail(doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:t")
+}
+
+/// A piece of a base: the encoded state and the events that waited, cut at `BASE_PIECE_BYTES_MAX`.
+/// `prelude.lua` builds the same name.
+///
+/// - Value: a string
+/// - Never changed; deleted when another base takes the place of this one
+/// - Written with a time to live of minutes, then lives as long as the record that names it
+pub(crate) fn piece(doc: &DocId, generation: &str, index: usize) -> String {
+    format!("inklog:{{{doc}}}:b:{generation}:{index}")
+}
+
+/// The connections of a document.
+///
+/// - Value: a sorted set, member the connection, score when it was last seen (ms since the epoch)
+/// - Mutable
+/// - Lives for `CONNECTION_TTL` after the last registration
+pub(crate) fn connections(doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:c")
+}
+
+/// The documents of a connection; it lies outside any document's hash tag.
+///
+/// - Value: a sorted set, member the document's id, score when it was registered there
+/// - Mutable
+/// - Lives for `CONNECTION_TTL` after the connection's last registration
+pub(crate) fn connection_docs(connection: &str) -> String {
+    format!("inklog-conn:{{{connection}}}")
+}
+
+/// The presence shown in a document.
+///
+/// - Value: a hash, field the agent, value `<length of the connection's name> <connection><state>`
+/// - Mutable
+/// - Lives for `CONNECTION_TTL` after the last change, so that what expires can still be told
+pub(crate) fn presence(doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:p")
+}
+
+/// When the presence of each agent in a document expires.
+///
+/// - Value: a sorted set, member the agent, score ms since the epoch
+/// - Mutable
+/// - Lives as long as the presence
+pub(crate) fn presence_expiry(doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:x")
+}

@@ -1,1 +1,237 @@
-//! (skeleton)
+//! The live state in memory, for `inklog dev` and for tests.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use inklog_protocol::limits::{LIVE_STATE_TTL, TAIL_KEPT_BYTES};
+use inklog_protocol::{DocId, LoggedEvent};
+
+use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
+use crate::{Clock, StoreError, encode_logged};
+
+/// The live state of all documents in this process. What expires does so by the clock given.
+pub struct MemoryLiveState {
+    clock: Arc<dyn Clock>,
+    // No method awaits anything while it holds this: each is one atomic step.
+    docs: Mutex<HashMap<DocId, Document>>,
+}
+
+struct Document {
+    tail: String,
+    /// Offset of the first of `events`.
+    first: u64,
+    events: VecDeque<Entry>,
+    base: Option<NewBase>,
+    /// Offset up to which the base has taken in the tail.
+    folded: u64,
+    /// Bytes of the events before and from `folded` on: together all of the tail.
+    kept: u64,
+    unfolded: u64,
+    /// The rebuild under way.
+    nonce: Option<String>,
+    expires_ms: u64,
+}
+
+struct Entry {
+    event: LoggedEvent,
+    /// As stored in Redis, so that both implementations fold and trim alike.
+    bytes: u64,
+}
+
+impl Document {
+    fn new(tail: &str) -> Document {
+        Document {
+            tail: tail.to_owned(),
+            first: 0,
+            events: VecDeque::new(),
+            base: None,
+            folded: 0,
+            kept: 0,
+            unfolded: 0,
+            nonce: None,
+            expires_ms: 0,
+        }
+    }
+
+    fn next(&self) -> u64 {
+        self.first + self.events.len() as u64
+    }
+
+    fn cursor(&self, offset: u64) -> Cursor {
+        Cursor { tail: self.tail.clone(), offset }
+    }
+
+    fn from(&self, offset: u64) -> impl Iterator<Item = &Entry> {
+        self.events.range((offset - self.first) as usize..)
+    }
+
+    fn tag(&self) -> Option<BaseTag> {
+        let base = self.base.as_ref()?;
+        Some(BaseTag { generation: base.generation.clone(), folded: self.cursor(self.folded) })
+    }
+
+    /// Whether the base is this very one, put in by a call whose answer was lost.
+    fn has(&self, base: &NewBase) -> bool {
+        self.base.as_ref().is_some_and(|current| current.generation == base.generation)
+    }
+
+    /// Takes folded events away from the head until few enough are kept.
+    fn trim(&mut self) {
+        while self.kept > TAIL_KEPT_BYTES as u64 && self.first < self.folded {
+            let Some(entry) = self.events.pop_front() else { break };
+            self.first += 1;
+            self.kept -= entry.bytes;
+        }
+    }
+}
+
+impl MemoryLiveState {
+    /// Nothing yet.
+    pub fn new(clock: Arc<dyn Clock>) -> MemoryLiveState {
+        MemoryLiveState { clock, docs: Mutex::default() }
+    }
+
+    /// Forgets all documents, as a Redis that is flushed or lost does.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DocId, Document>> {
+        self.docs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a step on the document, which lives on if the step has used it.
+    fn on<T>(&self, doc: &DocId, step: impl FnOnce(&mut Document) -> Option<T>) -> Option<T> {
+        let now_ms = self.clock.now_ms();
+        let mut docs = self.lock();
+        let document = docs.get_mut(doc).filter(|document| now_ms < document.expires_ms)?;
+        let answer = step(document)?;
+        document.expires_ms = now_ms + LIVE_STATE_TTL.as_millis() as u64;
+        Some(answer)
+    }
+
+    /// [`MemoryLiveState::on`], after beginning the document if there is none.
+    fn on_some<T>(&self, doc: &DocId, tail: &str, step: impl FnOnce(&mut Document) -> T) -> T {
+        let now_ms = self.clock.now_ms();
+        let mut docs = self.lock();
+        if docs.get(doc).is_none_or(|document| document.expires_ms <= now_ms) {
+            // Rare enough to look for others that have expired.
+            docs.retain(|_, document| now_ms < document.expires_ms);
+            docs.insert(doc.clone(), Document::new(tail));
+        }
+        let document = docs.get_mut(doc).expect("it was put there");
+        document.expires_ms = now_ms + LIVE_STATE_TTL.as_millis() as u64;
+        step(document)
+    }
+}
+
+#[async_trait]
+impl LiveState for MemoryLiveState {
+    async fn append(
+        &self,
+        doc: &DocId,
+        events: &[LoggedEvent],
+        fresh_tail: &str,
+    ) -> Result<TailStatus, StoreError> {
+        let entry = |event: &LoggedEvent| {
+            let bytes = encode_logged(event).len() as u64;
+            Entry { event: event.clone(), bytes }
+        };
+        let entries: Vec<Entry> = events.iter().map(entry).collect();
+        Ok(self.on_some(doc, fresh_tail, |document| {
+            document.unfolded += entries.iter().map(|entry| entry.bytes).sum::<u64>();
+            document.events.extend(entries);
+            TailStatus {
+                has_base: document.base.is_some(),
+                base_bytes: document.base.as_ref().map_or(0, |base| base.state.len() as u64),
+                unfolded_bytes: document.unfolded,
+            }
+        }))
+    }
+
+    async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
+        Ok(self.on(doc, |document| {
+            let base = document.base.as_ref()?;
+            let tail = document.from(document.folded).map(|entry| entry.event.clone());
+            Some(LiveDoc {
+                tag: document.tag()?,
+                base: base.state.clone(),
+                events: base.waiting.iter().cloned().chain(tail).collect(),
+                cursor: document.cursor(document.next()),
+            })
+        }))
+    }
+
+    async fn since(
+        &self,
+        doc: &DocId,
+        cursor: &Cursor,
+    ) -> Result<Option<(Vec<LoggedEvent>, Cursor)>, StoreError> {
+        Ok(self.on(doc, |document| {
+            let kept = document.first..=document.next();
+            if cursor.tail != document.tail || !kept.contains(&cursor.offset) {
+                return None;
+            }
+            let events = document.from(cursor.offset).map(|entry| entry.event.clone()).collect();
+            Some((events, document.cursor(document.next())))
+        }))
+    }
+
+    async fn fold(
+        &self,
+        doc: &DocId,
+        read: &BaseTag,
+        folded_to: &Cursor,
+        base: NewBase,
+    ) -> Result<bool, StoreError> {
+        let folded = self.on(doc, |document| {
+            if document.has(&base) {
+                return Some(());
+            }
+            let takes_in = document.folded..=document.next();
+            let current = document.tag().as_ref() == Some(read) && folded_to.tail == document.tail;
+            if !current || !takes_in.contains(&folded_to.offset) {
+                return None;
+            }
+            let unfolded = document.from(folded_to.offset).map(|entry| entry.bytes).sum();
+            document.kept += document.unfolded - unfolded;
+            document.unfolded = unfolded;
+            document.folded = folded_to.offset;
+            document.base = Some(base);
+            // A rebuild that reads the log now would miss what this fold trims.
+            document.nonce = None;
+            document.trim();
+            Some(())
+        });
+        Ok(folded.is_some())
+    }
+
+    async fn begin_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
+        self.on_some(doc, nonce, |document| document.nonce = Some(nonce.to_owned()));
+        Ok(())
+    }
+
+    async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
+        let committed = self.on(doc, |document| {
+            if document.has(&base) {
+                return Some(());
+            }
+            if document.nonce.as_deref() != Some(nonce) || document.base.is_some() {
+                return None;
+            }
+            document.base = Some(base);
+            document.folded = document.first;
+            document.unfolded += document.kept;
+            document.kept = 0;
+            document.nonce = None;
+            Some(())
+        });
+        Ok(committed.is_some())
+    }
+
+    async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {
+        self.lock().remove(doc);
+        Ok(())
+    }
+}

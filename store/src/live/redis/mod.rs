@@ -1,0 +1,210 @@
+//! The live state in Redis. Every method is one script, which is Redis's atomic step; only the
+//! pieces of a new base are written before, under a name of their own.
+//!
+//! The scripts and the fields of a document's record are explained in `scripts/prelude.lua`, the
+//! keys in `keys/redis.rs`.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ::redis::{Script, ScriptInvocation};
+use async_trait::async_trait;
+use inklog_crdt::{DecodeError, MAX_SEQ};
+use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, LIVE_STATE_TTL, TAIL_KEPT_BYTES};
+use inklog_protocol::{DocId, LoggedEvent};
+
+use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
+use crate::keys::redis as keys;
+use crate::{RedisClient, StoreError, decode_logged, encode_logged};
+
+mod waiting;
+
+/// Pieces of a base that no swap has taken up are gone after this.
+const LOOSE_PIECE_TTL: Duration = Duration::from_secs(10 * 60);
+
+macro_rules! script {
+    ($name:literal) => {
+        LazyLock::new(|| {
+            Script::new(concat!(
+                include_str!("scripts/prelude.lua"),
+                include_str!(concat!("scripts/", $name))
+            ))
+        })
+    };
+}
+
+static APPEND: LazyLock<Script> = script!("append.lua");
+static READ: LazyLock<Script> = script!("read.lua");
+static SINCE: LazyLock<Script> = script!("since.lua");
+static FOLD: LazyLock<Script> = script!("fold.lua");
+static BEGIN_REBUILD: LazyLock<Script> = script!("begin_rebuild.lua");
+static COMMIT_REBUILD: LazyLock<Script> = script!("commit_rebuild.lua");
+static DROP_DOC: LazyLock<Script> = script!("drop_doc.lua");
+
+/// What `read.lua` answers: generation, tail, folded, next, bytes of the state, pieces, events.
+type ReadReply = (String, String, u64, u64, usize, Vec<Vec<u8>>, Vec<Vec<u8>>);
+
+/// The live state in a Redis, made from one log.
+#[derive(Clone)]
+pub struct RedisLiveState {
+    client: RedisClient,
+    log_name: String,
+    ttl: Duration,
+}
+
+impl RedisLiveState {
+    /// Live state made from the log of this name: what another log has left in the same Redis is
+    /// never served.
+    pub fn new(client: RedisClient, log_name: impl Into<String>) -> RedisLiveState {
+        RedisLiveState { client, log_name: log_name.into(), ttl: LIVE_STATE_TTL }
+    }
+
+    /// [`RedisLiveState::new`] on a connection of its own; the server must answer.
+    pub async fn connect(url: &str, log_name: impl Into<String>) -> Result<RedisLiveState, StoreError> {
+        Ok(RedisLiveState::new(RedisClient::connect(url).await?, log_name))
+    }
+
+    /// With another life of idle documents than [`LIVE_STATE_TTL`].
+    pub fn with_ttl(self, ttl: Duration) -> RedisLiveState {
+        RedisLiveState { ttl, ..self }
+    }
+
+    fn call<'a>(&self, script: &'a Script, doc: &DocId) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.key(keys::record(doc)).key(keys::tail(doc));
+        call.arg(&self.log_name).arg(self.ttl.as_millis() as u64);
+        call
+    }
+
+    /// Writes the new base's pieces, and names them to the script that will swap them in.
+    async fn put_pieces(
+        &self,
+        doc: &DocId,
+        call: &mut ScriptInvocation<'_>,
+        base: NewBase,
+    ) -> Result<(), StoreError> {
+        let mut bytes = base.state;
+        let state_len = bytes.len();
+        waiting::write(&base.waiting, &mut bytes);
+        let pieces = bytes.chunks(BASE_PIECE_BYTES_MAX);
+        call.arg(&base.generation).arg(pieces.len()).arg(bytes.len()).arg(state_len);
+        for (index, piece) in pieces.enumerate() {
+            let mut set = ::redis::cmd("SET");
+            set.arg(keys::piece(doc, &base.generation, index)).arg(piece);
+            set.arg("PX").arg(LOOSE_PIECE_TTL.as_millis() as u64);
+            let () = self.client.query(&set).await?;
+        }
+        Ok(())
+    }
+
+    /// What cannot be decoded is a miss: drops the document, so that a rebuild decides. What a newer
+    /// Inklog wrote stays.
+    async fn miss_if_damaged<T>(
+        &self,
+        doc: &DocId,
+        decoded: Result<T, DecodeError>,
+    ) -> Result<Option<T>, StoreError> {
+        match decoded.map_err(|error| StoreError::undecodable(format!("live state of {doc}"), error)) {
+            Ok(decoded) => Ok(Some(decoded)),
+            Err(StoreError::Damaged { what, reason }) => {
+                tracing::warn!(%doc, reason, "{what} is damaged: dropping it");
+                self.drop_doc(doc).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl LiveState for RedisLiveState {
+    async fn append(
+        &self,
+        doc: &DocId,
+        events: &[LoggedEvent],
+        fresh_tail: &str,
+    ) -> Result<TailStatus, StoreError> {
+        let mut call = self.call(&APPEND, doc);
+        call.arg(fresh_tail);
+        for event in events {
+            call.arg(encode_logged(event));
+        }
+        let (unfolded_bytes, base_bytes): (u64, Option<u64>) = self.client.eval(&call).await?;
+        Ok(TailStatus { has_base: base_bytes.is_some(), base_bytes: base_bytes.unwrap_or(0), unfolded_bytes })
+    }
+
+    async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
+        let reply: Option<ReadReply> = self.client.eval(&self.call(&READ, doc)).await?;
+        let Some((generation, tail, folded, next, state_len, pieces, tail_events)) = reply else {
+            return Ok(None);
+        };
+        let mut base = pieces.concat();
+        let waiting = base.split_off(state_len.min(base.len()));
+        let decoded = waiting::read(&waiting).and_then(|mut events| {
+            events.extend(decode_all(&tail_events)?);
+            Ok(events)
+        });
+        let live_doc = self.miss_if_damaged(doc, decoded).await?.map(|events| LiveDoc {
+            tag: BaseTag { generation, folded: Cursor { tail: tail.clone(), offset: folded } },
+            base,
+            events,
+            cursor: Cursor { tail, offset: next },
+        });
+        Ok(live_doc)
+    }
+
+    async fn since(
+        &self,
+        doc: &DocId,
+        cursor: &Cursor,
+    ) -> Result<Option<(Vec<LoggedEvent>, Cursor)>, StoreError> {
+        // Scripts count in doubles, which are exact up to here; no tail is that long.
+        if cursor.offset > MAX_SEQ {
+            return Ok(None);
+        }
+        let mut call = self.call(&SINCE, doc);
+        call.arg(&cursor.tail).arg(cursor.offset);
+        let reply: Option<(u64, Vec<Vec<u8>>)> = self.client.eval(&call).await?;
+        let Some((next, events)) = reply else { return Ok(None) };
+        let events = self.miss_if_damaged(doc, decode_all(&events)).await?;
+        Ok(events.map(|events| (events, Cursor { tail: cursor.tail.clone(), offset: next })))
+    }
+
+    async fn fold(
+        &self,
+        doc: &DocId,
+        read: &BaseTag,
+        folded_to: &Cursor,
+        base: NewBase,
+    ) -> Result<bool, StoreError> {
+        if folded_to.tail != read.folded.tail {
+            return Ok(false);
+        }
+        let mut call = self.call(&FOLD, doc);
+        self.put_pieces(doc, &mut call, base).await?;
+        call.arg(&read.generation).arg(&read.folded.tail).arg(read.folded.offset);
+        call.arg(folded_to.offset).arg(TAIL_KEPT_BYTES);
+        self.client.eval(&call).await
+    }
+
+    async fn begin_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
+        let mut call = self.call(&BEGIN_REBUILD, doc);
+        call.arg(nonce);
+        self.client.eval(&call).await
+    }
+
+    async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
+        let mut call = self.call(&COMMIT_REBUILD, doc);
+        self.put_pieces(doc, &mut call, base).await?;
+        call.arg(nonce);
+        self.client.eval(&call).await
+    }
+
+    async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {
+        self.client.eval(&self.call(&DROP_DOC, doc)).await
+    }
+}
+
+fn decode_all(events: &[Vec<u8>]) -> Result<Vec<LoggedEvent>, DecodeError> {
+    events.iter().map(|bytes| decode_logged(bytes)).collect()
+}

@@ -1,0 +1,10 @@
+-- ARGV[3] the rebuild's nonce, which also names a tail that must be begun.
+
+local doc = load() or begin(ARGV[3])
+if doc.base and not complete(doc.base, doc.pieces, doc.total) then
+  unlink_base(doc.base, doc.pieces)
+  redis.call('HDEL', record, 'base', 'pieces', 'total', 'state')
+  doc.base = false
+end
+redis.call('HSET', record, 'nonce', ARGV[3])
+keep_alive(doc, true)

@@ -1,0 +1,26 @@
+-- ARGV[3…6] generation, pieces, bytes and bytes of the state of the new base, whose pieces are
+-- written. ARGV[7] the rebuild's nonce.
+-- Answers 1, or 0 when nothing changed.
+
+local base, pieces, total = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local doc = load()
+if doc and doc.base == base then
+  -- A repeat of a call that had happened; it has written the pieces again, with their own expiry.
+  keep_alive(doc, true)
+  return 1
+end
+local free = doc and doc.nonce == ARGV[7] and not (doc.base and complete(doc.base, doc.pieces, doc.total))
+if not free or not complete(base, pieces, total) then
+  unlink_base(base, pieces)
+  return 0
+end
+
+if doc.base then
+  unlink_base(doc.base, doc.pieces)
+end
+redis.call('HSET', record, 'base', base, 'pieces', ARGV[4], 'total', ARGV[5], 'state', ARGV[6],
+  'folded', str(doc.first), 'kept', '0', 'unfolded', str(doc.kept + doc.unfolded))
+redis.call('HDEL', record, 'nonce')
+keep_alive(fetch(), true)
+return 1

@@ -1,0 +1,3 @@
+-- Everything of the document.
+
+forget()

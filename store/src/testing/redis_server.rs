@@ -1,0 +1,130 @@
+//! A `redis-server` process of a test's own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a server may take until it answers.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a free port is looked for: between finding one and listening, another process may
+/// take it.
+const PORT_ATTEMPTS: usize = 10;
+
+/// A Redis server on a free port of this machine, with a folder of its own. It is killed when this
+/// is dropped. Every method panics, with what is wrong, when the server does not do as told.
+pub struct RedisServer {
+    addr: SocketAddr,
+    dir: TempDir,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts an empty server and waits until it answers.
+    pub fn start() -> RedisServer {
+        for _ in 0..PORT_ATTEMPTS {
+            let dir = TempDir::new().expect("a temporary folder");
+            let mut server = RedisServer { addr: free_addr(), dir, process: None };
+            if server.spawn() {
+                return server;
+            }
+        }
+        panic!("redis-server found no free port in {PORT_ATTEMPTS} attempts");
+    }
+
+    /// `redis://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.addr)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Writes a dump of all data, which the next [`RedisServer::restart`] loads.
+    pub fn save(&self) {
+        let answer = self.command("SAVE");
+        assert_eq!(answer.as_deref(), Some("+OK"), "redis-server does not save");
+    }
+
+    /// Kills the server. What was not saved is lost.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("redis-server can be killed");
+            process.wait().expect("redis-server ends when killed");
+        }
+    }
+
+    /// Starts a stopped (or stops and starts a running) server on its port and waits until it
+    /// answers. It holds what was last saved.
+    pub fn restart(&mut self) {
+        self.stop();
+        assert!(self.spawn(), "another process has taken the port {}", self.addr.port());
+    }
+
+    /// `false` when it ended at once, as it does when its port is taken.
+    fn spawn(&mut self) -> bool {
+        let child = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
+            .arg(self.addr.port().to_string())
+            .arg("--dir")
+            .arg(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("cannot start redis-server ({error}): `apt-get install -y redis-server` installs it")
+            });
+        let child = self.process.insert(child);
+        let started = Instant::now();
+        loop {
+            if child.try_wait().expect("the process can be asked").is_some() {
+                self.process = None;
+                return false;
+            }
+            // Another server on this port would answer as well; but then ours has ended.
+            if answer_to(self.addr, "PING").as_deref() == Some("+PONG") {
+                return true;
+            }
+            assert!(started.elapsed() < START_TIMEOUT, "redis-server does not answer on {}", self.addr);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn command(&self, command: &str) -> Option<String> {
+        answer_to(self.addr, command)
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // A panic here would hide the one that failed the test.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn free_addr() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// The first line of the answer to an inline command; `None` when there is none.
+fn answer_to(addr: SocketAddr, command: &str) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&addr, START_TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(START_TIMEOUT)).ok()?;
+    stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+    let mut line = Vec::new();
+    for byte in stream.bytes() {
+        match byte.ok()? {
+            b'\r' => return String::from_utf8(line).ok(),
+            byte => line.push(byte),
+        }
+    }
+    None
+}
