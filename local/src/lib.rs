@@ -1,1 +1,25 @@
-//! TODO
+//! The whole pipeline in one process: emulators of the seams that AWS puts between the Lambdas, and
+//! embedded stores behind them.
+//!
+//! A client's WebSocket ends in [`gateway`], which hands each message to the function of its route, as
+//! API Gateway does. A function writes to DynamoDB ([`embedded`], or a real one); [`streams`] reads
+//! the table's stream, woken by the write, and brings the records to the stream functions; those push
+//! to clients through the gateway's `@connections`. [`schedule`] calls what runs on a timer.
+//!
+//! The emulators are generic over the functions they call and know nothing of documents. They keep
+//! AWS's limits, event shapes and error behaviour, so that what works here works there.
+
+pub mod embedded;
+pub mod gateway;
+pub mod schedule;
+pub mod streams;
+
+pub use embedded::{EmbeddedDynamoDb, EmbeddedError, EmbeddedS3};
+pub use gateway::{
+    Authorization, Authorizer, BoxError, Gateway, GatewayConfig, Leave, Routes, WebSocketFunction, serve,
+};
+pub use schedule::{Schedule, ScheduledFunction};
+pub use streams::{
+    EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig, RunningMapping, StreamFunction,
+    WriteSignal, signal_on_write,
+};

@@ -1,0 +1,216 @@
+//! An emulator of API Gateway's WebSocket APIs.
+//!
+//! A client's upgrade waits in `upgrade` for the authorizer and `$connect`; the open connection is
+//! served by `session`, which hands each message to the function of its route; functions answer
+//! through `management`, the `@connections` API, which the real AWS SDK calls over HTTP. Limits,
+//! close codes, error texts and event fields are AWS's, so that what works here works there. Left
+//! out on purpose: request signatures (any are accepted), account-wide rate limits, and billing.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+mod activity;
+mod connection;
+mod ending;
+mod event;
+mod function;
+mod management;
+mod session;
+mod upgrade;
+
+pub use function::{Authorization, Authorizer, BoxError, Routes, WebSocketFunction};
+
+use activity::Activities;
+use connection::{Connection, Connections};
+use ending::Ending;
+
+/// The largest frame that a client may send, in bytes. One of exactly this size passes.
+pub const FRAME_BYTES_MAX: usize = 32 * 1024;
+/// The largest message, in bytes, in either direction. One of exactly this size passes.
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
+/// What a gateway is told about itself, and the limits that tests may shorten.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// The stage, which is the first segment of every path.
+    pub stage: String,
+    /// The API's id, as events carry it.
+    pub api_id: String,
+    /// The host, as events carry it; functions build the `@connections` URL from it.
+    pub domain_name: String,
+    /// The region in the ARN that an authorizer gets.
+    pub region: String,
+    /// The account in the ARN that an authorizer gets.
+    pub account_id: String,
+    /// How long a connection may go without a message in either direction.
+    pub idle_timeout: Duration,
+    /// How long a connection may stay open at all.
+    pub connection_lifetime: Duration,
+    /// How long a function may take before the gateway answers in its place.
+    pub integration_timeout: Duration,
+    /// How many bytes may wait for one client before a push gets 429. AWS does not say how much it
+    /// holds; the default is 1 MiB, so that a push under the message limit always fits an empty one.
+    pub outgoing_buffer_bytes: usize,
+    /// How many messages of one connection may be with functions at once; more wait in the socket.
+    pub concurrent_messages_max: usize,
+    /// How many messages a second a client may send before it is closed with 1008; `None`: any.
+    pub messages_per_second_max: Option<u32>,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            stage: "dev".to_owned(),
+            api_id: "local00000".to_owned(),
+            domain_name: "127.0.0.1:8080".to_owned(),
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            idle_timeout: Duration::from_secs(10 * 60),
+            connection_lifetime: Duration::from_secs(2 * 60 * 60),
+            integration_timeout: Duration::from_secs(29),
+            outgoing_buffer_bytes: 1024 * 1024,
+            concurrent_messages_max: 64,
+            messages_per_second_max: None,
+        }
+    }
+}
+
+/// How a stopping gateway takes leave of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Close code 1001: it goes away.
+    GoingAway,
+    /// Close code 1012: it restarts, and clients should come back.
+    Restarting,
+}
+
+/// The emulator. Clones are handles on the same gateway.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    config: GatewayConfig,
+    routes: Routes,
+    connections: Connections,
+    activities: Activities,
+    /// How to end connections, once the gateway is stopping.
+    shutdown: OnceLock<Ending>,
+}
+
+/// Why there is no answer from a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InvokeError {
+    Failed,
+    TimedOut,
+}
+
+impl Gateway {
+    /// A gateway without connections.
+    pub fn new(config: GatewayConfig, routes: Routes) -> Self {
+        let (connections, activities) = (Connections::default(), Activities::new());
+        Self(Arc::new(Inner { config, routes, connections, activities, shutdown: OnceLock::new() }))
+    }
+
+    /// The HTTP routes, to be merged with others: `/{stage}` and `/{stage}/@connections/{id}`.
+    pub fn router(&self) -> Router {
+        let stage = &self.0.config.stage;
+        let connections = routing::post(management::post).get(management::get).delete(management::delete);
+        Router::new()
+            .route(&format!("/{stage}"), routing::get(upgrade::upgrade))
+            .route(&format!("/{stage}/"), routing::get(upgrade::upgrade))
+            .route("/{stage}/@connections/{id}", connections)
+            .with_state(self.0.clone())
+    }
+
+    /// The HTTP routes alone: every other path, such as an unknown stage, gets 403.
+    pub fn standalone_router(&self) -> Router {
+        let forbidden = || async {
+            (StatusCode::FORBIDDEN, axum::Json(serde_json::json!({ "message": "Forbidden" }))).into_response()
+        };
+        self.router().fallback(forbidden)
+    }
+
+    /// How many connections are open.
+    pub fn connection_count(&self) -> usize {
+        self.0.connections.len()
+    }
+
+    /// Closes every connection, refuses new ones, and waits until each `$disconnect` has run and no
+    /// message is with a function any more. Bound the wait if a function may hang.
+    pub async fn shutdown(&self, leave: Leave) {
+        let ending = match leave {
+            Leave::GoingAway => Ending::going_away(),
+            Leave::Restarting => Ending::restarting(),
+        };
+        let ending = self.0.shutdown.get_or_init(|| ending);
+        for connection in self.0.connections.all() {
+            connection.close(ending.clone());
+        }
+        self.0.activities.none().await;
+    }
+}
+
+impl Inner {
+    /// Calls a function, for at most as long as API Gateway waits. It runs in a task of its own: it
+    /// goes on after a time-out, as a Lambda does, and a panic is an error like any other.
+    async fn invoke(
+        &self,
+        route_key: &str,
+        function: &Arc<dyn WebSocketFunction>,
+        event: ApiGatewayWebsocketProxyRequest,
+    ) -> Result<ApiGatewayProxyResponse, InvokeError> {
+        let function = function.clone();
+        let running = tokio::spawn(async move { function.invoke(event).await });
+        match tokio::time::timeout(self.config.integration_timeout, running).await {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(error))) => {
+                tracing::error!(route_key, error, "a function failed");
+                Err(InvokeError::Failed)
+            }
+            Ok(Err(error)) => {
+                tracing::error!(route_key, %error, "a function panicked");
+                Err(InvokeError::Failed)
+            }
+            Err(_) => {
+                tracing::error!(route_key, "a function took too long");
+                Err(InvokeError::TimedOut)
+            }
+        }
+    }
+
+    /// Tells `$disconnect` about the end of a connection, best effort.
+    async fn disconnect(&self, connection: &Connection) {
+        let (Some(route), Some(ending)) = (self.routes.get("$disconnect"), connection.ending()) else {
+            return;
+        };
+        let event = event::disconnect_event(&self.config, connection, ending);
+        // What went wrong has been logged, and nobody is left to be told.
+        let _ = self.invoke("$disconnect", &route.function, event).await;
+    }
+}
+
+/// Serves a router, with the clients' addresses known to it and Nagle's algorithm off: it would hold
+/// small messages back.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "could not set TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(shutdown)
+        .await
+}
