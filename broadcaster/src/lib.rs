@@ -1,1 +1,108 @@
-//! TODO
+//! Pushes the log's stream to the connections.
+//!
+//! A batch is grouped by document; all events of one document go to each of its connections in as few
+//! messages as they fit in, without those that the connection itself sent. All connections at once,
+//! with a bound. Best effort: a client that misses something finds the gap and syncs.
+#![deny(missing_docs)]
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use futures::StreamExt as _;
+use inklog_protocol::{DocId, parts};
+use inklog_store::audience::{Audience, Post, by_doc};
+use inklog_store::stream::records;
+use inklog_store::{LogRecord, StoreError};
+
+/// Documents of one batch that are broadcast at once.
+const DOCS_AT_ONCE: usize = 8;
+/// Refused posts are tried again for this long at most, however much time the function has left.
+const PATIENCE_MAX: Duration = Duration::from_secs(10);
+
+/// The function.
+pub struct Broadcaster {
+    audience: Audience,
+}
+
+/// An event's JSON, and the connection that gets no echo of it.
+struct Outgoing {
+    json: String,
+    sender: Option<String>,
+}
+
+impl Broadcaster {
+    /// A function over these stores.
+    pub fn new(audience: Audience) -> Broadcaster {
+        Broadcaster { audience }
+    }
+
+    /// Handles one batch within `time_left`. Fails only where the connections cannot be read; then the
+    /// whole batch comes again.
+    pub async fn handle(&self, batch: StreamEvent, time_left: Duration) -> DynamoDbEventResponse {
+        let mut first = None;
+        let mut named = Vec::new();
+        for record in records(batch) {
+            let sequence = record.sequence;
+            match (record.doc, record.record) {
+                (Some(doc), Ok(record)) => named.push((doc, record)),
+                // The materializer sets it aside; nobody could show it.
+                (_, record) => tracing::warn!(sequence, error = ?record.err(), "a record is not broadcast"),
+            }
+            first.get_or_insert(sequence);
+        }
+        let patience = PATIENCE_MAX.min(time_left / 2);
+        let results: Vec<Result<(), StoreError>> = futures::stream::iter(by_doc(named))
+            .map(|(doc, records)| self.broadcast(doc, records, patience))
+            .buffer_unordered(DOCS_AT_ONCE)
+            .collect()
+            .await;
+        let mut response = DynamoDbEventResponse::default();
+        if let Some(error) = results.into_iter().find_map(Result::err) {
+            tracing::error!(%error, "the batch comes again");
+            let mut failure = DynamoDbBatchItemFailure::default();
+            failure.item_identifier = first;
+            response.batch_item_failures.push(failure);
+        }
+        response
+    }
+
+    async fn broadcast(
+        &self,
+        doc: DocId,
+        records: Vec<LogRecord>,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let connections = self.audience.connections.list(&doc, self.audience.clock.now_ms()).await?;
+        if connections.is_empty() {
+            return Ok(());
+        }
+        let outgoing: Vec<Outgoing> = records
+            .into_iter()
+            .map(|record| {
+                let sender = record.connection.clone();
+                Outgoing { json: parts::event_json(&record.logged()), sender }
+            })
+            .collect();
+        self.audience.send(&doc, posts(&doc, connections, &outgoing), patience).await
+    }
+}
+
+/// One post a connection. Those that sent nothing share one list of messages.
+fn posts(doc: &DocId, connections: Vec<String>, outgoing: &[Outgoing]) -> Vec<Post> {
+    let senders: HashSet<&str> = outgoing.iter().filter_map(|event| event.sender.as_deref()).collect();
+    let to_all: Arc<[String]> = parts::remote_op(doc, outgoing.iter().map(|e| e.json.as_str())).into();
+    connections
+        .into_iter()
+        .filter_map(|connection| {
+            if !senders.contains(connection.as_str()) {
+                return Some(Post { connection, messages: to_all.clone() });
+            }
+            let others = outgoing.iter().filter(|event| event.sender.as_deref() != Some(&*connection));
+            let messages: Arc<[String]> = parts::remote_op(doc, others.map(|e| e.json.as_str())).into();
+            (!messages.is_empty()).then_some(Post { connection, messages })
+        })
+        .collect()
+}

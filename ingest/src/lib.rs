@@ -1,1 +1,29 @@
-//! TODO
+//! The Lambdas that a WebSocket message meets first.
+//!
+//! API Gateway picks a function by the message's `action`; each takes the gateway's event, does its
+//! one thing over the store traits, and answers the sender with the response's body. What does not fit
+//! into one message, and what others are to hear, goes through the push. [`SendOp`] only validates an
+//! edit and appends it to the log: everything else follows from the log's stream.
+//!
+//! | function | routes | touches |
+//! |---|---|---|
+//! | [`Connection`] | `$connect`, `$disconnect` | connections, presence |
+//! | [`SendOp`] | `SEND_OP` | op log, floors |
+//! | [`Sync`] | `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC` | connections, live state (log on a miss) |
+//! | [`PresenceUpdate`] | `PRESENCE` | connections, presence |
+//! | [`Fallback`] | `$default`, `PING` | nothing |
+#![deny(missing_docs)]
+
+mod connection;
+mod fallback;
+mod presence;
+mod request;
+mod send_op;
+mod sync;
+
+pub use connection::Connection;
+pub use fallback::Fallback;
+pub use presence::PresenceUpdate;
+pub use request::Response;
+pub use send_op::SendOp;
+pub use sync::Sync;

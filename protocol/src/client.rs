@@ -192,8 +192,10 @@ impl Frame<'_> {
     fn presence(self) -> Result<ClientMessage, Refusal> {
         let state = self.state.ok_or_else(|| bad_request("PRESENCE needs a state, an object or null"))?.get();
         if state.len() > PRESENCE_BYTES_MAX {
-            let message =
-                format!("a presence state is at most {PRESENCE_BYTES_MAX} bytes, this one has {}", state.len());
+            let message = format!(
+                "a presence state is at most {PRESENCE_BYTES_MAX} bytes, this one has {}",
+                state.len()
+            );
             return Err(Refusal::new(ErrorCode::TooLarge, message));
         }
         let state = match state {
@@ -223,8 +225,9 @@ impl Frame<'_> {
     fn format(&self) -> Result<StateFormat, Refusal> {
         match self.format.as_ref() {
             None | Some(Value::Null) => Ok(StateFormat::Ops),
-            Some(format) => StateFormat::deserialize(format)
-                .map_err(|_| bad_request(r#"format is "ops" or "binary""#)),
+            Some(format) => {
+                StateFormat::deserialize(format).map_err(|_| bad_request(r#"format is "ops" or "binary""#))
+            }
         }
     }
 
@@ -301,9 +304,8 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_code() {
-        let send = |ops: &str| {
-            format!(r#"{{"action":"SEND_OP","docId":"d","agent":"a","after":5,"ops":{ops}}}"#)
-        };
+        let send =
+            |ops: &str| format!(r#"{{"action":"SEND_OP","docId":"d","agent":"a","after":5,"ops":{ops}}}"#);
         assert_eq!(code("hello"), ErrorCode::BadJson);
         assert_eq!(code("[1]"), ErrorCode::BadJson);
         assert_eq!(code("{}"), ErrorCode::UnknownAction);
@@ -312,12 +314,24 @@ mod tests {
         assert_eq!(code(r#"{"action":"JOIN_DOC","docId":".."}"#), ErrorCode::BadRequest);
         assert_eq!(code(r#"{"action":"SEND_OP","docId":"d"}"#), ErrorCode::BadRequest);
         assert_eq!(code(&send("[]")), ErrorCode::BadOp);
-        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-4","text":"x","left":null}]"#)), ErrorCode::BadChain);
+        assert_eq!(
+            code(&send(r#"[{"type":"insert","id":"a-4","text":"x","left":null}]"#)),
+            ErrorCode::BadChain
+        );
         assert_eq!(code(&send(r#"[{"type":"insert","id":"b-5","text":"x","left":null}]"#)), ErrorCode::BadOp);
         assert_eq!(code(&send(r#"[{"type":"insert","id":"a-5","text":"","left":null}]"#)), ErrorCode::BadOp);
-        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-5","text":"\ud800","left":null}]"#)), ErrorCode::BadOp);
-        assert_eq!(code(&send(r#"[{"type":"insert","id":"a-5","text":"x","left":"a-5"}]"#)), ErrorCode::BadOp);
-        assert_eq!(code(&send(r#"[{"type":"delete","id":"a-5","target":"b-0","len":100001}]"#)), ErrorCode::BadOp);
+        assert_eq!(
+            code(&send(r#"[{"type":"insert","id":"a-5","text":"\ud800","left":null}]"#)),
+            ErrorCode::BadOp
+        );
+        assert_eq!(
+            code(&send(r#"[{"type":"insert","id":"a-5","text":"x","left":"a-5"}]"#)),
+            ErrorCode::BadOp
+        );
+        assert_eq!(
+            code(&send(r#"[{"type":"delete","id":"a-5","target":"b-0","len":100001}]"#)),
+            ErrorCode::BadOp
+        );
         assert_eq!(
             code(&send(
                 r#"[{"type":"insert","id":"a-5","text":"xy","left":null},{"type":"delete","id":"a-6","target":"b-0"}]"#

@@ -225,8 +225,9 @@ mod tests {
             let mut spans = Vec::new();
             let (mut version, mut base64, mut seen) = (Version::new(), String::new(), 0);
             for part in &parts {
-                let ServerMessage::DocState { ops, version: slice, state, events, cursor, part, parts, .. } =
-                    ServerMessage::parse(part).unwrap()
+                let ServerMessage::DocState {
+                    ops, version: slice, state, events, cursor, part, parts, ..
+                } = ServerMessage::parse(part).unwrap()
                 else {
                     panic!("not a DOC_STATE")
                 };

@@ -1,1 +1,186 @@
-//! (skeleton)
+//! Where the stores are, from the environment, and the clients that reach them.
+//!
+//! Every Lambda and the command line read the same variables ([`vars`]); `template.yaml` sets them.
+//! An endpoint that is not set means AWS itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+
+use crate::audience::Audience;
+use crate::catalogue::DynamoCatalogue;
+use crate::connections::redis::RedisConnections;
+use crate::document::Documents;
+use crate::live::redis::RedisLiveState;
+use crate::log::DynamoOpLog;
+use crate::objects::S3Objects;
+use crate::push::ApiGatewayPush;
+use crate::{Entropy, StoreError, SystemClock, SystemEntropy};
+
+/// The names of the environment's variables.
+pub mod vars {
+    /// Table of the op log.
+    pub const OPLOG_TABLE: &str = "INKLOG_OPLOG_TABLE";
+    /// Table of the catalogue.
+    pub const DOCS_TABLE: &str = "INKLOG_DOCS_TABLE";
+    /// Bucket of snapshots and history.
+    pub const BUCKET: &str = "INKLOG_BUCKET";
+    /// Names the log itself, so that a live state made from another one is told apart: the ARN of the
+    /// table's stream, which changes when the table is made anew.
+    pub const LOG_NAME: &str = "INKLOG_LOG_NAME";
+    /// `redis://` or `rediss://` URL of the live state and the connections.
+    pub const REDIS_URL: &str = "INKLOG_REDIS_URL";
+    /// `https://…` URL of the WebSocket API's stage, for posting to connections.
+    pub const API_ENDPOINT: &str = "INKLOG_API_ENDPOINT";
+    /// DynamoDB's endpoint, where it is not AWS's.
+    pub const DYNAMODB_ENDPOINT: &str = "INKLOG_DYNAMODB_ENDPOINT";
+    /// S3's endpoint, where it is not AWS's.
+    pub const S3_ENDPOINT: &str = "INKLOG_S3_ENDPOINT";
+}
+
+/// Why the stores cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A variable is missing.
+    #[error("the environment variable {0} is not set; template.yaml shows what it should hold")]
+    Missing(&'static str),
+    /// A store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads variables; the environment, or a test's own map.
+pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// Reads the process's environment; an empty variable counts as not set.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn need(lookup: Lookup<'_>, name: &'static str) -> Result<String, ConfigError> {
+    lookup(name).ok_or(ConfigError::Missing(name))
+}
+
+/// What all AWS clients share: region and credentials from the usual places, one HTTP client.
+pub async fn aws() -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await
+}
+
+/// The settings of a DynamoDB client.
+pub fn dynamodb_config(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::config::Builder {
+    let mut config = aws_sdk_dynamodb::config::Builder::from(aws);
+    config.set_endpoint_url(endpoint.or_else(|| aws.endpoint_url().map(str::to_owned)));
+    config
+}
+
+/// An S3 client; an endpoint of one's own is addressed by path.
+pub fn s3_client(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_s3::Client {
+    let mut config = aws_sdk_s3::config::Builder::from(aws);
+    if endpoint.is_some() {
+        config = config.force_path_style(true);
+        config.set_endpoint_url(endpoint);
+    }
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+/// A client that posts to connections: no retries of its own, and no post may hang.
+pub fn push_client(aws: &SdkConfig, endpoint: String) -> aws_sdk_apigatewaymanagement::Client {
+    let timeouts = aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig::builder()
+        .operation_timeout(Duration::from_secs(5))
+        .build();
+    let config = aws_sdk_apigatewaymanagement::config::Builder::from(aws)
+        .endpoint_url(endpoint)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .build();
+    aws_sdk_apigatewaymanagement::Client::from_conf(config)
+}
+
+/// Sets up stores from variables.
+pub struct StoreFactory<'a> {
+    aws: SdkConfig,
+    lookup: Lookup<'a>,
+    dynamodb: aws_sdk_dynamodb::Client,
+}
+
+impl<'a> StoreFactory<'a> {
+    /// A factory that reads its variables with `lookup`.
+    pub async fn new(lookup: Lookup<'a>) -> StoreFactory<'a> {
+        let aws = aws().await;
+        let config = dynamodb_config(&aws, lookup(vars::DYNAMODB_ENDPOINT)).build();
+        StoreFactory { dynamodb: aws_sdk_dynamodb::Client::from_conf(config), aws, lookup }
+    }
+
+    /// The op log.
+    pub fn op_log(&self) -> Result<Arc<DynamoOpLog>, ConfigError> {
+        let table = need(self.lookup, vars::OPLOG_TABLE)?;
+        Ok(Arc::new(DynamoOpLog::new(self.dynamodb.clone(), table)))
+    }
+
+    /// The catalogue.
+    pub fn catalogue(&self) -> Result<Arc<DynamoCatalogue>, ConfigError> {
+        let table = need(self.lookup, vars::DOCS_TABLE)?;
+        Ok(Arc::new(DynamoCatalogue::new(self.dynamodb.clone(), table)))
+    }
+
+    /// Snapshots and history.
+    pub fn objects(&self) -> Result<Arc<S3Objects>, ConfigError> {
+        let bucket = need(self.lookup, vars::BUCKET)?;
+        let client = s3_client(&self.aws, (self.lookup)(vars::S3_ENDPOINT));
+        Ok(Arc::new(S3Objects::new(client, bucket)))
+    }
+
+    /// The live state.
+    pub async fn live(&self) -> Result<Arc<RedisLiveState>, ConfigError> {
+        let (url, name) = (need(self.lookup, vars::REDIS_URL)?, need(self.lookup, vars::LOG_NAME)?);
+        Ok(Arc::new(RedisLiveState::connect(&url, &name).await?))
+    }
+
+    /// Connections and presence.
+    pub async fn connections(&self) -> Result<Arc<RedisConnections>, ConfigError> {
+        let url = need(self.lookup, vars::REDIS_URL)?;
+        Ok(Arc::new(RedisConnections::connect(&url).await?))
+    }
+
+    /// The push to connections.
+    pub fn push(&self) -> Result<Arc<ApiGatewayPush>, ConfigError> {
+        let endpoint = need(self.lookup, vars::API_ENDPOINT)?;
+        Ok(Arc::new(ApiGatewayPush::new(push_client(&self.aws, endpoint))))
+    }
+
+    /// Who hears about documents.
+    pub async fn audience(&self) -> Result<Audience, ConfigError> {
+        let connections = self.connections().await?;
+        Ok(Audience {
+            presence: connections.clone(),
+            connections,
+            push: self.push()?,
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// All that a document is made of.
+    pub async fn documents(&self) -> Result<Documents, ConfigError> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        Ok(Documents {
+            log: self.op_log()?,
+            catalogue: self.catalogue()?,
+            objects: self.objects()?,
+            live: self.live().await?,
+            entropy,
+        })
+    }
+}
+
+/// Logs as JSON lines on stdout, as CloudWatch likes them; `RUST_LOG` chooses what.
+pub fn log_json() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).init();
+}

@@ -12,19 +12,21 @@
 //! [`Entropy`]), so that a simulator can stop a process between any two steps.
 #![deny(missing_docs)]
 
+pub mod audience;
 pub mod catalogue;
 pub mod config;
 pub mod connections;
 pub mod document;
 mod env;
 mod error;
-mod keys;
+pub mod keys;
 pub mod live;
 pub mod log;
 pub mod objects;
 pub mod push;
 mod record;
 mod redis_client;
+pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 

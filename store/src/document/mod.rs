@@ -1,1 +1,229 @@
-//! (skeleton)
+//! A document put together from the stores: replayed from the log, read from the live state, rebuilt
+//! when that is lost, folded when its tail has grown.
+//!
+//! Every reader of log and catalogue reads the log whole first and *then* the pointer: what a
+//! compaction removes from the log in between, the newer pointer leads to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use inklog_crdt::{Agent, Doc};
+use inklog_protocol::limits::FOLD_BYTES_MIN;
+use inklog_protocol::{DocId, LoggedEvent};
+
+use crate::catalogue::Pointer;
+use crate::live::{Cursor, LiveDoc, NewBase, TailStatus};
+use crate::log::LogItem;
+use crate::objects::{Segment, Snapshot};
+use crate::{Catalogue, Entropy, LiveState, LogRecord, Objects, OpLog, StoreError};
+
+/// How often reading starts anew when others drop or replace the base under it.
+const OPEN_TRIES: usize = 4;
+
+/// The stores that a document is made of.
+#[derive(Clone)]
+pub struct Documents {
+    /// The op log.
+    pub log: Arc<dyn OpLog>,
+    /// The catalogue.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Snapshots and history.
+    pub objects: Arc<dyn Objects>,
+    /// The live state.
+    pub live: Arc<dyn LiveState>,
+    /// Nonces.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A document as log and snapshot tell it.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// All that can be applied; what waits is in here as well.
+    pub doc: Doc,
+    /// Every sound item that the log holds, by agent and `after`.
+    pub records: Vec<LogRecord>,
+    /// The snapshot that the replay began with.
+    pub pointer: Option<Pointer>,
+    /// What that snapshot holds (an empty document without one).
+    pub snapshot: Doc,
+    /// Keys of log items that cannot be read.
+    pub damaged: Vec<String>,
+}
+
+impl Replayed {
+    /// The events that wait for others, with their times.
+    pub fn waiting(&self) -> Vec<LoggedEvent> {
+        with_times(&self.doc, self.records.iter().map(|record| (&record.event, record.at)))
+    }
+
+    /// Whether nothing was ever written.
+    pub fn is_new(&self) -> bool {
+        self.records.is_empty() && self.pointer.is_none()
+    }
+}
+
+/// The events that wait in `doc`, each with its time from `known`.
+fn with_times<'a>(
+    doc: &Doc,
+    known: impl Iterator<Item = (&'a inklog_crdt::Event, u64)>,
+) -> Vec<LoggedEvent> {
+    let mut waiting = doc.waiting().peekable();
+    if waiting.peek().is_none() {
+        return Vec::new();
+    }
+    let times: HashMap<(&Agent, u64), u64> =
+        known.map(|(event, at)| ((event.agent(), event.after()), at)).collect();
+    waiting
+        .map(|event| LoggedEvent {
+            event: event.clone(),
+            at: times.get(&(event.agent(), event.after())).copied().unwrap_or(0),
+        })
+        .collect()
+}
+
+impl Documents {
+    /// Whether the tail has outgrown the base, so that folding it costs each edit a fixed share.
+    pub fn should_fold(status: TailStatus) -> bool {
+        status.has_base && status.unfolded_bytes >= status.base_bytes.max(FOLD_BYTES_MIN as u64)
+    }
+
+    /// Replays the log on the newest snapshot.
+    pub async fn replay(&self, doc: &DocId) -> Result<Replayed, StoreError> {
+        let items = self.log.read(doc).await?;
+        let pointer = self.catalogue.entry(doc).await?.and_then(|entry| entry.pointer);
+        let snapshot = match &pointer {
+            Some(pointer) => self.snapshot(pointer).await?,
+            None => Doc::new(),
+        };
+        let mut replayed =
+            Replayed { doc: snapshot.clone(), records: Vec::new(), pointer, snapshot, damaged: Vec::new() };
+        for item in items {
+            match item {
+                LogItem::Record(record) => {
+                    replayed.doc.apply(&record.event);
+                    replayed.records.push(record);
+                }
+                LogItem::Damaged { key, error } => {
+                    tracing::error!(%doc, key, %error, "a log item is damaged and passed over");
+                    replayed.damaged.push(key);
+                }
+            }
+        }
+        Ok(replayed)
+    }
+
+    /// Reads the snapshot that a pointer names.
+    pub async fn snapshot(&self, pointer: &Pointer) -> Result<Doc, StoreError> {
+        let bytes = self.object(&pointer.snapshot).await?;
+        let snapshot =
+            Snapshot::decode(&bytes).map_err(|e| StoreError::undecodable(pointer.snapshot.clone(), e))?;
+        Ok(snapshot.doc)
+    }
+
+    /// Reads the history segment under a key.
+    pub async fn segment(&self, key: &str) -> Result<Segment, StoreError> {
+        let bytes = self.object(key).await?;
+        Segment::decode(&bytes).map_err(|error| StoreError::undecodable(key, error))
+    }
+
+    /// An object that a pointer or segment names, and that therefore must be there.
+    async fn object(&self, key: &str) -> Result<Vec<u8>, StoreError> {
+        self.objects.get(key).await?.ok_or_else(|| StoreError::Damaged {
+            what: key.to_owned(),
+            reason: "the object is not there, though the catalogue leads to it".to_owned(),
+        })
+    }
+
+    /// All compacted records up to `pointer`, oldest segment first.
+    pub async fn history(&self, pointer: Option<&Pointer>) -> Result<Vec<LogRecord>, StoreError> {
+        let mut segments = Vec::new();
+        let mut key = pointer.map(|pointer| pointer.segment.clone());
+        while let Some(at) = key {
+            let segment = self.segment(&at).await?;
+            key = segment.previous;
+            segments.push(segment.records);
+        }
+        Ok(segments.into_iter().rev().flatten().collect())
+    }
+
+    /// Makes the live state's base from the log, unless there is one. Returns what the log held, and
+    /// whether the base was put in; `false` also for a document that was never written.
+    pub async fn rebuild(&self, doc: &DocId) -> Result<(Replayed, bool), StoreError> {
+        let nonce = self.entropy.nonce();
+        self.live.begin_rebuild(doc, &nonce).await?;
+        let replayed = self.replay(doc).await?;
+        if replayed.is_new() {
+            return Ok((replayed, false));
+        }
+        let base = NewBase {
+            generation: self.entropy.nonce(),
+            state: replayed.doc.encode(),
+            waiting: replayed.waiting(),
+        };
+        let put_in = self.live.commit_rebuild(doc, &nonce, base).await?;
+        tracing::debug!(%doc, put_in, events = replayed.records.len(), "rebuilt the live state");
+        Ok((replayed, put_in))
+    }
+
+    /// Reads the live state, rebuilding it on a miss. A document that was never written reads as
+    /// empty, and stays unwritten.
+    pub async fn open(&self, doc: &DocId) -> Result<LiveDoc, StoreError> {
+        let mut tries = 0;
+        loop {
+            if let Some(live) = self.live.read(doc).await? {
+                return Ok(live);
+            }
+            let (replayed, put_in) = self.rebuild(doc).await?;
+            tries += 1;
+            // What the log says is right whether or not it can be kept; only a cursor is missing.
+            if replayed.is_new() || (!put_in && tries == OPEN_TRIES) {
+                return Ok(unkept(&replayed));
+            }
+        }
+    }
+
+    /// Takes the tail into the base, if nobody else does it first. Tells whether this call did.
+    pub async fn fold(&self, doc: &DocId) -> Result<bool, StoreError> {
+        let Some(live) = self.live.read(doc).await? else { return Ok(false) };
+        let mut state = match Doc::decode(&live.base) {
+            Ok(state) => state,
+            Err(error) => {
+                let error = StoreError::undecodable(format!("the live base of {doc}"), error);
+                if matches!(error, StoreError::Damaged { .. }) {
+                    // The log knows better: the next reader rebuilds.
+                    self.live.drop_doc(doc).await?;
+                }
+                return Err(error);
+            }
+        };
+        for logged in &live.events {
+            state.apply(&logged.event);
+        }
+        let waiting = with_times(&state, live.events.iter().map(|logged| (&logged.event, logged.at)));
+        let base = NewBase { generation: self.entropy.nonce(), state: state.encode(), waiting };
+        let folded = self.live.fold(doc, &live.tag, &live.cursor, base).await?;
+        tracing::debug!(%doc, folded, events = live.events.len(), "folded the tail");
+        Ok(folded)
+    }
+}
+
+/// A live state that is nowhere kept: its cursor belongs to no tail.
+fn unkept(replayed: &Replayed) -> LiveDoc {
+    let cursor = Cursor { tail: "none".to_owned(), offset: 0 };
+    LiveDoc {
+        tag: crate::live::BaseTag { generation: String::new(), folded: cursor.clone() },
+        base: replayed.doc.encode(),
+        events: replayed.waiting(),
+        cursor,
+    }
+}
+
+/// The document that a live state shows: its base with all events beyond it.
+pub fn assemble(doc: &DocId, live: &LiveDoc) -> Result<Doc, StoreError> {
+    let mut state = Doc::decode(&live.base)
+        .map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error))?;
+    for logged in &live.events {
+        state.apply(&logged.event);
+    }
+    Ok(state)
+}

@@ -1,1 +1,65 @@
-//! (skeleton)
+//! The op log: every event there is, or was before it was compacted. The truth.
+//!
+//! One item an event, keyed by document and `<agent>#<after>`, so that the log itself admits one
+//! event for each place of an agent's chain. Items are added by ingest and removed by compaction,
+//! never changed.
+
+use async_trait::async_trait;
+use inklog_crdt::{Agent, DecodeError};
+use inklog_protocol::DocId;
+
+use crate::{LogRecord, StoreError};
+
+mod dynamodb;
+mod item;
+
+pub use dynamodb::{DynamoOpLog, create_table};
+pub use item::record_from_image;
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// The event is in the log now.
+    Added,
+    /// This very event was there before.
+    Repeat,
+    /// Another event of the agent stands at this place of its chain.
+    Conflict,
+}
+
+/// One item as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogItem {
+    /// A sound item.
+    Record(LogRecord),
+    /// An item whose bytes are damaged: nothing that ingest ever acknowledged. Readers pass over it
+    /// and say so; it stays where it is.
+    Damaged {
+        /// The item's sort key.
+        key: String,
+        /// What is wrong.
+        error: DecodeError,
+    },
+}
+
+/// The op log of all documents. All reads are strongly consistent.
+#[async_trait]
+pub trait OpLog: Send + Sync {
+    /// Puts the record in, unless something stands at its place.
+    async fn append(&self, doc: &DocId, record: &LogRecord) -> Result<Appended, StoreError>;
+
+    /// The agent's last record whose `after` is at most `at_most` (all of them with `None`).
+    async fn last_of(
+        &self,
+        doc: &DocId,
+        agent: &Agent,
+        at_most: Option<u64>,
+    ) -> Result<Option<LogRecord>, StoreError>;
+
+    /// All of a document's items, by agent and `after`. Fails rather than leave one out, and with
+    /// [`StoreError::Newer`] when one was written by a newer Inklog.
+    async fn read(&self, doc: &DocId) -> Result<Vec<LogItem>, StoreError>;
+
+    /// Removes the items at these places of the document. Not atomic; safe to repeat.
+    async fn delete(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,17 @@
+//! The Lambda on the log's stream that tells the connections.
+
+use inklog_broadcaster::Broadcaster;
+use inklog_store::config::{StoreFactory, environment};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    inklog_store::config::log_json();
+    let stores = StoreFactory::new(&environment).await;
+    let function = Broadcaster::new(stores.audience().await?);
+    run(service_fn(async |event: LambdaEvent<_>| {
+        let time_left = event.context.deadline().duration_since(std::time::SystemTime::now());
+        Ok::<_, Error>(function.handle(event.payload, time_left.unwrap_or_default()).await)
+    }))
+    .await
+}

@@ -1,0 +1,13 @@
+//! The Lambda behind `$connect` and `$disconnect`.
+
+use inklog_ingest::Connection;
+use inklog_store::config::{StoreFactory, environment};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    inklog_store::config::log_json();
+    let stores = StoreFactory::new(&environment).await;
+    let function = Connection::new(stores.audience().await?);
+    run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(function.handle(event.payload).await))).await
+}

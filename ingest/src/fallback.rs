@@ -1,0 +1,22 @@
+//! `$default`: what fits nowhere is answered with its ERROR. `PING` is answered with `PONG`.
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use inklog_protocol::{ClientMessage, ErrorCode, Refusal, ServerMessage};
+
+use crate::request::{Response, answer, respond};
+
+/// Answers what no other function serves. Touches no store.
+#[derive(Debug, Default)]
+pub struct Fallback;
+
+impl Fallback {
+    /// Handles one message of the gateway.
+    pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
+        let answered = answer(&event, async |message, reference| match message {
+            ClientMessage::Ping => Ok(Some(ServerMessage::Pong { reference }.to_json())),
+            // A sound message ends up here only where the API lacks its route.
+            _ => Err(Refusal::new(ErrorCode::UnknownAction, "this API has no route for that action")),
+        });
+        respond(200, answered.await)
+    }
+}

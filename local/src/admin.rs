@@ -1,0 +1,118 @@
+//! `/_inklog/…`: the operator's jobs on a running stack, for this machine only.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /_inklog/docs` | list of [`crate::operator::Listed`] |
+//! | `GET /_inklog/docs/{doc}?from=live\|log\|snapshot` | [`crate::operator::Reading`] |
+//! | `GET /_inklog/docs/{doc}/events` | list of [`crate::operator::ListedEvent`] |
+//! | `POST /_inklog/docs/{doc}/verify` | [`crate::operator::Verified`] |
+//! | `POST /_inklog/docs/{doc}/rebuild` | [`crate::operator::Rebuilt`] |
+//! | `POST /_inklog/docs/{doc}/compact` | [`inklog_snapshotter::Compacted`] |
+//!
+//! Errors are `{"error": "one line"}` with status 400, 403, 404 or 500.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use inklog_protocol::DocId;
+use inklog_store::StoreError;
+use serde::{Deserialize, Serialize};
+
+use crate::operator::{Operator, Source};
+
+/// The routes. The server must hand in [`ConnectInfo`].
+pub fn router(operator: Operator) -> Router {
+    Router::new()
+        .route("/_inklog/docs", get(docs))
+        .route("/_inklog/docs/{doc}", get(read))
+        .route("/_inklog/docs/{doc}/events", get(events))
+        .route("/_inklog/docs/{doc}/verify", post(verify))
+        .route("/_inklog/docs/{doc}/rebuild", post(rebuild))
+        .route("/_inklog/docs/{doc}/compact", post(compact))
+        .layer(middleware::from_fn(loopback_only))
+        .with_state(operator)
+}
+
+/// Refuses other machines, and pages of other sites: a browser sends `Origin` with a POST, and a
+/// name that was rebound to loopback shows in `Host`.
+async fn loopback_only(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let local_peer = peer.is_some_and(|ConnectInfo(address)| address.ip().is_loopback());
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let local_host = header("host").is_none_or(is_loopback_host);
+    let local_origin = header("origin").is_none_or(|origin| {
+        origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host))
+    });
+    if local_peer && local_host && local_origin {
+        next.run(request).await
+    } else {
+        fail(StatusCode::FORBIDDEN, "/_inklog is for this machine only")
+    }
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    matches!(name, "127.0.0.1" | "localhost" | "::1")
+}
+
+#[derive(Deserialize)]
+struct From {
+    from: Option<Source>,
+}
+
+async fn docs(State(operator): State<Operator>) -> Response {
+    reply(operator.docs().await)
+}
+
+async fn read(State(operator): State<Operator>, Path(doc): Path<String>, Query(query): Query<From>) -> Response {
+    let doc = match DocId::new(&doc) {
+        Ok(doc) => doc,
+        Err(error) => return fail(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match operator.read(&doc, query.from.unwrap_or(Source::Live)).await {
+        Ok(Some(reading)) => Json(reading).into_response(),
+        Ok(None) => fail(StatusCode::NOT_FOUND, &format!("there is no {doc} there")),
+        Err(error) => store_failed(&error),
+    }
+}
+
+/// A job on one document, as a handler.
+macro_rules! job {
+    ($name:ident) => {
+        async fn $name(State(operator): State<Operator>, Path(doc): Path<String>) -> Response {
+            match DocId::new(&doc) {
+                Ok(doc) => reply(operator.$name(&doc).await),
+                Err(error) => fail(StatusCode::BAD_REQUEST, &error.to_string()),
+            }
+        }
+    };
+}
+
+job!(events);
+job!(verify);
+job!(rebuild);
+job!(compact);
+
+fn reply<T: Serialize>(result: Result<T, StoreError>) -> Response {
+    match result {
+        Ok(done) => Json(done).into_response(),
+        Err(error) => store_failed(&error),
+    }
+}
+
+fn store_failed(error: &StoreError) -> Response {
+    tracing::error!(%error, "a job failed");
+    fail(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+}
+
+fn fail(status: StatusCode, message: &str) -> Response {
+    (status, Json(serde_json::json!({ "error": message }))).into_response()
+}

@@ -1,0 +1,56 @@
+//! Floors: below an agent's floor, its events are compacted, and ingest takes no more.
+//!
+//! A run publishes the floors of what is to be deleted; a later one, when no ingest can still be
+//! running on an older floor that it cached, deletes exactly what lies below them. What is deleted is
+//! held by a snapshot and a segment that the pointer led to *before* the deletion.
+
+use std::collections::BTreeMap;
+
+use inklog_crdt::{Agent, Doc};
+use inklog_store::LogRecord;
+use inklog_store::catalogue::Floor;
+use inklog_store::document::Replayed;
+
+/// Floors to publish: each agent's events held by `kept` (the snapshot that the pointer names now) and
+/// older than the grace period, from the chain's lowest remaining one up to the first that is not.
+pub(crate) fn to_publish(
+    records: &[LogRecord],
+    kept: &Doc,
+    published: &[(Agent, Floor)],
+    now: u64,
+    grace_ms: u64,
+) -> Vec<(Agent, Floor)> {
+    let published: BTreeMap<&Agent, u64> = published.iter().map(|(agent, f)| (agent, f.end)).collect();
+    let mut ends: BTreeMap<&Agent, (u64, bool)> = BTreeMap::new();
+    for record in records {
+        let event = &record.event;
+        let (end, open) = ends.entry(event.agent()).or_insert((0, true));
+        *open = *open && kept.version().covers(event) && record.at.saturating_add(grace_ms) <= now;
+        if *open {
+            *end = event.end();
+        }
+    }
+    ends.into_iter()
+        .filter(|(agent, (end, _))| *end > published.get(agent).copied().unwrap_or(0))
+        .map(|(agent, (end, _))| (agent.clone(), Floor { end, at: now }))
+        .collect()
+}
+
+/// Places of the log that may be deleted now: below a floor published by `published_by` at the latest,
+/// and in the snapshot that the replay began with.
+pub(crate) fn due_for_deletion(
+    replayed: &Replayed,
+    published: &[(Agent, Floor)],
+    published_by: u64,
+) -> Vec<(Agent, u64)> {
+    let floors: BTreeMap<&Agent, u64> =
+        published.iter().filter(|(_, f)| f.at <= published_by).map(|(agent, f)| (agent, f.end)).collect();
+    replayed
+        .records
+        .iter()
+        .map(|record| &record.event)
+        .filter(|event| floors.get(event.agent()).is_some_and(|floor| event.after() < *floor))
+        .filter(|event| replayed.snapshot.version().covers(event))
+        .map(|event| (event.agent().clone(), event.after()))
+        .collect()
+}

@@ -1,0 +1,343 @@
+//! The catalogue in DynamoDB: one table, two kinds of items.
+//!
+//! | `doc` (partition) | `item` (sort) | holds |
+//! |---|---|---|
+//! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), and while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce` |
+//! | document | `floor#<agent>` | `end`, `at` |
+//!
+//! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType,
+};
+use inklog_crdt::Agent;
+use inklog_protocol::DocId;
+
+use super::{Catalogue, DirtyMark, DocEntry, Floor, Pointer};
+use crate::StoreError;
+
+/// Name of the sparse index of dirty documents.
+const DIRTY_INDEX: &str = "dirty";
+/// Sort key of a document's own item.
+const DOC_ITEM: &str = "doc";
+/// Prefix of a floor's sort key.
+const FLOOR_PREFIX: &str = "floor#";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The catalogue in a DynamoDB table.
+#[derive(Debug, Clone)]
+pub struct DynamoCatalogue {
+    client: Client,
+    table: String,
+}
+
+impl DynamoCatalogue {
+    /// The catalogue in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> DynamoCatalogue {
+        DynamoCatalogue { client, table: table.into() }
+    }
+
+    async fn get(&self, doc: &DocId, item: String) -> Result<Option<Item>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("doc", string(doc.as_str()))
+            .key("item", string(item))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        Ok(got.item)
+    }
+
+    fn update(
+        &self,
+        doc: &DocId,
+        item: impl Into<String>,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("doc", string(doc.as_str()))
+            .key("item", string(item))
+    }
+}
+
+fn unavailable(error: impl Into<aws_sdk_dynamodb::Error>) -> StoreError {
+    StoreError::unavailable("DynamoDB", error.into())
+}
+
+fn string(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Whether a conditional update went through.
+fn held(result: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<bool, StoreError> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error)
+            if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+#[async_trait]
+impl Catalogue for DynamoCatalogue {
+    async fn entry(&self, doc: &DocId) -> Result<Option<DocEntry>, StoreError> {
+        match self.get(doc, DOC_ITEM.to_owned()).await? {
+            Some(item) => entry_from(&item).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn mark_dirty(&self, doc: &DocId, at: u64, nonce: &str) -> Result<(), StoreError> {
+        self.update(doc, DOC_ITEM)
+            .update_expression(
+                "SET created = if_not_exists(created, :at), last_edit = :at, dirty_in = :one, \
+                 dirty_since = if_not_exists(dirty_since, :at), dirty_nonce = :nonce",
+            )
+            .expression_attribute_values(":at", number(at))
+            .expression_attribute_values(":one", string("1"))
+            .expression_attribute_values(":nonce", string(nonce))
+            .send()
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn clear_dirty(&self, doc: &DocId, nonce: &str) -> Result<bool, StoreError> {
+        let cleared = self
+            .update(doc, DOC_ITEM)
+            .update_expression("REMOVE dirty_in, dirty_since, dirty_nonce")
+            .condition_expression("dirty_nonce = :nonce")
+            .expression_attribute_values(":nonce", string(nonce))
+            .send()
+            .await;
+        held(cleared)
+    }
+
+    async fn dirty(&self, limit: usize) -> Result<Vec<DocId>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DIRTY_INDEX)
+            .key_condition_expression("dirty_in = :one")
+            .expression_attribute_values(":one", string("1"))
+            .limit(limit.clamp(1, 1_000) as i32)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        page.items().iter().map(doc_of).collect()
+    }
+
+    async fn docs(
+        &self,
+        start: Option<&DocId>,
+        limit: usize,
+    ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError> {
+        let mut docs = Vec::new();
+        let mut from = start.map(|doc| {
+            HashMap::from([
+                ("doc".to_owned(), string(doc.as_str())),
+                ("item".to_owned(), string(DOC_ITEM)),
+            ])
+        });
+        while docs.len() < limit {
+            let page = self
+                .client
+                .scan()
+                .table_name(&self.table)
+                .filter_expression("#item = :doc")
+                .expression_attribute_names("#item", "item")
+                .expression_attribute_values(":doc", string(DOC_ITEM))
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(unavailable)?;
+            for item in page.items() {
+                docs.push(entry_from(item)?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        let more = docs.len() > limit || from.is_some();
+        docs.truncate(limit);
+        let next = docs.last().filter(|_| more).map(|entry| entry.doc.clone());
+        Ok((docs, next))
+    }
+
+    async fn move_pointer(
+        &self,
+        doc: &DocId,
+        old: Option<&Pointer>,
+        new: &Pointer,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .update(doc, DOC_ITEM)
+            .update_expression(
+                "SET pointer = :new, created = if_not_exists(created, :at), \
+                 last_edit = if_not_exists(last_edit, :at)",
+            )
+            .expression_attribute_values(":new", string(to_json(new)))
+            .expression_attribute_values(":at", number(new.at));
+        let update = match old {
+            None => update.condition_expression("attribute_not_exists(pointer)"),
+            Some(old) => update
+                .condition_expression("pointer = :old")
+                .expression_attribute_values(":old", string(to_json(old))),
+        };
+        held(update.send().await)
+    }
+
+    async fn floor(&self, doc: &DocId, agent: &Agent) -> Result<Option<Floor>, StoreError> {
+        match self.get(doc, format!("{FLOOR_PREFIX}{agent}")).await? {
+            Some(item) => floor_from(doc, &item).map(|(_, floor)| Some(floor)),
+            None => Ok(None),
+        }
+    }
+
+    async fn floors(&self, doc: &DocId) -> Result<Vec<(Agent, Floor)>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("doc = :doc AND begins_with(#item, :floor)")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":doc", string(doc.as_str()))
+            .expression_attribute_values(":floor", string(FLOOR_PREFIX))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut floors = Vec::new();
+        while let Some(item) = pages.next().await {
+            floors.push(floor_from(doc, &item.map_err(unavailable)?)?);
+        }
+        Ok(floors)
+    }
+
+    async fn publish_floor(&self, doc: &DocId, agent: &Agent, floor: Floor) -> Result<(), StoreError> {
+        let raised = self
+            .update(doc, format!("{FLOOR_PREFIX}{agent}"))
+            .update_expression("SET #end = :end, #at = :at")
+            .condition_expression("attribute_not_exists(#end) OR #end < :end")
+            .expression_attribute_names("#end", "end")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":end", number(floor.end))
+            .expression_attribute_values(":at", number(floor.at))
+            .send()
+            .await;
+        held(raised).map(|_| ())
+    }
+}
+
+fn to_json(pointer: &Pointer) -> String {
+    serde_json::to_string(pointer).expect("a pointer is plain JSON")
+}
+
+fn damaged(what: impl Into<String>, reason: impl Into<String>) -> StoreError {
+    StoreError::Damaged { what: what.into(), reason: reason.into() }
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+}
+
+fn integer(item: &Item, name: &str) -> Option<u64> {
+    item.get(name).and_then(|value| value.as_n().ok()).and_then(|value| value.parse().ok())
+}
+
+fn doc_of(item: &Item) -> Result<DocId, StoreError> {
+    let name = text(item, "doc").unwrap_or_default();
+    DocId::new(name).map_err(|error| damaged("the catalogue", format!("{name:?}: {error}")))
+}
+
+fn entry_from(item: &Item) -> Result<DocEntry, StoreError> {
+    let doc = doc_of(item)?;
+    let pointer = match text(item, "pointer") {
+        None => None,
+        Some(json) => Some(
+            serde_json::from_str(json)
+                .map_err(|error| damaged(format!("the pointer of {doc}"), error.to_string()))?,
+        ),
+    };
+    let dirty = match (integer(item, "dirty_since"), text(item, "dirty_nonce")) {
+        (Some(since), Some(nonce)) => Some(DirtyMark { since, nonce: nonce.to_owned() }),
+        _ => None,
+    };
+    Ok(DocEntry {
+        created: integer(item, "created").unwrap_or(0),
+        last_edit: integer(item, "last_edit").unwrap_or(0),
+        doc,
+        pointer,
+        dirty,
+    })
+}
+
+fn floor_from(doc: &DocId, item: &Item) -> Result<(Agent, Floor), StoreError> {
+    let agent = text(item, "item").and_then(|key| key.strip_prefix(FLOOR_PREFIX));
+    let agent = agent.and_then(|name| Agent::new(name).ok());
+    match (agent, integer(item, "end"), integer(item, "at")) {
+        (Some(agent), Some(end), Some(at)) => Ok((agent, Floor { end, at })),
+        _ => Err(damaged(format!("a floor of {doc}"), "a field is missing")),
+    }
+}
+
+/// Makes the catalogue's table, as the template does on AWS. A table that is there already is left
+/// as it is.
+pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError> {
+    let attribute = |name: &str, kind: ScalarAttributeType| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(kind)
+            .build()
+            .expect("name and type are set")
+    };
+    let key = |name: &str, kind: KeyType| {
+        KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("name and type are set")
+    };
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(DIRTY_INDEX)
+        .key_schema(key("dirty_in", KeyType::Hash))
+        .key_schema(key("dirty_since", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .expect("name and keys are set");
+    let made = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("doc", ScalarAttributeType::S))
+        .attribute_definitions(attribute("item", ScalarAttributeType::S))
+        .attribute_definitions(attribute("dirty_in", ScalarAttributeType::S))
+        .attribute_definitions(attribute("dirty_since", ScalarAttributeType::N))
+        .key_schema(key("doc", KeyType::Hash))
+        .key_schema(key("item", KeyType::Range))
+        .global_secondary_indexes(index)
+        .send()
+        .await;
+    match made {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => Ok(()),
+        Err(error) => Err(unavailable(error)),
+    }
+}

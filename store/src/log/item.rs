@@ -1,0 +1,114 @@
+//! One item of the op log, as DynamoDB and its stream hold it.
+//!
+//! | attribute | type | holds |
+//! |---|---|---|
+//! | `doc` | S, partition key | the document's id |
+//! | `sk` | S, sort key | `<agent>#<after, 16 digits>` |
+//! | `ops` | B | [`Event::encode`]'s bytes, which begin with their format's version |
+//! | `end` | N | the event's end |
+//! | `at` | N | when ingest took it, ms since the epoch |
+//! | `user` | S, optional | who sent it |
+//! | `conn` | S, optional | over which connection |
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use inklog_crdt::{Agent, DecodeError, Event};
+use inklog_protocol::DocId;
+
+use crate::LogRecord;
+
+/// Attribute names.
+pub(super) const DOC: &str = "doc";
+pub(super) const SORT_KEY: &str = "sk";
+const OPS: &str = "ops";
+const END: &str = "end";
+const AT: &str = "at";
+const USER: &str = "user";
+const CONNECTION: &str = "conn";
+
+/// An item of the SDK, by attribute.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The sort key of an event; `after` is below 2^53 and so fits 16 digits.
+pub(super) fn sort_key(agent: &Agent, after: u64) -> String {
+    format!("{agent}#{after:016}")
+}
+
+/// Writes an item.
+pub(super) fn to_item(doc: &DocId, record: &LogRecord) -> Item {
+    let event = &record.event;
+    let mut item = HashMap::from([
+        (DOC.to_owned(), AttributeValue::S(doc.as_str().to_owned())),
+        (SORT_KEY.to_owned(), AttributeValue::S(sort_key(event.agent(), event.after()))),
+        (OPS.to_owned(), AttributeValue::B(Blob::new(event.encode()))),
+        (END.to_owned(), AttributeValue::N(event.end().to_string())),
+        (AT.to_owned(), AttributeValue::N(record.at.to_string())),
+    ]);
+    for (name, value) in [(USER, &record.user), (CONNECTION, &record.connection)] {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), AttributeValue::S(value.clone()));
+        }
+    }
+    item
+}
+
+/// Reads an item.
+pub(super) fn from_item(item: &Item) -> Result<LogRecord, DecodeError> {
+    let string = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let fields = Fields {
+        sort_key: string(SORT_KEY),
+        ops: item.get(OPS).and_then(|value| value.as_b().ok()).map(|blob| blob.as_ref()),
+        at: item.get(AT).and_then(|value| value.as_n().ok()).map(String::as_str),
+        user: string(USER),
+        connection: string(CONNECTION),
+    };
+    fields.into_record()
+}
+
+/// Reads the image of an item in a record of the log's stream: the document, and the record or why
+/// it cannot be read. `None` when not even the document can be told.
+pub fn record_from_image(image: &serde_dynamo::Item) -> Option<(DocId, Result<LogRecord, DecodeError>)> {
+    use serde_dynamo::AttributeValue as Value;
+    let image: &HashMap<String, Value> = image;
+    let string = |name: &str| match image.get(name) {
+        Some(Value::S(value)) => Some(value.clone()),
+        _ => None,
+    };
+    let doc = DocId::new(&string(DOC)?).ok()?;
+    let fields = Fields {
+        sort_key: string(SORT_KEY),
+        ops: match image.get(OPS) {
+            Some(Value::B(bytes)) => Some(bytes),
+            _ => None,
+        },
+        at: match image.get(AT) {
+            Some(Value::N(number)) => Some(number),
+            _ => None,
+        },
+        user: string(USER),
+        connection: string(CONNECTION),
+    };
+    Some((doc, fields.into_record()))
+}
+
+struct Fields<'a> {
+    sort_key: Option<String>,
+    ops: Option<&'a [u8]>,
+    at: Option<&'a str>,
+    user: Option<String>,
+    connection: Option<String>,
+}
+
+impl Fields<'_> {
+    fn into_record(self) -> Result<LogRecord, DecodeError> {
+        let damaged = |what| DecodeError::Damaged { at: 0, what };
+        let event = Event::decode(self.ops.ok_or(damaged("no ops"))?)?;
+        if self.sort_key.as_deref() != Some(&sort_key(event.agent(), event.after())) {
+            return Err(damaged("the item's key is not its event's"));
+        }
+        let at = self.at.and_then(|at| at.parse().ok()).ok_or(damaged("no time"))?;
+        Ok(LogRecord { event, at, user: self.user, connection: self.connection })
+    }
+}
