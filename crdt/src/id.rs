@@ -99,7 +99,8 @@ impl FromStr for Id {
         let plain = !digits.is_empty()
             && digits.bytes().all(|b| b.is_ascii_digit())
             && (digits == "0" || !digits.starts_with('0'));
-        let seq: u64 = if plain { digits.parse().map_err(|_| IdError::Id)? } else { return Err(IdError::Id) };
+        let seq: u64 =
+            if plain { digits.parse().map_err(|_| IdError::Id)? } else { return Err(IdError::Id) };
         if seq > MAX_SEQ {
             return Err(IdError::Id);
         }

@@ -5,17 +5,39 @@
 //! allow, keeps it waiting otherwise, and reports the index changes that an editor has to make.
 //! Documents that hold the same events show the same text and encode to the same bytes.
 //!
+//! ```text
+//!   id.rs  op.rs  event.rs  version.rs      what replicas exchange
+//!   compose.rs                              many small ops made into few, before they are sent
+//!   doc/                                    what is applied, what waits, how siblings are ordered
+//!   tree/                                   the characters in document order
+//!   change.rs                               what an editor has to do to follow
+//!   event_codec.rs  state.rs  codec.rs      the binary formats of an event and of a state
+//! ```
+//!
+//! The algorithm is Fugue (Weidner & Kleppmann, "The Art of the Fugue: Minimizing Interleaving in
+//! Collaborative Text Editing", 2023), with one anchor per insert and siblings ordered by id.
+//!
 //! This crate does no I/O, reads no clock, draws no randomness and is not async.
 #![deny(missing_docs)]
 
+mod change;
+mod codec;
+mod compose;
 mod doc;
 mod event;
+mod event_codec;
 mod id;
 mod op;
+mod state;
+mod tree;
 mod version;
 
-pub use doc::{Applied, Change, Doc, EditError, MergeError, Span, SpanContent};
-pub use event::{DecodeError, Event, EventError};
+pub use change::Change;
+pub use codec::DecodeError;
+pub use compose::push_op;
+pub use doc::{Applied, Doc, EditError, MergeError, Span, SpanContent};
+pub use event::{Event, EventError};
+pub use event_codec::EventDecoder;
 pub use id::{Agent, Id, IdError, MAX_AGENT_LEN, MAX_SEQ};
 pub use op::{Anchor, MAX_DELETE_LEN, Op};
 pub use version::Version;

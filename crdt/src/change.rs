@@ -1,0 +1,71 @@
+//! What an editor makes of an applied event: index changes.
+
+/// One change that an editor makes to follow the document; several are made in the order given.
+/// Positions and lengths count Unicode scalar values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Put `text` before the character at `at`.
+    Insert {
+        /// Index before which the text goes.
+        at: usize,
+        /// What was inserted.
+        text: String,
+    },
+    /// Remove `len` characters from `at` on.
+    Delete {
+        /// Index of the first character removed.
+        at: usize,
+        /// How many.
+        len: usize,
+    },
+}
+
+/// Collects the changes of one call, joining neighbours: a word typed in one event becomes one
+/// change, and so does a deletion that finds its characters in several places of the tree.
+pub(crate) struct Changes<'a> {
+    out: Option<&'a mut Vec<Change>>,
+    /// Where the last insert of this call ends, while it is the last change.
+    insert_end: Option<usize>,
+    /// The changes that were there before this call; they are left alone.
+    before: usize,
+}
+
+impl<'a> Changes<'a> {
+    /// For a caller that does not ask for changes.
+    pub fn unwanted() -> Changes<'a> {
+        Changes { out: None, insert_end: None, before: 0 }
+    }
+
+    /// Appends to `out`.
+    pub fn into(out: &'a mut Vec<Change>) -> Changes<'a> {
+        Changes { before: out.len(), out: Some(out), insert_end: None }
+    }
+
+    /// Whether anyone asks: finding an index takes a climb through the tree.
+    pub fn wanted(&self) -> bool {
+        self.out.is_some()
+    }
+
+    pub fn insert(&mut self, at: usize, chars: usize, new: &str) {
+        let Some(out) = &mut self.out else { return };
+        match out.last_mut() {
+            Some(Change::Insert { text, .. }) if self.insert_end == Some(at) => text.push_str(new),
+            _ => out.push(Change::Insert { at, text: new.to_owned() }),
+        }
+        self.insert_end = Some(at + chars);
+    }
+
+    pub fn delete(&mut self, new_at: usize, new_len: usize) {
+        let Some(out) = &mut self.out else { return };
+        self.insert_end = None;
+        if out.len() > self.before
+            && let Some(Change::Delete { at, len }) = out.last_mut()
+            && (*at == new_at || new_at + new_len == *at)
+        {
+            *at = new_at;
+            *len += new_len;
+            return;
+        }
+        out.push(Change::Delete { at: new_at, len: new_len });
+    }
+}

@@ -1,0 +1,159 @@
+//! What both binary formats are written in: LEB128 numbers, a checksum, and a reader that never
+//! trusts a length.
+
+/// Why bytes could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Written by a newer Inklog than this one: hold and retry after an upgrade; nothing is wrong
+    /// with the bytes.
+    #[error("format version {found} is newer than {known}, the newest this program reads; upgrade it")]
+    Newer {
+        /// The version in the bytes.
+        found: u8,
+        /// The newest that can be read.
+        known: u8,
+    },
+    /// The bytes do not begin like this format.
+    #[error("these bytes are not {0}")]
+    NotThisFormat(&'static str),
+    /// The checksum does not match.
+    #[error("the checksum does not match: the bytes are damaged")]
+    Checksum,
+    /// The bytes end early, or a field has a value that it cannot have.
+    #[error("damaged at byte {at}: {what}")]
+    Damaged {
+        /// Offset of the field.
+        at: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// Appends an unsigned LEB128 number: seven bits a byte, the lowest first.
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    let mut rest = value;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Reads fields one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8], at: usize) -> Reader<'a> {
+        Reader { bytes, at }
+    }
+
+    /// What is wrong with the field that was read last, roughly.
+    pub fn damaged(&self, what: &'static str) -> DecodeError {
+        DecodeError::Damaged { at: self.at, what }
+    }
+
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    pub fn byte(&mut self) -> Result<u8, DecodeError> {
+        let byte = *self.bytes.get(self.at).ok_or_else(|| self.damaged("the bytes end early"))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// The next byte, which stays.
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        if len > self.left() {
+            return Err(self.damaged("the bytes end early"));
+        }
+        let bytes = &self.bytes[self.at..self.at + len];
+        self.at += len;
+        Ok(bytes)
+    }
+
+    /// A number in its shortest form; each value has one encoding only.
+    pub fn varint(&mut self) -> Result<u64, DecodeError> {
+        let first = self.byte()?;
+        if first < 0x80 {
+            return Ok(u64::from(first));
+        }
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..64).step_by(7) {
+            let byte = self.byte()?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte == 0 {
+                return Err(self.damaged("a number is longer than it need be"));
+            }
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.damaged("a number is over 64 bits"))
+    }
+
+    /// A number of things of which each takes at least a byte; so it is safe to make room for them.
+    pub fn count(&mut self) -> Result<usize, DecodeError> {
+        let count = self.varint()?;
+        match usize::try_from(count) {
+            Ok(count) if count <= self.left() => Ok(count),
+            _ => Err(self.damaged("there are fewer bytes than things")),
+        }
+    }
+}
+
+const CRC_TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let mut crc = i as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[i] = crc;
+        i += 1;
+    }
+    table
+};
+
+/// CRC-32 as in zip and PNG.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| CRC_TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_one_encoding() {
+        for value in [0, 1, 127, 128, 300, (1 << 53) - 1, 1 << 53, u64::MAX] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            assert_eq!(Reader::new(&bytes, 0).varint(), Ok(value));
+            bytes.pop();
+            assert!(Reader::new(&bytes, 0).varint().is_err());
+        }
+        assert!(Reader::new(&[0x80, 0], 0).varint().is_err());
+        assert!(Reader::new(&[0xff; 10], 0).varint().is_err());
+    }
+
+    #[test]
+    fn the_checksum_is_the_well_known_one() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+}

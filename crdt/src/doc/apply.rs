@@ -1,0 +1,203 @@
+//! Applying events: whether one is ready, what it does, and which others it releases.
+
+use crate::change::Changes;
+use crate::tree::{Lv, Run, START, Side};
+use crate::{Agent, Anchor, Applied, Doc, Event, Op};
+
+use super::ids::AgentNo;
+use super::order::{self, Place};
+use super::waiting::Missing;
+
+impl Doc {
+    pub(super) fn receive(&mut self, event: &Event, changes: &mut Changes) -> Applied {
+        let end = self.ids.find(event.agent(), self.recent.0).map_or(0, |agent| self.ids.end(agent));
+        if event.after() < end {
+            return Applied::Repeat;
+        }
+        if event.after() > end {
+            self.waiting.keep(event.clone());
+            return Applied::Waits;
+        }
+        if let Some(missing) = self.missing(event, 0) {
+            self.waiting.keep_blocked(event.clone(), missing);
+            return Applied::Waits;
+        }
+        self.perform(event, changes);
+        self.release(event.agent(), changes);
+        Applied::Now
+    }
+
+    /// The first thing that an event refers to, from op `from` on, and that is not known yet. Ids of
+    /// its own agent are: they lie below the op's own, so what is not applied by then never comes.
+    fn missing(&mut self, event: &Event, from: usize) -> Option<Missing> {
+        for (op, content) in event.ops().iter().enumerate().skip(from) {
+            let (agent, end) = match content {
+                Op::Insert { anchor: Anchor::Left(None), .. } => continue,
+                Op::Insert { anchor: Anchor::Left(Some(id)) | Anchor::Right(id), .. } => {
+                    (&id.agent, id.seq + 1)
+                }
+                Op::Delete { target, len, .. } => (&target.agent, target.seq + len),
+            };
+            if agent == event.agent() {
+                continue;
+            }
+            let known = self.find(agent).map_or(0, |agent| self.ids.end(agent));
+            if known < end {
+                return Some(Missing { agent: agent.clone(), end, op });
+            }
+        }
+        None
+    }
+
+    /// Finds an agent that an op refers to.
+    fn find(&mut self, agent: &Agent) -> Option<AgentNo> {
+        let found = self.ids.find(agent, self.recent.1)?;
+        self.recent.1 = found;
+        Some(found)
+    }
+
+    fn perform(&mut self, event: &Event, changes: &mut Changes) {
+        let agent = self.ids.find_or_add(event.agent(), self.recent.0);
+        self.recent.0 = agent;
+        let mut end = event.after();
+        for op in event.ops() {
+            match op {
+                Op::Insert { seq, text, anchor } => {
+                    let chars = text.chars().count();
+                    end = seq + chars as u64;
+                    if let Some((parent, side)) = self.parent(anchor) {
+                        self.integrate(agent, *seq, chars as u32, Some(text), parent, side, changes);
+                    }
+                }
+                Op::Delete { seq, target, len } => {
+                    end = seq + len;
+                    if let Some(owner) = self.find(&target.agent) {
+                        self.delete_ids(owner, target.seq, target.seq + len, changes);
+                    }
+                }
+            }
+        }
+        self.advance(agent, end);
+    }
+
+    /// Moves an agent's end forward.
+    pub(super) fn advance(&mut self, agent: AgentNo, end: u64) {
+        self.ids.advance(agent, end);
+        self.version.advance(self.ids.name(agent), end);
+    }
+
+    /// The node and side that an anchor names; `None` when the id is void.
+    pub(super) fn parent(&mut self, anchor: &Anchor) -> Option<(Lv, Side)> {
+        let (id, side) = match anchor {
+            Anchor::Left(None) => return Some((START, Side::Right)),
+            Anchor::Left(Some(id)) => (id, Side::Right),
+            Anchor::Right(id) => (id, Side::Left),
+        };
+        let agent = self.find(&id.agent)?;
+        Some((self.ids.lv_of(agent, id.seq)?, side))
+    }
+
+    /// Makes nodes of new ids: visible ones of `text`, or tombstones.
+    #[expect(clippy::too_many_arguments, reason = "ids, content and anchor are what a node is")]
+    fn integrate(
+        &mut self,
+        agent: AgentNo,
+        seq: u64,
+        len: u32,
+        text: Option<&str>,
+        parent: Lv,
+        side: Side,
+        changes: &mut Changes,
+    ) {
+        let lv = self.ids.push(agent, seq, len);
+        self.put(lv, len, text, parent, side, changes);
+    }
+
+    /// Puts nodes that have their numbers and ids into the tree, where the order of siblings says.
+    pub(super) fn put(
+        &mut self,
+        lv: Lv,
+        len: u32,
+        text: Option<&str>,
+        parent: Lv,
+        side: Side,
+        changes: &mut Changes,
+    ) {
+        let place = order::place(&self.tree, &mut self.siblings, &self.ids, lv, parent, side);
+        if changes.wanted()
+            && let Some(text) = text
+        {
+            changes.insert(self.tree.index_of(place.at), len as usize, text);
+        }
+        self.put_at(place, lv, len, text, parent, side);
+    }
+
+    /// The same at a known place.
+    pub(super) fn put_at(
+        &mut self,
+        place: Place,
+        lv: Lv,
+        len: u32,
+        text: Option<&str>,
+        parent: Lv,
+        side: Side,
+    ) {
+        let Place { at, depth, gap, next_gap } = place;
+        let run = Run { lv, len, depth, gap, parent, bytes: 0, side, deleted: text.is_none() };
+        self.tree.insert(at, run, text.unwrap_or_default(), next_gap);
+    }
+
+    /// Makes tombstones of the nodes among the ids `from..to`.
+    pub(super) fn delete_ids(&mut self, agent: AgentNo, from: u64, to: u64, changes: &mut Changes) {
+        for nodes in self.ids.lvs_of(agent, from, to) {
+            let (mut lv, end) = (nodes.lv, nodes.lv + nodes.len);
+            while lv < end {
+                let at = self.tree.locate(lv);
+                let run = *self.tree.run(at);
+                let len = (run.len - at.off).min(end - lv);
+                if !run.deleted {
+                    if changes.wanted() {
+                        changes.delete(self.tree.index_of(at), len as usize);
+                    }
+                    self.tree.delete(at, len);
+                }
+                lv += len;
+            }
+        }
+    }
+
+    /// Applies what waited for `agent`'s new end, and what waited for that, and so on.
+    pub(super) fn release(&mut self, agent: &Agent, changes: &mut Changes) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let mut moved = vec![agent.clone()];
+        while let Some(agent) = moved.pop() {
+            let end = self.version.get(&agent);
+            if self.try_next(&agent, end, 0, changes) {
+                moved.push(agent.clone());
+            }
+            while let Some((waiter, after, op)) = self.waiting.unblock(&agent, end) {
+                // A merge may have covered the event that waited.
+                if self.version.get(&waiter) == after && self.try_next(&waiter, after, op, changes) {
+                    moved.push(waiter);
+                }
+            }
+        }
+    }
+
+    /// Applies the waiting event that comes next in a chain, if it is there and ready.
+    fn try_next(&mut self, agent: &Agent, end: u64, op: usize, changes: &mut Changes) -> bool {
+        let Some(event) = self.waiting.take_next(agent, end) else { return false };
+        match self.missing(&event, op) {
+            Some(missing) => {
+                self.waiting.keep_blocked(event, missing);
+                false
+            }
+            None => {
+                self.perform(&event, changes);
+                true
+            }
+        }
+    }
+}

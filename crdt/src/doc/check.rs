@@ -1,0 +1,81 @@
+//! What holds of every document; for tests.
+
+use crate::Doc;
+use crate::tree::{Lv, START, Side};
+
+impl Doc {
+    /// Panics when an inner invariant is broken; for tests. Takes time in proportion to the document,
+    /// and more for a small one, whose tree is then checked node by node.
+    pub fn assert_invariants(&self) {
+        let nodes = self.ids.next_lv();
+        self.tree.assert_invariants(nodes);
+        self.assert_ids(nodes);
+        self.assert_siblings(nodes);
+        for event in self.waiting.iter() {
+            assert!(event.after() >= self.version.get(event.agent()), "{event:?} is covered, but waits");
+        }
+    }
+
+    fn assert_ids(&self, nodes: Lv) {
+        let mut count = 0;
+        let mut agents = 0;
+        for agent in self.ids.agents() {
+            let end = self.ids.end(agent);
+            assert_eq!(self.version.get(self.ids.name(agent)), end, "end of {}", self.ids.name(agent));
+            agents += usize::from(end > 0);
+            let mut known = 0;
+            for range in self.ids.ranges(agent) {
+                assert!(range.seq >= known && range.len > 0, "{range:?} is out of order");
+                known = range.end_seq();
+                count += range.len;
+                for off in [0, range.len / 2, range.len - 1] {
+                    let id = (agent, range.seq + u64::from(off));
+                    assert_eq!(self.ids.lv_of(id.0, id.1), Some(range.lv + off), "number of {id:?}");
+                    let (agent, seq, _) = self.ids.id_of(range.lv + off);
+                    assert_eq!((agent, seq), id, "id of {}", range.lv + off);
+                }
+            }
+            assert!(known <= end, "{} has nodes beyond its end", self.ids.name(agent));
+        }
+        assert_eq!(count, nodes, "every node has an id");
+        assert_eq!(agents, self.version.len(), "the version names whoever has an end");
+    }
+
+    /// Rebuilds all sets of siblings from the parents, and compares.
+    fn assert_siblings(&self, nodes: Lv) {
+        if nodes > 2000 {
+            return;
+        }
+        let mut children: Vec<((Lv, Side), crate::Id, Lv)> = Vec::new();
+        let mut place = vec![0; nodes as usize];
+        let mut count = 0;
+        for run in self.tree.runs() {
+            for lv in run.lv..run.end() {
+                let parent = if lv == run.lv { (run.parent, run.side) } else { (lv - 1, Side::Right) };
+                children.push((parent, self.ids.id(lv), lv));
+                place[lv as usize] = count;
+                count += 1;
+            }
+        }
+        children.sort();
+        let mut sets: Vec<(Lv, Side, Vec<Lv>)> = Vec::new();
+        for ((parent, side), _, lv) in children {
+            match sets.last_mut() {
+                Some(set) if (set.0, set.1) == (parent, side) => set.2.push(lv),
+                _ => sets.push((parent, side, vec![lv])),
+            }
+        }
+        for (parent, side, set) in &sets {
+            let at = |lv: Lv| place[lv as usize];
+            assert!(set.is_sorted_by_key(|lv| at(*lv)), "children of {parent} on the {side:?}: {set:?}");
+            let right = set.iter().all(|lv| *parent == START || at(*lv) > at(*parent));
+            let left = set.iter().all(|lv| *parent != START && at(*lv) < at(*parent));
+            assert!(
+                if *side == Side::Right { right } else { left },
+                "children of {parent} are on the {side:?}"
+            );
+        }
+        sets.retain(|(_, _, set)| set.len() > 1);
+        assert_eq!(sets, self.siblings.iter().collect::<Vec<_>>(), "sets of siblings");
+    }
+}

@@ -1,0 +1,297 @@
+//! The binary form of an event, as the op log stores it. Version 1:
+//!
+//! ```text
+//! byte      format version: 1
+//! name      the agent: a byte with its length, then its ASCII bytes
+//! varint    after
+//! ops, to the end of the bytes; each
+//!   byte    bits 0-1  kind: 0 insert at `left: null`, 1 insert at `left: X`, 2 insert at `right: Y`,
+//!                     3 delete
+//!           bit 2     the op's id is the end of the op before it (of `after`, for the first);
+//!                     else a varint follows: how far it lies beyond
+//!           bit 3     insert: the text is one character; delete: the length is 1;
+//!                     else a varint follows at its place: the text's bytes, or the length
+//!           bits 4-7  whose X, Y or target: 0 the event's agent, 1-14 the first to fourteenth other
+//!                     agent named so far, 15 another one: a varint follows, how many were named
+//!                     before it; when that is all so far, its name follows
+//!   varint  the id's distance, as bit 2 says
+//!   varint, name    whose, as bits 4-7 say; 0 bits for kind 0
+//!   varint  X, Y or target (not for kind 0): of the event's agent, how far its number lies below the
+//!           op's own; of another, its number
+//!   varint  the length, as bit 3 says
+//!   bytes   an insert's text in UTF-8
+//! ```
+//!
+//! A varint is an unsigned LEB128 number in its shortest form.
+
+use crate::codec::{DecodeError, Reader, put_varint};
+use crate::{Agent, Anchor, Event, Id, Op};
+
+/// The newest version of the format.
+const VERSION: u8 = 1;
+
+const KIND: u8 = 0b11;
+const START: u8 = 0;
+const LEFT: u8 = 1;
+const RIGHT: u8 = 2;
+const DELETE: u8 = 3;
+const ADJACENT: u8 = 1 << 2;
+const SINGLE: u8 = 1 << 3;
+const OTHERS_SHIFT: u32 = 4;
+/// The value of the upper bits for an agent that they cannot number.
+const OTHERS_MORE: usize = 15;
+
+impl Event {
+    /// The compact binary form.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        self.encode_into(&mut out);
+        out
+    }
+
+    /// Appends the compact binary form.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        put_name(out, self.agent());
+        put_varint(out, self.after());
+        let mut others: Vec<&Agent> = Vec::new();
+        let mut end = self.after();
+        for op in self.ops() {
+            let (kind, reference, single) = match op {
+                Op::Insert { text, anchor, .. } => {
+                    let single = text.chars().nth(1).is_none();
+                    match anchor {
+                        Anchor::Left(None) => (START, None, single),
+                        Anchor::Left(Some(id)) => (LEFT, Some(id), single),
+                        Anchor::Right(id) => (RIGHT, Some(id), single),
+                    }
+                }
+                Op::Delete { target, len, .. } => (DELETE, Some(target), *len == 1),
+            };
+            // 0 for the event's own agent, which is also what an op without a reference has.
+            let mut whose = 0;
+            if let Some(id) = reference.filter(|id| id.agent != *self.agent()) {
+                whose = 1 + others.iter().position(|agent| **agent == id.agent).unwrap_or(others.len());
+            }
+            let adjacent = op.seq() == end;
+            out.push(
+                kind | (whose.min(OTHERS_MORE) as u8) << OTHERS_SHIFT
+                    | if adjacent { ADJACENT } else { 0 }
+                    | if single { SINGLE } else { 0 },
+            );
+            if !adjacent {
+                put_varint(out, op.seq() - end);
+            }
+            if let Some(id) = reference {
+                if whose >= OTHERS_MORE {
+                    put_varint(out, whose as u64 - 1);
+                }
+                if whose > others.len() {
+                    put_name(out, &id.agent);
+                    others.push(&id.agent);
+                }
+                put_varint(out, if whose == 0 { op.seq() - id.seq } else { id.seq });
+            }
+            match op {
+                Op::Insert { text, .. } => {
+                    if !single {
+                        put_varint(out, text.len() as u64);
+                    }
+                    out.extend_from_slice(text.as_bytes());
+                }
+                Op::Delete { len, .. } if !single => put_varint(out, *len),
+                Op::Delete { .. } => {}
+            }
+            end = op.end();
+        }
+    }
+}
+
+fn put_name(out: &mut Vec<u8>, agent: &Agent) {
+    // An agent has at most 64 bytes.
+    out.push(agent.as_str().len() as u8);
+    out.extend_from_slice(agent.as_str().as_bytes());
+}
+
+/// Reads events, keeping the name last read: a log of one writer's events is read without making the
+/// name anew for each.
+#[derive(Debug, Clone, Default)]
+pub struct EventDecoder {
+    recent: Option<Agent>,
+}
+
+impl EventDecoder {
+    /// One that has read nothing yet.
+    pub fn new() -> EventDecoder {
+        EventDecoder::default()
+    }
+
+    /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Event, DecodeError> {
+        let reader = &mut Reader::new(bytes, 0);
+        match reader.byte()? {
+            VERSION => {}
+            found if found > VERSION => return Err(DecodeError::Newer { found, known: VERSION }),
+            _ => return Err(DecodeError::NotThisFormat("an Inklog event")),
+        }
+        let agent = self.name(reader)?;
+        let after = reader.varint()?;
+        let mut others = Vec::new();
+        let mut ops = Vec::new();
+        let mut end = after;
+        while reader.left() > 0 {
+            let op = self.op(reader, &agent, &mut others, end)?;
+            end = op.seq().checked_add(op.id_count()).ok_or_else(|| reader.damaged("an id is over 2^53"))?;
+            ops.push(op);
+        }
+        Event::new(agent, after, ops).map_err(|_| reader.damaged("the ops do not make an event"))
+    }
+
+    fn name(&mut self, reader: &mut Reader) -> Result<Agent, DecodeError> {
+        let len = usize::from(reader.byte()?);
+        let name = reader.take(len)?;
+        match &self.recent {
+            Some(agent) if agent.as_str().as_bytes() == name => Ok(agent.clone()),
+            _ => {
+                let name = std::str::from_utf8(name).ok().and_then(|name| Agent::new(name).ok());
+                let agent = name.ok_or_else(|| reader.damaged("a name is not an agent's"))?;
+                self.recent = Some(agent.clone());
+                Ok(agent)
+            }
+        }
+    }
+
+    fn op(
+        &mut self,
+        reader: &mut Reader,
+        own: &Agent,
+        others: &mut Vec<Agent>,
+        end: u64,
+    ) -> Result<Op, DecodeError> {
+        let flags = reader.byte()?;
+        let (kind, single) = (flags & KIND, flags & SINGLE != 0);
+        let distance = if flags & ADJACENT != 0 { 0 } else { reader.varint()? };
+        let seq = end.checked_add(distance).ok_or_else(|| reader.damaged("an id is over 2^53"))?;
+        let whose = usize::from(flags >> OTHERS_SHIFT);
+        let anchor = match kind {
+            START if whose > 0 => return Err(reader.damaged("the start of the document is nobody's")),
+            START => Anchor::Left(None),
+            LEFT => Anchor::Left(Some(self.reference(reader, own, others, whose, seq)?)),
+            RIGHT => Anchor::Right(self.reference(reader, own, others, whose, seq)?),
+            _ => {
+                let target = self.reference(reader, own, others, whose, seq)?;
+                let len = if single { 1 } else { reader.varint()? };
+                return Ok(Op::Delete { seq, target, len });
+            }
+        };
+        let len = match single {
+            true => reader.peek().map_or(1, |first| match first {
+                0..0x80 => 1,
+                0x80..0xe0 => 2,
+                0xe0..0xf0 => 3,
+                0xf0.. => 4,
+            }),
+            false => reader.count()?,
+        };
+        let text = std::str::from_utf8(reader.take(len)?).map_err(|_| reader.damaged("text is not UTF-8"))?;
+        Ok(Op::Insert { seq, text: text.to_owned(), anchor })
+    }
+
+    fn reference(
+        &mut self,
+        reader: &mut Reader,
+        own: &Agent,
+        others: &mut Vec<Agent>,
+        whose: usize,
+        seq: u64,
+    ) -> Result<Id, DecodeError> {
+        if whose == 0 {
+            let below = reader.varint()?;
+            let number = seq.checked_sub(below).ok_or_else(|| reader.damaged("an id is below 0"))?;
+            return Ok(Id::new(own.clone(), number));
+        }
+        let whose = match whose {
+            OTHERS_MORE => reader.varint()?,
+            whose => whose as u64 - 1,
+        };
+        let agent = match usize::try_from(whose) {
+            Ok(named) if named < others.len() => others[named].clone(),
+            Ok(named) if named == others.len() => {
+                let agent = self.name(reader)?;
+                others.push(agent.clone());
+                agent
+            }
+            _ => return Err(reader.damaged("an agent was not named before")),
+        };
+        Ok(Id::new(agent, reader.varint()?))
+    }
+}
+
+impl Event {
+    /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does. For many, an
+    /// [`EventDecoder`] is quicker.
+    pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+        EventDecoder::new().decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(agent: &str, after: u64, ops: Vec<Op>) -> Event {
+        Event::new(Agent::new(agent).unwrap(), after, ops).unwrap()
+    }
+
+    fn id(text: &str) -> Id {
+        text.parse().unwrap()
+    }
+
+    fn insert(seq: u64, text: &str, anchor: Anchor) -> Op {
+        Op::Insert { seq, text: text.to_owned(), anchor }
+    }
+
+    #[test]
+    fn a_typed_character_takes_few_bytes() {
+        let typed = event("alice", 7000, vec![insert(7000, "x", Anchor::Left(Some(id("alice-6999"))))]);
+        assert_eq!(typed.encode(), b"\x01\x05alice\xd8\x36\x0d\x01x");
+        assert_eq!(Event::decode(&typed.encode()), Ok(typed));
+    }
+
+    #[test]
+    fn every_kind_of_op_comes_back() {
+        let many: Vec<Op> = (0..40)
+            .map(|i| Op::Delete { seq: 2 * i, target: id(&format!("other{}-{i}", i % 20)), len: 1 + i % 2 })
+            .collect();
+        for event in [
+            event(
+                "a",
+                0,
+                vec![insert(0, "héllo", Anchor::Left(None)), insert(9, "😀", Anchor::Right(id("a-3")))],
+            ),
+            event("-", 5, vec![Op::Delete { seq: 1 << 40, target: id("-~-77"), len: 100_000 }]),
+            event("me", 0, many),
+        ] {
+            assert_eq!(Event::decode(&event.encode()), Ok(event.clone()));
+            for cut in 0..event.encode().len() {
+                // Cut between two ops, what is left is a shorter event.
+                if let Ok(shorter) = Event::decode(&event.encode()[..cut]) {
+                    assert!(event.ops().starts_with(shorter.ops()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let mut bytes = event("a", 0, vec![insert(0, "x", Anchor::Left(None))]).encode();
+        bytes[0] = 2;
+        assert_eq!(Event::decode(&bytes), Err(DecodeError::Newer { found: 2, known: 1 }));
+        bytes[0] = 0;
+        assert!(matches!(Event::decode(&bytes), Err(DecodeError::NotThisFormat(_))));
+        bytes[0] = 1;
+        bytes[1] = 0;
+        assert!(matches!(Event::decode(&bytes), Err(DecodeError::Damaged { .. })));
+        assert!(matches!(Event::decode(&[]), Err(DecodeError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,299 @@
+//! The binary form of a document's state. It is canonical: a function of the events applied, the same
+//! bytes whatever their order of arrival and whoever encodes. Version 1:
+//!
+//! ```text
+//! 4 bytes   "INKS"
+//! byte      format version: 1
+//! 4 bytes   CRC-32 (as in zip) of all that follows, lowest byte first
+//! varint    number of agents
+//!   each    a byte with the name's length, the name in ASCII, varint its end (at least 1);
+//!           ascending by name
+//! varints   per agent: how many chains it has
+//! varints   per chain: how far its first number lies beyond the end of the agent's chain before it
+//!           (beyond 0, for the first)
+//! varints   per chain: its length minus 1
+//! varints   per chain: where it hangs, if that is near; else 0
+//! varints   per chain with a 0 there: 0 when it hangs at the start of the document, else the number
+//!           of the agent whose node it hangs at, from 1
+//! varints   per chain with an agent there: where it hangs
+//! varints   in document order, how many nodes are visible, then how many deleted, then visible, …,
+//!           until they add up to the length of all chains; only the first may be 0
+//! bytes     the visible text in UTF-8, to the end
+//! ```
+//!
+//! A varint is an unsigned LEB128 number in its shortest form. A *chain* is a run of nodes of one agent
+//! with consecutive numbers, each the right child of the one before, visible or not, and as long as can
+//! be; chains come by agent, then by number. *Where it hangs* is the side (0 left, 1 right) plus twice
+//! the zigzag (0, -1, 1, -2, … as 0, 1, 2, 3, …) of the distance of the parent's number from a guess:
+//!
+//! - near: the parent is the agent's own, and the guess is the end of its chain before, less the
+//!   distance to this one. (That is right when the last thing done between them was to delete that
+//!   many characters backwards from that end.) What is written is one more, so that 0 is free; it is
+//!   near when that is at most 127.
+//! - else the guess is the parent's number of the last chain here, not near, that hung at the same
+//!   agent's; 0 for the first.
+//!
+//! Columns of like numbers are what a general compressor makes the most of. A reader must check that
+//! parents exist, that a chain's own parent is below it, and that every chain is reached from the start
+//! of the document; which is all that can be wrong about a tree written this way, since its order
+//! follows from it.
+
+use crate::codec::{DecodeError, Reader, crc32, put_varint};
+use crate::doc::ids::{AgentNo, Ids, MAX_NODES};
+use crate::doc::{Chain, NumberedChain, Skeleton};
+use crate::tree::{Lv, START, Side};
+use crate::{Agent, Doc, MAX_SEQ};
+
+const MAGIC: &[u8] = b"INKS";
+/// The newest version of the format.
+const VERSION: u8 = 1;
+const HEADER: usize = MAGIC.len() + 1 + 4;
+/// The highest number for a near parent: what fits a byte.
+const NEAR: u64 = 127;
+
+impl Doc {
+    /// The canonical encoding of the applied state: the same bytes for the same set of events.
+    /// Waiting events are not part of it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(MAGIC);
+        out.push(VERSION);
+        out.extend_from_slice(&[0; 4]);
+        // An agent that is listed without an end has done nothing.
+        let agents: Vec<AgentNo> = self.ids.agents().filter(|agent| self.ids.end(*agent) > 0).collect();
+        put_varint(&mut out, agents.len() as u64);
+        for agent in &agents {
+            let name = self.ids.name(*agent).as_str();
+            out.push(name.len() as u8);
+            out.extend_from_slice(name.as_bytes());
+            put_varint(&mut out, self.ids.end(*agent));
+        }
+        self.put_chains(&mut out, &agents);
+        let mut turns = vec![0u64];
+        for run in self.tree.runs() {
+            if run.deleted == (turns.len() % 2 == 1) {
+                turns.push(0);
+            }
+            *turns.last_mut().expect("it starts with one") += u64::from(run.len);
+        }
+        if turns != [0] {
+            turns.into_iter().for_each(|turn| put_varint(&mut out, turn));
+        }
+        self.tree.leaves().for_each(|leaf| out.extend_from_slice(leaf.text.as_bytes()));
+        let sum = crc32(&out[HEADER..]);
+        out[HEADER - 4..HEADER].copy_from_slice(&sum.to_le_bytes());
+        out
+    }
+
+    fn put_chains(&self, out: &mut Vec<u8>, agents: &[AgentNo]) {
+        let chains = self.chains();
+        // By the order of arrival here; the encoding counts agents by name.
+        let mut rank = vec![0; agents.len() + 1];
+        for (place, agent) in agents.iter().enumerate() {
+            if rank.len() <= *agent as usize {
+                rank.resize(*agent as usize + 1, 0);
+            }
+            rank[*agent as usize] = place;
+        }
+        let mut counts = vec![0; agents.len()];
+        let (mut gaps, mut lens) = (Vec::new(), Vec::new());
+        let (mut near, mut whose, mut far) = (Vec::new(), Vec::new(), Vec::new());
+        let mut last_far = vec![0; agents.len()];
+        let mut before: Option<Chain> = None;
+        for chain in chains {
+            let agent = rank[chain.agent as usize];
+            counts[agent] += 1;
+            let end = before
+                .filter(|before| before.agent == chain.agent)
+                .map_or(0, |before| before.seq + before.len);
+            put_varint(&mut gaps, chain.seq - end);
+            put_varint(&mut lens, chain.len - 1);
+            before = Some(chain);
+            if chain.parent == START {
+                near.push(0);
+                whose.push(0);
+                continue;
+            }
+            let (owner, seq, _) = self.ids.id_of(chain.parent);
+            let distance = hangs(seq, near_guess(end, chain.seq), chain.side);
+            if owner == chain.agent && distance < NEAR {
+                near.push(distance as u8 + 1);
+                continue;
+            }
+            let owner = rank[owner as usize];
+            near.push(0);
+            put_varint(&mut whose, owner as u64 + 1);
+            put_varint(&mut far, hangs(seq, last_far[owner] as i64, chain.side));
+            last_far[owner] = seq;
+        }
+        counts.into_iter().for_each(|count| put_varint(out, count));
+        [gaps, lens, near, whose, far].into_iter().for_each(|column| out.extend_from_slice(&column));
+    }
+
+    /// Reads what [`Doc::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Doc, DecodeError> {
+        if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
+            return Err(DecodeError::NotThisFormat("an Inklog document state"));
+        }
+        match bytes[MAGIC.len()] {
+            VERSION => {}
+            found if found > VERSION => return Err(DecodeError::Newer { found, known: VERSION }),
+            _ => return Err(DecodeError::NotThisFormat("an Inklog document state")),
+        }
+        if bytes[HEADER - 4..HEADER] != crc32(&bytes[HEADER..]).to_le_bytes() {
+            return Err(DecodeError::Checksum);
+        }
+        let reader = &mut Reader::new(bytes, HEADER);
+        let mut ids = read_agents(reader)?;
+        let chains = read_chains(reader, &mut ids)?;
+        let (turns, visible) = read_turns(reader, ids.next_lv())?;
+        let Ok(text) = std::str::from_utf8(reader.take(reader.left())?) else {
+            return Err(reader.damaged("text is not UTF-8"));
+        };
+        if text.chars().count() as u64 != visible {
+            return Err(reader.damaged("the text is not as long as it should be"));
+        }
+        let skeleton = Skeleton::new(&chains).ok_or_else(|| reader.damaged("chains hang at each other"))?;
+        Ok(skeleton.finish(ids, &turns, text))
+    }
+}
+
+/// Where a chain hangs, as a number.
+fn hangs(seq: u64, guess: i64, side: Side) -> u64 {
+    let distance = seq as i64 - guess;
+    let zigzag = ((distance << 1) ^ (distance >> 63)) as u64;
+    zigzag << 1 | u64::from(side == Side::Right)
+}
+
+/// The parent's number and the side again; `None` when no id has that number.
+fn hangs_at(value: u64, guess: i64) -> Option<(u64, Side)> {
+    let zigzag = value >> 1;
+    let distance = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+    let seq = u64::try_from(guess + distance).ok().filter(|seq| *seq < MAX_SEQ)?;
+    Some((seq, if value & 1 == 1 { Side::Right } else { Side::Left }))
+}
+
+fn near_guess(end_before: u64, seq: u64) -> i64 {
+    2 * end_before as i64 - seq as i64
+}
+
+fn read_agents(reader: &mut Reader) -> Result<Ids, DecodeError> {
+    let mut ids = Ids::default();
+    let mut before: Option<Agent> = None;
+    for _ in 0..reader.count()? {
+        let len = usize::from(reader.byte()?);
+        let name = std::str::from_utf8(reader.take(len)?).ok().and_then(|name| Agent::new(name).ok());
+        let agent = match name {
+            Some(name) if before.is_none_or(|before| before < name) => name,
+            _ => return Err(reader.damaged("a name is not an agent's, or out of order")),
+        };
+        let end = reader.varint()?;
+        if end == 0 || end > MAX_SEQ {
+            return Err(reader.damaged("an agent's end is 0 or over 2^53"));
+        }
+        let no = ids.find_or_add(&agent, AgentNo::MAX);
+        ids.advance(no, end);
+        before = Some(agent);
+    }
+    Ok(ids)
+}
+
+/// Reads the chains, gives their nodes numbers, and finds their parents.
+fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>, DecodeError> {
+    // Agents were added by name, so they are numbered as they are encoded.
+    let agents: Vec<AgentNo> = ids.agents().collect();
+    let mut owners: Vec<AgentNo> = Vec::new();
+    for agent in &agents {
+        let count = reader.varint()?;
+        if count > (reader.left() - owners.len().min(reader.left())) as u64 {
+            return Err(reader.damaged("there are fewer bytes than chains"));
+        }
+        owners.extend(std::iter::repeat_n(*agent, count as usize));
+    }
+    let mut column = || owners.iter().map(|_| reader.varint()).collect::<Result<Vec<u64>, _>>();
+    let (gaps, lens, near) = (column()?, column()?, column()?);
+    let mut chains: Vec<NumberedChain> = Vec::with_capacity(owners.len());
+    // The end before each chain, and its first number.
+    let mut seqs: Vec<(u64, u64)> = Vec::with_capacity(owners.len());
+    let mut before: Option<(AgentNo, u64)> = None;
+    for ((agent, gap), len) in owners.iter().zip(gaps).zip(lens) {
+        let end = before.filter(|before| before.0 == *agent).map_or(0, |before| before.1);
+        let seq = end.checked_add(gap);
+        let new_end = seq.and_then(|seq| seq.checked_add(len)?.checked_add(1));
+        let (Some(seq), Some(new_end)) = (seq, new_end.filter(|new| *new <= ids.end(*agent))) else {
+            return Err(reader.damaged("a chain goes beyond its agent's end"));
+        };
+        if len >= u64::from(MAX_NODES - ids.next_lv()) {
+            return Err(reader.damaged("there are more characters than a document can hold"));
+        }
+        let len = len as u32 + 1;
+        let lv = ids.push(*agent, seq, len);
+        chains.push(NumberedChain { lv, len, parent: START, side: Side::Right });
+        seqs.push((end, seq));
+        before = Some((*agent, new_end));
+    }
+    let far: Vec<usize> = (0..chains.len()).filter(|chain| near[*chain] == 0).collect();
+    let whose = far.iter().map(|_| reader.varint()).collect::<Result<Vec<u64>, _>>()?;
+    let mut last_far = vec![0; agents.len()];
+    let mut parents: Vec<Option<(AgentNo, u64, Side)>> = near
+        .iter()
+        .enumerate()
+        .map(|(chain, near)| {
+            let (end, seq) = seqs[chain];
+            let (seq, side) = hangs_at(near.checked_sub(1)?, near_guess(end, seq))?;
+            (*near <= NEAR).then_some((owners[chain], seq, side))
+        })
+        .collect();
+    for (chain, whose) in far.into_iter().zip(whose) {
+        if whose == 0 {
+            continue;
+        }
+        let Some(owner) = usize::try_from(whose - 1).ok().filter(|owner| *owner < agents.len()) else {
+            return Err(reader.damaged("a chain hangs at nobody's"));
+        };
+        let hangs = hangs_at(reader.varint()?, last_far[owner]);
+        let (seq, side) = hangs.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
+        last_far[owner] = seq as i64;
+        parents[chain] = Some((agents[owner], seq, side));
+    }
+    for (no, chain) in chains.iter_mut().enumerate() {
+        match parents[no] {
+            Some((owner, seq, side)) => {
+                let lv = ids.lv_of(owner, seq).filter(|_| owner != owners[no] || seq < seqs[no].1);
+                chain.parent = lv.ok_or_else(|| reader.damaged("a chain hangs at nothing, or at itself"))?;
+                chain.side = side;
+            }
+            None if near[no] == 0 => {}
+            None => return Err(reader.damaged("a chain hangs at no id")),
+        }
+    }
+    check_joined(&chains, &owners, &seqs)
+        .ok_or_else(|| reader.damaged("a chain should be part of the one before it"))?;
+    Ok(chains)
+}
+
+/// `None` when a chain is not as long as can be, which would be a second encoding of the same state.
+fn check_joined(chains: &[NumberedChain], owners: &[AgentNo], seqs: &[(u64, u64)]) -> Option<()> {
+    let joins = |i: &usize| {
+        let chain = chains[*i];
+        let follows = owners[i - 1] == owners[*i] && seqs[*i].0 == seqs[*i].1;
+        follows && chain.side == Side::Right && chain.parent == chain.lv - 1
+    };
+    (1..chains.len()).all(|i| !joins(&i)).then_some(())
+}
+
+/// The turns, and how many nodes are visible by them.
+fn read_turns(reader: &mut Reader, nodes: Lv) -> Result<(Vec<u64>, u64), DecodeError> {
+    let (mut turns, mut visible) = (Vec::new(), 0);
+    let mut left = u64::from(nodes);
+    while left > 0 {
+        let turn = reader.varint()?;
+        if turn > left || (turn == 0 && !turns.is_empty()) {
+            return Err(reader.damaged("visible and deleted characters do not add up"));
+        }
+        left -= turn;
+        visible += if turns.len().is_multiple_of(2) { turn } else { 0 };
+        turns.push(turn);
+    }
+    Ok((turns, visible))
+}

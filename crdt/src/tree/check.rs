@@ -1,0 +1,118 @@
+//! What holds of every tree; for tests.
+
+use std::collections::BTreeMap;
+
+use super::run::{Lv, Run, START, Side};
+use super::{FIRST, NONE, Tree};
+
+impl Tree {
+    /// Panics unless the B-tree is sound and every depth and gap is what the parents say. `nodes` is
+    /// how many nodes there are.
+    pub fn assert_invariants(&self, nodes: Lv) {
+        self.assert_links();
+        self.assert_runs(nodes);
+        self.assert_depths_and_gaps(nodes);
+    }
+
+    fn assert_links(&self) {
+        let mut in_order = Vec::new();
+        let mut stack = vec![(self.root, NONE)];
+        while let Some((at, parent)) = stack.pop() {
+            let node = &self.nodes[at as usize];
+            assert_eq!(node.parent, parent, "node {at}'s parent");
+            for (slot, child) in node.children().iter().copied().enumerate().rev() {
+                if !node.above_leaves {
+                    assert_eq!(node.sum_at(slot), self.nodes[child as usize].sum(), "sum of node {child}");
+                    stack.push((child, at));
+                }
+            }
+            if node.above_leaves {
+                for (slot, child) in node.children().iter().copied().enumerate() {
+                    assert_eq!(self.leaf(child).parent, at, "leaf {child}'s parent");
+                    assert_eq!(node.sum_at(slot), self.leaf(child).sum(), "sum of leaf {child}");
+                    in_order.push(child);
+                }
+            }
+        }
+        assert_eq!(in_order.len(), self.leaves.len(), "every leaf is listed");
+        assert_eq!(in_order.first(), Some(&FIRST), "the first leaf");
+        assert_eq!(in_order.last(), Some(&self.last), "the last leaf");
+        for (i, leaf) in in_order.iter().enumerate() {
+            let neighbour = |i: Option<usize>| i.and_then(|i| in_order.get(i)).copied().unwrap_or(NONE);
+            assert_eq!(self.leaf(*leaf).prev, neighbour(i.checked_sub(1)), "before leaf {leaf}");
+            assert_eq!(self.leaf(*leaf).next, neighbour(Some(i + 1)), "after leaf {leaf}");
+        }
+    }
+
+    fn assert_runs(&self, nodes: Lv) {
+        let mut chars = 0;
+        let mut covered: BTreeMap<Lv, Lv> = BTreeMap::new();
+        for (no, leaf) in self.leaves.iter().enumerate() {
+            assert!(!leaf.runs.is_empty() || nodes == 0, "only an empty document has an empty leaf");
+            assert!(!leaf.is_overfull(), "leaf {no} is overfull");
+            let mut byte = 0;
+            for (i, run) in leaf.runs.iter().enumerate() {
+                assert!(run.len > 0, "{run:?} is empty");
+                let text = &leaf.text[byte..byte + usize::from(run.bytes)];
+                assert_eq!(text.chars().count() as u32, run.chars(), "text of {run:?}");
+                byte += usize::from(run.bytes);
+                chars += run.chars() as usize;
+                assert!(covered.insert(run.lv, run.end()).is_none(), "{run:?} is there twice");
+                assert_eq!(self.index.leaf_of(run.lv) as usize, no, "index of {run:?}");
+                assert_eq!(self.index.leaf_of(run.end() - 1) as usize, no, "index of the end of {run:?}");
+                let joined = i > 0 && run.continues(&leaf.runs[i - 1]);
+                assert!(!joined, "{run:?} should be one with the run before it");
+            }
+            assert_eq!(byte, leaf.text.len(), "all text belongs to a run");
+        }
+        assert_eq!(chars, self.chars, "visible characters");
+        let mut next = 0;
+        for (start, end) in covered {
+            assert_eq!(start, next, "nodes are covered once, by one run");
+            next = end;
+        }
+        assert_eq!(next, nodes, "every node is in a run");
+    }
+
+    /// Climbs the Fugue tree itself, so only as long as that is cheap.
+    fn assert_depths_and_gaps(&self, nodes: Lv) {
+        if nodes > 2000 {
+            return;
+        }
+        let mut parents = vec![START; nodes as usize];
+        for run in self.runs() {
+            for lv in run.lv..run.end() {
+                parents[lv as usize] = if lv == run.lv { run.parent } else { lv - 1 };
+            }
+        }
+        let ancestors = |lv: Lv| {
+            let mut path = vec![lv];
+            while let Some(last) = path.last().copied().filter(|last| *last != START) {
+                assert!(path.len() <= nodes as usize + 1, "the parents of {lv} go round in a circle");
+                path.push(parents[last as usize]);
+            }
+            path.reverse();
+            path
+        };
+        let mut before = vec![START];
+        for run in self.runs() {
+            let path = ancestors(run.lv);
+            assert_eq!(run.depth as usize, path.len() - 1, "depth of {run:?}");
+            let common = before.iter().zip(&path).take_while(|(a, b)| a == b).count();
+            assert_eq!(run.gap as usize, common, "gap of {run:?}");
+            before = ancestors(run.end() - 1);
+        }
+        self.assert_sides(&parents);
+    }
+
+    fn assert_sides(&self, parents: &[Lv]) {
+        let mut place = vec![0; parents.len()];
+        for (at, lv) in self.runs().flat_map(|run| run.lv..run.end()).enumerate() {
+            place[lv as usize] = at;
+        }
+        for Run { lv, parent, side, .. } in self.runs().filter(|run| run.parent != START) {
+            let is_left = place[*lv as usize] < place[*parent as usize];
+            assert_eq!(is_left, *side == Side::Left, "node {lv} and its parent {parent}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A leaf of the B-tree: a few runs and their visible text.
+
+use super::node::Sum;
+use super::run::{Lv, Run};
+use super::{MAX_RUNS, MAX_TEXT};
+
+/// Neighbouring runs, and the text of the visible ones in one piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf {
+    pub runs: Vec<Run>,
+    pub text: String,
+    pub(super) parent: u32,
+    pub(super) prev: u32,
+    pub(super) next: u32,
+}
+
+impl Leaf {
+    pub(super) fn new(parent: u32, prev: u32, next: u32) -> Leaf {
+        // Two more than stay: a leaf is split after a run in the middle of another has made it too big.
+        Leaf { runs: Vec::with_capacity(MAX_RUNS + 2), text: String::new(), parent, prev, next }
+    }
+
+    pub(super) fn sum(&self) -> Sum {
+        self.runs.iter().fold(Sum::EMPTY, |sum, run| Sum {
+            chars: sum.chars + run.chars(),
+            min_depth: sum.min_depth.min(run.depth),
+            min_gap: sum.min_gap.min(run.gap),
+        })
+    }
+
+    pub(super) fn is_overfull(&self) -> bool {
+        self.runs.len() > MAX_RUNS || self.text.len() > MAX_TEXT
+    }
+
+    /// Which run holds `lv`.
+    pub(super) fn run_of(&self, lv: Lv) -> Option<usize> {
+        self.runs.iter().position(|run| run.contains(lv))
+    }
+
+    /// Where a run's text begins.
+    pub fn byte_at(&self, run: usize) -> usize {
+        if run == self.runs.len() {
+            return self.text.len();
+        }
+        self.runs[..run].iter().map(|run| usize::from(run.bytes)).sum()
+    }
+
+    /// The text of a run.
+    pub fn run_text(&self, run: usize) -> &str {
+        let start = self.byte_at(run);
+        &self.text[start..start + usize::from(self.runs[run].bytes)]
+    }
+
+    /// How many bytes the first `chars` characters of a run take.
+    pub(super) fn bytes_of(&self, run: usize, chars: u32) -> u16 {
+        let Run { len, bytes, deleted, .. } = self.runs[run];
+        if deleted {
+            0
+        } else if u32::from(bytes) == len {
+            chars as u16
+        } else if chars == len {
+            bytes
+        } else {
+            let text = self.run_text(run);
+            text.char_indices().nth(chars as usize).map_or(bytes, |(at, _)| at as u16)
+        }
+    }
+
+    /// Puts `new` before node `off` of a run (or after its last one), splitting it if need be, and
+    /// returns the new run's place. `next_gap`, when given, is the gap after it from now on.
+    pub(super) fn insert(
+        &mut self,
+        run: usize,
+        off: u32,
+        new: Run,
+        text: &str,
+        next_gap: Option<u32>,
+    ) -> usize {
+        let mut at = run;
+        if off > 0 && off == self.runs[run].len {
+            debug_assert!(next_gap.is_none());
+            at = run + 1;
+        } else if off > 0 {
+            let bytes = self.bytes_of(run, off);
+            let right = self.runs[run].split_off(off, bytes);
+            at = run + 1;
+            self.runs.insert(at, right);
+        }
+        if let Some(gap) = next_gap {
+            self.runs[at].gap = gap;
+        }
+        if !text.is_empty() {
+            let byte = self.byte_at(at);
+            self.text.insert_str(byte, text);
+        }
+        self.runs.insert(at, new);
+        at
+    }
+
+    /// Makes tombstones of `len` visible nodes of a run from `off` on, joining them with tombstones
+    /// beside them.
+    pub(super) fn delete(&mut self, run: usize, off: u32, len: u32) {
+        let (before, until) = (self.bytes_of(run, off), self.bytes_of(run, off + len));
+        let start = self.byte_at(run);
+        self.text.drain(start + usize::from(before)..start + usize::from(until));
+        let mut middle = self.runs[run];
+        let right = (off + len < middle.len).then(|| middle.split_off(off + len, until));
+        let mut left = None;
+        if off > 0 {
+            let rest = middle.split_off(off, before);
+            left = Some(std::mem::replace(&mut middle, rest));
+        }
+        middle.bytes = 0;
+        middle.deleted = true;
+        let (mut from, mut to) = (run, run + 1);
+        if left.is_none() && run > 0 && middle.continues(&self.runs[run - 1]) {
+            from -= 1;
+            let tail = middle.len;
+            middle = self.runs[from];
+            middle.len += tail;
+        }
+        if right.is_none() && to < self.runs.len() && self.runs[to].continues(&middle) {
+            middle.len += self.runs[to].len;
+            to += 1;
+        }
+        let mut at = from;
+        for part in [left, Some(middle), right].into_iter().flatten() {
+            if at < to {
+                self.runs[at] = part;
+            } else {
+                self.runs.insert(at, part);
+            }
+            at += 1;
+        }
+        if at < to {
+            self.runs.drain(at..to);
+        }
+    }
+
+    /// Moves about half of an overfull leaf out: runs and their text.
+    pub(super) fn split_off(&mut self) -> (Vec<Run>, String) {
+        let (mut at, mut byte) = (self.runs.len() / 2, 0);
+        if self.text.len() > MAX_TEXT {
+            let half = self.text.len() / 2;
+            at = 0;
+            while byte + usize::from(self.runs[at].bytes) <= half {
+                byte += usize::from(self.runs[at].bytes);
+                at += 1;
+            }
+            // The run that holds the middle is cut there: it may be all there is.
+            let cut = self.text.floor_char_boundary(half);
+            let chars = self.text[byte..cut].chars().count() as u32;
+            if chars > 0 {
+                let right = self.runs[at].split_off(chars, (cut - byte) as u16);
+                at += 1;
+                self.runs.insert(at, right);
+                byte = cut;
+            }
+        } else {
+            byte = self.byte_at(at);
+        }
+        let mut runs = Vec::with_capacity(MAX_RUNS + 2);
+        runs.extend(self.runs.drain(at..));
+        (runs, self.text.split_off(byte))
+    }
+}

@@ -1,0 +1,266 @@
+//! Document order: a B-tree of runs.
+//!
+//! ```text
+//!            [ visible characters | least depth | least gap ]        inner nodes: node.rs
+//!               /                   |                   \
+//!     leaf <-> leaf <-> leaf <-> leaf <-> leaf <-> leaf <-> leaf     leaf.rs
+//!      | runs  (lv, len, depth, gap, parent, deleted) …              run.rs
+//!      | text  "the visible characters of these runs"
+//!
+//!     lv 17 ──> leaf 5                                               index.rs
+//! ```
+//!
+//! The Fugue tree itself is nowhere: `depth` and `gap` (see [`Run`]) are enough to find where a
+//! subtree begins and ends. With the nodes in document order, the subtree of `c`
+//!
+//! - ends before the first run after `c` whose gap is at most `depth(c)`;
+//! - begins at the last run, at or before `c`, whose gap is at most `depth(c)`;
+//!
+//! and both are one descent over the least gaps. Every operation takes O(log n), whatever the shape
+//! of the document: nothing here recurses, walks a list of siblings or climbs the Fugue tree.
+
+mod build;
+mod check;
+mod index;
+mod leaf;
+mod node;
+mod run;
+mod seek;
+
+pub(crate) use build::Builder;
+pub(crate) use leaf::Leaf;
+pub(crate) use run::{Lv, Run, START, Side};
+pub(crate) use seek::Column;
+
+use index::LeafIndex;
+use node::{Node, Sum};
+
+/// Most runs that stay in a leaf.
+const MAX_RUNS: usize = 32;
+/// Most bytes of text that stay in a leaf.
+const MAX_TEXT: usize = 2048;
+/// Longer insertions go in piece by piece, so that no leaf ever has to be split in more than two.
+const MAX_PIECE: usize = 1024;
+/// No leaf, no node.
+const NONE: u32 = u32::MAX;
+/// The first leaf: a split makes the right half the new one, so this one stays.
+const FIRST: u32 = 0;
+
+/// Node `off` of run `run` of leaf `leaf`; or, as a place to insert at, the gap before that node,
+/// `off` being the run's length for the gap after its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub leaf: u32,
+    pub run: usize,
+    pub off: u32,
+}
+
+/// The B-tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    leaves: Vec<Leaf>,
+    nodes: Vec<Node>,
+    root: u32,
+    last: u32,
+    index: LeafIndex,
+    /// Where the last edit was; the next one is likely beside it.
+    hint: (u32, usize),
+    chars: usize,
+}
+
+impl Default for Tree {
+    fn default() -> Tree {
+        let mut root = Node::new(NONE, true);
+        root.insert(0, 0, Sum::EMPTY);
+        Tree {
+            leaves: vec![Leaf::new(0, NONE, NONE)],
+            nodes: vec![root],
+            root: 0,
+            last: 0,
+            index: LeafIndex::default(),
+            hint: (0, 0),
+            chars: 0,
+        }
+    }
+}
+
+impl Tree {
+    /// Visible characters.
+    pub fn chars(&self) -> usize {
+        self.chars
+    }
+
+    pub fn leaf(&self, leaf: u32) -> &Leaf {
+        &self.leaves[leaf as usize]
+    }
+
+    pub fn run(&self, at: At) -> &Run {
+        &self.leaf(at.leaf).runs[at.run]
+    }
+
+    /// The leaves in document order.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let leaf = self.leaves.get(at as usize)?;
+            at = leaf.next;
+            Some(leaf)
+        })
+    }
+
+    /// The runs in document order.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.leaves().flat_map(|leaf| &leaf.runs)
+    }
+
+    /// Inserts the nodes of `run` at a place, with their text if they are visible, and gives the gap
+    /// after them the value `next_gap`, if any. `run.bytes` is set here.
+    pub fn insert(&mut self, at: At, mut run: Run, text: &str, next_gap: Option<u32>) {
+        if text.len() <= MAX_PIECE {
+            run.bytes = text.len() as u16;
+            self.insert_piece(at, run, text, next_gap);
+            return;
+        }
+        let (mut at, mut next_gap, mut rest) = (at, next_gap, text);
+        while !rest.is_empty() {
+            let (piece, tail) = rest.split_at(rest.floor_char_boundary(MAX_PIECE));
+            let chars = piece.chars().count() as u32;
+            // `bytes` cannot hold the length of all, so each piece brings its own.
+            let mut this = Run { bytes: piece.len() as u16, ..run };
+            if chars < run.len {
+                run = this.split_off(chars, this.bytes);
+            }
+            self.insert_piece(at, this, piece, next_gap.take());
+            rest = tail;
+            if !rest.is_empty() {
+                at = self.locate(run.lv - 1);
+                at.off += 1;
+            }
+        }
+    }
+
+    fn insert_piece(&mut self, at: At, run: Run, text: &str, next_gap: Option<u32>) {
+        self.index.assign(run.lv, run.end(), at.leaf);
+        self.chars += run.chars() as usize;
+        let leaf = &mut self.leaves[at.leaf as usize];
+        if let Some(before) = leaf.runs.get(at.run)
+            && at.off == before.len
+            && run.continues(before)
+        {
+            if !text.is_empty() {
+                let byte = leaf.byte_at(at.run + 1);
+                leaf.text.insert_str(byte, text);
+            }
+            let before = &mut leaf.runs[at.run];
+            before.len += run.len;
+            before.bytes += run.bytes;
+            self.hint = (at.leaf, at.run);
+            self.add_chars(at.leaf, run.chars() as i32);
+        } else {
+            let place = leaf.insert(at.run, at.off, run, text, next_gap);
+            self.hint = (at.leaf, place);
+            self.update_sums(at.leaf);
+        }
+        self.split_if_overfull(at.leaf);
+    }
+
+    /// Makes tombstones of `len` visible nodes of one run, from `at` on.
+    pub fn delete(&mut self, at: At, len: u32) {
+        self.chars -= len as usize;
+        self.leaves[at.leaf as usize].delete(at.run, at.off, len);
+        // Parts of a run have no lesser depth or gap than its first node, so the sums of those hold.
+        self.add_chars(at.leaf, -(len as i32));
+        self.hint = (at.leaf, at.run);
+        self.split_if_overfull(at.leaf);
+    }
+
+    fn add_chars(&mut self, leaf: u32, delta: i32) {
+        if delta == 0 {
+            return;
+        }
+        let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
+        while parent != NONE {
+            let node = &mut self.nodes[parent as usize];
+            node.add_chars(node.slot_of(child), delta);
+            (child, parent) = (parent, node.parent);
+        }
+    }
+
+    /// Brings the sums above a leaf up to date.
+    fn update_sums(&mut self, leaf: u32) {
+        let mut sum = self.leaf(leaf).sum();
+        let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
+        while parent != NONE {
+            let node = &mut self.nodes[parent as usize];
+            let slot = node.slot_of(child);
+            if node.sum_at(slot) == sum {
+                return;
+            }
+            node.set_sum(slot, sum);
+            sum = node.sum();
+            (child, parent) = (parent, node.parent);
+        }
+    }
+
+    fn split_if_overfull(&mut self, left: u32) {
+        if !self.leaf(left).is_overfull() {
+            return;
+        }
+        let right = self.leaves.len() as u32;
+        let (runs, text) = self.leaves[left as usize].split_off();
+        for run in &runs {
+            self.index.assign(run.lv, run.end(), right);
+        }
+        let Leaf { parent, next, .. } = self.leaves[left as usize];
+        self.leaves.push(Leaf { runs, text, parent, prev: left, next });
+        self.leaves[left as usize].next = right;
+        match next {
+            NONE => self.last = right,
+            next => self.leaves[next as usize].prev = right,
+        }
+        self.insert_child(parent, left, self.leaf(left).sum(), right, self.leaf(right).sum());
+    }
+
+    /// Lists `right` after `left` at their parent, splitting the nodes above while they are full.
+    fn insert_child(&mut self, parent: u32, left: u32, left_sum: Sum, right: u32, right_sum: Sum) {
+        let (mut parent, mut left, mut left_sum) = (parent, left, left_sum);
+        let (mut right, mut right_sum) = (right, right_sum);
+        loop {
+            if parent == NONE {
+                parent = self.nodes.len() as u32;
+                let mut root = Node::new(NONE, false);
+                root.insert(0, left, left_sum);
+                root.insert(1, right, right_sum);
+                self.nodes.push(root);
+                self.nodes[left as usize].parent = parent;
+                self.nodes[right as usize].parent = parent;
+                self.root = parent;
+                return;
+            }
+            let node = &mut self.nodes[parent as usize];
+            let slot = node.slot_of(left);
+            node.set_sum(slot, left_sum);
+            if !node.is_full() {
+                node.insert(slot + 1, right, right_sum);
+                return;
+            }
+            let mut upper = node.split_off();
+            match (slot + 1).checked_sub(node.children().len()) {
+                // At the seam the new child goes to the lower half, beside its sibling.
+                None | Some(0) => node.insert(slot + 1, right, right_sum),
+                Some(slot) => upper.insert(slot, right, right_sum),
+            }
+            let (grandparent, above_leaves) = (node.parent, node.above_leaves);
+            (left_sum, right_sum) = (node.sum(), upper.sum());
+            let new = self.nodes.len() as u32;
+            for child in upper.children().iter().copied() {
+                match above_leaves {
+                    true => self.leaves[child as usize].parent = new,
+                    false => self.nodes[child as usize].parent = new,
+                }
+            }
+            self.nodes.push(upper);
+            (left, right, parent) = (parent, new, grandparent);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! An inner node of the B-tree: its children and what is below each.
+
+/// Most children of an inner node.
+pub(super) const FANOUT: usize = 16;
+
+/// What a part of the document adds up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sum {
+    /// Visible characters.
+    pub chars: u32,
+    /// The least depth of a run's first node.
+    pub min_depth: u32,
+    /// The least gap before a run.
+    pub min_gap: u32,
+}
+
+impl Sum {
+    /// Of nothing.
+    pub const EMPTY: Sum = Sum { chars: 0, min_depth: u32::MAX, min_gap: u32::MAX };
+}
+
+/// One array per field, because a search looks at one field of every child.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub parent: u32,
+    /// Whether the children are leaves.
+    pub above_leaves: bool,
+    len: u8,
+    children: [u32; FANOUT],
+    chars: [u32; FANOUT],
+    min_depth: [u32; FANOUT],
+    min_gap: [u32; FANOUT],
+}
+
+impl Node {
+    pub fn new(parent: u32, above_leaves: bool) -> Node {
+        let none = [u32::MAX; FANOUT];
+        Node {
+            parent,
+            above_leaves,
+            len: 0,
+            children: none,
+            chars: [0; FANOUT],
+            min_depth: none,
+            min_gap: none,
+        }
+    }
+
+    pub fn children(&self) -> &[u32] {
+        &self.children[..usize::from(self.len)]
+    }
+
+    pub fn chars(&self) -> &[u32] {
+        &self.chars[..usize::from(self.len)]
+    }
+
+    pub fn min_depth(&self) -> &[u32] {
+        &self.min_depth[..usize::from(self.len)]
+    }
+
+    pub fn min_gap(&self) -> &[u32] {
+        &self.min_gap[..usize::from(self.len)]
+    }
+
+    pub fn is_full(&self) -> bool {
+        usize::from(self.len) == FANOUT
+    }
+
+    /// Which child `child` is. A parent pointer always has its counterpart.
+    pub fn slot_of(&self, child: u32) -> usize {
+        self.children().iter().position(|c| *c == child).expect("a child is listed at its parent")
+    }
+
+    pub fn sum_at(&self, slot: usize) -> Sum {
+        Sum { chars: self.chars[slot], min_depth: self.min_depth[slot], min_gap: self.min_gap[slot] }
+    }
+
+    pub fn set_sum(&mut self, slot: usize, sum: Sum) {
+        self.chars[slot] = sum.chars;
+        self.min_depth[slot] = sum.min_depth;
+        self.min_gap[slot] = sum.min_gap;
+    }
+
+    pub fn add_chars(&mut self, slot: usize, delta: i32) {
+        self.chars[slot] = self.chars[slot].wrapping_add_signed(delta);
+    }
+
+    pub fn sum(&self) -> Sum {
+        let least = |column: &[u32]| column.iter().copied().min().unwrap_or(u32::MAX);
+        Sum {
+            chars: self.chars().iter().sum(),
+            min_depth: least(self.min_depth()),
+            min_gap: least(self.min_gap()),
+        }
+    }
+
+    /// Makes room at `slot`; the node must not be full.
+    pub fn insert(&mut self, slot: usize, child: u32, sum: Sum) {
+        let len = usize::from(self.len);
+        debug_assert!(len < FANOUT && slot <= len);
+        for column in [&mut self.children, &mut self.chars, &mut self.min_depth, &mut self.min_gap] {
+            column.copy_within(slot..len, slot + 1);
+        }
+        self.len += 1;
+        self.children[slot] = child;
+        self.set_sum(slot, sum);
+    }
+
+    /// Moves the upper half of the children to a new node.
+    pub fn split_off(&mut self) -> Node {
+        let (len, keep) = (usize::from(self.len), usize::from(self.len) / 2);
+        let mut right = Node::new(self.parent, self.above_leaves);
+        for slot in keep..len {
+            right.insert(slot - keep, self.children[slot], self.sum_at(slot));
+        }
+        self.len = keep as u8;
+        right
+    }
+}

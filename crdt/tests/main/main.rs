@@ -1,0 +1,14 @@
+//! The crate's tests that go through its public face, as one binary.
+//!
+//! - `oracle`: a naive document that follows the rules word by word, to compare with
+//! - `random`: random edits, events and deliveries against the oracle; the bulk of the checking
+//! - `vectors`: recorded cases, this repository's own and, where they are there, the project's
+//! - `traces`: recorded editing sessions, where they are there
+//! - `json`, `prng`: what these share
+
+mod json;
+mod oracle;
+mod prng;
+mod random;
+mod traces;
+mod vectors;

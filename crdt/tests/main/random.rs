@@ -1,0 +1,297 @@
+//! Random histories against the oracle.
+
+use inklog_crdt::{Agent, Anchor, Applied, Change, Doc, Event, Id, Op, Version, push_op};
+
+use crate::json::agent;
+use crate::oracle::Oracle;
+use crate::prng::{Prng, for_seeds};
+
+/// Of every UTF-8 width, and some that join what is before them.
+const CHARS: [char; 12] = ['a', 'b', 'Z', '0', ' ', '\n', 'é', 'ß', '中', '\u{301}', '😀', '𝒳'];
+/// Names that sort and split in unexpected ways.
+const NAMES: [&str; 8] = ["a", "B", "a-1", "-", "~", "x.y", "a~k3", "_0"];
+
+pub(crate) fn random_text(prng: &mut Prng, most: usize) -> String {
+    let ascii = prng.chance(50);
+    let count = 1 + prng.below(most);
+    (0..count).map(|_| CHARS[prng.below(if ascii { 6 } else { CHARS.len() })]).collect()
+}
+
+/// What kind of events a history has.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Style {
+    /// Anything that is allowed: gaps, void references, anchors anywhere.
+    Odd,
+    /// Few anchors, so that there are many siblings.
+    Crowded,
+}
+
+/// Events in causal order.
+pub(crate) struct History {
+    pub(crate) events: Vec<Event>,
+}
+
+impl History {
+    pub(crate) fn random(prng: &mut Prng, count: usize, style: Style) -> History {
+        let mut names = NAMES;
+        prng.shuffle(&mut names);
+        let agents: Vec<Agent> = names[..2 + prng.below(4)].iter().map(|name| agent(name)).collect();
+        let mut version = Version::new();
+        let mut events = Vec::new();
+        for _ in 0..count {
+            let agent = prng.pick(&agents).clone();
+            let after = version.get(&agent);
+            let mut end = after;
+            let mut ops = Vec::new();
+            for _ in 0..1 + prng.below(3) {
+                let seq = end + if prng.chance(15) { *prng.pick(&[1, 2, 3, 1000]) } else { 0 };
+                let op = random_op(prng, &agents, &version, &agent, seq, style);
+                end = op.end();
+                ops.push(op);
+            }
+            let event = Event::new(agent, after, ops).unwrap();
+            version.advance(event.agent(), event.end());
+            events.push(event);
+        }
+        History { events }
+    }
+
+    /// The events in any order, some of them more than once.
+    pub(crate) fn shuffled(&self, prng: &mut Prng) -> Vec<Event> {
+        let mut events = self.events.clone();
+        for _ in 0..prng.below(self.events.len()) {
+            events.push(prng.pick(&self.events).clone());
+        }
+        if prng.chance(80) {
+            prng.shuffle(&mut events);
+        }
+        events
+    }
+}
+
+fn random_op(
+    prng: &mut Prng,
+    agents: &[Agent],
+    version: &Version,
+    own: &Agent,
+    seq: u64,
+    style: Style,
+) -> Op {
+    let known = |agent: &Agent| if agent == own { seq } else { version.get(agent) };
+    let mut reference = || {
+        let agent = prng.pick(agents).clone();
+        let end = known(&agent);
+        (end > 0).then(|| {
+            let far = if style == Style::Crowded { end.min(3) } else { end };
+            let seq = if prng.chance(70) {
+                end - 1 - prng.below(far.min(8) as usize) as u64
+            } else {
+                prng.below(far as usize) as u64
+            };
+            Id::new(agent, seq)
+        })
+    };
+    let (first, second) = (reference(), reference());
+    match (first, second) {
+        (_, Some(target)) if prng.chance(25) => {
+            let most = (known(&target.agent) - target.seq).min(6);
+            Op::Delete { seq, len: 1 + prng.below(most as usize) as u64, target }
+        }
+        (Some(id), _) if prng.chance(90) => {
+            let anchor = if prng.chance(50) { Anchor::Left(Some(id)) } else { Anchor::Right(id) };
+            Op::Insert { seq, text: random_text(prng, 4), anchor }
+        }
+        _ => Op::Insert { seq, text: random_text(prng, 4), anchor: Anchor::Left(None) },
+    }
+}
+
+/// An editor: follows a document by its changes alone.
+#[derive(Default, Clone)]
+pub(crate) struct Editor(Vec<char>);
+
+impl Editor {
+    pub(crate) fn follow(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Insert { at, text } => {
+                    self.0.splice(*at..*at, text.chars());
+                }
+                Change::Delete { at, len } => {
+                    self.0.drain(*at..*at + *len);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().collect()
+    }
+}
+
+#[test]
+fn documents_do_what_the_oracle_does() {
+    for_seeds(600, |prng| {
+        let style = if prng.chance(30) { Style::Crowded } else { Style::Odd };
+        let count = 2 + prng.below(60);
+        let history = History::random(prng, count, style);
+        let (mut doc, mut oracle, mut editor) = (Doc::new(), Oracle::default(), Editor::default());
+        for event in history.shuffled(prng) {
+            let was_known = doc.version().covers(&event);
+            let mut changes = Vec::new();
+            let applied = doc.apply_with(&event, &mut changes);
+            oracle.receive(&event);
+            editor.follow(&changes);
+            doc.assert_invariants();
+            assert_eq!(doc.text(), oracle.text());
+            assert_eq!(editor.text(), oracle.text());
+            assert_eq!(*doc.version(), oracle.version());
+            assert_eq!(doc.waiting().cloned().collect::<Vec<_>>(), oracle.waiting());
+            let expected = match (was_known, doc.version().covers(&event)) {
+                (true, _) => Applied::Repeat,
+                (false, true) => Applied::Now,
+                (false, false) => Applied::Waits,
+            };
+            assert_eq!(applied, expected);
+        }
+        assert_eq!(doc.waiting().count(), 0);
+    });
+}
+
+/// A replica with a writer of its own.
+struct Replica {
+    agent: Agent,
+    doc: Doc,
+    oracle: Oracle,
+    editor: Editor,
+    cursor: usize,
+}
+
+impl Replica {
+    fn new(name: &str) -> Replica {
+        let (doc, oracle) = (Doc::new(), Oracle::default());
+        Replica { agent: agent(name), doc, oracle, editor: Editor::default(), cursor: 0 }
+    }
+
+    /// Types, deletes and moves about, and makes one event of it.
+    fn edit(&mut self, prng: &mut Prng, longest: usize) -> Event {
+        let after = self.doc.version().get(&self.agent);
+        let mut ops = Vec::new();
+        let steps = 1 + prng.below(4);
+        for _ in 0..steps {
+            let len = self.doc.len();
+            self.cursor = if prng.chance(40) { prng.below(len + 1) } else { self.cursor.min(len) };
+            let mut new = Vec::new();
+            match prng.below(4) {
+                0 if self.cursor > 0 => {
+                    let count = 1 + prng.below(self.cursor.min(5));
+                    self.cursor -= count;
+                    new = self.doc.delete(&self.agent, self.cursor, count).unwrap();
+                    self.editor.follow(&[Change::Delete { at: self.cursor, len: count }]);
+                }
+                1 if self.cursor < len => {
+                    let count = 1 + prng.below((len - self.cursor).min(5));
+                    new = self.doc.delete(&self.agent, self.cursor, count).unwrap();
+                    self.editor.follow(&[Change::Delete { at: self.cursor, len: count }]);
+                }
+                _ => {
+                    let text = random_text(prng, longest);
+                    new.push(self.doc.insert(&self.agent, self.cursor, &text).unwrap());
+                    self.editor.follow(&[Change::Insert { at: self.cursor, text: text.clone() }]);
+                    if prng.chance(70) {
+                        self.cursor += text.chars().count();
+                    }
+                }
+            }
+            for op in new {
+                if prng.chance(50) { push_op(&mut ops, &self.agent, op) } else { ops.push(op) }
+            }
+        }
+        let event = Event::new(self.agent.clone(), after, ops).unwrap();
+        assert_eq!(event.end(), self.doc.version().get(&self.agent));
+        self.oracle.receive(&event);
+        Event::decode(&event.encode()).unwrap()
+    }
+
+    fn receive(&mut self, event: &Event) {
+        let mut changes = Vec::new();
+        self.doc.apply_with(event, &mut changes);
+        self.editor.follow(&changes);
+        self.oracle.receive(event);
+    }
+
+    /// Takes over what another replica has, as a client does on joining.
+    fn merge(&mut self, state: &Doc, log: &[Event], prng: &mut Prng) {
+        let mut spans = state.spans();
+        if prng.chance(50) {
+            prng.shuffle(&mut spans);
+        }
+        let changes = self.doc.merge(&spans, state.version()).unwrap();
+        self.editor.follow(&changes);
+        log.iter().filter(|event| state.version().covers(event)).for_each(|event| self.oracle.receive(event));
+    }
+
+    /// Comes back from its own bytes; what waited is delivered again.
+    fn reload(&mut self) {
+        let bytes = self.doc.encode();
+        let mut again = Doc::decode(&bytes).unwrap();
+        assert_eq!(again.encode(), bytes);
+        self.doc.waiting().for_each(|event| assert_eq!(again.apply(event), Applied::Waits));
+        self.doc = again;
+    }
+
+    fn check(&self) {
+        self.doc.assert_invariants();
+        let text = self.oracle.text();
+        assert_eq!(self.doc.text(), text);
+        assert_eq!(self.editor.text(), text);
+        assert_eq!(self.doc.len(), text.chars().count());
+        assert_eq!(*self.doc.version(), self.oracle.version());
+        assert_eq!(self.doc.waiting().cloned().collect::<Vec<_>>(), self.oracle.waiting());
+    }
+}
+
+#[test]
+fn replicas_converge() {
+    for_seeds(300, |prng| {
+        let mut names = NAMES;
+        prng.shuffle(&mut names);
+        let mut replicas: Vec<Replica> =
+            names[..2 + prng.below(4)].iter().map(|name| Replica::new(name)).collect();
+        // The log is in causal order: an event is made where all that it refers to is applied.
+        let mut log: Vec<Event> = Vec::new();
+        let longest = if prng.chance(10) { 3000 } else { 8 };
+        let steps = if longest > 8 { 25 } else { 20 + prng.below(100) };
+        for _ in 0..steps {
+            let who = prng.below(replicas.len());
+            match prng.below(10) {
+                0..4 => log.push(replicas[who].edit(prng, longest)),
+                4..8 if !log.is_empty() => {
+                    // Mostly what it lacks.
+                    let lacking: Vec<&Event> =
+                        log.iter().filter(|event| !replicas[who].doc.version().covers(event)).collect();
+                    let event = if lacking.is_empty() { prng.pick(&log) } else { *prng.pick(&lacking) };
+                    let event = event.clone();
+                    replicas[who].receive(&event);
+                }
+                8 => {
+                    let state = replicas[prng.below(replicas.len())].doc.clone();
+                    replicas[who].merge(&state, &log, prng);
+                }
+                _ => replicas[who].reload(),
+            }
+            replicas[who].check();
+        }
+        let mut all = Oracle::default();
+        log.iter().for_each(|event| all.receive(event));
+        for replica in &mut replicas {
+            let mut rest = log.clone();
+            prng.shuffle(&mut rest);
+            rest.iter().for_each(|event| replica.receive(event));
+            replica.check();
+            assert_eq!(replica.doc.text(), all.text());
+        }
+        let state = replicas[0].doc.encode();
+        assert!(replicas.iter().all(|replica| replica.doc.encode() == state));
+        assert!(replicas.iter().all(|replica| replica.doc.spans() == replicas[0].doc.spans()));
+    });
+}
