@@ -137,7 +137,8 @@ impl EventDecoder {
         let agent = self.name(reader)?;
         let after = reader.varint()?;
         let mut others = Vec::new();
-        let mut ops = Vec::new();
+        // Most events have one op.
+        let mut ops = Vec::with_capacity(1);
         let mut end = after;
         while reader.left() > 0 {
             let op = self.op(reader, &agent, &mut others, end)?;

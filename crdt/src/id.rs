@@ -1,5 +1,6 @@
 //! Agents and ids: who typed a character, and the how-manieth of theirs it is.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,9 +12,32 @@ pub const MAX_AGENT_LEN: usize = 64;
 /// number is exact in JavaScript.
 pub const MAX_SEQ: u64 = 1 << 53;
 
-/// One writer's name: 1–64 of `[A-Za-z0-9._~-]`. Ordered by its ASCII bytes. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One writer's name: 1–64 of `[A-Za-z0-9._~-]`. Ordered by its ASCII bytes. Cheap to clone, and
+/// cheap to compare with its clones.
+#[derive(Clone, Eq, Hash)]
 pub struct Agent(Arc<str>);
+
+// Names are compared several times for every event, and nearly always clones of one another.
+impl PartialEq for Agent {
+    #[inline]
+    fn eq(&self, other: &Agent) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Ord for Agent {
+    #[inline]
+    fn cmp(&self, other: &Agent) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Agent {
+    #[inline]
+    fn partial_cmp(&self, other: &Agent) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// Why a name or an id was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -251,9 +251,13 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
         let Some(owner) = usize::try_from(whose - 1).ok().filter(|owner| *owner < agents.len()) else {
             return Err(reader.damaged("a chain hangs at nobody's"));
         };
-        let hangs = hangs_at(reader.varint()?, last_far[owner]);
-        let (seq, side) = hangs.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
+        let parent = hangs_at(reader.varint()?, last_far[owner]);
+        let (seq, side) = parent.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
         last_far[owner] = seq as i64;
+        let (end, own_seq) = seqs[chain];
+        if agents[owner] == owners[chain] && hangs(seq, near_guess(end, own_seq), side) < NEAR {
+            return Err(reader.damaged("a near parent is written as a far one"));
+        }
         parents[chain] = Some((agents[owner], seq, side));
     }
     for (no, chain) in chains.iter_mut().enumerate() {

@@ -130,7 +130,7 @@ impl Editor {
 
 #[test]
 fn documents_do_what_the_oracle_does() {
-    for_seeds(600, |prng| {
+    for_seeds(250, |prng| {
         let style = if prng.chance(30) { Style::Crowded } else { Style::Odd };
         let count = 2 + prng.below(60);
         let history = History::random(prng, count, style);
@@ -252,7 +252,7 @@ impl Replica {
 
 #[test]
 fn replicas_converge() {
-    for_seeds(300, |prng| {
+    for_seeds(120, |prng| {
         let mut names = NAMES;
         prng.shuffle(&mut names);
         let mut replicas: Vec<Replica> =

@@ -12,7 +12,7 @@ use crate::random::History;
 use crate::{json, random};
 
 const OWN: &str = include_str!("../data/vectors.jsonl");
-const SHUFFLES: usize = 8;
+const SHUFFLES: usize = 5;
 
 fn check_case(events: &[Event], text: &str, version: Option<&Version>, prng: &mut Prng) {
     let mut doc = Doc::new();
