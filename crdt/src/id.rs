@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ pub const MAX_SEQ: u64 = 1 << 53;
 
 /// One writer's name: 1–64 of `[A-Za-z0-9._~-]`. Ordered by its ASCII bytes. Cheap to clone, and
 /// cheap to compare with its clones.
-#[derive(Clone, Eq, Hash)]
+#[derive(Clone, Eq)]
 pub struct Agent(Arc<str>);
 
 // Names are compared several times for every event, and nearly always clones of one another.
@@ -22,6 +23,12 @@ impl PartialEq for Agent {
     #[inline]
     fn eq(&self, other: &Agent) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Hash for Agent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A naive document: the rules of the design word by word, a list of nodes and a recursive walk.
+//! A naive document: the rules of the design word by word, a list of nodes and a walk.
 
 use std::collections::BTreeMap;
 
@@ -87,8 +87,19 @@ impl Oracle {
         for siblings in children.values_mut().flatten() {
             siblings.sort_by(|a, b| a.id.cmp(&b.id));
         }
-        let mut text = String::new();
-        walk(&children, None, &mut text);
+        // A stack of its own, since a document can be deep: a subtree to walk, or a node to write.
+        let (mut text, none) = (String::new(), [Vec::new(), Vec::new()]);
+        let mut todo = vec![(None, true)];
+        while let Some((node, is_subtree)) = todo.pop() {
+            if is_subtree {
+                let [left, right] = children.get(&node.map(|node: &Node| &node.id)).unwrap_or(&none);
+                todo.extend(right.iter().rev().map(|child| (Some(*child), true)));
+                todo.push((node, false));
+                todo.extend(left.iter().rev().map(|child| (Some(*child), true)));
+            } else {
+                text.extend(node.filter(|node| !node.deleted).map(|node| node.char));
+            }
+        }
         text
     }
 
@@ -101,17 +112,5 @@ impl Oracle {
         let mut waiting = self.waiting.clone();
         waiting.sort_by_key(|event| (event.agent().clone(), event.after()));
         waiting
-    }
-}
-
-fn walk(children: &BTreeMap<Option<&Id>, [Vec<&Node>; 2]>, node: Option<&Node>, text: &mut String) {
-    let none = [Vec::new(), Vec::new()];
-    let [left, right] = children.get(&node.map(|node| &node.id)).unwrap_or(&none);
-    for child in left {
-        walk(children, Some(child), text);
-    }
-    text.extend(node.filter(|node| !node.deleted).map(|node| node.char));
-    for child in right {
-        walk(children, Some(child), text);
     }
 }
