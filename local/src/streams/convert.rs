@@ -117,7 +117,7 @@ mod tests {
             },
         }]});
         let from_lambda: Event = serde_json::from_value(json).unwrap();
-        assert_eq!(from_lambda.records, [record.clone()]);
+        assert_eq!(from_lambda.records, std::slice::from_ref(&record));
         let mut event = Event::default();
         event.records = vec![record];
         let again: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();

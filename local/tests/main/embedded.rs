@@ -1,0 +1,162 @@
+//! What the embedded stores promise to the stores and Lambdas built on them.
+
+use std::time::Instant;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue::{B, N, S};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodbstreams::types::{OperationType, Record, ShardIteratorType};
+use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
+
+use crate::support::{Dynamo, credentials, http_client, percentiles};
+
+const TABLE: &str = "oplog";
+
+#[tokio::test]
+async fn a_refused_conditional_put_returns_the_old_item() {
+    let server = EmbeddedDynamoDb::memory().await.unwrap();
+    let dynamo = Dynamo::new(server.endpoint());
+    dynamo.create_table(TABLE).await;
+    let put = |ops: &'static [u8]| {
+        dynamo
+            .items
+            .put_item()
+            .table_name(TABLE)
+            .item("doc", S("d".into()))
+            .item("sk", S("a#0".into()))
+            .item("ops", B(Blob::new(ops)))
+            .item("end", N("9007199254740993".into()))
+            .condition_expression("attribute_not_exists(doc)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+    };
+    put(b"first").await.unwrap();
+    let error = put(b"second").await.unwrap_err().into_service_error();
+    let PutItemError::ConditionalCheckFailedException(refusal) = error else { panic!("{error:?}") };
+    let old = refusal.item().expect("the old item comes along");
+    assert_eq!(old["ops"], B(Blob::new(b"first")));
+    assert_eq!(old["end"], N("9007199254740993".into()), "numbers keep every digit");
+    server.stop().await;
+}
+
+async fn stream_records(dynamo: &Dynamo, stream: &str) -> Vec<Record> {
+    let described = dynamo.streams.describe_stream().stream_arn(stream).send().await.unwrap();
+    let shard = described.stream_description.unwrap().shards.unwrap().remove(0);
+    let iterator = dynamo
+        .streams
+        .get_shard_iterator()
+        .stream_arn(stream)
+        .shard_id(shard.shard_id.unwrap())
+        .shard_iterator_type(ShardIteratorType::TrimHorizon)
+        .send()
+        .await
+        .unwrap();
+    let iterator = iterator.shard_iterator.unwrap();
+    let read = dynamo.streams.get_records().shard_iterator(iterator).send().await.unwrap();
+    assert!(read.next_shard_iterator.is_some(), "the shard is open");
+    read.records.unwrap()
+}
+
+#[tokio::test]
+async fn data_and_stream_survive_a_restart_on_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new/dynamodb.sqlite");
+    let server = EmbeddedDynamoDb::open(&file).await.unwrap();
+    let dynamo = Dynamo::new(server.endpoint());
+    let stream = dynamo.create_table(TABLE).await;
+    dynamo.put(TABLE, "d", "a#0").await;
+    server.stop().await;
+
+    let server = EmbeddedDynamoDb::open(&file).await.unwrap();
+    let dynamo = Dynamo::new(server.endpoint());
+    dynamo.put(TABLE, "d", "a#1").await;
+    let items = dynamo.items.scan().table_name(TABLE).send().await.unwrap();
+    assert_eq!(items.count, 2);
+    let records = stream_records(&dynamo, &stream).await;
+    assert_eq!(records.len(), 2);
+    for (record, sk) in records.iter().zip(["a#0", "a#1"]) {
+        assert_eq!(record.event_name, Some(OperationType::Insert));
+        let image = record.dynamodb.as_ref().unwrap().new_image.as_ref().unwrap();
+        assert_eq!(image["sk"], aws_sdk_dynamodbstreams::types::AttributeValue::S(sk.into()));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dynamodb.sqlite");
+    std::fs::write(&file, "this is not a database, it is a text of some length\n".repeat(20)).unwrap();
+    let error = EmbeddedDynamoDb::open(&file).await.unwrap_err().to_string();
+    assert!(error.starts_with("could not open the database"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn put_latency_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = EmbeddedDynamoDb::memory().await.unwrap();
+    let file = EmbeddedDynamoDb::open(&folder.path().join("d.sqlite")).await.unwrap();
+    for (name, server) in [("memory", memory), ("file", file)] {
+        let dynamo = Dynamo::new(server.endpoint());
+        dynamo.create_table(TABLE).await;
+        let mut samples = Vec::new();
+        for n in 0..500 {
+            let started = Instant::now();
+            dynamo.put(TABLE, "d", &format!("a#{n:016}")).await;
+            samples.push(started.elapsed());
+        }
+        let (p50, p99) = percentiles(samples);
+        println!("dynoxide put over HTTP, {name}: p50 {p50:?}, p99 {p99:?}");
+        server.stop().await;
+    }
+}
+
+fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(aws_sdk_s3::config::Region::new(inklog_local::embedded::LOCAL_REGION))
+        .credentials_provider(credentials())
+        .http_client(http_client())
+        .endpoint_url(endpoint)
+        .force_path_style(true);
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+#[tokio::test]
+async fn s3_keeps_objects_in_its_folder_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let body: Vec<u8> = (0..300_000_u32).map(|n| n as u8).collect();
+    let server = EmbeddedS3::open(folder.path(), "snapshots").await.unwrap();
+    let client = s3_client(server.endpoint());
+    let put = |if_none_match: Option<&str>| {
+        let put = client.put_object().bucket("snapshots").key("doc/1/x.zst").body(body.clone().into());
+        put.set_if_none_match(if_none_match.map(str::to_owned)).send()
+    };
+    put(Some("*")).await.unwrap();
+    let error = put(Some("*")).await.unwrap_err();
+    assert_eq!(error.raw_response().unwrap().status().as_u16(), 412);
+    server.stop().await;
+
+    let server = EmbeddedS3::open(folder.path(), "snapshots").await.unwrap();
+    let client = s3_client(server.endpoint());
+    let got = client.get_object().bucket("snapshots").key("doc/1/x.zst").send().await.unwrap();
+    assert_eq!(got.body.collect().await.unwrap().into_bytes(), body);
+    let missing = client.get_object().bucket("snapshots").key("none").send().await.unwrap_err();
+    assert!(missing.into_service_error().is_no_such_key());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn s3_in_memory_starts_empty_and_refuses_other_credentials() {
+    let server = EmbeddedS3::memory("snapshots").await.unwrap();
+    let client = s3_client(server.endpoint());
+    let list = client.list_objects_v2().bucket("snapshots").send().await.unwrap();
+    assert_eq!(list.key_count, Some(0));
+    let wrong = aws_sdk_s3::config::Credentials::new("other", "secret", None, None, "test");
+    let wrong = client.config().to_builder().credentials_provider(wrong).build();
+    let refused = aws_sdk_s3::Client::from_conf(wrong).list_objects_v2().bucket("snapshots").send().await;
+    assert_eq!(refused.unwrap_err().raw_response().unwrap().status().as_u16(), 403);
+    server.stop().await;
+}
