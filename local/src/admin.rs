@@ -41,18 +41,21 @@ pub fn router(operator: Operator) -> Router {
 /// Refuses other machines, and pages of other sites: a browser sends `Origin` with a POST, and a
 /// name that was rebound to loopback shows in `Host`.
 async fn loopback_only(request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let local_peer = peer.is_some_and(|ConnectInfo(address)| address.ip().is_loopback());
-    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    let local_host = header("host").is_none_or(is_loopback_host);
-    let local_origin = header("origin").is_none_or(|origin| {
-        origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host))
-    });
-    if local_peer && local_host && local_origin {
+    if is_local(&request) {
         next.run(request).await
     } else {
         fail(StatusCode::FORBIDDEN, "/_inklog is for this machine only")
     }
+}
+
+fn is_local(request: &Request) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let local_origin =
+        |origin: &str| origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host));
+    peer.is_some_and(|ConnectInfo(address)| address.ip().is_loopback())
+        && header("host").is_none_or(is_loopback_host)
+        && header("origin").is_none_or(local_origin)
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -72,7 +75,11 @@ async fn docs(State(operator): State<Operator>) -> Response {
     reply(operator.docs().await)
 }
 
-async fn read(State(operator): State<Operator>, Path(doc): Path<String>, Query(query): Query<From>) -> Response {
+async fn read(
+    State(operator): State<Operator>,
+    Path(doc): Path<String>,
+    Query(query): Query<From>,
+) -> Response {
     let doc = match DocId::new(&doc) {
         Ok(doc) => doc,
         Err(error) => return fail(StatusCode::BAD_REQUEST, &error.to_string()),

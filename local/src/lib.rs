@@ -7,11 +7,17 @@
 //! to clients through the gateway's `@connections`. [`schedule`] calls what runs on a timer.
 //!
 //! The emulators are generic over the functions they call and know nothing of documents. They keep
-//! AWS's limits, event shapes and error behaviour, so that what works here works there.
+//! AWS's limits, event shapes and error behaviour, so that what works here works there. [`stack`]
+//! wires them to the functions, [`operator`] does an operator's jobs, and [`admin`] offers those on
+//! the running stack.
 
+pub mod admin;
 pub mod embedded;
+mod functions;
 pub mod gateway;
+pub mod operator;
 pub mod schedule;
+pub mod stack;
 pub mod streams;
 
 pub use embedded::{EmbeddedDynamoDb, EmbeddedError, EmbeddedS3};
@@ -19,6 +25,7 @@ pub use gateway::{
     Authorization, Authorizer, BoxError, Gateway, GatewayConfig, Leave, Routes, WebSocketFunction, serve,
 };
 pub use schedule::{Schedule, ScheduledFunction};
+pub use stack::{Data, Stack, StackConfig, StackError, StoppedStack, open_stopped, operator_on_aws};
 pub use streams::{
     EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig, RunningMapping, StreamFunction,
     WriteSignal, signal_on_write,

@@ -127,12 +127,8 @@ impl Audience {
 /// A `REMOTE_PRESENCE`.
 pub fn presence_json(doc: &DocId, agent: &Agent, state: Option<&str>) -> String {
     let state = state.and_then(|json| serde_json::from_str(json).ok());
-    ServerMessage::RemotePresence {
-        doc_id: doc.as_str().to_owned(),
-        agent: agent.as_str().to_owned(),
-        state,
-    }
-    .to_json()
+    ServerMessage::RemotePresence { doc_id: doc.as_str().to_owned(), agent: agent.as_str().to_owned(), state }
+        .to_json()
 }
 
 /// Groups what belongs to one document, keeping the order within each.

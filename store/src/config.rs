@@ -6,9 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::audience::Audience;
 use crate::catalogue::DynamoCatalogue;
@@ -64,12 +67,31 @@ fn need(lookup: Lookup<'_>, name: &'static str) -> Result<String, ConfigError> {
     lookup(name).ok_or(ConfigError::Missing(name))
 }
 
+pub use aws_config::SdkConfig;
+
+/// Pinned: a newer one would change retries and time-outs under us.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
 /// What all AWS clients share: region and credentials from the usual places, one HTTP client.
 pub async fn aws() -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await
+    aws_config::defaults(behavior()).http_client(http_client()).load().await
+}
+
+/// The same with a region and credentials of its own, which nothing in the environment changes.
+pub fn fixed_credentials(region: &'static str, key_id: &str, secret: &str) -> SdkConfig {
+    let credentials = Credentials::from_keys(key_id, secret, None);
+    SdkConfig::builder()
+        .behavior_version(behavior())
+        .region(Region::from_static(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client())
+        .build()
 }
 
 /// The settings of a DynamoDB client.

@@ -88,9 +88,7 @@ fn number(value: u64) -> AttributeValue {
 fn held(result: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<bool, StoreError> {
     match result {
         Ok(_) => Ok(true),
-        Err(error)
-            if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-        {
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
             Ok(false)
         }
         Err(error) => Err(unavailable(error)),
@@ -154,10 +152,7 @@ impl Catalogue for DynamoCatalogue {
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError> {
         let mut docs = Vec::new();
         let mut from = start.map(|doc| {
-            HashMap::from([
-                ("doc".to_owned(), string(doc.as_str())),
-                ("item".to_owned(), string(DOC_ITEM)),
-            ])
+            HashMap::from([("doc".to_owned(), string(doc.as_str())), ("item".to_owned(), string(DOC_ITEM))])
         });
         while docs.len() < limit {
             let page = self
@@ -313,7 +308,11 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError
             .expect("name and type are set")
     };
     let key = |name: &str, kind: KeyType| {
-        KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("name and type are set")
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .expect("name and type are set")
     };
     let index = GlobalSecondaryIndex::builder()
         .index_name(DIRTY_INDEX)

@@ -63,10 +63,7 @@ impl Replayed {
 }
 
 /// The events that wait in `doc`, each with its time from `known`.
-fn with_times<'a>(
-    doc: &Doc,
-    known: impl Iterator<Item = (&'a inklog_crdt::Event, u64)>,
-) -> Vec<LoggedEvent> {
+fn with_times<'a>(doc: &Doc, known: impl Iterator<Item = (&'a inklog_crdt::Event, u64)>) -> Vec<LoggedEvent> {
     let mut waiting = doc.waiting().peekable();
     if waiting.peek().is_none() {
         return Vec::new();

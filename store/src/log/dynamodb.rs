@@ -179,7 +179,11 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError
             .expect("name and type are set")
     };
     let key = |name: &str, kind: KeyType| {
-        KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("name and type are set")
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .expect("name and type are set")
     };
     let stream = StreamSpecification::builder()
         .stream_enabled(true)

@@ -1,0 +1,280 @@
+//! The stack: stores, functions and emulators wired together, as `template.yaml` wires them on AWS.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use inklog_broadcaster::Broadcaster;
+use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
+use inklog_materializer::Materializer;
+use inklog_snapshotter::Snapshotter;
+use inklog_store::audience::Audience;
+use inklog_store::{StoreError, SystemClock};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::admin;
+use crate::embedded::EmbeddedError;
+use crate::functions::STREAM_FUNCTION_TIMEOUT;
+use crate::gateway::{Gateway, GatewayConfig, Leave, Routes, serve};
+use crate::operator::Operator;
+use crate::schedule::Schedule;
+use crate::streams::{
+    Checkpoints, DeadLetterFolder, EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig,
+    MemoryCheckpoints, RunningMapping,
+};
+
+mod stores;
+
+use stores::Stores;
+pub use stores::{StoppedStack, open_stopped, operator_on_aws};
+
+/// How long stopping waits for what is under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// The most records of one batch.
+const BATCH_SIZE: usize = 1_000;
+/// How often the broadcaster's batch is tried again; what it misses, clients find by syncing.
+const BROADCAST_RETRIES: u32 = 3;
+
+/// Where a stack keeps what is acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// Nowhere: it ends with the process.
+    Memory,
+    /// In this folder.
+    Dir(PathBuf),
+}
+
+/// What a stack is told.
+#[derive(Debug, Clone)]
+pub struct StackConfig {
+    /// Loopback port of HTTP and WebSocket; 0 takes any that is free.
+    pub port: u16,
+    /// Where the embedded stores keep their data.
+    pub data: Data,
+    /// A Redis (`redis://…`) in place of the embedded live state.
+    pub redis: Option<String>,
+    /// A DynamoDB in place of the embedded one; credentials come from the environment.
+    pub dynamodb_endpoint: Option<String>,
+    /// An S3 in place of the embedded one; credentials come from the environment.
+    pub s3_endpoint: Option<String>,
+    /// How soon the stream functions learn of a write.
+    pub latency: Latency,
+    /// How often the snapshotter runs.
+    pub snapshot_every: Duration,
+}
+
+impl Default for StackConfig {
+    fn default() -> StackConfig {
+        StackConfig {
+            port: 8080,
+            data: Data::Dir(".inklog".into()),
+            redis: None,
+            dynamodb_endpoint: None,
+            s3_endpoint: None,
+            latency: Latency::fast(),
+            snapshot_every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Why a stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The port is taken.
+    #[error("port {0} is in use: stop what listens there, or choose another with --port")]
+    PortInUse(u16),
+    /// The port cannot be had.
+    #[error("cannot listen on port {port}: {source}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {source}; choose another with --data, or --memory")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Another stack runs on the folder.
+    #[error("another inklog uses the data folder {0}: stop it, ask it with --url, or choose another folder")]
+    FolderInUse(PathBuf),
+    /// There is no data in the folder.
+    #[error("there is no data in {0}: `inklog dev` makes it")]
+    NoData(PathBuf),
+    /// An embedded store did not start.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The Redis named by `--redis` does not answer.
+    #[error("the Redis at {url} does not answer: {error}")]
+    Redis {
+        /// Its URL.
+        url: String,
+        /// What went wrong.
+        error: StoreError,
+    },
+    /// A store did not do what was asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The environment does not say where the stores are.
+    #[error(transparent)]
+    Config(#[from] inklog_store::config::ConfigError),
+}
+
+/// A running stack. Stop it with [`Stack::stop`].
+pub struct Stack {
+    http_url: String,
+    ws_url: String,
+    operator: Operator,
+    gateway: Gateway,
+    mappings: Vec<RunningMapping>,
+    schedule: Schedule,
+    stop_serving: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+    stores: Stores,
+}
+
+impl Stack {
+    /// Starts all of it; when this returns, connections are accepted.
+    pub async fn start(config: StackConfig) -> Result<Stack, StackError> {
+        // The port first: it is the likeliest to be missing, and nothing has been touched yet.
+        let listener = listen(config.port).await?;
+        let address =
+            listener.local_addr().map_err(|source| StackError::Listen { port: config.port, source })?;
+        let (http_url, ws_url) = (format!("http://{address}"), format!("ws://{address}/dev"));
+        let stores = Stores::open(&config).await?;
+
+        let clock = Arc::new(SystemClock);
+        let documents = stores.documents();
+        let audience = stores.audience(&format!("{http_url}/dev"));
+        let snapshotter = Arc::new(Snapshotter::new(documents.clone(), clock.clone()));
+        let operator = Operator::new(documents.clone(), snapshotter.clone());
+
+        let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
+        let gateway = Gateway::new(gateway_config, routes(&stores, &audience));
+        let materializer = Arc::new(Materializer::new(documents, clock));
+        let broadcaster = Arc::new(Broadcaster::new(audience));
+        let mappings = vec![
+            mapping(&config, &stores, "materializer", None, materializer).start(),
+            mapping(&config, &stores, "broadcaster", Some(BROADCAST_RETRIES), broadcaster).start(),
+        ];
+        let schedule = Schedule::start("snapshotter", config.snapshot_every, snapshotter);
+
+        let router = Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/", get(async || "Inklog is running. Its WebSocket is at /dev.\n"))
+            .merge(admin::router(operator.clone()))
+            .merge(gateway.router());
+        let (stop_serving, stopped) = oneshot::channel();
+        let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
+        Ok(Stack { http_url, ws_url, operator, gateway, mappings, schedule, stop_serving, server, stores })
+    }
+
+    /// `http://127.0.0.1:8080`
+    pub fn http_url(&self) -> &str {
+        &self.http_url
+    }
+
+    /// `ws://127.0.0.1:8080/dev`
+    pub fn ws_url(&self) -> &str {
+        &self.ws_url
+    }
+
+    /// The operator's jobs on this stack.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// Forgets the embedded live state and all connections' registrations, as a flush of Redis does.
+    pub fn flush_live_state(&self) {
+        self.stores.flush_live_state();
+    }
+
+    /// Ends it in order: no new messages, the functions' work done, the stores closed. What hangs is
+    /// left behind after some seconds; nothing acknowledged depends on it.
+    pub async fn stop(self) {
+        let orderly = async {
+            self.gateway.shutdown(Leave::GoingAway).await;
+            drop(self.stop_serving);
+            for mapping in self.mappings {
+                mapping.stop().await;
+            }
+            self.schedule.stop().await;
+            // The router holds keep-alive connections of our own clients: not worth waiting for.
+            self.server.abort();
+            self.stores.close().await;
+        };
+        if tokio::time::timeout(STOP_PATIENCE, orderly).await.is_err() {
+            tracing::warn!("something did not stop in time and is left behind");
+        }
+    }
+}
+
+async fn listen(port: u16) -> Result<TcpListener, StackError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => StackError::PortInUse(port),
+        _ => StackError::Listen { port, source },
+    })
+}
+
+/// The routes of the WebSocket API, as in the template. Every message has a route response, so that
+/// a refusal reaches its sender.
+fn routes(stores: &Stores, audience: &Audience) -> Routes {
+    let clock = Arc::new(SystemClock);
+    let connection = Arc::new(Connection::new(audience.clone()));
+    let sync = Arc::new(Sync::new(stores.documents(), audience.clone()));
+    let send_op = Arc::new(SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock));
+    let fallback = Arc::new(Fallback);
+    Routes::new()
+        .route("$connect", connection.clone())
+        .route("$disconnect", connection)
+        .route_with_response("JOIN_DOC", sync.clone())
+        .route_with_response("SYNC_STATE", sync.clone())
+        .route_with_response("LEAVE_DOC", sync)
+        .route_with_response("SEND_OP", send_op)
+        .route_with_response("PRESENCE", Arc::new(PresenceUpdate::new(audience.clone())))
+        .route_with_response("PING", fallback.clone())
+        .route_with_response("$default", fallback)
+}
+
+/// An event source mapping on the log's stream, as in the template.
+fn mapping(
+    config: &StackConfig,
+    stores: &Stores,
+    name: &str,
+    retries: Option<u32>,
+    function: Arc<dyn crate::StreamFunction>,
+) -> Mapping {
+    let settings = MappingConfig {
+        partition_key: Some("doc".to_owned()),
+        latency: config.latency,
+        batch_size: BATCH_SIZE,
+        maximum_retry_attempts: retries,
+        bisect_batch_on_function_error: true,
+        filter: EventFilter::event_names(["INSERT"]),
+        function_timeout: STREAM_FUNCTION_TIMEOUT,
+        ..MappingConfig::new(name, stores.stream_arn.clone())
+    };
+    let (checkpoints, dead_letters): (Arc<dyn Checkpoints>, _) = match &config.data {
+        Data::Memory => (Arc::new(MemoryCheckpoints::new()), None),
+        Data::Dir(dir) => (
+            Arc::new(FileCheckpoints::new(dir.join("checkpoints"))),
+            Some(DeadLetterFolder::new(dir.join("dead-letters"))),
+        ),
+    };
+    let mapping =
+        Mapping::new(settings, stores.streams.clone(), function, checkpoints).signal(stores.written.clone());
+    match dead_letters {
+        Some(folder) => mapping.dead_letters(Arc::new(folder)),
+        None => mapping,
+    }
+}

@@ -1,0 +1,242 @@
+//! The stores of a stack: embedded ones served on loopback, or real ones by their endpoints. Either
+//! way the same SDK clients.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inklog_snapshotter::Snapshotter;
+use inklog_store::audience::Audience;
+use inklog_store::catalogue::{self, DynamoCatalogue};
+use inklog_store::config::{self, StoreFactory};
+use inklog_store::connections::memory::MemoryConnections;
+use inklog_store::connections::redis::RedisConnections;
+use inklog_store::document::Documents;
+use inklog_store::live::memory::MemoryLiveState;
+use inklog_store::live::redis::RedisLiveState;
+use inklog_store::log::{self, DynamoOpLog};
+use inklog_store::objects::S3Objects;
+use inklog_store::push::ApiGatewayPush;
+use inklog_store::{Connections, LiveState, Presence, RedisClient, StoreError, SystemClock, SystemEntropy};
+
+use super::{Data, StackConfig, StackError};
+use crate::embedded::{
+    EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
+};
+use crate::operator::Operator;
+use crate::streams::{WriteSignal, signal_on_write};
+
+const OPLOG_TABLE: &str = "inklog-oplog";
+const DOCS_TABLE: &str = "inklog-docs";
+const BUCKET: &str = "inklog";
+/// The database's file in the data folder.
+const DATABASE: &str = "dynamodb.sqlite";
+
+/// All stores of a stack, and what keeps them running.
+pub(super) struct Stores {
+    pub log: Arc<DynamoOpLog>,
+    pub catalogue: Arc<DynamoCatalogue>,
+    pub streams: aws_sdk_dynamodbstreams::Client,
+    pub stream_arn: String,
+    pub written: WriteSignal,
+    objects: Arc<S3Objects>,
+    live: Arc<dyn LiveState>,
+    connections: Arc<dyn Connections>,
+    presence: Arc<dyn Presence>,
+    /// The embedded live state and connections, where they are the ones in use.
+    memory: Option<(Arc<MemoryLiveState>, Arc<MemoryConnections>)>,
+    aws: config::SdkConfig,
+    embedded_dynamodb: Option<EmbeddedDynamoDb>,
+    embedded_s3: Option<EmbeddedS3>,
+    /// Held while the data folder is in use.
+    _lock: Option<File>,
+}
+
+impl Stores {
+    pub async fn open(config: &StackConfig) -> Result<Stores, StackError> {
+        let lock = match &config.data {
+            Data::Memory => None,
+            Data::Dir(dir) => Some(lock(dir)?),
+        };
+        // A Redis that does not answer is found out before anything else is started.
+        let redis = match &config.redis {
+            Some(url) => Some(connect_redis(url).await?),
+            None => None,
+        };
+        let embedded_dynamodb = match (&config.dynamodb_endpoint, &config.data) {
+            (Some(_), _) => None,
+            (None, Data::Memory) => Some(EmbeddedDynamoDb::memory().await?),
+            (None, Data::Dir(dir)) => Some(EmbeddedDynamoDb::open(&dir.join(DATABASE)).await?),
+        };
+        let embedded_s3 = match (&config.s3_endpoint, &config.data) {
+            (Some(_), _) => None,
+            (None, Data::Memory) => Some(EmbeddedS3::memory(BUCKET).await?),
+            (None, Data::Dir(dir)) => Some(EmbeddedS3::open(&dir.join("s3"), BUCKET).await?),
+        };
+        let local = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
+        let external = match (&embedded_dynamodb, &embedded_s3) {
+            (Some(_), Some(_)) => None,
+            _ => Some(config::aws().await),
+        };
+        let aws_of = |is_embedded: bool| match &external {
+            Some(external) if !is_embedded => external,
+            _ => &local,
+        };
+
+        let written = WriteSignal::new();
+        let aws = aws_of(embedded_dynamodb.is_some());
+        let endpoint = embedded_dynamodb.as_ref().map(|db| db.endpoint().to_owned());
+        let endpoint = endpoint.or_else(|| config.dynamodb_endpoint.clone());
+        let dynamodb = config::dynamodb_config(aws, endpoint.clone());
+        let dynamodb =
+            aws_sdk_dynamodb::Client::from_conf(signal_on_write(dynamodb, written.clone()).build());
+        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(aws);
+        streams.set_endpoint_url(endpoint);
+        let streams = aws_sdk_dynamodbstreams::Client::from_conf(streams.build());
+
+        let endpoint = embedded_s3.as_ref().map(|s3| s3.endpoint().to_owned());
+        let endpoint = endpoint.or_else(|| config.s3_endpoint.clone());
+        let s3 = config::s3_client(aws_of(embedded_s3.is_some()), endpoint);
+
+        log::create_table(&dynamodb, OPLOG_TABLE).await?;
+        catalogue::create_table(&dynamodb, DOCS_TABLE).await?;
+        let stream_arn = stream_arn(&dynamodb).await?;
+
+        let clock = Arc::new(SystemClock);
+        let memory = match &redis {
+            Some(_) => None,
+            None => Some((Arc::new(MemoryLiveState::new(clock)), Arc::new(MemoryConnections::new()))),
+        };
+        let (live, connections, presence): (Arc<dyn LiveState>, Arc<dyn Connections>, Arc<dyn Presence>) =
+            match (redis, &memory) {
+                (Some(redis), _) => {
+                    let connections = Arc::new(RedisConnections::new(redis.clone()));
+                    (Arc::new(RedisLiveState::new(redis, &stream_arn)), connections.clone(), connections)
+                }
+                (None, Some((live, connections))) => (live.clone(), connections.clone(), connections.clone()),
+                (None, None) => unreachable!("without a Redis the embedded ones were made"),
+            };
+        Ok(Stores {
+            log: Arc::new(DynamoOpLog::new(dynamodb.clone(), OPLOG_TABLE)),
+            catalogue: Arc::new(DynamoCatalogue::new(dynamodb, DOCS_TABLE)),
+            streams,
+            stream_arn,
+            written,
+            objects: Arc::new(S3Objects::new(s3, BUCKET)),
+            live,
+            connections,
+            presence,
+            memory,
+            aws: local,
+            embedded_dynamodb,
+            embedded_s3,
+            _lock: lock,
+        })
+    }
+
+    pub fn documents(&self) -> Documents {
+        Documents {
+            log: self.log.clone(),
+            catalogue: self.catalogue.clone(),
+            objects: self.objects.clone(),
+            live: self.live.clone(),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+
+    pub fn audience(&self, api_endpoint: &str) -> Audience {
+        let client = config::push_client(&self.aws, api_endpoint.to_owned());
+        Audience {
+            connections: self.connections.clone(),
+            presence: self.presence.clone(),
+            push: Arc::new(ApiGatewayPush::new(client)),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    pub fn flush_live_state(&self) {
+        if let Some((live, connections)) = &self.memory {
+            live.clear();
+            connections.clear();
+        }
+    }
+
+    pub async fn close(self) {
+        if let Some(dynamodb) = self.embedded_dynamodb {
+            dynamodb.stop().await;
+        }
+        if let Some(s3) = self.embedded_s3 {
+            s3.stop().await;
+        }
+    }
+}
+
+/// The stores of a stack that is not running, for the operator's jobs.
+pub struct StoppedStack {
+    operator: Operator,
+    stores: Stores,
+}
+
+impl StoppedStack {
+    /// The jobs.
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// Closes the stores.
+    pub async fn close(self) {
+        drop(self.operator);
+        self.stores.close().await;
+    }
+}
+
+/// Opens the data folder of a stack that is not running.
+pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
+    if !dir.join(DATABASE).is_file() {
+        return Err(StackError::NoData(dir.to_owned()));
+    }
+    let stores =
+        Stores::open(&StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() }).await?;
+    // Nothing else runs: no ingest can be on an older floor, so that nothing has to be waited for.
+    let snapshotter = Snapshotter::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
+    let operator = Operator::new(stores.documents(), Arc::new(snapshotter));
+    Ok(StoppedStack { operator, stores })
+}
+
+/// The jobs on AWS, as the environment's `INKLOG_…` variables describe it.
+pub async fn operator_on_aws() -> Result<Operator, StackError> {
+    let documents = StoreFactory::new(&config::environment).await.documents().await?;
+    let snapshotter = Snapshotter::new(documents.clone(), Arc::new(SystemClock));
+    Ok(Operator::new(documents, Arc::new(snapshotter)))
+}
+
+fn lock(dir: &Path) -> Result<File, StackError> {
+    let folder = |source| StackError::Folder { path: dir.to_owned(), source };
+    std::fs::create_dir_all(dir).map_err(folder)?;
+    let file = File::create(dir.join("lock")).map_err(folder)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StackError::FolderInUse(dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(folder(source)),
+    }
+}
+
+async fn connect_redis(url: &str) -> Result<RedisClient, StackError> {
+    RedisClient::connect(url).await.map_err(|error| StackError::Redis { url: url.to_owned(), error })
+}
+
+/// The log's stream, whose ARN names this very log: it changes when the table is made anew.
+async fn stream_arn(client: &aws_sdk_dynamodb::Client) -> Result<String, StackError> {
+    let described = client
+        .describe_table()
+        .table_name(OPLOG_TABLE)
+        .send()
+        .await
+        .map_err(|error| StoreError::unavailable("DynamoDB", aws_sdk_dynamodb::Error::from(error)))?;
+    let arn = described.table.and_then(|table| table.latest_stream_arn);
+    Ok(arn.ok_or_else(|| StoreError::Damaged {
+        what: format!("the table {OPLOG_TABLE}"),
+        reason: "it has no stream".to_owned(),
+    })?)
+}

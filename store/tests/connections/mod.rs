@@ -1,0 +1,63 @@
+//! Connections and presence: one suite for both implementations.
+
+mod presence;
+mod registry;
+
+use std::sync::Arc;
+
+use inklog_store::connections::memory::MemoryConnections;
+use inklog_store::connections::redis::RedisConnections;
+use inklog_store::testing::RedisServer;
+
+/// Both traits, which one object implements.
+trait Store: inklog_store::Connections + inklog_store::Presence {}
+impl<T: inklog_store::Connections + inklog_store::Presence> Store for T {}
+
+struct Harness {
+    store: Arc<dyn Store>,
+    // Lives as long as the test.
+    _server: Option<RedisServer>,
+}
+
+impl Harness {
+    fn memory() -> Harness {
+        Harness { store: Arc::new(MemoryConnections::new()), _server: None }
+    }
+
+    async fn redis() -> Harness {
+        let server = RedisServer::start();
+        let store = Arc::new(RedisConnections::connect(&server.url()).await.unwrap());
+        Harness { store, _server: Some(server) }
+    }
+}
+
+macro_rules! conformance {
+    ($($module:ident: $($test:ident)*;)*) => {
+        mod memory {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$module::$test(super::Harness::memory()).await;
+            })*)*
+        }
+        mod redis {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$module::$test(super::Harness::redis().await).await;
+            })*)*
+        }
+    };
+}
+
+conformance! {
+    registry:
+        who_is_registered_is_listed
+        a_connection_lapses_unless_it_is_renewed
+        a_removed_connection_is_gone_from_that_document_only;
+    presence:
+        what_is_set_is_shown_until_it_expires
+        an_agent_belongs_to_the_connection_that_set_it_last
+        a_connection_shows_so_many_agents_and_no_more
+        clearing_tells_whose_presence_went
+        an_expired_agent_is_told_once
+        odd_names_and_states_come_back_whole;
+}

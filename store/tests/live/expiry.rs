@@ -1,0 +1,36 @@
+//! Idle documents expire, and nothing of them is left over.
+
+use super::harness::{Harness, base};
+use crate::support::{doc, events};
+
+pub async fn an_idle_document_expires_as_a_whole(harness: Harness) {
+    harness.append(&events(0..2)).await;
+    harness.rebuild(base("g1")).await;
+    harness.append(&events(2..4)).await;
+    let cursor = harness.read().await.cursor;
+    harness.pass(1.01).await;
+    assert!(harness.is_miss().await);
+    assert!(harness.live.since(&doc(), &cursor).await.unwrap().is_none());
+    let status = harness.live.append(&doc(), &events(4..5), "second").await.unwrap();
+    assert!(!status.has_base);
+    assert!(harness.live.since(&doc(), &cursor).await.unwrap().is_none());
+}
+
+pub async fn use_renews_the_life_of_all(harness: Harness) {
+    harness.append(&events(0..2)).await;
+    harness.rebuild(base("g1")).await;
+    let cursor = harness.read().await.cursor;
+
+    harness.pass(0.9).await;
+    assert!(!harness.is_miss().await);
+    harness.pass(0.8).await;
+    harness.append(&events(2..3)).await;
+    harness.pass(0.8).await;
+    assert_eq!(harness.live.since(&doc(), &cursor).await.unwrap().unwrap().0, events(2..3));
+    harness.pass(0.8).await;
+    let read = harness.read().await;
+    assert_eq!(read.events, events(0..3));
+    assert!(harness.fold(&read, base("g2")).await);
+    harness.pass(0.8).await;
+    assert_eq!(harness.read().await.base, b"state of g2");
+}
