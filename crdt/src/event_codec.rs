@@ -24,6 +24,8 @@
 //!
 //! A varint is an unsigned LEB128 number in its shortest form.
 
+use std::collections::BTreeMap;
+
 use crate::codec::{DecodeError, Reader, put_varint};
 use crate::{Agent, Anchor, Event, Id, Op};
 
@@ -54,7 +56,7 @@ impl Event {
         out.push(VERSION);
         put_name(out, self.agent());
         put_varint(out, self.after());
-        let mut others: Vec<&Agent> = Vec::new();
+        let mut others: BTreeMap<&Agent, usize> = BTreeMap::new();
         let mut end = self.after();
         for op in self.ops() {
             let (kind, reference, single) = match op {
@@ -71,7 +73,7 @@ impl Event {
             // 0 for the event's own agent, which is also what an op without a reference has.
             let mut whose = 0;
             if let Some(id) = reference.filter(|id| id.agent != *self.agent()) {
-                whose = 1 + others.iter().position(|agent| **agent == id.agent).unwrap_or(others.len());
+                whose = 1 + others.get(&id.agent).copied().unwrap_or(others.len());
             }
             let adjacent = op.seq() == end;
             out.push(
@@ -88,7 +90,7 @@ impl Event {
                 }
                 if whose > others.len() {
                     put_name(out, &id.agent);
-                    others.push(&id.agent);
+                    others.insert(&id.agent, others.len());
                 }
                 put_varint(out, if whose == 0 { op.seq() - id.seq } else { id.seq });
             }
@@ -113,11 +115,13 @@ fn put_name(out: &mut Vec<u8>, agent: &Agent) {
     out.extend_from_slice(agent.as_str().as_bytes());
 }
 
-/// Reads events, keeping the name last read: a log of one writer's events is read without making the
-/// name anew for each.
+/// Reads events one after the other, making as little anew for each as can be: it keeps the name last
+/// read, and the memory of an event that is given back.
 #[derive(Debug, Clone, Default)]
 pub struct EventDecoder {
     recent: Option<Agent>,
+    ops: Vec<Op>,
+    text: String,
 }
 
 impl EventDecoder {
@@ -137,8 +141,9 @@ impl EventDecoder {
         let agent = self.name(reader)?;
         let after = reader.varint()?;
         let mut others = Vec::new();
+        let mut ops = std::mem::take(&mut self.ops);
         // Most events have one op.
-        let mut ops = Vec::with_capacity(1);
+        ops.reserve_exact(1);
         let mut end = after;
         while reader.left() > 0 {
             let op = self.op(reader, &agent, &mut others, end)?;
@@ -146,6 +151,15 @@ impl EventDecoder {
             ops.push(op);
         }
         Event::new(agent, after, ops).map_err(|_| reader.damaged("the ops do not make an event"))
+    }
+
+    /// Takes back an event that is done with, so that the next one can have its memory.
+    pub fn recycle(&mut self, event: Event) {
+        self.ops = event.into_ops();
+        if let Some(Op::Insert { text, .. }) = self.ops.pop() {
+            self.text = text;
+        }
+        self.ops.clear();
     }
 
     fn name(&mut self, reader: &mut Reader) -> Result<Agent, DecodeError> {
@@ -195,7 +209,10 @@ impl EventDecoder {
             false => reader.count()?,
         };
         let text = std::str::from_utf8(reader.take(len)?).map_err(|_| reader.damaged("text is not UTF-8"))?;
-        Ok(Op::Insert { seq, text: text.to_owned(), anchor })
+        let mut owned = std::mem::take(&mut self.text);
+        owned.clear();
+        owned.push_str(text);
+        Ok(Op::Insert { seq, text: owned, anchor })
     }
 
     fn reference(

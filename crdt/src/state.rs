@@ -29,9 +29,11 @@
 //! - near: the parent is the agent's own, and the guess is the end of its chain before, less the
 //!   distance to this one. (That is right when the last thing done between them was to delete that
 //!   many characters backwards from that end.) What is written is one more, so that 0 is free; it is
-//!   near when that is at most 127.
+//!   near when that is at most 127. The chain before the first one ends at 0.
 //! - else the guess is the parent's number of the last chain here, not near, that hung at the same
 //!   agent's; 0 for the first.
+//!
+//! A far number can be as high as 2^55, since ids go up to 2^53.
 //!
 //! Columns of like numbers are what a general compressor makes the most of. A reader must check that
 //! parents exist, that a chain's own parent is below it, and that every chain is reached from the start

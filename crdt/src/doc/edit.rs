@@ -27,7 +27,8 @@ pub enum EditError {
 
 impl Doc {
     /// A local insert: integrates at once and advances `agent`'s version; the op's `seq` is the
-    /// agent's version before.
+    /// agent's version before. Should events wait for just these ids, which only one who knew them
+    /// beforehand can have made, they are applied too.
     pub fn insert(&mut self, agent: &Agent, at: usize, text: &str) -> Result<Op, EditError> {
         let chars = text.chars().count();
         let seq = self.check_edit(agent, at, chars)?;

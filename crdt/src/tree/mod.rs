@@ -65,6 +65,9 @@ pub(crate) struct Tree {
     index: LeafIndex,
     /// Where the last edit was; the next one is likely beside it.
     hint: (u32, usize),
+    /// The way up from the leaf whose sums changed last, as nodes and slots, until a split changes it.
+    path: Vec<(u32, usize)>,
+    path_leaf: u32,
     chars: usize,
 }
 
@@ -79,6 +82,8 @@ impl Default for Tree {
             last: 0,
             index: LeafIndex::default(),
             hint: (0, 0),
+            path: Vec::new(),
+            path_leaf: NONE,
             chars: 0,
         }
     }
@@ -178,26 +183,36 @@ impl Tree {
         if delta == 0 {
             return;
         }
-        let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
-        while parent != NONE {
-            let node = &mut self.nodes[parent as usize];
-            node.add_chars(node.slot_of(child), delta);
-            (child, parent) = (parent, node.parent);
+        self.find_path(leaf);
+        for (node, slot) in &self.path {
+            self.nodes[*node as usize].add_chars(*slot, delta);
         }
     }
 
     /// Brings the sums above a leaf up to date.
     fn update_sums(&mut self, leaf: u32) {
+        self.find_path(leaf);
         let mut sum = self.leaf(leaf).sum();
-        let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
-        while parent != NONE {
-            let node = &mut self.nodes[parent as usize];
-            let slot = node.slot_of(child);
-            if node.sum_at(slot) == sum {
+        for (node, slot) in &self.path {
+            let node = &mut self.nodes[*node as usize];
+            if node.sum_at(*slot) == sum {
                 return;
             }
-            node.set_sum(slot, sum);
+            node.set_sum(*slot, sum);
             sum = node.sum();
+        }
+    }
+
+    fn find_path(&mut self, leaf: u32) {
+        if self.path_leaf == leaf {
+            return;
+        }
+        self.path_leaf = leaf;
+        self.path.clear();
+        let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
+        while parent != NONE {
+            let node = &self.nodes[parent as usize];
+            self.path.push((parent, node.slot_of(child)));
             (child, parent) = (parent, node.parent);
         }
     }
@@ -207,9 +222,12 @@ impl Tree {
             return;
         }
         let right = self.leaves.len() as u32;
+        self.path_leaf = NONE;
         let (runs, text) = self.leaves[left as usize].split_off();
-        for run in &runs {
-            self.index.assign(run.lv, run.end(), right);
+        let mut moved: Vec<(Lv, Lv)> = runs.iter().map(|run| (run.lv, run.end())).collect();
+        moved.sort_unstable();
+        for joined in moved.chunk_by(|a, b| a.1 == b.0) {
+            self.index.assign(joined[0].0, joined[joined.len() - 1].1, right);
         }
         let Leaf { parent, next, .. } = self.leaves[left as usize];
         self.leaves.push(Leaf { runs, text, parent, prev: left, next });
