@@ -1,0 +1,1 @@
+//! Holds no code: this package is the test binary of what crosses crates (`main.rs`).
