@@ -1,7 +1,7 @@
 //! What holds of every document; for tests.
 
 use crate::Doc;
-use crate::tree::{Lv, START, Side};
+use crate::tree::{Lv, NAIVE_NODES, START, Side};
 
 impl Doc {
     /// Panics when an inner invariant is broken; for tests. Takes time in proportion to the document,
@@ -43,7 +43,7 @@ impl Doc {
 
     /// Rebuilds all sets of siblings from the parents, and compares.
     fn assert_siblings(&self, nodes: Lv) {
-        if nodes > 2000 {
+        if nodes > NAIVE_NODES {
             return;
         }
         let mut children: Vec<((Lv, Side), crate::Id, Lv)> = Vec::new();

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::run::{Lv, Run, START, Side};
 use super::{FIRST, NONE, Tree};
 
+/// How large a document is checked node by node; beyond, that takes too long.
+pub(crate) const NAIVE_NODES: Lv = 10_000;
+
 impl Tree {
     /// Panics unless the B-tree is sound and every depth and gap is what the parents say. `nodes` is
     /// how many nodes there are.
@@ -76,7 +79,7 @@ impl Tree {
 
     /// Climbs the Fugue tree itself, so only as long as that is cheap.
     fn assert_depths_and_gaps(&self, nodes: Lv) {
-        if nodes > 2000 {
+        if nodes > NAIVE_NODES {
             return;
         }
         let mut parents = vec![START; nodes as usize];

@@ -28,6 +28,7 @@ mod run;
 mod seek;
 
 pub(crate) use build::Builder;
+pub(crate) use check::NAIVE_NODES;
 pub(crate) use leaf::Leaf;
 pub(crate) use run::{Lv, Run, START, Side};
 pub(crate) use seek::Column;

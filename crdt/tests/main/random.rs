@@ -157,6 +157,45 @@ fn documents_do_what_the_oracle_does() {
     });
 }
 
+/// Enough runs for a tree of several levels, whose nodes split too.
+#[test]
+fn long_histories_do_what_the_oracle_does() {
+    for_seeds(4, |prng| {
+        let style = if prng.chance(50) { Style::Crowded } else { Style::Odd };
+        let history = History::random(prng, 1500, style);
+        let (mut doc, mut oracle, mut editor) = (Doc::new(), Oracle::default(), Editor::default());
+        let mut changes = Vec::new();
+        for (i, event) in history.events.iter().enumerate() {
+            doc.apply_with(event, &mut changes);
+            oracle.receive(event);
+            if i % 100 == 99 {
+                doc.assert_invariants();
+                assert_eq!(doc.text(), oracle.text());
+            }
+        }
+        editor.follow(&changes);
+        assert_eq!(editor.text(), oracle.text());
+        let state = doc.encode();
+        let mut shuffled = Doc::new();
+        history.shuffled(prng).iter().for_each(|event| {
+            shuffled.apply(event);
+        });
+        shuffled.assert_invariants();
+        assert_eq!(shuffled.encode(), state);
+        // Read back, it is packed differently, and goes on all the same.
+        let half: Vec<Event> = history.events[..750].to_vec();
+        let mut again = Doc::new();
+        half.iter().for_each(|event| assert_eq!(again.apply(event), Applied::Now));
+        let mut again = Doc::decode(&again.encode()).unwrap();
+        again.assert_invariants();
+        history.events.iter().for_each(|event| {
+            again.apply(event);
+        });
+        again.assert_invariants();
+        assert_eq!(again.encode(), state);
+    });
+}
+
 /// A replica with a writer of its own.
 struct Replica {
     agent: Agent,
