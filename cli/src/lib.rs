@@ -1,1 +1,70 @@
-//! TODO
+//! The `inklog` command: the whole pipeline on this machine, and the operator's jobs.
+//!
+//! ```text
+//!   args/      the command line, as written and as meant
+//!   dev.rs     `dev`
+//!   play/      `play`: recorded sessions typed again
+//!   load.rs    `load`: many clients, measured
+//!   jobs/      `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`
+//!   client/    the WebSocket client that `play` and `load` type with
+//! ```
+//!
+//! [`run`] is one match. Results go to stdout, logs and progress to stderr.
+#![deny(missing_docs)]
+
+pub mod args;
+pub mod client;
+pub mod dev;
+pub mod jobs;
+pub mod load;
+mod output;
+pub mod play;
+mod progress;
+mod server;
+pub mod stats;
+
+use std::io;
+
+pub use args::{Command, parse};
+pub use server::ServerError;
+
+/// Why a command ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// `dev`.
+    #[error(transparent)]
+    Dev(#[from] dev::DevError),
+    /// `play`.
+    #[error(transparent)]
+    Play(#[from] play::PlayError),
+    /// `load`.
+    #[error(transparent)]
+    Load(#[from] load::LoadError),
+    /// One of the jobs.
+    #[error(transparent)]
+    Jobs(#[from] jobs::JobsError),
+    /// What was found cannot be printed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Runs a command. Says whether all is well; what is not has been printed.
+pub async fn run(command: Command) -> Result<bool, CommandError> {
+    match command {
+        Command::Dev(config) => {
+            dev::dev(config).await?;
+            Ok(true)
+        }
+        Command::Play { play, json } => {
+            let report = play::play(&play).await?;
+            output::print(json, &report, || report.to_text())?;
+            Ok(report.ok)
+        }
+        Command::Load { load, json } => {
+            let report = load::load(&load).await?;
+            output::print(json, &report, || report.to_text())?;
+            Ok(report.ok)
+        }
+        Command::Job { job, target, json } => Ok(jobs::run(&job, &target, json).await?),
+    }
+}

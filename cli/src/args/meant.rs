@@ -1,0 +1,281 @@
+//! What a command line means: every value checked, every default found.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use inklog_local::{Data, Latency, StackConfig};
+use inklog_protocol::{DocId, DocIdError};
+
+use super::{DevArgs, EachArgs, LoadArgs, PlayArgs, RawCommand, RawLatency, StackArgs, TargetArgs};
+use crate::jobs::{HttpBase, HttpError, Job, Target, Which};
+use crate::load::Load;
+use crate::play::Play;
+
+/// Where a stack runs unless it is told otherwise.
+const RUNNING_URL: &str = "http://127.0.0.1:8080";
+/// Where `dev` keeps its data unless it is told otherwise.
+const DATA_DIR: &str = ".inklog";
+/// Set where the jobs are meant for AWS.
+const AWS_VARIABLE: &str = "INKLOG_OPLOG_TABLE";
+/// More clients than this are more than one process is for.
+const CLIENTS_MAX: usize = 1_000;
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Run a stack.
+    Dev(StackConfig),
+    /// Play a trace.
+    Play {
+        /// What and where.
+        play: Play,
+        /// Whether the figures are wanted as JSON.
+        json: bool,
+    },
+    /// Put load on.
+    Load {
+        /// How much and where.
+        load: Load,
+        /// Whether the figures are wanted as JSON.
+        json: bool,
+    },
+    /// Do a job.
+    Job {
+        /// Which.
+        job: Job,
+        /// Where.
+        target: Target,
+        /// Whether the outcome is wanted as JSON.
+        json: bool,
+    },
+}
+
+/// The arguments mean nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// A document's name.
+    #[error("{name:?} is no document: {error}")]
+    Doc {
+        /// As written.
+        name: String,
+        /// What is wrong with it.
+        error: DocIdError,
+    },
+    /// A stack's address.
+    #[error(transparent)]
+    Url(#[from] HttpError),
+    /// Two places for the data.
+    #[error("--memory and --data (or INKLOG_MEMORY and INKLOG_DATA) exclude each other")]
+    TwoPlaces,
+    /// A number out of its range.
+    #[error("{flag} must be {range}")]
+    Range {
+        /// The flag.
+        flag: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// An empty list of events.
+    #[error("--doc needs --url: a stack of its own holds no documents to choose from")]
+    DocWithoutUrl,
+}
+
+/// Finds out what is meant; `given` tells arguments from variables and defaults.
+pub(super) fn meant(raw: RawCommand, given: Option<&ArgMatches>) -> Result<Command, UsageError> {
+    let aws = std::env::var_os(AWS_VARIABLE).is_some_and(|table| !table.is_empty());
+    let job = |job: Job, target: TargetArgs| {
+        let json = target.json;
+        Ok(Command::Job { job, target: where_meant(target, aws)?, json })
+    };
+    match raw {
+        RawCommand::Dev(args) => Ok(Command::Dev(dev(args, given)?)),
+        RawCommand::Play(args) => play(args),
+        RawCommand::Load(args) => load(args),
+        RawCommand::Docs(args) => job(Job::Docs, args.target),
+        RawCommand::Cat(args) => job(Job::Cat(doc(&args.doc)?, args.from.into()), args.target),
+        RawCommand::Log(args) => job(Job::Log(doc(&args.doc)?), args.target),
+        RawCommand::Verify(args) => job(Job::Verify(which(&args)?), args.target),
+        RawCommand::Rebuild(args) => job(Job::Rebuild(which(&args)?), args.target),
+        RawCommand::Compact(args) => job(Job::Compact(which(&args)?), args.target),
+    }
+}
+
+fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageError> {
+    let rank = |name: &str| match given.and_then(|given| given.value_source(name)) {
+        Some(ValueSource::CommandLine) => 2,
+        Some(ValueSource::EnvVariable) => 1,
+        _ => 0,
+    };
+    let memory = if args.memory { rank("memory") } else { 0 };
+    let data = match args.data {
+        Some(_) if memory > 0 && memory == rank("data") => return Err(UsageError::TwoPlaces),
+        // A flag outweighs a variable.
+        Some(dir) if memory < rank("data") => Data::Dir(dir),
+        _ if memory > 0 => Data::Memory,
+        dir => Data::Dir(dir.unwrap_or_else(|| PathBuf::from(DATA_DIR))),
+    };
+    Ok(StackConfig {
+        port: args.port,
+        data,
+        redis: given_text(args.redis),
+        dynamodb_endpoint: given_text(args.dynamodb_endpoint),
+        s3_endpoint: given_text(args.s3_endpoint),
+        latency: match args.latency {
+            RawLatency::Fast => Latency::fast(),
+            RawLatency::Aws => Latency::Aws,
+        },
+        ..StackConfig::default()
+    })
+}
+
+/// An empty variable is as good as none.
+fn given_text(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn play(args: PlayArgs) -> Result<Command, UsageError> {
+    if args.edits_per_event == 0 {
+        return Err(UsageError::Range { flag: "--edits-per-event", range: "at least 1" });
+    }
+    let (url, doc, patience) = stack(args.stack)?;
+    let play = Play { trace: args.trace, url, doc, edits_per_event: args.edits_per_event, patience };
+    Ok(Command::Play { play, json: args.json })
+}
+
+fn load(args: LoadArgs) -> Result<Command, UsageError> {
+    if !(1..=CLIENTS_MAX).contains(&args.clients) {
+        return Err(UsageError::Range { flag: "--clients", range: "1 to 1000" });
+    }
+    if !(args.rate > 0.0 && args.rate <= 1_000.0) {
+        return Err(UsageError::Range { flag: "--rate", range: "more than 0, at most 1000" });
+    }
+    if !(args.seconds > 0.0 && args.seconds <= 86_400.0) {
+        return Err(UsageError::Range { flag: "--seconds", range: "more than 0, at most 86400" });
+    }
+    if !(0.0..=86_400.0).contains(&args.warm_up) {
+        return Err(UsageError::Range { flag: "--warm-up", range: "0 to 86400" });
+    }
+    let (clients, rate, seconds, warm_up) = (args.clients, args.rate, args.seconds, args.warm_up);
+    let (url, doc, patience) = stack(args.stack)?;
+    Ok(Command::Load { load: Load { clients, rate, seconds, warm_up, url, doc, patience }, json: args.json })
+}
+
+type StackMeant = (Option<String>, Option<DocId>, Duration);
+
+fn stack(args: StackArgs) -> Result<StackMeant, UsageError> {
+    let url = args.url.map(|url| HttpBase::parse(&url)).transpose()?.map(|base| base.url().to_owned());
+    if url.is_none() && args.doc.is_some() {
+        return Err(UsageError::DocWithoutUrl);
+    }
+    let doc = args.doc.as_deref().map(doc).transpose()?;
+    Ok((url, doc, Duration::from_secs(args.patience)))
+}
+
+fn doc(name: &str) -> Result<DocId, UsageError> {
+    DocId::new(name).map_err(|error| UsageError::Doc { name: name.to_owned(), error })
+}
+
+fn which(args: &EachArgs) -> Result<Which, UsageError> {
+    match &args.doc {
+        Some(name) => Ok(Which::One(doc(name)?)),
+        None => Ok(Which::All),
+    }
+}
+
+fn where_meant(args: TargetArgs, aws: bool) -> Result<Target, UsageError> {
+    Ok(match (args.data, args.url) {
+        (Some(dir), _) => Target::Stopped(dir),
+        (None, Some(url)) => Target::Running(HttpBase::parse(&url)?),
+        (None, None) if aws => Target::Aws,
+        (None, None) => Target::Running(HttpBase::parse(RUNNING_URL)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ArgsError, Cli, parse};
+    use super::*;
+    use clap::CommandFactory as _;
+    use inklog_local::operator::Source;
+
+    fn read(line: &str) -> Result<Command, ArgsError> {
+        parse(line.split_whitespace().map(Into::into))
+    }
+
+    fn job(line: &str) -> (Job, Target, bool) {
+        match read(line) {
+            Ok(Command::Job { job, target, json }) => (job, target, json),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn jobs_have_a_document_and_a_place() {
+        let notes = DocId::new("notes").unwrap();
+        let running = Target::Running(HttpBase::parse("http://127.0.0.1:8080").unwrap());
+        let cat = job("inklog cat notes --from snapshot --data x --json");
+        assert_eq!(cat, (Job::Cat(notes.clone(), Source::Snapshot), Target::Stopped("x".into()), true));
+        assert_eq!(job("inklog verify notes"), (Job::Verify(Which::One(notes)), running.clone(), false));
+        assert_eq!(job("inklog rebuild --all"), (Job::Rebuild(Which::All), running, false));
+        let none = TargetArgs { data: None, url: None, json: false };
+        assert_eq!(where_meant(none, true).unwrap(), Target::Aws);
+        let url = TargetArgs { data: None, url: Some("http://[::1]:9/".into()), json: false };
+        let Target::Running(base) = where_meant(url, true).unwrap() else { panic!("not a running stack") };
+        assert_eq!(base.url(), "http://[::1]:9");
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for line in [
+            "inklog",
+            "inklog dance",
+            "inklog verify",
+            "inklog verify d --all",
+            "inklog cat a/b",
+            "inklog docs --data x --url http://127.0.0.1:1",
+            "inklog docs --url https://example.org",
+            "inklog play t --edits-per-event 0",
+            "inklog play t --doc d",
+            "inklog load --clients 0",
+            "inklog load --rate NaN",
+            "inklog dev --memory --data x",
+            "inklog dev --latency slow",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn dev_takes_real_services() {
+        let Ok(Command::Dev(config)) =
+            read("inklog dev --port 0 --memory --redis redis://r --s3-endpoint http://s --latency aws")
+        else {
+            panic!("not dev")
+        };
+        assert_eq!((config.port, config.data, config.latency), (0, Data::Memory, Latency::Aws));
+        assert_eq!(config.redis.as_deref(), Some("redis://r"));
+        assert_eq!((config.dynamodb_endpoint, config.s3_endpoint.as_deref()), (None, Some("http://s")));
+    }
+
+    #[test]
+    fn play_and_load_have_their_defaults() {
+        let Ok(Command::Play { play, json: false }) = read("inklog play t.json.gz") else {
+            panic!("not play")
+        };
+        assert_eq!((play.url, play.doc, play.patience), (None, None, Duration::from_secs(60)));
+        let Ok(Command::Load { load, json: true }) =
+            read("inklog load --json --url http://127.0.0.1:8080/ --doc d")
+        else {
+            panic!("not load")
+        };
+        assert_eq!((load.clients, load.rate, load.seconds, load.warm_up), (20, 10.0, 20.0, 3.0));
+        assert_eq!(load.url.as_deref(), Some("http://127.0.0.1:8080"));
+    }
+}

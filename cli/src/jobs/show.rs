@@ -1,0 +1,163 @@
+//! The jobs' results, for a person.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, SecondsFormat};
+use inklog_crdt::{Anchor, Event, Op};
+use inklog_local::operator::{Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
+use inklog_snapshotter::Compacted;
+
+/// Characters of an insert's text that the log shows.
+const EXCERPT: usize = 40;
+
+/// Milliseconds since the epoch, as a time.
+fn time(ms: u64) -> String {
+    match i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis) {
+        Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
+        None => ms.to_string(),
+    }
+}
+
+/// The catalogue, a line a document.
+pub(super) fn docs(docs: &[Listed]) -> String {
+    let width = docs.iter().map(|listed| listed.doc.len()).max().unwrap_or(0).max("DOCUMENT".len());
+    let mut text = format!("{:<width$}  {:<24}  {:<24}  SNAPSHOT\n", "DOCUMENT", "CREATED", "LAST EDIT");
+    for listed in docs {
+        let snapshot = match (&listed.snapshot, listed.dirty) {
+            (None, _) => "none",
+            (Some(_), true) => "older than the last edit",
+            (Some(_), false) => "up to date",
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:<24}  {:<24}  {snapshot}",
+            listed.doc,
+            time(listed.created),
+            time(listed.last_edit)
+        );
+    }
+    text
+}
+
+/// The events, a line each.
+pub(super) fn events(events: &[ListedEvent]) -> String {
+    let mut text = String::new();
+    for listed in events {
+        let user = listed.user.as_deref().unwrap_or("-");
+        let place = if listed.compacted { " (history)" } else { "" };
+        let what = match listed.event.clone().into_event() {
+            Ok(logged) => event(&logged.event),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let _ = writeln!(text, "{} {user} {}{place}: {what}", time(listed.event.at), listed.event.agent);
+    }
+    text
+}
+
+fn event(event: &Event) -> String {
+    let ops: Vec<String> = event.ops().iter().map(op).collect();
+    format!("{}..{} {}", event.after(), event.end(), ops.join("; "))
+}
+
+fn op(op: &Op) -> String {
+    match op {
+        Op::Insert { text, anchor, .. } => {
+            let excerpt: String = text.chars().take(EXCERPT).collect();
+            let more = if excerpt.len() < text.len() { "…" } else { "" };
+            let place = match anchor {
+                Anchor::Left(None) => "at the start".to_owned(),
+                Anchor::Left(Some(id)) => format!("after {id}"),
+                Anchor::Right(id) => format!("before {id}"),
+            };
+            format!("insert {excerpt:?}{more} {place}")
+        }
+        Op::Delete { target, len, .. } => format!("delete {len} from {target}"),
+    }
+}
+
+/// Whether a document is well.
+pub(super) fn verified(of: &Verified) -> String {
+    let mut wrong = Vec::new();
+    match of.live {
+        LiveCheck::Equal | LiveCheck::Missing => {}
+        LiveCheck::Behind => wrong.push("the live state lacks events of the log".to_owned()),
+        LiveCheck::Different => wrong.push("the live state differs from the log".to_owned()),
+    }
+    if !of.history_equals_snapshot {
+        wrong.push("the snapshot differs from a replay of the history".to_owned());
+    }
+    wrong.extend(of.damaged.iter().map(|item| format!("cannot be read: {item}")));
+    if wrong.is_empty() && !of.ok {
+        wrong.push("something is wrong that this version of inklog cannot name".to_owned());
+    }
+    let live = match of.live {
+        LiveCheck::Missing => "no live state",
+        _ => "live state read",
+    };
+    let figures = format!(
+        "{} characters, {} events in the log, {} in history, {} waiting, {live}",
+        of.chars, of.events_in_log, of.events_in_history, of.waiting
+    );
+    match wrong.is_empty() {
+        true => format!("{}: ok ({figures})", of.doc),
+        false => format!("{}: WRONG: {} ({figures})", of.doc, wrong.join("; ")),
+    }
+}
+
+/// What a rebuild read.
+pub(super) fn rebuilt(of: &Rebuilt) -> String {
+    format!("{}: rebuilt from {} events, {} characters", of.doc, of.events, of.chars)
+}
+
+/// What a compaction did.
+pub(super) fn compacted(doc: &str, of: &Compacted) -> String {
+    let mut text = match &of.snapshot {
+        Some(key) => {
+            format!("{doc}: {} events into {key} ({} bytes)", of.events_compacted, of.snapshot_bytes)
+        }
+        None => format!("{doc}: nothing new"),
+    };
+    if of.events_deleted > 0 {
+        let _ = write!(text, ", {} events deleted from the log", of.events_deleted);
+    }
+    if of.live_dropped {
+        text.push_str(", a live state that lacked events dropped");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Verified {
+        Verified {
+            doc: "d".into(),
+            ok: true,
+            chars: 1,
+            events_in_log: 1,
+            events_in_history: 0,
+            waiting: 0,
+            live: LiveCheck::Missing,
+            history_equals_snapshot: true,
+            damaged: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named() {
+        assert!(verified(&sound()).starts_with("d: ok ("));
+        let behind = Verified { ok: false, live: LiveCheck::Behind, ..sound() };
+        assert!(verified(&behind).starts_with("d: WRONG: the live state lacks"));
+        let damaged = Verified { ok: false, damaged: vec!["item a#0".into()], ..sound() };
+        assert!(verified(&damaged).contains("cannot be read: item a#0"));
+        assert!(verified(&Verified { ok: false, ..sound() }).contains("WRONG"));
+    }
+
+    #[test]
+    fn times_are_readable() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(u64::MAX), u64::MAX.to_string());
+    }
+}

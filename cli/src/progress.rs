@@ -1,0 +1,14 @@
+//! Progress bars on stderr, which show on a terminal only.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar of `total` things.
+pub fn bar(total: u64, things: &'static str) -> ProgressBar {
+    // Where stderr is no terminal, indicatif draws nothing.
+    let bar = ProgressBar::new(total);
+    let template = format!("{{bar:40}} {{human_pos}}/{{human_len}} {things} {{per_sec}} {{elapsed}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
