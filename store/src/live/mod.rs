@@ -46,7 +46,8 @@ impl Cursor {
 /// How a document stands after an append, for deciding whether to fold or rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TailStatus {
-    /// Whether there is a base that may be used.
+    /// Whether there is a base that may be used. One of which a part is lost still counts: its next
+    /// reader finds out, for an append must not cost more where a document is long.
     pub has_base: bool,
     /// Bytes of the base's state, 0 without one.
     pub base_bytes: u64,
@@ -115,8 +116,9 @@ pub trait LiveState: Send + Sync {
 
     /// A fold's second half: puts `base` in place of the one that `read` names, as having taken in
     /// the tail up to `folded_to`, if base and tail are still those and the folded offset has not
-    /// moved. Trims folded events beyond [`inklog_protocol::limits::TAIL_KEPT_BYTES`]. `false`: someone
-    /// else was faster, and nothing changed.
+    /// moved. Trims folded events beyond [`inklog_protocol::limits::TAIL_KEPT_BYTES`], and ends a
+    /// rebuild that is under way. `false`: someone else was faster, and nothing changed. A repeat of
+    /// the call that succeeded is `true`.
     async fn fold(
         &self,
         doc: &DocId,
@@ -130,7 +132,8 @@ pub trait LiveState: Send + Sync {
     async fn begin_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError>;
 
     /// A rebuild's second half: puts `base` in if `nonce` still stands and there is no base. All of
-    /// the tail counts as not folded yet. `false`: nothing changed.
+    /// the tail counts as not folded yet. `false`: nothing changed. A repeat of the call that
+    /// succeeded is `true`.
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError>;
 
     /// Forgets the document: base, tail and nonce.

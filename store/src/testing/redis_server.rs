@@ -1,6 +1,6 @@
 //! A `redis-server` process of a test's own.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -119,12 +119,7 @@ fn answer_to(addr: SocketAddr, command: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&addr, START_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(START_TIMEOUT)).ok()?;
     stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
-    let mut line = Vec::new();
-    for byte in stream.bytes() {
-        match byte.ok()? {
-            b'\r' => return String::from_utf8(line).ok(),
-            byte => line.push(byte),
-        }
-    }
-    None
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    line.strip_suffix("\r\n").map(str::to_owned)
 }

@@ -1,6 +1,5 @@
 //! What the tests of this binary share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -80,6 +79,3 @@ impl RawRedis {
         keys
     }
 }
-
-/// Shared by test and store.
-pub type Shared<T> = Arc<T>;
