@@ -2,11 +2,28 @@
 
 use std::path::Path;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use dynoxide::Database;
+use dynoxide::storage::Storage;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{EmbeddedError, loopback_listener};
+
+/// dynoxide numbers each stream record by the highest number so far, and finds that, as it finds what
+/// GetRecords asks for, by reading its whole stream table: a write would cost more with every write
+/// before it. This index is on the very expressions that it uses.
+const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS inklog_stream_order
+    ON _stream_records (table_name, CAST(sequence_number AS INTEGER), shard_id)";
+/// A stream holds a record for 24 hours; dynoxide alone would hold it for ever. In small steps, since
+/// nothing else is served meanwhile.
+const TRIM_STREAM: &str = "DELETE FROM _stream_records
+    WHERE id IN (SELECT id FROM _stream_records ORDER BY id LIMIT 500)
+    AND created_at < unixepoch() - 86400";
+/// How often the stream is trimmed. Not at the start: after a pause of days the mappings may first
+/// catch up.
+const TRIM_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// A running embedded DynamoDB.
 #[derive(Debug)]
@@ -19,8 +36,12 @@ pub struct EmbeddedDynamoDb {
 impl EmbeddedDynamoDb {
     /// Starts an empty one that ends with the process.
     pub async fn memory() -> Result<Self, EmbeddedError> {
-        let database = Database::memory().map_err(|error| refused(":memory:", &error))?;
-        Self::serve(database)
+        // A name of its own in SQLite's shared cache, so that a second connection can reach it.
+        let mut id = [0_u8; 16];
+        getrandom::fill(&mut id).map_err(std::io::Error::other)?;
+        let uri = format!("file:inklog-{:032x}?mode=memory&cache=shared", u128::from_ne_bytes(id));
+        let (_index, database) = open(&uri)?;
+        Self::serve(database, None)
     }
 
     /// Opens or makes the database in `file`.
@@ -30,18 +51,18 @@ impl EmbeddedDynamoDb {
             std::fs::create_dir_all(folder)
                 .map_err(|source| EmbeddedError::Folder { path: folder.to_owned(), source })?;
         }
-        let database = Database::new(&path).map_err(|error| refused(&path, &error))?;
+        let (storage, database) = open(&path)?;
         // dynoxide opens the file with a write-ahead log but leaves SQLite's `synchronous` at FULL: an
         // fsync a commit. This call sets it to NORMAL (and the cache to SQLite's defaults). A commit is
         // then in the operating system's hands when it is acknowledged, which survives `kill -9`; only
         // a power cut can lose the last ones, and it cannot damage the file.
         database.disable_bulk_loading().map_err(|error| refused(&path, &error))?;
-        Self::serve(database)
+        Self::serve(database, Some(storage))
     }
 
     /// dynoxide runs each request to its end on the thread that serves it, SQLite included. A thread
     /// of its own keeps that from holding up the Lambdas, which share the main runtime's few threads.
-    fn serve(database: Database) -> Result<Self, EmbeddedError> {
+    fn serve(database: Database, to_trim: Option<Storage>) -> Result<Self, EmbeddedError> {
         let listener = loopback_listener()?.into_std()?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -51,7 +72,10 @@ impl EmbeddedDynamoDb {
                 let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| e.to_string())?;
                 // Stopped by a message, or by the handle being dropped.
                 let shutdown = async { drop(stopped.await) };
-                dynoxide::server::serve_with_shutdown(listener, database, shutdown).await
+                tokio::select! {
+                    served = dynoxide::server::serve_with_shutdown(listener, database, shutdown) => served,
+                    () = trim(to_trim) => unreachable!("trimming never ends"),
+                }
             });
             if let Err(error) = served {
                 tracing::error!(error, "the embedded DynamoDB stopped serving");
@@ -72,6 +96,34 @@ impl EmbeddedDynamoDb {
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the embedded DynamoDB had panicked");
+        }
+    }
+}
+
+/// Opens a database twice: for dynoxide, and for the SQL that dynoxide has no call for.
+fn open(path: &str) -> Result<(Storage, Database), EmbeddedError> {
+    let storage = Storage::new(path).map_err(|error| refused(path, &error))?;
+    storage.conn().execute_batch(STREAM_INDEX).map_err(|error| refused(path, &error))?;
+    let database = Database::new(path).map_err(|error| refused(path, &error))?;
+    Ok((storage, database))
+}
+
+/// Trims the stream now and then. It shares the server's thread, so that neither waits for the other's
+/// locks. Never returns.
+async fn trim(storage: Option<Storage>) {
+    let Some(storage) = storage else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval_at(Instant::now() + TRIM_EVERY, TRIM_EVERY);
+    loop {
+        ticks.tick().await;
+        loop {
+            match storage.conn().execute(TRIM_STREAM, []) {
+                Ok(0) => break,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => {
+                    tracing::warn!(%error, "could not trim the embedded stream");
+                    break;
+                }
+            }
         }
     }
 }

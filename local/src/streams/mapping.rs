@@ -90,7 +90,7 @@ pub struct MappingConfig {
     pub retry_pause_min: Duration,
     /// The longest pause between retries.
     pub retry_pause_max: Duration,
-    /// How often new shards are looked for, apart from when one ends.
+    /// How often new shards are looked for, apart from when one ends, which is when they appear.
     pub shard_refresh: Duration,
 }
 
@@ -113,7 +113,7 @@ impl MappingConfig {
             function_timeout: Duration::from_secs(60),
             retry_pause_min: Duration::from_millis(100),
             retry_pause_max: Duration::from_secs(10),
-            shard_refresh: Duration::from_secs(30),
+            shard_refresh: Duration::from_secs(5 * 60),
         }
     }
 }

@@ -298,9 +298,10 @@ impl Lane {
                 },
             };
             let Some(first) = first else { return };
+            let batch = self.gather(first).await;
+            // Not before: while a batch gathers, the reader has to read on.
             let idle = self.idle.clone();
             let _busy = idle.acquire().await.expect("it is never closed");
-            let batch = self.gather(first).await;
             deliver(&self.shared, &self.shard_id, &self.progress, batch).await;
             if self.shared.stop.requested() {
                 return;

@@ -113,6 +113,47 @@ async fn put_latency_is_measured() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_put_does_not_cost_more_with_every_put_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = EmbeddedDynamoDb::memory().await.unwrap();
+    let file = EmbeddedDynamoDb::open(&folder.path().join("d.sqlite")).await.unwrap();
+    for (name, server) in [("memory", memory), ("file", file)] {
+        let dynamo = Dynamo::new(server.endpoint());
+        dynamo.create_table(TABLE).await;
+        let p50 = async |round: &str| {
+            let mut samples = Vec::new();
+            for n in 0..200 {
+                let started = Instant::now();
+                dynamo.put(TABLE, "d", &format!("{round}#{n:016}")).await;
+                samples.push(started.elapsed());
+            }
+            percentiles(samples).0
+        };
+        let early = p50("early").await;
+        fill(&dynamo, 10_000).await;
+        let late = p50("late").await;
+        println!("dynoxide put over HTTP, {name}: p50 {early:?}, {late:?} after 10,000 more");
+        assert!(late < early * 4, "{name}: {early:?} became {late:?}");
+        server.stop().await;
+    }
+}
+
+async fn fill(dynamo: &Dynamo, items: usize) {
+    use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+    for batch in 0..items / 25 {
+        let write = |n: usize| {
+            let put = PutRequest::builder()
+                .item("doc", S(format!("other{}", batch % 10)))
+                .item("sk", S(format!("b#{:016}", batch * 25 + n)))
+                .item("ops", B(Blob::new([0_u8; 200])));
+            WriteRequest::builder().put_request(put.build().unwrap()).build()
+        };
+        let writes = (0..25).map(write).collect();
+        dynamo.items.batch_write_item().request_items(TABLE, writes).send().await.unwrap();
+    }
+}
+
 fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
