@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use inklog_protocol::limits::BASE_PIECE_BYTES_MAX;
+use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, TAIL_KEPT_BYTES};
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::live::{Cursor, LiveDoc};
 use inklog_store::testing::RedisServer;
@@ -108,6 +108,22 @@ async fn a_piece_lost_during_a_rebuild_is_replaced() {
     let _: i64 = redis.raw.run(&["DEL", &format!("{RECORD}:b:g1:0")]).await;
     assert!(live.commit_rebuild(&doc(), "second", base("g2")).await.unwrap());
     assert_eq!(live.read(&doc()).await.unwrap().unwrap().base, b"state of g2");
+}
+
+#[tokio::test]
+async fn a_rebuild_that_a_fold_overtook_is_over_even_if_the_base_is_lost() {
+    let redis = Redis::start().await;
+    let live = redis.live();
+    begun(&live).await;
+    // It has read the log by now, without what comes next, which the fold trims.
+    live.begin_rebuild(&doc(), "second").await.unwrap();
+    let long = "x".repeat(2 * TAIL_KEPT_BYTES);
+    live.append(&doc(), &[event_of("bob", 0, &long)], "fresh").await.unwrap();
+    let read = live.read(&doc()).await.unwrap().unwrap();
+    assert!(live.fold(&doc(), &read.tag, &read.cursor, base("g2")).await.unwrap());
+    let _: i64 = redis.raw.run(&["DEL", &format!("{RECORD}:b:g2:0")]).await;
+    assert!(!live.commit_rebuild(&doc(), "second", base("g3")).await.unwrap());
+    assert!(live.read(&doc()).await.unwrap().is_none());
 }
 
 #[tokio::test]
