@@ -16,6 +16,15 @@ pub async fn an_idle_document_expires_as_a_whole(harness: Harness) {
     assert!(harness.live.since(&doc(), &cursor).await.unwrap().is_none());
 }
 
+/// The key of an empty tail does not exist, and comes late.
+pub async fn a_tail_that_begins_after_the_base_expires_with_it(harness: Harness) {
+    harness.rebuild(base("g1")).await;
+    harness.append(&events(0..2)).await;
+    assert_eq!(harness.read().await.events, events(0..2));
+    harness.pass(1.01).await;
+    assert!(harness.is_miss().await);
+}
+
 pub async fn use_renews_the_life_of_all(harness: Harness) {
     harness.append(&events(0..2)).await;
     harness.rebuild(base("g1")).await;

@@ -63,6 +63,7 @@ conformance! {
         all_of_a_kept_tail_counts_after_a_rebuild;
     expiry:
         an_idle_document_expires_as_a_whole
+        a_tail_that_begins_after_the_base_expires_with_it
         use_renews_the_life_of_all;
     chaos:
         appends_and_folds_at_once_lose_nothing
