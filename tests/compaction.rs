@@ -8,9 +8,9 @@ use inklog_ingest::SendOp;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_snapshotter::Snapshotter;
+use inklog_store::Clock as _;
 use inklog_store::document::Documents;
 use inklog_store::log::LogItem;
-use inklog_store::{Clock as _, OpLog as _};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, SteppedLog, TestClock, doc, hanging, typed};
@@ -179,7 +179,10 @@ async fn below_the_floor_nothing_is_taken_again() {
     snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
     assert_eq!(send(&function, message("hello")).await["action"], "OP_ACK", "the log still has it");
     harness.clock.pass(GRACE_MS);
-    assert_eq!(snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap().events_deleted, 1);
+    assert_eq!(
+        snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap().events_deleted,
+        1
+    );
 
     // Without the floor the put would find the place empty, and the event would be there twice.
     assert_eq!(send(&function, message("hello")).await["code"], "conflict");

@@ -16,7 +16,7 @@ use inklog_store::catalogue::{self, DynamoCatalogue};
 use inklog_store::config;
 use inklog_store::document::Documents;
 use inklog_store::live::memory::MemoryLiveState;
-use inklog_store::live::{Cursor, LiveDoc, NewBase, TailStatus, BaseTag};
+use inklog_store::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use inklog_store::log::{self, Appended, DynamoOpLog, LogItem};
 use inklog_store::objects::S3Objects;
 use inklog_store::{Clock, LiveState, LogRecord, OpLog, StoreError, SystemEntropy};

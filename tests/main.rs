@@ -6,10 +6,16 @@
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
 //! - `compaction`: what leaves the log, in which order, and that nothing is lost
 //! - `redis_cost`: bytes in Redis for one edit, counted
+//! - `sam`: `template.yaml`, read
+//! - `template`: the template held against the code
+//! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
 mod compaction;
 mod harness;
+mod lambda_binaries;
 mod materializer;
 mod pipeline;
 mod redis_cost;
+mod sam;
 mod socket;
+mod template;

@@ -8,7 +8,6 @@ use inklog_crdt::Event;
 use inklog_materializer::Materializer;
 use inklog_protocol::DocId;
 use inklog_store::document::{Documents, assemble};
-use inklog_store::OpLog as _;
 
 use crate::harness::{FailingLive, Harness, batch, doc, hanging, sound_batch, typed};
 

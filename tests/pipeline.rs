@@ -32,7 +32,10 @@ async fn a_keystroke_goes_through_every_stage() {
     let ack = alice
         .ask(json!({"action": "SEND_OP", "docId": "d", "agent": "alice", "after": 0, "ops": [op], "ref": 2}))
         .await;
-    assert_eq!(ack, json!({"action": "OP_ACK", "docId": "d", "agent": "alice", "after": 0, "end": 1, "ref": 2}));
+    assert_eq!(
+        ack,
+        json!({"action": "OP_ACK", "docId": "d", "agent": "alice", "after": 0, "end": 1, "ref": 2})
+    );
 
     let remote = bob.next_of("REMOTE_OP").await;
     assert_eq!(remote["events"][0]["ops"][0]["text"], "H");

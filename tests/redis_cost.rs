@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use inklog_crdt::{Anchor, Event, Id, Op};
 use inklog_materializer::Materializer;
+use inklog_store::LiveState as _;
 use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::testing::{CountingProxy, RedisServer};
-use inklog_store::{LiveState as _, OpLog as _};
 
 use crate::harness::{Harness, agent, doc, sound_batch};
 
@@ -44,7 +44,7 @@ async fn measure(redis: &RedisServer, chars: usize) -> Cost {
     let doc = doc(&format!("d{chars}"));
 
     let writer = agent("writer");
-    let mut seq = 0;
+    let mut seq: u64 = 0;
     let mut first = Vec::new();
     while (seq as usize) < chars {
         let text = "The quick brown fox. ".repeat(FIRST_CHARS / 21 + 1);

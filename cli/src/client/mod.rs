@@ -15,6 +15,8 @@
 mod answer;
 mod backoff;
 mod core;
+#[cfg(test)]
+mod core_tests;
 mod link;
 mod message;
 mod outbox;

@@ -25,7 +25,7 @@ use crate::operator::Operator;
 use crate::schedule::Schedule;
 use crate::streams::{
     Checkpoints, DeadLetterFolder, EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig,
-    MemoryCheckpoints, RunningMapping,
+    MemoryCheckpoints, RunningMapping, StreamFunction,
 };
 
 mod stores;
@@ -39,6 +39,20 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const BATCH_SIZE: usize = 1_000;
 /// How often the broadcaster's batch is tried again; what it misses, clients find by syncing.
 const BROADCAST_RETRIES: u32 = 3;
+
+/// The routes of the WebSocket API, as in the template: the key, and the binary that serves it. Every
+/// message has a route response, so that a refusal reaches its sender.
+pub const ROUTES: [(&str, &str); 9] = [
+    ("$connect", "connection"),
+    ("$disconnect", "connection"),
+    ("JOIN_DOC", "sync"),
+    ("SYNC_STATE", "sync"),
+    ("LEAVE_DOC", "sync"),
+    ("SEND_OP", "send_op"),
+    ("PRESENCE", "presence"),
+    ("PING", "default"),
+    ("$default", "default"),
+];
 
 /// Where a stack keeps what is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,8 +177,8 @@ impl Stack {
         let materializer = Arc::new(Materializer::new(documents, clock));
         let broadcaster = Arc::new(Broadcaster::new(audience));
         let mappings = vec![
-            mapping(&config, &stores, "materializer", None, materializer).start(),
-            mapping(&config, &stores, "broadcaster", Some(BROADCAST_RETRIES), broadcaster).start(),
+            mapping(&config, &stores, materializer_mapping(&stores.stream_arn), materializer).start(),
+            mapping(&config, &stores, broadcaster_mapping(&stores.stream_arn), broadcaster).start(),
         ];
         let schedule = Schedule::start("snapshotter", config.snapshot_every, snapshotter);
 
@@ -226,44 +240,53 @@ async fn listen(port: u16) -> Result<TcpListener, StackError> {
     })
 }
 
-/// The routes of the WebSocket API, as in the template. Every message has a route response, so that
-/// a refusal reaches its sender.
+/// The functions behind [`ROUTES`].
 fn routes(stores: &Stores, audience: &Audience) -> Routes {
     let clock = Arc::new(SystemClock);
     let connection = Arc::new(Connection::new(audience.clone()));
     let sync = Arc::new(Sync::new(stores.documents(), audience.clone()));
     let send_op = Arc::new(SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock));
+    let presence = Arc::new(PresenceUpdate::new(audience.clone()));
     let fallback = Arc::new(Fallback);
-    Routes::new()
-        .route("$connect", connection.clone())
-        .route("$disconnect", connection)
-        .route_with_response("JOIN_DOC", sync.clone())
-        .route_with_response("SYNC_STATE", sync.clone())
-        .route_with_response("LEAVE_DOC", sync)
-        .route_with_response("SEND_OP", send_op)
-        .route_with_response("PRESENCE", Arc::new(PresenceUpdate::new(audience.clone())))
-        .route_with_response("PING", fallback.clone())
-        .route_with_response("$default", fallback)
+    ROUTES.into_iter().fold(Routes::new(), |routes, (key, binary)| match binary {
+        "connection" => routes.route(key, connection.clone()),
+        "sync" => routes.route_with_response(key, sync.clone()),
+        "send_op" => routes.route_with_response(key, send_op.clone()),
+        "presence" => routes.route_with_response(key, presence.clone()),
+        "default" => routes.route_with_response(key, fallback.clone()),
+        other => unreachable!("the API has no function {other}"),
+    })
 }
 
-/// An event source mapping on the log's stream, as in the template.
-fn mapping(
-    config: &StackConfig,
-    stores: &Stores,
-    name: &str,
-    retries: Option<u32>,
-    function: Arc<dyn crate::StreamFunction>,
-) -> Mapping {
-    let settings = MappingConfig {
+/// The materializer's event source mapping, as in the template: it never gives up.
+pub fn materializer_mapping(stream_arn: &str) -> MappingConfig {
+    mapping_config("materializer", None, stream_arn)
+}
+
+/// The broadcaster's event source mapping, as in the template.
+pub fn broadcaster_mapping(stream_arn: &str) -> MappingConfig {
+    mapping_config("broadcaster", Some(BROADCAST_RETRIES), stream_arn)
+}
+
+fn mapping_config(name: &str, retries: Option<u32>, stream_arn: &str) -> MappingConfig {
+    MappingConfig {
         partition_key: Some("doc".to_owned()),
-        latency: config.latency,
         batch_size: BATCH_SIZE,
         maximum_retry_attempts: retries,
         bisect_batch_on_function_error: true,
         filter: EventFilter::event_names(["INSERT"]),
         function_timeout: STREAM_FUNCTION_TIMEOUT,
-        ..MappingConfig::new(name, stores.stream_arn.clone())
-    };
+        ..MappingConfig::new(name, stream_arn)
+    }
+}
+
+fn mapping(
+    config: &StackConfig,
+    stores: &Stores,
+    settings: MappingConfig,
+    function: Arc<dyn StreamFunction>,
+) -> Mapping {
+    let settings = MappingConfig { latency: config.latency, ..settings };
     let (checkpoints, dead_letters): (Arc<dyn Checkpoints>, _) = match &config.data {
         Data::Memory => (Arc::new(MemoryCheckpoints::new()), None),
         Data::Dir(dir) => (

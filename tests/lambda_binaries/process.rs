@@ -1,0 +1,106 @@
+//! A function's binary, built and running.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+use tokio::process::Child;
+
+use super::runtime_api::RuntimeApi;
+use super::world::World;
+use crate::sam::{Template, lambda_packages};
+
+/// How long an answer, or a process's end, is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binaries' files by their names. Builds them first: nothing is compiled twice, for the packages
+/// are chosen and the features thereby united as for this test itself.
+fn binaries() -> &'static BTreeMap<String, PathBuf> {
+    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--message-format=json-render-diagnostics", "--manifest-path"]);
+        cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        // The folder of this test's own binary is `TARGET/PROFILE/deps`.
+        let this = std::env::current_exe().expect("a process has a file");
+        let profile = this.ancestors().nth(2).expect("a folder above");
+        let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile's name");
+        cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
+        cargo.arg("--target-dir").arg(profile.parent().expect("a folder above"));
+        cargo.args(["--package", env!("CARGO_PKG_NAME"), "--test", "inklog"]);
+        for (package, binaries) in lambda_packages() {
+            cargo.args(["--package", &package]);
+            cargo.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
+        }
+        let built = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
+        assert!(built.status.success(), "the binaries of the Lambdas do not build");
+        let messages = serde_json::Deserializer::from_slice(&built.stdout).into_iter::<Value>();
+        let artifacts = messages.map(|message| message.expect("cargo writes JSON")).filter_map(|message| {
+            let is_binary = message["target"]["kind"] == serde_json::json!(["bin"]);
+            let file = message["executable"].as_str().filter(|_| is_binary)?;
+            Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(file)))
+        });
+        artifacts.collect()
+    })
+}
+
+/// A command that runs a function's binary with this environment and no other.
+fn command(binary: &str, environment: BTreeMap<String, String>) -> tokio::process::Command {
+    let file = binaries().get(binary).unwrap_or_else(|| panic!("cargo built no {binary}"));
+    let mut command = tokio::process::Command::new(file);
+    command.env_clear().envs(environment).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs a binary that is expected to end by itself, without a Runtime API.
+pub async fn run_to_end(binary: &str, environment: BTreeMap<String, String>) -> Output {
+    let ended = tokio::time::timeout(PATIENCE, command(binary, environment).output()).await;
+    ended.unwrap_or_else(|_| panic!("{binary} does not end")).expect("the binary starts")
+}
+
+/// A running function.
+pub struct Lambda {
+    binary: &'static str,
+    process: Child,
+    api: RuntimeApi,
+    log: NamedTempFile,
+}
+
+impl Lambda {
+    /// Starts a binary with the environment that the template gives it.
+    pub async fn start(world: &World, binary: &'static str) -> Lambda {
+        let timeout = Duration::from_secs(Template::read().functions()[binary].timeout);
+        let api = RuntimeApi::serve(binary, timeout).await;
+        let mut environment = world.environment(binary);
+        environment.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), api.address.to_string());
+        let log = NamedTempFile::new().expect("a temporary file");
+        let output = || log.as_file().try_clone().expect("a second handle on the file");
+        let process = command(binary, environment).stdout(output()).stderr(output()).spawn();
+        Lambda { binary, process: process.expect("the binary starts"), api, log }
+    }
+
+    /// The function's answer to an event. An error that it reports, or its end, fails the test.
+    pub async fn invoke(&mut self, event: &Value) -> Value {
+        let answer = self.api.invoke(event);
+        let outcome = tokio::select! {
+            answer = tokio::time::timeout(PATIENCE, answer) => match answer {
+                Ok(Ok(Ok(answer))) => return answer,
+                Ok(Ok(Err(error))) => format!("fails with {error}"),
+                Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
+            },
+            ended = self.process.wait() => format!("has ended: {ended:?}"),
+        };
+        panic!("{} {outcome}; its log:\n{}", self.binary, self.log());
+    }
+
+    fn log(&self) -> String {
+        let mut log = String::new();
+        let read = self.log.reopen().and_then(|mut file| file.read_to_string(&mut log));
+        read.map_or_else(|error| error.to_string(), |_| log)
+    }
+}

@@ -1,0 +1,198 @@
+//! What a function finds around it: DynamoDB, S3, a real Redis, and the API's `@connections`.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use inklog_crdt::Event;
+use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY};
+use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
+use inklog_protocol::DocId;
+use inklog_store::catalogue::{self, DynamoCatalogue};
+use inklog_store::config::{self, vars};
+use inklog_store::connections::redis::RedisConnections;
+use inklog_store::document::Documents;
+use inklog_store::live::redis::RedisLiveState;
+use inklog_store::log::{self, Appended, DynamoOpLog};
+use inklog_store::objects::S3Objects;
+use inklog_store::testing::RedisServer;
+use inklog_store::{Clock as _, LogRecord, SystemClock, SystemEntropy};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::sam::Template;
+
+const OPLOG_TABLE: &str = "inklog-oplog";
+const DOCS_TABLE: &str = "inklog-docs";
+const BUCKET: &str = "inklog";
+/// How long a post that must come is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Posts to a connection whose id begins so are answered with 410.
+pub const GONE: &str = "gone";
+
+/// The stores, as the test sees them and as the functions do.
+pub struct World {
+    pub documents: Documents,
+    pub connections: RedisConnections,
+    dynamodb: aws_sdk_dynamodb::Client,
+    log_name: String,
+    api: String,
+    posts: mpsc::UnboundedReceiver<(String, Value)>,
+    redis: RedisServer,
+    embedded_dynamodb: EmbeddedDynamoDb,
+    embedded_s3: EmbeddedS3,
+}
+
+impl World {
+    pub async fn start() -> World {
+        let embedded_dynamodb = EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
+        let embedded_s3 = EmbeddedS3::memory(BUCKET).await.expect("S3 starts");
+        let redis = RedisServer::start();
+        let aws = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
+        let dynamodb = config::dynamodb_config(&aws, Some(embedded_dynamodb.endpoint().to_owned()));
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
+        log::create_table(&dynamodb, OPLOG_TABLE).await.expect("the log's table is made");
+        catalogue::create_table(&dynamodb, DOCS_TABLE).await.expect("the catalogue's table is made");
+        let described =
+            dynamodb.describe_table().table_name(OPLOG_TABLE).send().await.expect("a description");
+        let log_name = described.table.and_then(|table| table.latest_stream_arn).expect("a stream");
+        let live = RedisLiveState::connect(&redis.url(), log_name.clone()).await.expect("Redis answers");
+        let connections = RedisConnections::connect(&redis.url()).await.expect("Redis answers");
+        let documents = Documents {
+            log: Arc::new(DynamoOpLog::new(dynamodb.clone(), OPLOG_TABLE)),
+            catalogue: Arc::new(DynamoCatalogue::new(dynamodb.clone(), DOCS_TABLE)),
+            objects: Arc::new(S3Objects::new(
+                config::s3_client(&aws, Some(embedded_s3.endpoint().to_owned())),
+                BUCKET,
+            )),
+            live: Arc::new(live),
+            entropy: Arc::new(SystemEntropy),
+        };
+        let (api, posts) = connection_management().await;
+        World {
+            documents,
+            connections,
+            dynamodb,
+            log_name,
+            api,
+            posts,
+            redis,
+            embedded_dynamodb,
+            embedded_s3,
+        }
+    }
+
+    /// The environment of a function: the variables that the template gives it, with this world's
+    /// values, and what Lambda sets by itself.
+    pub fn environment(&self, binary: &str) -> BTreeMap<String, String> {
+        let functions = Template::read().functions();
+        let function = &functions[binary];
+        let value = |name: &str| match name {
+            vars::OPLOG_TABLE => OPLOG_TABLE.to_owned(),
+            vars::DOCS_TABLE => DOCS_TABLE.to_owned(),
+            vars::BUCKET => BUCKET.to_owned(),
+            vars::LOG_NAME => self.log_name.clone(),
+            vars::REDIS_URL => self.redis.url(),
+            vars::API_ENDPOINT => self.api.clone(),
+            "RUST_LOG" => "info".to_owned(),
+            other => panic!("the template gives {binary} the unknown variable {other}"),
+        };
+        let memory = &function.properties["MemorySize"];
+        let lambdas_own = [
+            ("AWS_LAMBDA_FUNCTION_NAME", binary.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+            ("AWS_REGION", LOCAL_REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", LOCAL_ACCESS_KEY_ID.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", LOCAL_SECRET_ACCESS_KEY.to_owned()),
+            // Only here: on AWS the SDK knows where these are.
+            (vars::DYNAMODB_ENDPOINT, self.embedded_dynamodb.endpoint().to_owned()),
+            (vars::S3_ENDPOINT, self.embedded_s3.endpoint().to_owned()),
+        ];
+        let from_template = function.environment.keys().map(|name| ((*name).to_owned(), value(name)));
+        from_template.chain(lambdas_own.map(|(name, value)| (name.to_owned(), value))).collect()
+    }
+
+    pub fn now(&self) -> u64 {
+        SystemClock.now_ms()
+    }
+
+    /// Puts an event into the log, as ingest does.
+    pub async fn append(&self, doc: &DocId, event: &Event, connection: &str) {
+        let record = LogRecord {
+            event: event.clone(),
+            at: self.now(),
+            user: None,
+            connection: Some(connection.to_owned()),
+        };
+        let appended = self.documents.log.append(doc, &record).await.expect("the log takes a record");
+        assert_eq!(appended, Appended::Added);
+    }
+
+    /// The log's item of an event in the JSON of DynamoDB, if it is there.
+    pub async fn item(&self, doc: &DocId, event: &Event) -> Option<Value> {
+        let key = format!("{}#{:016}", event.agent(), event.after());
+        let got = self
+            .dynamodb
+            .get_item()
+            .table_name(OPLOG_TABLE)
+            .key("doc", AttributeValue::S(doc.as_str().to_owned()))
+            .key("sk", AttributeValue::S(key))
+            .send()
+            .await
+            .expect("DynamoDB answers");
+        let attribute = |value: AttributeValue| match value {
+            AttributeValue::S(text) => json!({"S": text}),
+            AttributeValue::N(number) => json!({"N": number}),
+            AttributeValue::B(bytes) => json!({"B": STANDARD.encode(bytes)}),
+            other => panic!("the log has no {other:?}"),
+        };
+        let item = got.item?.into_iter().map(|(name, value)| (name, attribute(value)));
+        Some(Value::Object(item.collect()))
+    }
+
+    /// The next post to a connection, which must come: to whom, and the message.
+    pub async fn next_post(&mut self) -> (String, Value) {
+        let post = tokio::time::timeout(PATIENCE, self.posts.recv()).await.expect("a post comes in time");
+        post.expect("the stand-in runs")
+    }
+
+    /// Posts that have come and that nobody has looked at.
+    pub fn more_posts(&mut self) -> Vec<(String, Value)> {
+        std::iter::from_fn(|| self.posts.try_recv().ok()).collect()
+    }
+
+    /// The text in Redis.
+    pub async fn live_text(&self, doc: &DocId) -> Option<String> {
+        let live = self.documents.live.read(doc).await.expect("Redis answers")?;
+        Some(inklog_store::document::assemble(doc, &live).expect("the live state is sound").text())
+    }
+}
+
+/// A server that takes posts to connections, its URL, and what it was sent.
+async fn connection_management() -> (String, mpsc::UnboundedReceiver<(String, Value)>) {
+    type Posts = mpsc::UnboundedSender<(String, Value)>;
+    async fn take(State(posts): State<Posts>, Path(id): Path<String>, body: String) -> StatusCode {
+        if id.starts_with(GONE) {
+            return StatusCode::GONE;
+        }
+        let message = serde_json::from_str(&body).expect("messages are JSON");
+        // A test that has ended wants no more posts.
+        let _ = posts.send((id, message));
+        StatusCode::OK
+    }
+    let (posts, received) = mpsc::unbounded_channel();
+    let router = Router::new().route("/prod/@connections/{id}", post(take)).with_state(posts);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (format!("http://{address}/prod"), received)
+}
