@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use super::runtime_api::RuntimeApi;
 use super::world::World;
-use crate::sam::{Template, lambda_packages};
+use crate::sam::Template;
 
 /// How long an answer, or a process's end, is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,16 +32,15 @@ fn binaries() -> &'static BTreeMap<String, PathBuf> {
         let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile's name");
         cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
         cargo.arg("--target-dir").arg(profile.parent().expect("a folder above"));
-        cargo.args(["--package", env!("CARGO_PKG_NAME"), "--test", "inklog"]);
-        for (package, binaries) in lambda_packages() {
-            cargo.args(["--package", &package]);
-            cargo.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
-        }
+        // The very selection of `make test`, so that cargo finds its work done.
+        cargo.args(["--workspace", "--all-targets"]);
         let built = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
         assert!(built.status.success(), "the binaries of the Lambdas do not build");
         let messages = serde_json::Deserializer::from_slice(&built.stdout).into_iter::<Value>();
         let artifacts = messages.map(|message| message.expect("cargo writes JSON")).filter_map(|message| {
-            let is_binary = message["target"]["kind"] == serde_json::json!(["bin"]);
+            // Not the binaries' own unit tests, which are built with them.
+            let is_binary = message["target"]["kind"] == serde_json::json!(["bin"])
+                && message["profile"]["test"] == false;
             let file = message["executable"].as_str().filter(|_| is_binary)?;
             Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(file)))
         });
