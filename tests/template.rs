@@ -43,7 +43,7 @@ fn every_route_is_wired_as_in_the_local_stack() {
 
         // The answer to $connect and $disconnect is their status; all else is to be heard.
         let is_message = !["$connect", "$disconnect"].contains(&key);
-        let selection = is_message.then(|| json!("$default")).unwrap_or_default();
+        let selection = if is_message { json!("$default") } else { json!(null) };
         assert_eq!(route["RouteResponseSelectionExpression"], selection, "{id}");
         let responses = template.resources("AWS::ApiGatewayV2::RouteResponse");
         let responses: Vec<_> =

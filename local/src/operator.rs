@@ -187,7 +187,7 @@ impl Operator {
         let compacted = history.into_iter().filter(|record| !places.contains(&place(record)));
         let mut all: Vec<(LogRecord, bool)> = compacted.map(|record| (record, true)).collect();
         all.extend(replayed.records.into_iter().map(|record| (record, false)));
-        all.sort_by(|(a, _), (b, _)| (a.at, place(a)).cmp(&(b.at, place(b))));
+        all.sort_by_key(|(record, _)| (record.at, place(record)));
         Ok(all
             .into_iter()
             .map(|(record, compacted)| ListedEvent {

@@ -306,7 +306,7 @@ impl Core {
             return;
         }
         connection.send_not_before = None;
-        let Some(event) = self.outbox.next() else { return };
+        let Some(event) = self.outbox.to_send() else { return };
         connection.in_flight = Some((event.after(), now + self.config.answer_patience));
         self.frames.push_back(message::send_op(&self.config.doc, event));
         if event.after() >= self.sent {
@@ -353,10 +353,10 @@ impl Core {
 
     fn take(&mut self, message: ServerMessage, now: Instant) -> Result<(), ClientError> {
         match message {
-            ServerMessage::OpAck { doc_id, agent, after, end, .. } => {
-                if doc_id == self.config.doc.as_str() && agent == self.config.agent.as_str() {
-                    self.take_ack(after, end)?;
-                }
+            ServerMessage::OpAck { doc_id, agent, after, end, .. }
+                if doc_id == self.config.doc.as_str() && agent == self.config.agent.as_str() =>
+            {
+                self.take_ack(after, end)?;
             }
             ServerMessage::RemoteOp { doc_id, events } if doc_id == self.config.doc.as_str() => {
                 self.active = true;

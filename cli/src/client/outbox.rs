@@ -84,7 +84,7 @@ impl Outbox {
     }
 
     /// The event to send next; the one being filled is closed when there is no other.
-    pub fn next(&mut self) -> Option<&Event> {
+    pub fn to_send(&mut self) -> Option<&Event> {
         if self.closed.is_empty() {
             self.close();
         }
@@ -203,14 +203,14 @@ mod tests {
         for (i, letter) in ["a", "b", "c"].into_iter().enumerate() {
             outbox.push(doc.insert(&agent(), i, letter).unwrap());
         }
-        let first = outbox.next().unwrap().clone();
+        let first = outbox.to_send().unwrap().clone();
         assert_eq!((first.ops().len(), first.end()), (1, 3));
         outbox.push(doc.insert(&agent(), 3, "d").unwrap());
-        assert_eq!(outbox.next().unwrap(), &first);
+        assert_eq!(outbox.to_send().unwrap(), &first);
         assert_eq!(outbox.take_covered(0), None);
         assert_eq!(outbox.take_covered(3), Some(first));
         assert_eq!(outbox.take_covered(3), None);
-        assert_eq!(outbox.next().unwrap().after(), 3);
+        assert_eq!(outbox.to_send().unwrap().after(), 3);
         assert!(!outbox.is_empty());
     }
 }

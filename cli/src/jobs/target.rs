@@ -46,7 +46,7 @@ pub enum Jobs {
         /// Over these stores,
         operator: Operator,
         /// which are a folder's, unless they are on AWS.
-        stopped: Option<StoppedStack>,
+        stopped: Option<Box<StoppedStack>>,
     },
     /// In another process.
     Running(HttpBase),
@@ -60,7 +60,7 @@ impl Jobs {
             Target::Aws => Jobs::Here { operator: operator_on_aws().await?, stopped: None },
             Target::Stopped(dir) => {
                 let stopped = open_stopped(dir).await?;
-                Jobs::Here { operator: stopped.operator().clone(), stopped: Some(stopped) }
+                Jobs::Here { operator: stopped.operator().clone(), stopped: Some(Box::new(stopped)) }
             }
         })
     }
