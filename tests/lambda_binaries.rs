@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::harness::{agent, doc, typed};
 use crate::sam::Template;
 
-mod process;
+pub mod process;
 mod runtime_api;
 mod world;
 

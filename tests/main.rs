@@ -6,15 +6,19 @@
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
 //! - `compaction`: what leaves the log, in which order, and that nothing is lost
 //! - `redis_cost`: bytes in Redis for one edit, counted
+//! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
+//! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
+mod command;
 mod compaction;
 mod harness;
 mod lambda_binaries;
 mod materializer;
 mod pipeline;
+mod readme;
 mod redis_cost;
 mod sam;
 mod socket;

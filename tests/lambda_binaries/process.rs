@@ -20,12 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binaries' files by their names. Builds them first: nothing is compiled twice, for the packages
 /// are chosen and the features thereby united as for this test itself.
-fn binaries() -> &'static BTreeMap<String, PathBuf> {
+pub fn binaries() -> &'static BTreeMap<String, PathBuf> {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--message-format=json-render-diagnostics", "--manifest-path"]);
         cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        // What cargo tells this test of its own package would make build scripts run again.
+        for (name, _) in std::env::vars().filter(|(name, _)| is_of_a_package(name)) {
+            cargo.env_remove(name);
+        }
         // The folder of this test's own binary is `TARGET/PROFILE/deps`.
         let this = std::env::current_exe().expect("a process has a file");
         let profile = this.ancestors().nth(2).expect("a folder above");
@@ -46,6 +50,11 @@ fn binaries() -> &'static BTreeMap<String, PathBuf> {
         });
         artifacts.collect()
     })
+}
+
+/// Whether cargo sets this variable for the package whose test it runs.
+pub fn is_of_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_") || variable == "CARGO"
 }
 
 /// A command that runs a function's binary with this environment and no other.

@@ -171,6 +171,11 @@ fn delete_request(doc: &DocId, agent: &Agent, after: u64) -> WriteRequest {
 /// Makes the log's table, with its stream, as the template does on AWS. A table that is there already
 /// is left as it is.
 pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError> {
+    match client.describe_table().table_name(table).send().await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {}
+        Err(error) => return Err(unavailable(error)),
+    }
     let attribute = |name: &str| {
         AttributeDefinition::builder()
             .attribute_name(name)

@@ -1,0 +1,260 @@
+//! The `inklog` command as a process: what survives `kill -9`, a flushed Redis, and how it fails.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use inklog_store::testing::RedisServer;
+use serde_json::{Value, json};
+
+use crate::lambda_binaries::process::binaries;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn inklog() -> Command {
+    let mut command = Command::new(&binaries()["inklog"]);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A running `inklog dev`; killed when dropped.
+pub struct Dev {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+    pub url: String,
+}
+
+impl Dev {
+    /// Starts it, and waits for its `ready:` line.
+    pub fn start(mut command: Command) -> Dev {
+        // A group of its own, which gets signals as a terminal's does.
+        command.process_group(0);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the command starts");
+        let mut stdout = BufReader::new(process.stdout.take().expect("stdout is a pipe"));
+        let mut line = String::new();
+        while !line.starts_with("ready:") {
+            line.clear();
+            assert_ne!(
+                stdout.read_line(&mut line).expect("stdout is text"),
+                0,
+                "it ended before it was ready"
+            );
+        }
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address");
+        let url = url.trim_end_matches([',', '/']).to_owned();
+        Dev { process, stdout, url }
+    }
+
+    pub fn on(data: &Path, port: u16, more: &[&str]) -> Dev {
+        let mut command = inklog();
+        command.args(["dev", "--port", &port.to_string(), "--data"]).arg(data).args(more);
+        Dev::start(command)
+    }
+
+    /// Sends a signal to the whole group.
+    fn signal(&self, name: &str) {
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
+    }
+
+    pub fn kill(mut self) {
+        self.signal("-KILL");
+        self.process.wait().expect("it is ours to wait for");
+    }
+
+    /// Ctrl-C; its exit code and the rest of its output.
+    pub fn interrupt(mut self) -> (Option<i32>, String) {
+        self.signal("-INT");
+        let status = self.process.wait().expect("it is ours to wait for");
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("stdout is text");
+        (status.code(), rest)
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        self.signal("-KILL");
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it is bound").port()
+}
+
+/// A session of two authors who take turns and see each other's edits, as editing-traces writes it.
+fn write_trace(folder: &Path, turns: usize) -> PathBuf {
+    let (mut text, mut txns) = (String::new(), Vec::new());
+    for turn in 0..turns {
+        let at = (turn * 7) % (text.len() + 1);
+        let word = format!("w{turn} ");
+        let deleted = if turn % 5 == 4 { 3.min(text.len() - at) } else { 0 };
+        text.replace_range(at..at + deleted, &word);
+        let parents: Vec<usize> = turn.checked_sub(1).into_iter().collect();
+        txns.push(json!({"parents": parents, "agent": (turn / 3) % 2, "patches": [[at, deleted, word]]}));
+    }
+    let trace = json!({"kind": "concurrent", "endContent": text, "numAgents": 2, "txns": txns});
+    let file = folder.join("trace.json");
+    fs::write(&file, trace.to_string()).expect("the folder can be written");
+    file
+}
+
+fn play(trace: &Path, url: &str, doc: &str) -> Child {
+    let mut command = inklog();
+    command.arg("play").arg(trace).args(["--url", url, "--doc", doc, "--json"]);
+    command.stdout(Stdio::piped()).spawn().expect("play starts")
+}
+
+fn job(args: &[&str]) -> Output {
+    inklog().args(args).output().expect("the command runs")
+}
+
+fn events_in_log(url: &str, doc: &str) -> usize {
+    let output = job(&["log", doc, "--url", url, "--json"]);
+    match serde_json::from_slice::<Value>(&output.stdout) {
+        Ok(Value::Array(events)) => events.len(),
+        Ok(other) => other["events"].as_array().map_or(0, Vec::len),
+        Err(_) => 0,
+    }
+}
+
+/// Waits until the play is in full swing.
+fn wait_for_events(url: &str, doc: &str, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while events_in_log(url, doc) < count {
+        assert!(Instant::now() < deadline, "the play does not get going");
+    }
+}
+
+fn assert_played(play: Child) {
+    let output = play.wait_with_output().expect("it is ours to wait for");
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{report}");
+    assert_eq!(serde_json::from_str::<Value>(&report).expect("JSON")["ok"], true, "{report}");
+}
+
+fn assert_verified(args: &[&str]) {
+    let output = job(&[&["verify", "d", "--json"], args].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn what_is_acknowledged_survives_kill_9_in_the_middle_of_a_play() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = write_trace(folder.path(), 3_000);
+    let (data, port) = (folder.path().join("data"), free_port());
+    let dev = Dev::on(&data, port, &[]);
+    let url = dev.url.clone();
+    let playing = play(&trace, &url, "d");
+    wait_for_events(&url, "d", 50);
+    dev.kill();
+    let dev = Dev::on(&data, port, &[]);
+    wait_for_events(&url, "d", 150);
+    dev.kill();
+    let dev = Dev::on(&data, port, &[]);
+    assert_played(playing);
+    assert_verified(&["--url", &url]);
+    assert_eq!(dev.interrupt().0, Some(0));
+    // And what is in the folder is whole without a running stack.
+    assert_verified(&["--data", data.to_str().expect("a plain path")]);
+}
+
+#[test]
+fn a_redis_flushed_in_the_middle_of_a_play_costs_nothing() {
+    let redis = RedisServer::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = write_trace(folder.path(), 2_000);
+    let dev = Dev::on(&folder.path().join("data"), 0, &["--redis", &redis.url()]);
+    let playing = play(&trace, &dev.url, "d");
+    for count in [30, 100, 200] {
+        wait_for_events(&dev.url, "d", count);
+        let mut socket = TcpStream::connect(redis.addr()).expect("Redis listens");
+        socket.write_all(b"FLUSHALL\r\n").expect("Redis reads");
+        let mut answer = [0; 5];
+        socket.read_exact(&mut answer).expect("Redis answers");
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+    assert_played(playing);
+    assert_verified(&["--url", &dev.url]);
+}
+
+/// Runs what must fail: exit code 1, one line on stderr, nothing on stdout.
+fn failure(args: &[&str]) -> String {
+    let output = job(args);
+    let message = String::from_utf8(output.stderr).expect("messages are text");
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
+    assert_eq!(message.trim_end().lines().count(), 1, "{args:?}: {message}");
+    assert!(output.stdout.is_empty());
+    message
+}
+
+#[test]
+fn what_cannot_start_says_why_in_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let taken = taken.local_addr().expect("it is bound").port().to_string();
+    let occupied = TcpListener::bind(format!("127.0.0.1:{}", 0)).expect("a port is free");
+    let port = occupied.local_addr().expect("it is bound").port().to_string();
+    let message = failure(&["dev", "--memory", "--port", &port]);
+    assert!(message.contains(&port) && message.contains("in use"), "{message}");
+
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("the folder can be written");
+    let below = file.join("data");
+    let message = failure(&["dev", "--port", "0", "--data", below.to_str().expect("a plain path")]);
+    assert!(message.contains("data folder"), "{message}");
+
+    // Nothing listens there any more.
+    let url = format!("redis://127.0.0.1:{taken}");
+    let message = failure(&["dev", "--memory", "--port", "0", "--redis", &url]);
+    assert!(message.contains("does not answer"), "{message}");
+
+    let message = failure(&["cat", "d", "--data", folder.path().to_str().expect("a plain path")]);
+    assert!(message.contains("no data"), "{message}");
+}
+
+#[test]
+fn two_stacks_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dev = Dev::on(folder.path(), 0, &[]);
+    let path = folder.path().to_str().expect("a plain path");
+    let message = failure(&["dev", "--port", "0", "--data", path]);
+    assert!(message.contains("another inklog"), "{message}");
+    assert_eq!(dev.interrupt().0, Some(0), "Ctrl-C is a clean end");
+    assert_eq!(Dev::on(folder.path(), 0, &[]).interrupt().0, Some(0), "and the folder is free again");
+}
+
+#[test]
+fn the_traces_that_are_there_end_as_they_were_recorded() {
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/traces"));
+    let mut played = 0;
+    for name in ["friendsforever.concurrent", "sveltecomponent", "automerge-paper"] {
+        let trace = shared.join(format!("{name}.json.gz"));
+        if !trace.is_file() {
+            println!("{name} is not beside the checkout");
+            continue;
+        }
+        let output = inklog().arg("play").arg(&trace).output().expect("play runs");
+        println!("{name}\n{}", String::from_utf8_lossy(&output.stdout));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        played += 1;
+    }
+    println!("{played} traces played");
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = job(&["play", write_trace(folder.path(), 500).to_str().expect("a plain path"), "--json"]);
+    assert!(own.status.success());
+}
+
+#[test]
+fn a_load_ends_with_equal_texts() {
+    let args = ["load", "--clients", "4", "--seconds", "2", "--warm-up", "1", "--json"];
+    let output = job(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&report["lost"], &report["texts_equal"]), (&json!(0), &json!(true)), "{report}");
+}
