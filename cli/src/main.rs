@@ -5,8 +5,12 @@ use std::process::ExitCode;
 use inklog_cli::args::ArgsError;
 use tracing_subscriber::EnvFilter;
 
+/// The embedded DynamoDB warns of every request that it refuses, which is often how it should be: a
+/// conditional put that finds its place taken, a table that is not there yet.
+const DEFAULT_LOG: &str = "warn,dynoxide=error";
+
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let command = match inklog_cli::parse(std::env::args_os()) {
