@@ -1,0 +1,95 @@
+// The words of the public API: what goes into `openDocument`, and what an `InklogDocument` tells.
+
+import type { Change } from "./crdt/index.js";
+import type { Storage } from "./storage.js";
+
+/** What JSON can say as an object. */
+export type JsonObject = { [key: string]: Json };
+/** What JSON can say. */
+export type Json = null | boolean | number | string | Json[] | JsonObject;
+
+/** An edit of the text: at `at`, `del` UTF-16 units go and `ins` comes. */
+export type Edit = Change;
+
+/** What a document needs of a WebSocket; the browser's fits, and so does `ws`'s. */
+export interface WebSocketLike {
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+  send(data: string): void;
+  close(code?: number): void;
+}
+export type WebSocketConstructor = new (url: string) => WebSocketLike;
+
+export interface OpenOptions {
+  /** The API's address, with its stage: `wss://….amazonaws.com/prod`. */
+  url: string;
+  /** 1–128 of `A-Z a-z 0-9 . _ ~ -`. */
+  docId: string;
+  /**
+   * Who writes: 1–40 of `A-Z a-z 0-9 . _ -`. Left out, a random guest name that this browser keeps. With
+   * authentication on, it must be the name in the token.
+   */
+  user?: string;
+  /** Asked before every connection, also after a refusal; what it gives travels as `?token=`. */
+  token?: () => string | Promise<string>;
+  /** Default: `globalThis.WebSocket`. */
+  WebSocket?: WebSocketConstructor;
+  /** Where edits are kept until they are saved. Default: IndexedDB, where there is one. `null`: memory only. */
+  storage?: Storage | null;
+  /** What the others see of this one from the start. */
+  presence?: JsonObject | null;
+  undo?: {
+    /** Edits that follow each other within this many milliseconds are one step (500). */
+    mergeMs?: number;
+  };
+}
+
+/**
+ * `connecting`: on the way to the server · `online`: connected, and up to date when it was asked · `offline`: no
+ * connection, another try comes by itself · `refused`: the server does not let this user in; a fresh token is
+ * tried from time to time · `closed`: by `close()`.
+ */
+export type ConnectionStatus = "connecting" | "online" | "offline" | "refused" | "closed";
+
+/** Counts of edits, in characters inserted or deleted. */
+export interface SaveStatus {
+  /** Typed, kept here, and not on its way. */
+  readonly unsent: number;
+  /** On its way; the server has not said yet that it is durable. */
+  readonly sent: number;
+  /** Everything typed is durable on the server. */
+  readonly allSaved: boolean;
+}
+
+/** Somebody else who is here. */
+export interface Presence {
+  readonly agent: string;
+  /** The part of the agent before `~`. */
+  readonly user: string;
+  readonly state: JsonObject;
+}
+
+/** What a person should know. */
+export interface InklogError {
+  /** The server's code (`forbidden`, `too_large`, …), `storage` or `odd`. */
+  readonly code: string;
+  /** One line: what happened, and what to do. */
+  readonly message: string;
+  /** Whether it is tried again without anyone's help. */
+  readonly retry: boolean;
+}
+
+export interface DocumentEvents {
+  /** The text changed. `changes` are made one after the other. */
+  change: { changes: Change[]; origin: "local" | "remote" | "undo" | "redo" };
+  status: ConnectionStatus;
+  save: SaveStatus;
+  /** The others, by agent. */
+  presence: ReadonlyMap<string, Presence>;
+  undo: { canUndo: boolean; canRedo: boolean };
+  /** This document writes under another agent from now on. */
+  agent: string;
+  error: InklogError;
+}
