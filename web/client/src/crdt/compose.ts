@@ -44,9 +44,14 @@ export function idCount(op: WireInsert | WireDelete): number {
   return op.type === "delete" ? (op.len ?? 1) : codePoints(opText(op));
 }
 
-/** Code points of well-formed text. */
+/** Code points of a text; -1 when it is not well-formed. */
 export function codePoints(text: string): number {
   let count = text.length;
-  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if ((unit & 0xf800) !== 0xd800) continue;
+    if (unit >= 0xdc00 || (text.charCodeAt(++i) & 0xfc00) !== 0xdc00) return -1;
+    count--;
+  }
   return count;
 }

@@ -1,228 +1,206 @@
-// First, simple version: every operation walks the whole document.
-import { MAX_DELETE, idCount, opText } from "./compose.js";
-import { EventError } from "./errors.js";
-import { idText, isAgent, parseId } from "./id.js";
-import type { Anchor, Applied, Change, IdRange, WireEvent, WireOp } from "./types.js";
+// The document as an editor sees it: indexes in UTF-16 units become ids and anchors, and back.
+import { Changes } from "./changes.js";
+import { MAX_DELETE, codePoints } from "./compose.js";
+import { MAX_SEQ, idText, isAgent, parseId } from "./id.js";
+import type { Agent } from "./ids.js";
+import { Replica } from "./replica.js";
+import { LEFT, RIGHT, type Run, type Side } from "./run.js";
+import type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireOp } from "./types.js";
 
-interface Node {
-  agent: string;
-  seq: number;
-  char: string | null;
-  kids: [Node[], Node[]];
-}
-
-const node = (agent: string, seq: number, char: string | null): Node => ({ agent, seq, char, kids: [[], []] });
-const before = (a: Node, b: Node) => (a.agent === b.agent ? a.seq < b.seq : a.agent < b.agent);
-
+/** A replica of one document. All indexes and lengths count UTF-16 units. An index inside a surrogate pair counts as
+ * the one before the pair, and a range that has half a pair has all of it. */
 export class TextDoc {
-  readonly version = new Map<string, number>();
-  readonly #root = node("", -1, null);
-  readonly #byId = new Map<string, Node>();
-  #waiting: WireEvent[] = [];
-  #order: Node[] | null = [];
-
-  static decode(_bytes: Uint8Array): TextDoc {
-    throw new Error("not there yet");
-  }
-  encode(): Uint8Array {
-    throw new Error("not there yet");
-  }
-  mergeState(_bytes: Uint8Array, _changes?: Change[]): void {
-    throw new Error("not there yet");
-  }
-
-  #nodes(): Node[] {
-    if (this.#order) return this.#order;
-    const out: Node[] = [];
-    const todo: (Node | [Node])[] = [this.#root];
-    for (let at; (at = todo.pop()); ) {
-      if (Array.isArray(at)) out.push(at[0]);
-      else todo.push(...[...at.kids[0], [at] as [Node], ...at.kids[1]].reverse());
-    }
-    return (this.#order = out.slice(1));
-  }
+  /** @internal */
+  readonly replica = new Replica();
 
   get length(): number {
-    return this.toString().length;
+    return this.replica.tree.length;
   }
+
   toString(): string {
-    return this.#nodes().map((n) => n.char ?? "").join("");
+    return this.replica.tree.text(0, this.length);
   }
+
   slice(from: number, to: number): string {
-    return this.toString().slice(from, to);
+    return this.replica.tree.text(Math.max(from, 0), Math.min(to, this.length));
   }
+
+  /** What has been applied: of each agent, the end of its chain. */
+  get version(): ReadonlyMap<string, number> {
+    return this.replica.version;
+  }
+
+  /** How many events cannot be applied yet. */
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.replica.waiting.count;
   }
 
-  /** How many units stand before a node. */
-  #indexOf(of: Node): number {
-    let at = 0;
-    for (const n of this.#nodes()) {
-      if (n === of) break;
-      at += n.char?.length ?? 0;
+  /** A local insert: integrates at once, and advances `agent`'s version; the op's number is the agent's version
+   * before. Should events wait for just these ids, they are applied too, and their changes are added to `changes`. */
+  insert(agent: string, at: number, text: string, changes?: Change[]): WireOp {
+    const { tree, ids } = this.replica;
+    text = wellFormed(text);
+    const count = codePoints(text);
+    const owner = this.#owner(agent, at, at, count);
+    if (count === 0) throw new RangeError("there is no text to insert");
+    let run: Run = tree.first;
+    let off = 1;
+    if (at > 0) {
+      run = tree.runAt(at - 1);
+      off = tree.nodesBefore(run, at - tree.runStart);
+      // Inside a pair: nodes are whole characters, so this is the place before it.
+      at = tree.runStart + tree.unitsOf(run, 0, off);
+      if (off === 0) [run, off] = this.#before(run, at);
     }
-    return at;
+    const depth = run.depth + off;
+    const next = off < run.len ? run : run.next;
+    const place = { run, off, depth, gap: depth, nextGap: 0 };
+    let parent = run.lv + off - 1;
+    let side: Side = RIGHT;
+    if (off < run.len || (next !== null && next.gap >= depth)) {
+      // What stands next hangs below what stands before: the new node goes on the left of it, where nothing hangs yet,
+      // since it is the first node of that subtree.
+      place.run = next!;
+      if (off === run.len) place.off = 0;
+      parent = next!.lv + place.off;
+      place.depth = place.nextGap = next!.depth + place.off + 1;
+      if (place.off === 0) place.gap = next!.gap;
+      side = LEFT;
+    }
+    const seq = owner.end;
+    this.replica.putAt(place, ids.push(owner, seq, count), count, text, parent, side, at);
+    const id = idText(agent, seq);
+    const anchor = parent < 0 ? null : ids.idOf(parent);
+    this.#finish(owner, seq + count, changes);
+    return side === LEFT ? { type: "insert", id, text, right: anchor! } : { type: "insert", id, text, left: anchor };
   }
 
-  /** The place in the order of the visible node that holds unit `at`; -1 beyond the end. */
-  #nodeAt(at: number): number {
-    let i = 0;
-    return this.#nodes().findIndex((n) => (i += n.char?.length ?? 0) > at);
+  /** The place after the visible character before a run that begins at index `at`. */
+  #before(run: Run, at: number): [Run, number] {
+    const { tree } = this.replica;
+    if (at === 0) return [tree.first, 1];
+    run = tree.runAt(at - 1);
+    return [run, run.len];
   }
 
-  insert(agent: string, at: number, text: string): WireOp {
-    const seq = this.version.get(agent) ?? 0;
-    const all = this.#nodes();
-    const beforeAt = at > 0 ? this.#nodeAt(at - 1) : -1;
-    const half = beforeAt >= 0 && this.#indexOf(all[beforeAt]!) + all[beforeAt]!.char!.length > at;
-    if (half) return this.insert(agent, at - 1, text);
-    const left = all[beforeAt] ?? this.#root;
-    const next = all[beforeAt + 1];
-    const anchor = left.kids[1].length
-      ? { right: idText(next!.agent, next!.seq) }
-      : { left: left === this.#root ? null : idText(left.agent, left.seq) };
-    const op: WireOp = { type: "insert", id: idText(agent, seq), text: text.toWellFormed(), ...anchor };
-    this.apply({ agent, after: seq, ops: [op] });
-    return op;
-  }
-
-  delete(agent: string, at: number, len: number): WireOp[] {
-    const ops: WireOp[] = [];
-    const start = this.version.get(agent) ?? 0;
-    let seq = start;
-    for (const { agent: owner, seq: first, len: ids } of this.ids(at, len)) {
-      for (let done = 0; done < ids; done += MAX_DELETE) {
-        const n = Math.min(MAX_DELETE, ids - done);
-        ops.push({ type: "delete", id: idText(agent, seq), target: idText(owner, first + done), len: n });
-        seq += n;
+  /** A local delete, as an op for each range of consecutive ids. */
+  delete(agent: string, at: number, len: number, changes?: Change[]): WireOp[] {
+    const { tree } = this.replica;
+    const ranges = this.ids(at, len);
+    const owner = this.#owner(agent, at, at + len, ranges.reduce((sum, range) => sum + range.len, 0));
+    if (ranges.length === 0) return [];
+    const ops: WireDelete[] = [];
+    let seq = owner.end;
+    for (const range of ranges) {
+      for (let done = 0; done < range.len; done += MAX_DELETE) {
+        const count = Math.min(MAX_DELETE, range.len - done);
+        ops.push({ type: "delete", id: idText(agent, seq), target: idText(range.agent, range.seq + done), len: count });
+        seq += count;
       }
     }
-    if (ops.length) this.apply({ agent, after: start, ops });
+    let run = tree.runAt(at);
+    const off = tree.nodesBefore(run, at - tree.runStart);
+    at = tree.runStart + tree.unitsOf(run, 0, off);
+    for (let rest = seq - owner.end; rest > 0; ) {
+      // What is deleted is gone from the index, so the next piece is again the one at `at`.
+      run = tree.runAt(at);
+      const off = tree.nodesBefore(run, at - tree.runStart);
+      const piece = Math.min(rest, run.len - off);
+      tree.bury(run, off, piece, at);
+      rest -= piece;
+    }
+    this.#finish(owner, seq, changes);
     return ops;
   }
 
-  apply(event: WireEvent, changes: Change[] = []): Applied {
-    if (!isAgent(event.agent) || event.ops.length === 0) throw new EventError("no agent or no ops");
-    const end = this.version.get(event.agent) ?? 0;
-    if (event.after < end) return "repeat";
-    if (event.after > end || !this.#ready(event)) {
-      if (!this.#waiting.some((w) => w.agent === event.agent && w.after === event.after)) this.#waiting.push(event);
-      return "waits";
-    }
-    for (const op of event.ops) this.#perform(op, changes);
-    const last = event.ops[event.ops.length - 1]!;
-    this.version.set(event.agent, parseId(last.id).seq + idCount(last));
-    this.#release(changes);
-    return "now";
+  /** The agent of a local edit, which must end within the document and have `count` ids left. */
+  #owner(agent: string, from: number, to: number, count: number): Agent {
+    if (!(from >= 0 && to <= this.length)) throw new RangeError(`${from}–${to} is outside of the text, which ends at ${this.length}`);
+    if (!isAgent(agent)) throw new RangeError(`not an agent: ${agent}`);
+    const owner = this.replica.ids.findOrAdd(agent);
+    if (owner.end + count > MAX_SEQ) throw new RangeError(`agent ${agent} has used up its ids`);
+    return owner;
   }
 
-  #release(changes: Change[]): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const event of waiting) this.apply(event, changes);
+  #finish(agent: Agent, end: number, changes?: Change[]): void {
+    this.replica.advance(agent, end);
+    this.replica.release(agent.name, changes ? new Changes(changes) : null);
   }
 
-  #ready(event: WireEvent): boolean {
-    return event.ops.every((op) => {
-      const ref = op.type === "delete" ? op.target : (op.left ?? op.right);
-      if (ref == null) return true;
-      const id = parseId(ref);
-      const end = id.seq + (op.type === "delete" ? (op.len ?? 1) : 1);
-      return id.agent === event.agent || end <= (this.version.get(id.agent) ?? 0);
-    });
+  /** Applies an event, or keeps it until it can be; what an editor has to change is added to `changes`. Throws
+   * {@link EventError} on an event that breaks the rules. */
+  apply(event: WireEvent, changes?: Change[]): Applied {
+    return this.replica.receive(event, changes ? new Changes(changes) : null);
   }
 
-  #perform(op: WireOp, changes: Change[]): void {
-    const { agent, seq } = parseId(op.id);
-    if (op.type === "delete") {
-      const target = parseId(op.target);
-      for (let i = 0; i < (op.len ?? 1); i++) this.#kill(idText(target.agent, target.seq + i), changes);
-      return;
-    }
-    const ref = op.left ?? op.right;
-    let parent = ref == null ? this.#root : this.#byId.get(ref);
-    if (!parent) return;
-    let side: 0 | 1 = op.right === undefined ? 1 : 0;
-    const chars = op.len === undefined ? [...opText(op)] : Array<null>(op.len).fill(null);
-    chars.forEach((char, i) => {
-      const now = node(agent, seq + i, char);
-      const kids: Node[] = parent!.kids[side];
-      const at = kids.findIndex((kid) => before(now, kid));
-      kids.splice(at < 0 ? kids.length : at, 0, now);
-      this.#byId.set(idText(agent, seq + i), now);
-      [parent, side, this.#order] = [now, 1, null];
-      if (char !== null) changes.push({ at: this.#indexOf(now), del: 0, ins: char });
-    });
-  }
-
-  #kill(id: string, changes: Change[]): void {
-    const at = this.#byId.get(id);
-    if (!at || at.char === null) return;
-    changes.push({ at: this.#indexOf(at), del: at.char.length, ins: "" });
-    at.char = null;
-  }
-
-  mergeOps(ops: WireOp[], version: Record<string, number>, changes: Change[] = []): void {
-    for (const op of ops) {
-      if (op.type !== "insert") throw new EventError("a state holds inserts");
-      const { agent, seq } = parseId(op.id);
-      const chars = op.len === undefined ? [...opText(op)] : Array<null>(op.len).fill(null);
-      chars.forEach((char, i) => {
-        const id = idText(agent, seq + i);
-        if (this.#byId.has(id)) {
-          if (char === null) this.#kill(id, changes);
-          return;
-        }
-        const anchor = i > 0 ? { left: idText(agent, seq + i - 1) } : { left: op.left, right: op.right };
-        const content = char === null ? { len: 1 } : { text: char };
-        this.#perform({ type: "insert", id, ...anchor, ...content } as WireOp, changes);
-      });
-    }
-    for (const [agent, end] of Object.entries(version)) {
-      if (end > (this.version.get(agent) ?? 0)) this.version.set(agent, end);
-    }
-    this.#release(changes);
-  }
-
+  /** A place that stays beside the character before `at` (-1) or after it (1). */
   anchor(at: number, side: -1 | 1): Anchor {
-    const found = side < 0 ? (at > 0 ? this.#nodeAt(at - 1) : -1) : this.#nodeAt(at);
-    const n = this.#nodes()[found];
-    return { id: n ? idText(n.agent, n.seq) : null, side };
+    const { tree, ids } = this.replica;
+    const unit = side < 0 ? Math.min(at, this.length) - 1 : at;
+    if (unit < 0 || unit >= this.length) return { id: null, side };
+    const run = tree.runAt(unit);
+    return { id: ids.idOf(run.lv + tree.nodesBefore(run, unit - tree.runStart)), side };
   }
 
+  /** Where an anchor is now; where its character is deleted, that is where it was. */
   position(anchor: Anchor): number {
-    const n = anchor.id === null ? undefined : this.#byId.get(anchor.id);
-    if (!n) return anchor.side < 0 ? 0 : this.length;
-    return this.#indexOf(n) + (anchor.side < 0 ? (n.char?.length ?? 0) : 0);
+    const { tree, ids } = this.replica;
+    const id = anchor.id === null ? null : parseId(anchor.id);
+    const lv = (id && ids.find(id.agent)?.lvOf(id.seq)) ?? -1;
+    if (lv === -1) return anchor.side < 0 ? 0 : this.length;
+    const run = tree.locate(lv);
+    return tree.indexOf(run) + tree.unitsOf(run, 0, lv - run.lv + (anchor.side < 0 ? 1 : 0));
   }
 
+  /** Whose characters are visible in a range, in the order of the document. */
   ids(at: number, len: number): IdRange[] {
+    const { tree, ids } = this.replica;
     const out: IdRange[] = [];
-    let i = 0;
-    for (const n of this.#nodes()) {
-      const start = i;
-      i += n.char?.length ?? 0;
-      if (n.char === null || i <= at || start >= at + len) continue;
-      const last = out[out.length - 1];
-      if (last && last.agent === n.agent && last.seq + last.len === n.seq) last.len++;
-      else out.push({ agent: n.agent, seq: n.seq, len: 1 });
+    const end = Math.min(at + len, this.length);
+    if (at < 0 || at >= end) return out;
+    let run: Run | null = tree.runAt(at);
+    let start = tree.runStart;
+    for (; run !== null && start < end; run = run.next) {
+      if (run.dead) continue;
+      let from = tree.nodesBefore(run, Math.max(at - start, 0));
+      const to = end - start >= run.units ? run.len : tree.nodesBefore(run, end - start - 1) + 1;
+      for (let lv = run.lv + from; from < to; lv = run.lv + from) {
+        const range = ids.rangeOf(lv);
+        const seq = range.seq + lv - range.lv;
+        const count = Math.min(to - from, range.lv + range.len - lv);
+        const last = out[out.length - 1];
+        if (last !== undefined && last.agent === range.agent.name && last.seq + last.len === seq) last.len += count;
+        else out.push({ agent: range.agent.name, seq, len: count });
+        from += count;
+      }
+      start += run.units;
     }
     return out;
   }
 
+  /** Where those of a range of ids are that are still visible. */
   find(range: IdRange): { at: number; len: number }[] {
+    const { tree } = this.replica;
     const out: { at: number; len: number }[] = [];
-    let at = 0;
-    for (const n of this.#nodes()) {
-      const len = n.char?.length ?? 0;
-      if (len && n.agent === range.agent && n.seq >= range.seq && n.seq < range.seq + range.len) {
+    this.replica.ids.find(range.agent)?.eachNode(range.seq, range.seq + range.len, (lv, count) => {
+      for (const end = lv + count; lv < end; ) {
+        const run = tree.locate(lv);
+        const off = lv - run.lv;
+        const nodes = Math.min(run.len - off, end - lv);
+        lv += nodes;
+        if (run.dead) continue;
+        const at = tree.indexOf(run) + tree.unitsOf(run, 0, off);
+        const len = tree.unitsOf(run, off, nodes);
         const last = out[out.length - 1];
-        if (last && last.at + last.len === at) last.len += len;
+        if (last !== undefined && last.at + last.len === at) last.len += len;
         else out.push({ at, len });
       }
-      at += len;
-    }
+    });
     return out;
   }
+}
+
+/** Text without halves of surrogate pairs. */
+function wellFormed(text: string): string {
+  return codePoints(text) >= 0 ? text : text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
