@@ -1,0 +1,86 @@
+// Where the others are. Drawn in layers over and under the text, not inside it: what one person types, and an input
+// method in the middle of a word, is not disturbed by another's caret.
+import { EditorSelection, type Extension } from "@codemirror/state";
+import { layer, RectangleMarker, type EditorView, type LayerMarker, type ViewUpdate } from "@codemirror/view";
+import { presenceChanged } from "./binding.js";
+import { remoteCursors } from "./sync.js";
+
+/** Caret of this height from the editor's top and nearer have their name below. */
+const TOP_PX = 20;
+
+class Selection implements LayerMarker {
+  constructor(
+    private readonly _box: RectangleMarker,
+    private readonly _color: string,
+  ) {}
+
+  eq(other: Selection): boolean {
+    return this._color === other._color && this._box.eq(other._box);
+  }
+
+  draw(): HTMLElement {
+    const dom = this._box.draw();
+    dom.style.setProperty("--inklog-color", this._color);
+    return dom;
+  }
+}
+
+class Caret implements LayerMarker {
+  constructor(
+    private readonly _agent: string,
+    private readonly _left: number,
+    private readonly _top: number,
+    private readonly _height: number,
+    private readonly _name: string,
+    private readonly _color: string,
+  ) {}
+
+  eq(other: Caret): boolean {
+    return this._agent === other._agent && this._left === other._left && this._top === other._top
+      && this._height === other._height && this._name === other._name && this._color === other._color;
+  }
+
+  draw(): HTMLElement {
+    const dom = document.createElement("div");
+    dom.className = this._top < TOP_PX ? "cm-inklog-caret cm-inklog-caret-top" : "cm-inklog-caret";
+    dom.dataset["agent"] = this._agent;
+    dom.style.setProperty("--inklog-color", this._color);
+    dom.style.left = `${this._left}px`;
+    dom.style.top = `${this._top}px`;
+    dom.style.height = `${this._height}px`;
+    const name = dom.appendChild(document.createElement("div"));
+    name.className = "cm-inklog-name";
+    name.textContent = this._name;
+    return dom;
+  }
+}
+
+const moved = (update: ViewUpdate) =>
+  update.docChanged || update.transactions.some((tr) => tr.effects.some((effect) => effect.is(presenceChanged)));
+
+export const cursors: Extension = [
+  layer({
+    above: false,
+    class: "cm-inklog-selections",
+    update: moved,
+    markers: (view: EditorView) =>
+      remoteCursors(view).flatMap(({ anchor, head, color }) =>
+        anchor === head
+          ? []
+          : RectangleMarker.forRange(view, "cm-inklog-selection", EditorSelection.range(anchor, head)).map(
+              (box) => new Selection(box, color),
+            ),
+      ),
+  }),
+  layer({
+    above: true,
+    class: "cm-inklog-carets",
+    update: moved,
+    markers: (view: EditorView) =>
+      remoteCursors(view).flatMap(({ agent, head, name, color }) =>
+        RectangleMarker.forRange(view, "", EditorSelection.cursor(head)).map(
+          (box) => new Caret(agent, box.left, box.top, box.height, name, color),
+        ),
+      ),
+  }),
+];

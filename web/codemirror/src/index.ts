@@ -1,0 +1,30 @@
+/**
+ * `@inklog/codemirror`: a CodeMirror 6 editor on a shared document of Inklog.
+ *
+ * ```ts
+ * const doc = openDocument({ url: "wss://…/prod", docId: "minutes" });
+ * new EditorView({ parent, extensions: [keymap.of(defaultKeymap), inklogExtension(doc, { user: { name: "Ada" } })] });
+ * ```
+ *
+ * The extension fills the editor when the document is ready, keeps both texts equal (`sync.ts`), shows where the
+ * others are (`cursors.ts`), and puts the client's undo, which takes back one's own edits only, on the usual keys
+ * (`undo.ts`). Leave CodeMirror's `history()` out, it would take back what others typed.
+ */
+import type { Extension } from "@codemirror/state";
+import type { InklogDocument } from "@inklog/client";
+import { cursors } from "./cursors.js";
+import { sync, type SyncOptions } from "./sync.js";
+import { theme } from "./theme.js";
+import { undoKeys } from "./undo.js";
+
+export { colorOf } from "./color.js";
+export { setInklogUser, type InklogUser, type RemoteCursor } from "./binding.js";
+export { remoteCursors } from "./sync.js";
+export { redo, undo } from "./undo.js";
+
+export type InklogExtensionOptions = SyncOptions;
+
+/** Binds an editor to a document. One document may have several editors; an editor has one document. */
+export function inklogExtension(doc: InklogDocument, options: InklogExtensionOptions = {}): Extension {
+  return [sync(doc, options), cursors, undoKeys, theme];
+}
