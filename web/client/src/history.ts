@@ -1,0 +1,131 @@
+// Undo and redo of one's own edits only. A step holds ids, not positions: what was inserted is deleted where it is
+// now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which take
+// the old ones' place in the steps below and above.
+
+import type { Change, IdRange } from "./crdt/index.js";
+import { idText } from "./crdt/id.js";
+import type { Core } from "./sync/core.js";
+
+const STEPS_MAX = 1_000;
+
+/** Ids that were inserted, or, with their text, deleted. */
+interface Piece extends IdRange {
+  text?: string;
+}
+
+export class History {
+  readonly undoable: Piece[][] = [];
+  readonly redoable: Piece[][] = [];
+  private _current: Piece[] = [];
+  private _at = -Infinity;
+
+  constructor(
+    private readonly _core: Core,
+    private readonly _mergeMs: number,
+  ) {}
+
+  /** Deletes, and notes what. */
+  delete(at: number, len: number, now: number): void {
+    this._note(this._remove(at, len), now);
+  }
+
+  /** Inserts, and notes what; gives the text as it was inserted. */
+  insert(at: number, text: string, now: number): string {
+    const { agent, end: seq } = this._core.own;
+    const inserted = this._core.insert(at, text);
+    this._note([{ agent, seq, len: this._core.own.end - seq }], now);
+    return inserted;
+  }
+
+  /** Takes back the last step of one stack, and puts what makes it undone onto the other; `null`: there is none. */
+  take(from: Piece[][], to: Piece[][]): Change[] | null {
+    const step = from.at(-1);
+    if (!step) return null;
+    const changes: Change[] = [];
+    const inverse: Piece[] = (this._current = []);
+    // What is not taken back yet stays in its stack, so that it gets new names, too.
+    for (let piece; (piece = step.pop()); ) {
+      if (piece.text !== undefined) this._restore(piece, [...piece.text], changes);
+      else {
+        const found = this._core.doc.find(piece).sort((a, b) => b.at - a.at);
+        for (const { at, len } of found) {
+          inverse.push(...this._remove(at, len));
+          changes.push({ at, del: len, ins: "" });
+        }
+      }
+    }
+    from.pop();
+    if (inverse.length) to.push(inverse);
+    this._current = [];
+    this._at = -Infinity;
+    return changes;
+  }
+
+  /** Ids have new names. */
+  rename(old: IdRange, now: Omit<IdRange, "len">): void {
+    for (const steps of [this.undoable, this.redoable, [this._current]]) {
+      for (const step of steps) {
+        const after = step.flatMap((piece) => renamedPieces(piece, old, now));
+        step.splice(0, Infinity, ...after);
+      }
+    }
+  }
+
+  private _note(pieces: Piece[], now: number): void {
+    const { undoable } = this;
+    if (now - this._at > this._mergeMs || !undoable.length) undoable.push([]);
+    if (undoable.length > STEPS_MAX) undoable.shift();
+    this._at = now;
+    this.redoable.length = 0;
+    const step = undoable.at(-1)!;
+    for (const piece of pieces) {
+      const last = step.at(-1);
+      const follows = last && last.agent === piece.agent && last.seq + last.len === piece.seq;
+      // Typing is one piece.
+      if (follows && last.text === undefined && piece.text === undefined) last.len += piece.len;
+      else step.push(piece);
+    }
+  }
+
+  private _remove(at: number, len: number): Piece[] {
+    const { doc } = this._core;
+    const chars = [...doc.slice(at, at + len)];
+    const pieces = doc.ids(at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
+    this._core.delete(at, len);
+    return pieces;
+  }
+
+  /** A run comes back in one, or, where others have written between its characters, in several. */
+  private _restore({ agent, seq }: IdRange, chars: string[], changes: Change[]): void {
+    const place = (i: number) => this._core.doc.position({ id: idText(agent, seq + i), side: 1 });
+    const { length: len } = chars;
+    if (place(0) !== place(len - 1)) {
+      const half = len >> 1;
+      this._restore({ agent, seq, len: half }, chars.slice(0, half), changes);
+      this._restore({ agent, seq: seq + half, len: len - half }, chars.slice(half), changes);
+      return;
+    }
+    const ids = this._core.restore({ agent, seq, len }, chars.join(""), changes);
+    this.rename({ agent, seq, len }, ids);
+    this._current.push(ids);
+  }
+}
+
+/** A piece under new names, as far as they concern it. */
+function renamedPieces(piece: Piece, old: IdRange, now: Omit<IdRange, "len">): Piece[] {
+  const from = Math.max(piece.seq, old.seq);
+  const to = Math.min(piece.seq + piece.len, old.seq + old.len);
+  if (piece.agent !== old.agent || from >= to) return [piece];
+  const chars = piece.text === undefined ? null : [...piece.text];
+  const part = (agent: string, seq: number, start: number, end: number): Piece => ({
+    agent,
+    seq,
+    len: end - start,
+    ...(chars && { text: chars.slice(start - piece.seq, end - piece.seq).join("") }),
+  });
+  return [
+    part(piece.agent, piece.seq, piece.seq, from),
+    part(now.agent, now.seq + from - old.seq, from, to),
+    part(piece.agent, to, to, piece.seq + piece.len),
+  ].filter(({ len }) => len);
+}

@@ -1,0 +1,562 @@
+// The heart of the client: its rules, without a socket, a clock, randomness or a store. Frames, the time and what the
+// store has done go in; frames, updates and batches for the store come out.
+//
+// What it guarantees, as long as what it hands to the store is kept and the server's log is:
+//
+// - Nothing typed is lost. An event is sent only after the store has it as it is sent, one at a time, and unchanged
+//   until the log is known to hold it.
+// - Nothing typed is doubled. On every connection the server's version is learned first, and what it covers is not
+//   sent. What the log refuses for good is offered again under new ids only once the server's state has shown that
+//   the old ones are not this client's, and old and new change places in one write.
+// - Everybody ends with the same text. What comes is merged in whatever order; what cannot be placed yet is a gap
+//   and leads to a sync, as silence does from time to time.
+
+import { type Change, type IdRange, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
+import type { DocumentEvents, InklogError, JsonObject } from "../types.js";
+import { type Answer, Parts, bytesOf } from "./answer.js";
+import { Backoff } from "./backoff.js";
+import { type Lane, type OutEvent, mayHold, newLane, push, sameOps, startOf } from "./outbox.js";
+import { type Rename, firstThatNeeds, reaches, renamed } from "./rename.js";
+import { type Session, Keeper, nothing } from "./keeper.js";
+
+/** The first sync after joining finds what was broadcast while the connection registered. */
+const SYNC_AFTER_JOIN_MS = 2_000;
+/** A sync comes this long after activity at the latest, and ever less often, to the longest, while nothing changes. */
+const SYNC_AFTER_ACTIVITY_MS = 30_000;
+const SYNC_PAUSE_MS_MAX = 300_000;
+/** An answer that takes longer is taken for lost. */
+const PATIENCE_MS = 10_000;
+/** A gap that this many syncs did not close may lie before the cursor. */
+const GAP_SYNCS_BY_CURSOR = 3;
+/** A request outgrows no frame, also with its envelope. */
+const VERSION_BYTES_MAX = 30_000;
+
+export type Update =
+  | ({ is: "change" } & DocumentEvents["change"])
+  /** The document has what the server had when it was asked. */
+  | { is: "synced" }
+  /** Ids have new names. */
+  | { is: "renamed"; renames: Rename[] }
+  | { is: "presence"; agent: string; state: JsonObject | null }
+  | { is: "error"; error: InklogError }
+  /** The server does not let this client in. */
+  | { is: "refused" }
+  /** The connection does not answer any more. */
+  | { is: "silent" };
+
+interface Connection {
+  /** Whether the server's version is known. */
+  synced: boolean;
+  inFlight: { lane: Lane; event: OutEvent; ref: number; lostAt: number } | null;
+  sync: { ref: number; lostAt: number; parts: Parts } | null;
+  /** When a sync is due. */
+  syncAt: number;
+  /** A refused event waits until then. */
+  sendAt: number;
+  /** Answers lost since anything was heard. */
+  lost: number;
+}
+
+export class Core {
+  doc = new TextDoc();
+  /** The agents whose events are sent from here; the last is the one that writes. */
+  lanes: Lane[];
+  /** To send, in order. */
+  frames: string[] = [];
+  updates: Update[] = [];
+  readonly keeper: Keeper;
+
+  private _connection: Connection | null = null;
+  private _cursor: string | undefined;
+  /** The agents of which something came since the cursor. */
+  private _since = new Set<string>();
+  private _refs = 0;
+  private _active = false;
+  private _gapOpen = false;
+  private _syncPause = SYNC_AFTER_ACTIVITY_MS;
+  private readonly _gap: Backoff;
+  private readonly _sendRetry: Backoff;
+  private readonly _syncRetry: Backoff;
+  private readonly _renewal: Backoff;
+
+  constructor(
+    readonly docId: string,
+    private readonly _newAgent: () => string,
+    random: () => number,
+  ) {
+    this.lanes = [newLane(_newAgent())];
+    this.keeper = new Keeper(this);
+    [this._gap, this._sendRetry, this._syncRetry, this._renewal] = [5_000, 5_000, 30_000, 300_000].map(
+      (longest) => new Backoff(random, 200, longest),
+    ) as [Backoff, Backoff, Backoff, Backoff];
+  }
+
+  // --- What it knows
+
+  /** The agent that writes. */
+  get own(): Lane {
+    return this.lanes.at(-1)!;
+  }
+
+  get synced(): boolean {
+    return !!this._connection?.synced;
+  }
+
+  get cursor(): string | undefined {
+    return this._cursor;
+  }
+
+  /** Ids that are typed and not known to be durable; those of them that are on their way. */
+  get pending(): { all: number; sent: number } {
+    let all = 0;
+    for (const { events, end } of this.lanes) if (events.length) all += end - events[0]!.after;
+    const event = this._connection?.inFlight?.event;
+    return { all, sent: event ? event.end - event.after : 0 };
+  }
+
+  /** Whether all that the document holds is durable, and nothing waits. */
+  get settled(): boolean {
+    return !this.doc.waitingCount && this.lanes.every(({ events, refused }) => !events.length && !refused);
+  }
+
+  // --- What it is told by its owner
+
+  /** Gives the text as it was inserted. */
+  insert(at: number, text: string): string {
+    const op = this.doc.insert(this.own.agent, at, text);
+    push(this.own, op);
+    return (op as WireInsert).text!;
+  }
+
+  delete(at: number, len: number): void {
+    for (const op of this.doc.delete(this.own.agent, at, len)) push(this.own, op);
+  }
+
+  /** Inserts text where deleted characters were; gives its ids. */
+  restore(place: IdRange, text: string, changes: Change[]): IdRange {
+    const { agent, end: seq } = this.own;
+    const op: WireOp = { type: "insert", id: `${agent}-${seq}`, text, right: `${place.agent}-${place.seq}` };
+    this.doc.apply({ agent, after: seq, ops: [op] }, changes);
+    push(this.own, op);
+    return { agent, seq, len: this.own.end - seq };
+  }
+
+  /** What the store has; each session's lock is held by this tab, or it is only read. */
+  load(sessions: Session[]): void {
+    const before = this.doc.toString();
+    const newest = sessions.filter(({ base }) => base).sort((a, b) => b.base!.at - a.base!.at)[0];
+    if (newest) {
+      this._cursor = newest.base!.cursor;
+      this._merge(newest.base!.state);
+    }
+    const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
+    for (const session of free) {
+      const whole = this._feed(session);
+      const lane: Lane = { agent: session.agent, end: session.end, events: session.events, keys: session.keys };
+      // An agent goes on only where all that it ever wrote is here.
+      if (whole && !this.own.end && !this.own.keys.size) {
+        this.lanes[this.lanes.length - 1] = lane;
+        this.keeper.load(session, newest);
+      } else if (lane.events.length) {
+        this.lanes.unshift(lane);
+      }
+    }
+    if (!this.own.keys.size) this.keeper.load(null, newest);
+    this._replaced(before);
+  }
+
+  /** The events of a tab that is no more. */
+  adopt(session: Session): void {
+    const before = this.doc.toString();
+    this._feed(session);
+    this.lanes.unshift({ agent: session.agent, end: session.end, events: session.events, keys: session.keys });
+    this._replaced(before);
+  }
+
+  /** The store takes nothing any more: the agent, whose record ends here, is not gone on with. */
+  abandonStore(): void {
+    this.keeper.failed();
+    this.lanes.push(newLane(this._newAgent()));
+    this._prune();
+  }
+
+  // --- What it is told by its socket and its clock
+
+  connected(now: number): void {
+    this.frames = [];
+    this._connection = { synced: false, inFlight: null, sync: null, syncAt: now, sendAt: 0, lost: 0 };
+    this.tick(now);
+  }
+
+  /** The socket is gone. What was sent may have arrived, or not. */
+  disconnected(): void {
+    this.frames = [];
+    this._connection = null;
+  }
+
+  /** Asks what was missed, unless that is being asked already. */
+  syncNow(now: number): void {
+    if (this._connection) this._connection.syncAt = now;
+    this.tick(now);
+  }
+
+  received(text: string, now: number): void {
+    if (!this._connection) return;
+    this._connection.lost = 0;
+    const version = this._known();
+    try {
+      this._take(JSON.parse(text), now);
+    } catch (error) {
+      this._tell("odd", `the server sent something that cannot be read: ${error}`, true);
+      this._tryAgain(now);
+    }
+    this._active ||= this._known() !== version;
+    this._lookForGap(now);
+    this.tick(now);
+  }
+
+  /** Time has passed, or the store has: does what is due. */
+  tick(now: number): void {
+    this.keeper.tick(now);
+    const connection = this._connection;
+    if (!connection) return;
+    const { sync, inFlight } = connection;
+    if (sync && sync.lostAt <= now) {
+      connection.sync = null;
+      connection.syncAt = now;
+      connection.lost++;
+    }
+    if (inFlight && inFlight.lostAt <= now) {
+      connection.inFlight = null;
+      connection.lost++;
+    }
+    if (connection.lost > 2) {
+      connection.lost = 0;
+      this.updates.push({ is: "silent" });
+    }
+    if (!connection.sync && connection.syncAt <= now) this._requestSync(now);
+    this._pump(now);
+  }
+
+  /** When `tick` is due next. */
+  deadline(): number {
+    const due = [this.keeper.quietAt];
+    const connection = this._connection;
+    if (connection) {
+      due.push(connection.sync?.lostAt ?? connection.syncAt);
+      if (connection.inFlight) due.push(connection.inFlight.lostAt);
+      else if (connection.synced && connection.sendAt && this.pending.all) due.push(connection.sendAt);
+    }
+    return Math.min(...due);
+  }
+
+  // --- Sending
+
+  /** Sends the oldest event, when none is in flight and the store has it. */
+  private _pump(now: number): void {
+    const connection = this._connection;
+    if (!connection?.synced || connection.inFlight || now < connection.sendAt) return;
+    connection.sendAt = 0;
+    const lane = this.lanes.find((lane) => lane.events.length && !this._isBlocked(lane));
+    if (!lane) return;
+    const event = lane.events[0]!;
+    event.closed = true;
+    if (!this.keeper.keeps(event)) return;
+    const ref = ++this._refs;
+    connection.inFlight = { lane, event, ref, lostAt: now + PATIENCE_MS };
+    this._send("SEND_OP", { agent: lane.agent, after: event.after, ops: event.ops, ref });
+  }
+
+  /** An event that needs another lane's goes after it: should that be refused, no one else needs it. */
+  private _isBlocked(lane: Lane): boolean {
+    const marks = this.lanes
+      .filter((other) => other !== lane && other.events.length)
+      .map(({ agent, events }) => ({ agent, seq: events[0]!.after }));
+    return marks.length > 0 && lane.events[0]!.ops.some((op) => reaches(op, marks));
+  }
+
+  private _requestSync(now: number): void {
+    const connection = this._connection!;
+    const ref = ++this._refs;
+    connection.sync = { ref, lostAt: now + PATIENCE_MS, parts: new Parts() };
+    connection.syncAt = Infinity;
+    const cursor = this._gap.tries > GAP_SYNCS_BY_CURSOR ? undefined : this._cursor;
+    let version: Record<string, number> | undefined;
+    if (connection.synced) {
+      version = {};
+      for (const [agent, end] of this.doc.version) {
+        // Of its own, what is durable: of the rest it wants to hear whether the log has it.
+        const lane = this._lane(agent);
+        if (!cursor || this._since.has(agent)) version[agent] = Math.min(end, lane ? startOf(lane) : end);
+      }
+      if (JSON.stringify(version).length > VERSION_BYTES_MAX) version = undefined;
+    }
+    // Joining shows who is there, too; a version too large to say is not said.
+    this._send(version ? "SYNC_STATE" : "JOIN_DOC", { format: "binary", cursor, version, ref });
+  }
+
+  private _send(action: string, fields: object): void {
+    this.frames.push(JSON.stringify({ action, docId: this.docId, ...fields }));
+  }
+
+  // --- Receiving
+
+  private _take(message: any, now: number): void {
+    const connection = this._connection!;
+    const { action, ref } = message;
+    const sync = ref !== undefined && ref === connection.sync?.ref ? connection.sync : null;
+    if (action === "REMOTE_OP" || action === "OP_REPLAY") this._takeEvents(message.events, now);
+    if (action === "OP_REPLAY" || action === "DOC_STATE") {
+      const whole = sync?.parts.add(message);
+      if (whole) {
+        if (action === "DOC_STATE") this._takeState(whole, now);
+        // Unless it was refused: then another state is on its way.
+        if (connection.sync === sync) this._takeSync(whole.cursor, now);
+      }
+    } else if (action === "OP_ACK") {
+      const lane = this._lane(message.agent);
+      if (lane) this._learn(lane, message.end, now);
+    } else if (action === "REMOTE_PRESENCE") {
+      this.updates.push({ is: "presence", agent: message.agent, state: message.state });
+    } else if (action === "ERROR") {
+      this._takeError(message, now);
+    } else if (!action) {
+      // The gateway's own word that a function failed, which names neither the request nor a code.
+      this._tryAgain(now);
+    }
+  }
+
+  private _takeEvents(events: WireEvent[], now: number): void {
+    const changes: Change[] = [];
+    for (const event of events) {
+      const lane = this._lane(event.agent);
+      if (lane && event.after >= startOf(lane)) {
+        const own = lane.events.find(({ after, closed }) => closed && after === event.after);
+        if (own && sameOps(own.ops, event.ops)) this._learn(lane, own.end, now);
+        else this._refuse(lane, now);
+      } else if (this.doc.apply(event, changes) !== "repeat") {
+        this._since.add(event.agent);
+        this.keeper.add(event);
+      }
+    }
+    this._tellChanges(changes);
+  }
+
+  /** The log has this agent's events up to `end`. */
+  private _learn(lane: Lane, end: number, now: number): void {
+    const start = startOf(lane);
+    while (lane.events[0]?.closed && lane.events[0].end <= end) this._saved(lane);
+    // Somebody else writes under this name, or another tab that kept what this one has not.
+    if (startOf(lane) < end) this._refuse(lane, now);
+    const connection = this._connection!;
+    if (startOf(lane) > start && connection.inFlight?.lane === lane) connection.inFlight = null;
+    this._prune();
+  }
+
+  private _saved(lane: Lane): void {
+    const { after, ops, end } = lane.events.shift()!;
+    this.keeper.add({ agent: lane.agent, after, ops });
+    this._since.add(lane.agent);
+    if (lane !== this.own && !lane.events.length) this.keeper.drained(lane, end);
+    this._sendRetry.tries = this._renewal.tries = 0;
+    this._active = true;
+  }
+
+  /** Takes out lanes that have nothing to send. */
+  private _prune(): void {
+    this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length || lane.refused);
+  }
+
+  private _takeState({ state, events, cursor }: Answer, now: number): void {
+    const bytes = state ? bytesOf(state) : null;
+    if (this.lanes.some(({ events, refused }) => events.length || refused)) {
+      const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
+      for (const event of events) server.apply(event);
+      for (const lane of this.lanes) this._compare(lane, server);
+      this._prune();
+      if (this.lanes.some(({ refused }) => refused)) return this._rebuild(server, bytes, events, cursor);
+    }
+    const changes: Change[] = [];
+    if (bytes) this._merge(bytes, changes);
+    this._tellChanges(changes);
+    if (bytes) this.keeper.rebase(bytes, cursor);
+    this._takeEvents(events, now);
+    const { agent, end } = this.own;
+    if ((this.doc.version.get(agent) ?? 0) > end) this._refuse(this.own, now);
+  }
+
+  /** Drops from a lane what the server's state holds of it; marks the lane when that state holds anything else. */
+  private _compare(lane: Lane, server: TextDoc): void {
+    const known = server.version.get(lane.agent) ?? 0;
+    for (let event; (event = lane.events[0])?.closed && event.end <= known && mayHold(server, event); ) {
+      this._saved(lane);
+    }
+    if (startOf(lane) < known) lane.refused = true;
+  }
+
+  /** A sync is answered in whole. */
+  private _takeSync(cursor: string | undefined, now: number): void {
+    const connection = this._connection!;
+    connection.sync = null;
+    this._syncRetry.tries = 0;
+    if (cursor) {
+      this._cursor = cursor;
+      this._since.clear();
+    }
+    const first = !connection.synced;
+    this._syncPause =
+      this._active || first ? SYNC_AFTER_ACTIVITY_MS : Math.min(this._syncPause * 2, SYNC_PAUSE_MS_MAX);
+    const pause = this.doc.waitingCount ? this._gap.pause() : first ? SYNC_AFTER_JOIN_MS : this._syncPause;
+    connection.synced = true;
+    connection.syncAt = now + pause;
+    this._active = false;
+    this.updates.push({ is: "synced" });
+  }
+
+  private _takeError({ code, message, retry, ref }: any, now: number): void {
+    const { sync, inFlight } = this._connection!;
+    const ofSync = sync?.ref === ref;
+    const ofSend = inFlight?.ref === ref;
+    // Of presence, or of a request given up.
+    if (ref !== undefined && !ofSync && !ofSend) return;
+    if (retry) return this._tryAgain(now, ref);
+    const final = code === "unauthorized" || code === "forbidden";
+    this._tell(code, message, !final);
+    if (code === "unauthorized" || (ofSync && final)) {
+      this.updates.push({ is: "refused" });
+    } else if (inFlight && !ofSync && !final) {
+      this._refuse(inFlight.lane, now);
+    } else {
+      // Without the cursor, in case that is what it does not like.
+      if (ofSync) this._cursor = undefined;
+      this._tryAgain(now, ref);
+      if (ofSend) this._connection!.sendAt = now + this._renewal.pause();
+    }
+  }
+
+  /** Something failed: it is sent again after a pause, or, when nobody says what failed, all that is under way. */
+  private _tryAgain(now: number, ref?: number): void {
+    const connection = this._connection!;
+    if (connection.sync && (ref === undefined || connection.sync.ref === ref)) {
+      connection.sync = null;
+      connection.syncAt = now + this._syncRetry.pause();
+    }
+    if (connection.inFlight && (ref === undefined || connection.inFlight.ref === ref)) {
+      connection.inFlight = null;
+      connection.sendAt = now + this._sendRetry.pause();
+    }
+  }
+
+  // --- When the log does not take what is here
+
+  /** The lane cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
+  private _refuse(lane: Lane, now: number): void {
+    lane.refused = true;
+    this._cursor = undefined;
+    const connection = this._connection!;
+    Object.assign(connection, { synced: false, inFlight: null, sync: null, syncAt: now + this._renewal.pause() });
+  }
+
+  /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
+  private _rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
+    const before = this.doc.toString();
+    for (const event of this.keeper.recent) fresh.apply(event);
+    // What needs ids that get new names gets new names, too, and what comes after it in its chain.
+    const cuts = new Map<Lane, number>();
+    const marks = () => [...cuts].map(([{ agent, events, end }, at]) => ({ agent, seq: events[at]?.after ?? end }));
+    for (let found = true; found; ) {
+      found = false;
+      for (const lane of this.lanes) {
+        const at = lane.refused ? 0 : firstThatNeeds(lane, marks());
+        if (at < 0 || at >= (cuts.get(lane) ?? Infinity)) continue;
+        cuts.set(lane, at);
+        found = true;
+      }
+    }
+    const renames: Rename[] = marks().map((mark) => ({ ...mark, to: this._newAgent() }));
+    const { own } = this;
+    let successor = own;
+    for (const [lane, at] of cuts) {
+      const { seq, to } = renames.find(({ agent }) => agent === lane.agent)!;
+      const heir = newLane(to);
+      heir.events = lane.events.splice(at).map((event) => renamed(event, seq, renames));
+      heir.end = heir.events.at(-1)?.end ?? 0;
+      if (lane === own) successor = heir;
+      this.lanes.push(heir);
+      if (lane.refused) this.keeper.remove(lane);
+      else if (lane.events.length) this.keeper.remove(lane, seq);
+      else this.keeper.drained(lane, seq);
+      lane.refused = false;
+    }
+    this.lanes = [...this.lanes.filter((lane) => lane !== successor), successor];
+    this._prune();
+    for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
+    this.doc = fresh;
+    for (const event of events) this.keeper.add(event);
+    this.keeper.rebase(bytes ?? nothing(), cursor, true);
+    this.updates.push({ is: "renamed", renames });
+    this._replaced(before);
+  }
+
+  // --- Small things
+
+  private _lane(agent: string): Lane | undefined {
+    return this.lanes.find((lane) => lane.agent === agent);
+  }
+
+  private _merge(bytes: Uint8Array, changes?: Change[]): void {
+    if (this.doc.version.size || this.doc.waitingCount) return this.doc.mergeState(bytes, changes);
+    this.doc = TextDoc.decode(bytes);
+    if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
+  }
+
+  /** Adds what a session kept; says whether all that its agent wrote is in the document. */
+  private _feed({ agent, base, recent, events, end }: Session): boolean {
+    const isWhole = () => (this.doc.version.get(agent) ?? 0) === end;
+    for (const event of recent) this.doc.apply(event);
+    for (const { after, ops } of events) this.doc.apply({ agent, after, ops });
+    if (!isWhole() && base) this.doc.mergeState(base.state);
+    return isWhole();
+  }
+
+  /** The document is another than before. */
+  private _replaced(before: string): void {
+    const after = this.doc.toString();
+    if (after !== before) this._tellChanges([difference(before, after)]);
+  }
+
+  private _tellChanges(changes: Change[]): void {
+    if (changes.length) this.updates.push({ is: "change", changes, origin: "remote" });
+  }
+
+  private _tell(code: string, message: string, retry: boolean): void {
+    this.updates.push({ is: "error", error: { code, message, retry } });
+  }
+
+  private _known(): number {
+    let sum = 0;
+    for (const end of this.doc.version.values()) sum += end;
+    return sum;
+  }
+
+  /** A gap leads to a sync at once; while it stays, `_takeSync` sees to the next. */
+  private _lookForGap(now: number): void {
+    const gap = this.doc.waitingCount > 0;
+    if (!gap) this._gap.tries = 0;
+    const opened = gap && !this._gapOpen;
+    this._gapOpen = gap;
+    const connection = this._connection;
+    if (!connection?.synced) return;
+    const latest = opened ? now : this._active ? now + SYNC_AFTER_ACTIVITY_MS : Infinity;
+    connection.syncAt = Math.min(connection.syncAt, latest);
+  }
+}
+
+/** One change that makes `after` of `before`. */
+function difference(before: string, after: string): Change {
+  const shortest = Math.min(before.length, after.length);
+  let [at, tail] = [0, 0];
+  while (at < shortest && before[at] === after[at]) at++;
+  while (tail < shortest - at && before.at(-1 - tail) === after.at(-1 - tail)) tail++;
+  return { at, del: before.length - at - tail, ins: after.slice(at, after.length - tail) };
+}

@@ -1,0 +1,207 @@
+// What the store has to hold, so that a tab may die between any two steps: what was typed, before it is sent, and
+// the text that it was typed on. Per agent (a session), under `<docId>/<agent>/`:
+//
+//   base      the document as the server knew it once (binary), its cursor, and when that was
+//   t…        durable events since, of others: what was typed may need them
+//   e…        own events, by their `after`; whatever is here is sent as it is, until the log has it
+//
+// and under `<docId>/~/<agent>` where the agent's chain stood when its last `base` was written, or its events were
+// removed. A base never holds what is not durable, so that nothing depends on what may yet be refused.
+
+import { TextDoc, type WireEvent } from "../crdt/index.js";
+import type { Core } from "./core.js";
+import { type Lane, type OutEvent, startOf } from "./outbox.js";
+
+/** The base is written again after this long without a change, */
+const QUIET_MS = 5_000;
+/** or, without waiting for quiet, after this many events. */
+const RECENT_MAX = 500;
+
+export interface Base {
+  state: Uint8Array;
+  cursor: string | undefined;
+  /** ms since the epoch. */
+  at: number;
+}
+
+/** What the store has of one agent. */
+export interface Session {
+  agent: string;
+  /** The agent's lock is held by this tab. */
+  free: boolean;
+  /** The end of all that the agent wrote. */
+  end: number;
+  base?: Base;
+  recent: WireEvent[];
+  events: OutEvent[];
+  keys: Set<string>;
+}
+
+/** One write, made whole or not at all. */
+export interface Batch {
+  no: number;
+  changes: [key: string, value: unknown][];
+}
+
+/** The beginning of the keys of one agent, and the key of its end. */
+export const sessionPrefix = (docId: string, agent: string): string => `${docId}/${agent}/`;
+export const endKey = (docId: string, agent: string): string => sessionPrefix(docId, "~") + agent;
+
+const padded = (number: number): string => String(number).padStart(16, "0");
+
+export class Keeper {
+  /** Durable events that the stored base may lack. */
+  recent: WireEvent[] = [];
+  /** When the base is written again. */
+  quietAt = Infinity;
+  private _recentKept = 0;
+  private _records = 0;
+  /** To be written, at once or before the next event. */
+  private _base: Omit<Base, "at"> | undefined;
+  private _baseDue = false;
+  private _encodeDue = false;
+  private _removals: [string, unknown][] = [];
+  private _batches = 1;
+  private _done = 1;
+
+  constructor(private readonly _core: Core) {}
+
+  /** The document was loaded: from the own agent's session, if it goes on with one, and the newest base of all. */
+  load(own: Session | null, newest: Session | undefined): void {
+    this.recent = own ? [...own.recent] : [];
+    this._recentKept = this.recent.length;
+    this._records = own ? own.keys.size : 0;
+    if (newest !== own) this._base = newest?.base;
+  }
+
+  /** A durable event came. */
+  add(event: WireEvent): void {
+    if (this.recent.push(event) < RECENT_MAX) this.quietAt = Infinity;
+  }
+
+  /** The server's state came; `anew`: what was written since the last one is written again, too. */
+  rebase(state: Uint8Array, cursor: string | undefined, anew = false): void {
+    this._base = { state, cursor };
+    this._baseDue = true;
+    if (anew) this._recentKept = 0;
+  }
+
+  /** Everything of the lane is durable: its agent can be used again by and by. */
+  drained(lane: Lane, end: number): void {
+    this.remove(lane);
+    const key = endKey(this._core.docId, lane.agent);
+    lane.keys.add(key);
+    this._removals.push([key, end]);
+  }
+
+  /** Removes a lane's records, or only its events from one on. */
+  remove(lane: Lane, after?: number): void {
+    const first = this._eventKey(lane, after ?? 0);
+    for (const key of lane.keys) {
+      if (after !== undefined && (key < first || !key.startsWith(first.slice(0, -16)))) continue;
+      this._removals.push([key, undefined]);
+      lane.keys.delete(key);
+    }
+  }
+
+  tick(now: number): void {
+    if (!this.recent.length || !this._core.settled) this.quietAt = Infinity;
+    else if (this.quietAt <= now) [this._encodeDue, this.quietAt] = [true, Infinity];
+    else if (this.quietAt === Infinity && !this._encodeDue) this.quietAt = now + QUIET_MS;
+  }
+
+  /** The tab may go: what can be written now is. */
+  hurry(): void {
+    this._encodeDue = this.recent.length > 0;
+  }
+
+  /** What there is to write; `null`: nothing. The same is not given twice. */
+  takeBatch(now: number): Batch | null {
+    const core = this._core;
+    const { own } = core;
+    const changes = this._removals;
+    const put = (lane: Lane, key: string, value: unknown) => {
+      lane.keys.add(key);
+      changes.push([key, value]);
+    };
+    const name = (name: string) => sessionPrefix(core.docId, own.agent) + name;
+    const end = (lane: Lane, value: number) => put(lane, endKey(core.docId, lane.agent), value);
+    const encodes = this._encodeDue && core.settled;
+    const typed = own.events.some(({ kept }) => !kept);
+    this._encodeDue = false;
+    if (encodes) {
+      for (const key of own.keys) changes.push([key, undefined]);
+      own.keys.clear();
+      this._base = { state: core.doc.encode(), cursor: core.cursor };
+      this.recent = [];
+      this._recentKept = this._records = 0;
+      end(own, own.end);
+    }
+    const rebases = this._base && (encodes || typed || this._baseDue);
+    if (rebases) {
+      put(own, name("base"), { ...this._base, at: now });
+      [this._base, this._baseDue] = [undefined, false];
+    }
+    const recent = this.recent.slice(this._recentKept).filter(({ agent }) => agent !== own.agent);
+    if ((typed || rebases) && recent.length) {
+      put(own, name("t" + padded(this._records++)), recent);
+      this._recentKept = this.recent.length;
+    }
+    const no = this._batches + 1;
+    for (const lane of core.lanes) {
+      const events = lane.events.filter(({ kept }) => !kept);
+      if ((events.length || (lane === own && rebases)) && !lane.keys.has(endKey(core.docId, lane.agent))) {
+        end(lane, startOf(lane));
+      }
+      for (const event of events) {
+        const { after, end, ops } = event;
+        event.kept = no;
+        // A copy: the event may grow before the write is made.
+        put(lane, this._eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })) });
+      }
+    }
+    this._removals = [];
+    if (!changes.length) return null;
+    this._batches = no;
+    return { no, changes };
+  }
+
+  /** A batch is stored. */
+  stored(no: number): void {
+    this._done = no;
+  }
+
+  /** What was given to be stored was not. */
+  failed(): void {
+    for (const { events } of this._core.lanes) for (const event of events) if (!this.keeps(event)) event.kept = 0;
+  }
+
+  /** Whether the event is stored as it is. */
+  keeps(event: OutEvent): boolean {
+    return event.kept > 0 && event.kept <= this._done;
+  }
+
+  private _eventKey(lane: Lane, after: number): string {
+    return sessionPrefix(this._core.docId, lane.agent) + "e" + padded(after);
+  }
+}
+
+/** Reads what the store has of an agent. */
+export function readSession(docId: string, agent: string, end: number, records: [string, any][], free: boolean): Session {
+  const prefix = sessionPrefix(docId, agent);
+  const session: Session = { agent, free, end, recent: [], events: [], keys: new Set([endKey(docId, agent)]) };
+  for (const [key, value] of records) {
+    session.keys.add(key);
+    const kind = key[prefix.length];
+    if (kind === "b") session.base = value;
+    else if (kind === "t") session.recent.push(...value);
+    else {
+      session.events.push({ ...value, bytes: 0, closed: true, kept: 1 });
+      session.end = Math.max(session.end, value.end);
+    }
+  }
+  return session;
+}
+
+/** A state that holds nothing. */
+export const nothing = (): Uint8Array => new TextDoc().encode();

@@ -1,0 +1,117 @@
+// What was typed and is not known to be durable: per agent a chain of events, of which the last may still grow.
+// An event's boundaries stay from the moment it is closed: when it is about to be sent, or would outgrow a frame.
+
+import { idCount } from "../crdt/compose.js";
+import { type TextDoc, type WireOp, pushOp } from "../crdt/index.js";
+import { idText, parseId } from "../crdt/id.js";
+
+/** An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB. */
+export const EVENT_BYTES_MAX = 30_000;
+/** What an op takes beside its text and its agents' names: field names, two numbers, punctuation. */
+const OP_BYTES = 110;
+
+export interface OutEvent {
+  after: number;
+  end: number;
+  ops: WireOp[];
+  /** JSON, at most. */
+  bytes: number;
+  closed: boolean;
+  /** The number of the batch that stored it as it is now; 0: none. */
+  kept: number;
+}
+
+/** An agent whose events this tab sends: its own, or one that it adopted. */
+export interface Lane {
+  agent: string;
+  /** The end of the last event. */
+  end: number;
+  /** Oldest first. */
+  events: OutEvent[];
+  /** The keys that are stored for it. */
+  keys: Set<string>;
+  /** The server refused what is here: it is offered again under another agent. */
+  refused?: boolean;
+}
+
+export const newLane = (agent: string): Lane => ({ agent, end: 0, events: [], keys: new Set() });
+
+/** The first id that is not known to be durable. */
+export const startOf = (lane: Lane): number => lane.events[0]?.after ?? lane.end;
+
+/** Adds the agent's next op; a giant insert becomes several. */
+export function push(lane: Lane, op: WireOp): void {
+  const reference = (op.type === "delete" ? op.target : (op.left ?? op.right)) ?? "";
+  const bytes = OP_BYTES + lane.agent.length + reference.length;
+  let { seq } = parseId(op.id);
+  if (op.type === "delete") return add(lane, op, bytes, 0, seq + idCount(op));
+  let anchor: object = op.right ? { right: op.right } : { left: op.left };
+  for (const [text, textBytes, chars] of cut(op.text!, EVENT_BYTES_MAX - bytes)) {
+    const piece = { type: "insert", id: idText(lane.agent, seq), text, ...anchor } as WireOp;
+    seq += chars;
+    add(lane, piece, bytes, textBytes, seq);
+    // Each further character is the right child of the one before.
+    anchor = { left: idText(lane.agent, seq - 1) };
+  }
+}
+
+function add(lane: Lane, op: WireOp, opBytes: number, textBytes: number, end: number): void {
+  let event = lane.events.at(-1);
+  if (!event || event.closed || event.bytes + opBytes + textBytes > EVENT_BYTES_MAX) {
+    if (event) event.closed = true;
+    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, kept: 0 };
+    lane.events.push(event);
+  }
+  const count = event.ops.length;
+  pushOp(event.ops, lane.agent, op);
+  event.bytes += textBytes + (event.ops.length > count ? opBytes : 0);
+  event.end = lane.end = end;
+  event.kept = 0;
+}
+
+/** Cuts a text into pieces of at most `room` bytes inside a JSON string: each with its bytes and code points. */
+export function* cut(text: string, room: number): Generator<[piece: string, bytes: number, chars: number]> {
+  let [from, bytes, chars] = [0, 0, 0];
+  for (let at = 0; at < text.length; ) {
+    const code = text.codePointAt(at)!;
+    const more = jsonBytes(code);
+    if (bytes + more > room) {
+      yield [text.slice(from, at), bytes, chars];
+      [from, bytes, chars] = [at, 0, 0];
+    }
+    bytes += more;
+    chars++;
+    at += code > 0xffff ? 2 : 1;
+  }
+  yield [text.slice(from), bytes, chars];
+}
+
+function jsonBytes(code: number): number {
+  if (code < 32) return (code > 7 && code < 11) || code === 12 || code === 13 ? 2 : 6;
+  if (code === 34 || code === 92) return 2;
+  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+}
+
+/** Whether the log's event is the very one that was sent, however its JSON is written. */
+export const sameOps = (a: readonly WireOp[], b: readonly WireOp[]): boolean => a.map(told).join() === b.map(told).join();
+
+const told = (op: WireOp): string =>
+  JSON.stringify(
+    op.type === "delete" ? [op.id, op.target, op.len ?? 1] : [op.id, op.text ?? op.char, op.left, op.right],
+  );
+
+/** Whether what the server shows under an event's ids may be what the event wrote; deleted text cannot tell. */
+export function mayHold(server: TextDoc, event: OutEvent): boolean {
+  return event.ops.every((op) => {
+    if (op.type === "delete") return true;
+    const { agent, seq } = parseId(op.id);
+    const chars = [...op.text!];
+    return server.find({ agent, seq, len: chars.length }).every(({ at, len }) => {
+      let wanted = "";
+      for (const ids of server.ids(at, len)) {
+        wanted += chars.slice(ids.seq - seq, ids.seq - seq + ids.len).join("");
+      }
+      return server.slice(at, at + len) === wanted;
+    });
+  });
+}

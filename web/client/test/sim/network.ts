@@ -1,0 +1,122 @@
+// The wire between tabs and the server: every message takes its own time, so that two may overtake each other; some
+// get lost, some come twice, and a connection may end at any moment, on one side first.
+
+import type { Env } from "../../src/link.js";
+import type { WebSocketConstructor, WebSocketLike } from "../../src/index.js";
+import type { Tab } from "./device.js";
+import type { Peer, Server } from "./server.js";
+import type { World } from "./world.js";
+
+export interface Weather {
+  /** A message takes up to this long, in ms. */
+  delay: number;
+  lost: number;
+  twice: number;
+  /** Share of upgrades that are refused. */
+  refused: number;
+}
+
+export class Network {
+  weather: Weather = { delay: 50, lost: 0, twice: 0, refused: 0 };
+  private peers = 0;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(
+    readonly world: World,
+    readonly server: Server,
+  ) {}
+
+  /** The `WebSocket` of one tab. */
+  socketOf(tab: Tab & { offline: boolean }): WebSocketConstructor {
+    const network = this;
+    return class extends Socket {
+      constructor(_url: string) {
+        super(network, tab, ++network.peers);
+        network.sockets.add(this);
+      }
+    };
+  }
+
+  /** Carries something over. */
+  carry(deliver: () => void): void {
+    const { world, weather } = this;
+    if (world.random.chance(weather.lost)) return;
+    world.after(1 + world.random.below(weather.delay), deliver);
+    if (world.random.chance(weather.twice)) world.after(1 + world.random.below(3 * weather.delay), deliver);
+  }
+
+  /** Ends the connections of a tab, or all. */
+  cut(tab?: Tab): void {
+    for (const socket of this.sockets) if (!tab || socket.tab === tab) socket.end();
+  }
+
+  drop(socket: Socket): void {
+    this.sockets.delete(socket);
+  }
+}
+
+class Socket implements WebSocketLike, Peer {
+  onopen: ((event: any) => void) | null = null;
+  onmessage: ((event: any) => void) | null = null;
+  onclose: ((event: any) => void) | null = null;
+  onerror: ((event: any) => void) | null = null;
+  private state: "opening" | "open" | "ended" = "opening";
+
+  constructor(
+    private readonly network: Network,
+    readonly tab: Tab & { offline: boolean },
+    readonly id: number,
+  ) {
+    const { world, weather } = network;
+    world.after(1 + world.random.below(weather.delay), () => {
+      if (this.state !== "opening" || tab.dead) return;
+      if (tab.offline) return this.end();
+      if (world.random.chance(weather.refused)) {
+        this.onerror?.({ message: "Unexpected server response: 401" });
+        return this.end();
+      }
+      this.state = "open";
+      this.onopen?.({});
+    });
+  }
+
+  send(data: string): void {
+    if (this.state === "opening") throw new Error("the socket is not open");
+    if (this.state === "open" && !this.tab.offline) this.network.carry(() => this.network.server.receive(this, data));
+  }
+
+  push(frame: object): void {
+    const data = JSON.stringify(frame);
+    this.network.carry(() => {
+      if (this.state === "open" && !this.tab.dead && !this.tab.offline) this.onmessage?.({ data });
+    });
+  }
+
+  close(): void {
+    this.end();
+  }
+
+  end(): void {
+    if (this.state === "ended") return;
+    this.state = "ended";
+    this.network.drop(this);
+    const { world, server } = this.network;
+    // $disconnect is best effort.
+    if (world.random.chance(0.8)) world.after(world.random.below(2_000), () => server.leave(this));
+    world.after(0, () => void (this.tab.dead || this.onclose?.({ code: 1006 })));
+  }
+}
+
+/** The surroundings of one tab; dead, it hears of nothing any more. */
+export function envOf(world: World, tab: Tab, page?: EventTarget): Env {
+  return {
+    now: () => world.now,
+    date: () => world.now,
+    random: world.random.next,
+    setTimeout: (run, ms) => world.after(ms, () => void (tab.dead || run())),
+    clearTimeout: (timer) => {
+      if (timer) timer.dead = true;
+    },
+    page,
+  };
+}

@@ -1,0 +1,197 @@
+// A server that keeps the design's rules: a log with one event per agent and place, live state that follows it late,
+// cursors that go stale, broadcasts that get lost, a compaction with floors; and that can fail in the design's ways.
+
+import { TextDoc, type WireEvent } from "../../src/crdt/index.js";
+import { opEnd, sameEvent } from "./events.js";
+import type { World } from "./world.js";
+
+export interface Peer {
+  id: number;
+  push(frame: object): void;
+}
+
+export interface Faults {
+  /** Share of requests that are answered with a failure, before or after what they ask for was done. */
+  failure: number;
+  /** Share of broadcasts that get lost. */
+  lostBroadcast: number;
+  /** Share of events that are refused for good. */
+  poison: number;
+}
+
+interface Logged extends WireEvent {
+  at: number;
+}
+
+export class Server {
+  readonly log: Logged[] = [];
+  faults: Faults = { failure: 0, lostBroadcast: 0, poison: 0 };
+  private readonly places = new Map<string, Logged>();
+  private readonly poisoned = new Map<string, boolean>();
+  private readonly floors = new Map<string, number>();
+  private readonly registered = new Map<number, Peer>();
+  private readonly shown = new Map<string, { peer: number; state: unknown }>();
+  private generation = 1;
+  /** The live state: a base, and the events since; `from` counts those that are not kept any more. */
+  private base = new TextDoc();
+  private tail: Logged[] = [];
+  private from = 0;
+
+  constructor(private readonly world: World) {}
+
+  /** The log's document, as a replica that has everything shows it. */
+  whole(): TextDoc {
+    const doc = new TextDoc();
+    for (const event of this.log) doc.apply(event);
+    return doc;
+  }
+
+  leave(peer: Peer): void {
+    this.registered.delete(peer.id);
+    for (const [agent, { peer: id }] of this.shown) {
+      if (id !== peer.id) continue;
+      this.shown.delete(agent);
+      this.tellOthers(peer, { action: "REMOTE_PRESENCE", docId: "d", agent, state: null });
+    }
+  }
+
+  receive(peer: Peer, text: string): void {
+    if (text.length > 32_768 || Buffer.byteLength(text) > 32_768) throw new Error("a frame is too large");
+    const { random } = this.world;
+    const message = JSON.parse(text);
+    const answer = (fields: object) => peer.push({ docId: message.docId, ref: message.ref, ...fields });
+    const fail = () => {
+      if (random.chance(0.5)) peer.push({ message: "Internal server error", connectionId: "c", requestId: "r" });
+      else answer({ action: "ERROR", code: "unavailable", message: "try again", retry: true });
+    };
+    const fails = random.chance(this.faults.failure);
+    if (fails && random.chance(0.5)) return fail();
+    if (message.action === "SEND_OP") this.sendOp(peer, message, fails ? fail : answer);
+    else if (message.action === "PRESENCE") this.presence(peer, message, answer);
+    else if (message.action === "LEAVE_DOC") this.leave(peer);
+    else if (fails) fail();
+    else this.sync(peer, message, answer);
+  }
+
+  private sendOp(peer: Peer, { agent, after, ops }: any, answer: (fields: object) => void): void {
+    const event: Logged = { agent, after, ops, at: this.world.now };
+    const place = `${agent} ${after}`;
+    const there = this.places.get(place);
+    const refuse = (code: string) => answer({ action: "ERROR", code, message: `refused: ${code}`, retry: false });
+    if (there ? !sameEvent(there, event) : after < (this.floors.get(agent) ?? 0)) return refuse("conflict");
+    if (!there) {
+      if (!this.poisoned.has(place)) this.poisoned.set(place, this.world.random.chance(this.faults.poison));
+      if (this.poisoned.get(place)) return refuse("bad_op");
+      this.append(event, peer);
+    }
+    answer({ action: "OP_ACK", agent, after, end: opEnd(ops.at(-1)) });
+  }
+
+  /** Makes an event durable; the rest follows by and by. */
+  append(event: Logged, sender?: Peer): void {
+    new TextDoc().apply(event);
+    this.places.set(`${event.agent} ${event.after}`, event);
+    this.log.push(event);
+    const { world } = this;
+    world.after(world.random.below(300), () => this.tail.push(event));
+    world.after(world.random.below(300), () => {
+      for (const peer of this.registered.values()) {
+        if (peer === sender || world.random.chance(this.faults.lostBroadcast)) continue;
+        peer.push({ action: "REMOTE_OP", docId: "d", events: [event] });
+      }
+    });
+  }
+
+  private presence(peer: Peer, { agent, state }: any, answer: (fields: object) => void): void {
+    if (!this.registered.has(peer.id)) {
+      answer({ action: "ERROR", code: "not_joined", message: "join first", retry: false });
+      return;
+    }
+    if (state) this.shown.set(agent, { peer: peer.id, state });
+    else this.shown.delete(agent);
+    this.tellOthers(peer, { action: "REMOTE_PRESENCE", docId: "d", agent, state });
+  }
+
+  private tellOthers(but: Peer, frame: object): void {
+    for (const peer of this.registered.values()) if (peer.id !== but.id) peer.push(frame);
+  }
+
+  private sync(peer: Peer, { action, cursor, version = {} }: any, answer: (fields: object) => void): void {
+    this.registered.set(peer.id, peer);
+    if (action === "JOIN_DOC") {
+      for (const [agent, { peer: id, state }] of this.shown) {
+        if (id !== peer.id) peer.push({ action: "REMOTE_PRESENCE", docId: "d", agent, state });
+      }
+    }
+    const end = `${this.generation}-${this.from + this.tail.length}`;
+    const [generation, offset] = (cursor ?? "0-0").split("-").map(Number);
+    const covered = (event: Logged) => opEnd(event.ops.at(-1)!) <= (version[event.agent] ?? 0);
+    const isWhole = !cursor && [...this.base.version].every(([agent, end]) => end <= (version[agent] ?? 0));
+    let messages: any[];
+    if ((generation === this.generation && offset >= this.from) || (isWhole && action === "SYNC_STATE")) {
+      const events = this.tail.slice(cursor ? offset - this.from : 0).filter((event) => !covered(event));
+      messages = cut(events, 20).map((events) => ({ action: "OP_REPLAY", events }));
+    } else {
+      const known = this.base.version;
+      const events = this.tail.filter((event) => opEnd(event.ops.at(-1)!) > (known.get(event.agent) ?? 0));
+      const state = Buffer.from(this.base.encode()).toString("base64");
+      const stateId = String(this.world.random.next());
+      messages = [
+        ...(state.match(/.{1,600}/g) ?? []).map((state) => ({ state })),
+        ...cut(events, 20).map((events) => ({ events })),
+      ].map((part) => ({ action: "DOC_STATE", stateId, format: "binary", ...part }));
+    }
+    messages.forEach((message, i) => {
+      const last = i + 1 === messages.length;
+      answer({ ...message, protocol: 1, part: i + 1, parts: messages.length, ...(last && { cursor: end }) });
+    });
+  }
+
+  // --- What happens by itself
+
+  /** Folds the tail into the base; keeps the newest `kept` events for cursors. */
+  fold(kept: number): void {
+    for (const event of this.tail) this.base.apply(event);
+    // What still waits stays in the tail.
+    if (this.base.waitingCount) {
+      const settled = this.base.encode();
+      this.base = TextDoc.decode(settled);
+      return;
+    }
+    const gone = Math.max(0, this.tail.length - kept);
+    this.tail.splice(0, gone);
+    this.from += gone;
+  }
+
+  /** The live state is lost, and made again from the log. */
+  loseLiveState(): void {
+    this.generation++;
+    this.base = this.whole();
+    if (this.base.waitingCount) this.base = TextDoc.decode(this.base.encode());
+    this.tail = this.log.filter((event) => opEnd(event.ops.at(-1)!) > (this.base.version.get(event.agent) ?? 0));
+    this.from = 0;
+  }
+
+  /** Everybody's connection is lost, and with it who was registered. */
+  forgetConnections(): void {
+    this.registered.clear();
+    this.shown.clear();
+  }
+
+  /** Events that are old, and that a snapshot holds, leave the log's table. */
+  compact(olderThan: number): void {
+    const { version } = this.whole();
+    for (const [place, event] of this.places) {
+      const end = opEnd(event.ops.at(-1)!);
+      if (event.at > olderThan || end > (version.get(event.agent) ?? 0)) continue;
+      this.places.delete(place);
+      this.floors.set(event.agent, Math.max(end, this.floors.get(event.agent) ?? 0));
+    }
+  }
+}
+
+function cut<T>(all: T[], size: number): T[][] {
+  const pieces: T[][] = [];
+  for (let at = 0; at < all.length || at === 0; at += size) pieces.push(all.slice(at, at + size));
+  return pieces;
+}
