@@ -1,0 +1,80 @@
+import { type InklogError } from "@inklog/client";
+import { useDocument } from "@inklog/react";
+import type { EditorView } from "@codemirror/view";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { ClockIcon, FlowIcon } from "./Icons";
+import { Past } from "./past/Past";
+import { People } from "./People";
+import { Pipeline } from "./pipeline/Pipeline";
+import { useLocalStack } from "./pipeline/stack";
+import { follow } from "./route";
+import { SaveNote } from "./SaveNote";
+import { remember, useMe } from "./settings";
+import { Share } from "./Share";
+import { ThemeButton } from "./ThemeButton";
+import { showRemoteCursor, Writing } from "./Writing";
+
+/** The API of the server that the page came from, or the one that it was built for. */
+const API = import.meta.env.VITE_INKLOG_URL || `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/dev`;
+
+type Panel = "pipeline" | "past" | null;
+
+/** A document's page. */
+export function Document({ docId }: { docId: string }) {
+  const doc = useDocument({ url: API, docId });
+  const me = useMe();
+  const view = useRef<EditorView | null>(null);
+  const [panel, setPanel] = useState<Panel>(null);
+  const [problem, setProblem] = useState<InklogError | null>(null);
+  const isLocal = useLocalStack(docId);
+  const toggle = (which: Panel) => setPanel((open) => (open === which ? null : which));
+  const close = useCallback(() => {
+    setPanel(null);
+    view.current?.focus();
+  }, []);
+
+  useEffect(() => doc?.on("error", setProblem), [doc]);
+
+  const titled = useCallback(
+    (title: string) => {
+      document.title = `${title.trim().slice(0, 60) || docId} · Inklog`;
+      remember(docId, title);
+    },
+    [docId],
+  );
+
+  return (
+    <div className="page" data-panel={panel ?? undefined}>
+      <header className="top">
+        <a className="wordmark" href="/" onClick={follow} aria-label="Inklog: all documents">Inklog</a>
+        <span className="top-slash" aria-hidden="true">/</span>
+        <span className="top-name" title={docId}>{docId}</span>
+        <SaveNote doc={doc} problem={problem} />
+        <People doc={doc} me={me} goTo={(agent) => view.current && showRemoteCursor(view.current, agent)} />
+        <Share />
+        {isLocal && (
+          <>
+            <button type="button" className="button-quiet" aria-pressed={panel === "past"} onClick={() => toggle("past")} title="History">
+              <ClockIcon /><span className="button-word">History</span>
+            </button>
+            <button type="button" className="button-quiet" aria-pressed={panel === "pipeline"} onClick={() => toggle("pipeline")} title="Pipeline">
+              <FlowIcon /><span className="button-word">Pipeline</span>
+            </button>
+          </>
+        )}
+        <ThemeButton />
+      </header>
+      {problem && (
+        <p className="problem" role="alert">
+          {problem.message}
+          <button type="button" className="button-quiet" onClick={() => setProblem(null)}>Dismiss</button>
+        </p>
+      )}
+      <main className="desk">
+        <Writing doc={doc} me={me} view={view} titled={titled} hidden={panel === "past"} />
+        {panel === "past" && doc && <Past doc={doc} close={close} />}
+        {panel === "pipeline" && doc && <Pipeline docId={docId} own={doc.agent} close={close} />}
+      </main>
+    </div>
+  );
+}

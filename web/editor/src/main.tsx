@@ -1,0 +1,28 @@
+// The editor: a page to begin on, and a page for each document (`/d/<docId>`). The parts: `Document` is the page,
+// `Writing` CodeMirror on it, `pipeline/` and `past/` the two panels beside it, `settings` what this browser remembers.
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Document } from "./Document";
+import { Home } from "./Home";
+import { docIdProblem } from "./names";
+import { docIdOf, usePath } from "./route";
+import "./style/base.css";
+import "./style/page.css";
+import "./style/home.css";
+import "./style/writing.css";
+import "./style/panels.css";
+
+function App() {
+  const docId = docIdOf(usePath());
+  if (docId === null) return <Home />;
+  const problem = docIdProblem(docId);
+  return problem ? <Home problem={problem} /> : <Document key={docId} docId={docId} />;
+}
+
+createRoot(document.getElementById("app")!).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);
+
+if (import.meta.env.PROD && "serviceWorker" in navigator) void navigator.serviceWorker.register("/sw.js");

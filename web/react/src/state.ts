@@ -1,0 +1,60 @@
+// What a document tells, as state of a component.
+import type { ConnectionStatus, DocumentEvents, InklogDocument, Presence, SaveStatus } from "@inklog/client";
+import { useCallback, useSyncExternalStore } from "react";
+
+function useTold<T>(
+  doc: InklogDocument | null,
+  name: keyof DocumentEvents,
+  read: (doc: InklogDocument) => T,
+  none: T,
+): T {
+  const subscribe = useCallback(
+    (tell: () => void) => {
+      if (!doc) return () => {};
+      void doc.ready.then(tell);
+      return doc.on(name, tell);
+    },
+    [doc, name],
+  );
+  const get = () => (doc ? read(doc) : none);
+  return useSyncExternalStore(subscribe, get, () => none);
+}
+
+// The text is put together once a change, not once a render.
+const texts = new WeakMap<InklogDocument, { text: string | null }>();
+
+function textOf(doc: InklogDocument): string {
+  let held = texts.get(doc);
+  if (!held) {
+    const made = (held = { text: null as string | null });
+    texts.set(doc, made);
+    const changed = () => void (made.text = null);
+    doc.on("change", changed);
+    void doc.ready.then(changed);
+  }
+  return (held.text ??= doc.text);
+}
+
+/** The text; `""` until it is here. For an editor, take a binding instead: it follows edits, not whole texts. */
+export function useText(doc: InklogDocument | null): string {
+  return useTold(doc, "change", textOf, "");
+}
+
+const NOBODY: ReadonlyMap<string, Presence> = new Map();
+
+/** The others who are here, by agent. */
+export function usePresence(doc: InklogDocument | null): ReadonlyMap<string, Presence> {
+  return useTold(doc, "presence", (doc) => doc.presence, NOBODY);
+}
+
+/** Whether the server is reached. */
+export function useConnectionStatus(doc: InklogDocument | null): ConnectionStatus {
+  return useTold(doc, "status", (doc) => doc.status, "connecting");
+}
+
+const NOTHING: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
+
+/** How much of what was typed is durable on the server, on its way, and only here. */
+export function useSaveStatus(doc: InklogDocument | null): SaveStatus {
+  return useTold(doc, "save", (doc) => doc.save, NOTHING);
+}
