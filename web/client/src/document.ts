@@ -1,7 +1,7 @@
 // What an application holds: a document that can be read and edited at once, and that sees to everything else by
 // itself. Here the parts meet: the core with its rules, the connection, the store, undo, presence, and the clock.
 
-import type { Anchor, Change } from "./crdt/index.js";
+import type { Anchor } from "./crdt/index.js";
 import { History } from "./history.js";
 import { type Env, Link } from "./link.js";
 import { PresenceLane, STATE_BYTES_MAX } from "./presence.js";
@@ -111,15 +111,16 @@ export class InklogDocument {
   /** Makes edits, one after the other; a place in the middle of a surrogate pair is moved out of it. */
   edit(edits: readonly Edit[]): void {
     const now = this._env.now();
-    const changes: Change[] = [];
-    for (const { at, del, ins } of edits) {
-      const from = this._outside(at, 0);
-      const len = this._outside(at + del, 1) - from;
-      if (len > 0) this._history.delete(from, len, now);
-      const text = ins && this._history.insert(from, ins, now);
-      if (len > 0 || text) changes.push({ at: from, del: Math.max(0, len), ins: text });
-    }
-    this._changed(changes, "local");
+    this._core.change("local", (changes) => {
+      for (const { at, del, ins } of edits) {
+        const from = this._outside(at, 0);
+        const len = Math.max(0, this._outside(at + del, 1) - from);
+        if (len) this._history.delete(from, len, now);
+        const text = ins && this._history.insert(from, ins, now);
+        if (len || text) changes.push({ at: from, del: len, ins: text });
+      }
+    });
+    this._flush();
   }
 
   insert(at: number, text: string): void {
@@ -344,17 +345,14 @@ export class InklogDocument {
   private _take(what: "undo" | "redo"): boolean {
     const { undoable, redoable } = this._history;
     const [from, to] = what === "undo" ? [undoable, redoable] : [redoable, undoable];
-    let changes: Change[] | null;
-    // A step of which others have left nothing is skipped.
-    do changes = this._history.take(from, to);
-    while (changes && !changes.length);
-    this._changed(changes ?? [], what);
-    return !!changes;
-  }
-
-  private _changed(changes: Change[], origin: DocumentEvents["change"]["origin"]): void {
-    if (changes.length) this._core.updates.push({ is: "change", changes, origin });
+    let isMade = false;
+    this._core.change(what, (changes) => {
+      // A step of which others have left nothing is skipped.
+      while (!changes.length && from.length) this._history.take(from, to, changes);
+      isMade = changes.length > 0;
+    });
     this._flush();
+    return isMade;
   }
 
   /** The nearest place within the text that splits no surrogate pair. */

@@ -37,11 +37,9 @@ export class History {
     return inserted;
   }
 
-  /** Takes back the last step of one stack, and puts what makes it undone onto the other; `null`: there is none. */
-  take(from: Piece[][], to: Piece[][]): Change[] | null {
-    const step = from.at(-1);
-    if (!step) return null;
-    const changes: Change[] = [];
+  /** Takes back the last step of one stack, and puts what makes that undone onto the other. */
+  take(from: Piece[][], to: Piece[][], changes: Change[]): void {
+    const step = from.at(-1)!;
     const inverse: Piece[] = (this._current = []);
     // What is not taken back yet stays in its stack, so that it gets new names, too.
     for (let piece; (piece = step.pop()); ) {
@@ -58,7 +56,6 @@ export class History {
     if (inverse.length) to.push(inverse);
     this._current = [];
     this._at = -Infinity;
-    return changes;
   }
 
   /** Ids have new names. */

@@ -141,6 +141,20 @@ export class Core {
     return { agent, seq, len: this.own.end - seq };
   }
 
+  /**
+   * Makes local changes, and tells them. Where another wrote under this agent's name, they may let in what waited for
+   * ids that both have used: that is told as well.
+   */
+  change(origin: DocumentEvents["change"]["origin"], make: (changes: Change[]) => void): void {
+    let before = this.doc.waitingCount ? this.doc.toString() : null;
+    const changes: Change[] = [];
+    make(changes);
+    if (changes.length) this.updates.push({ is: "change", changes, origin });
+    if (before === null) return;
+    for (const { at, del, ins } of changes) before = before.slice(0, at) + ins + before.slice(at + del);
+    this._replaced(before);
+  }
+
   /** What the store has; each session's lock is held by this tab, or it is only read. */
   load(sessions: Session[]): void {
     const before = this.doc.toString();
@@ -148,6 +162,7 @@ export class Core {
     if (newest) {
       this._cursor = newest.base!.cursor;
       this._merge(newest.base!.state);
+      for (const event of newest.recent) this.doc.apply(event);
     }
     const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
     for (const session of free) {
@@ -326,7 +341,8 @@ export class Core {
     }
   }
 
-  private _takeEvents(events: WireEvent[], now: number): void {
+  /** `keepsAll`: also what is known already is to be stored, for it is not in the base that came with it. */
+  private _takeEvents(events: WireEvent[], now: number, keepsAll = false): void {
     const changes: Change[] = [];
     for (const event of events) {
       const lane = this._lane(event.agent);
@@ -334,9 +350,10 @@ export class Core {
         const own = lane.events.find(({ after, closed }) => closed && after === event.after);
         if (own && sameOps(own.ops, event.ops)) this._learn(lane, own.end, now);
         else this._refuse(lane, now);
-      } else if (this.doc.apply(event, changes) !== "repeat") {
-        this._since.add(event.agent);
-        this.keeper.add(event);
+      } else {
+        const isNew = this.doc.apply(event, changes) !== "repeat";
+        if (isNew) this._since.add(event.agent);
+        if (isNew || keepsAll) this.keeper.add(event);
       }
     }
     this._tellChanges(changes);
@@ -380,7 +397,7 @@ export class Core {
     if (bytes) this._merge(bytes, changes);
     this._tellChanges(changes);
     if (bytes) this.keeper.rebase(bytes, cursor);
-    this._takeEvents(events, now);
+    this._takeEvents(events, now, true);
     const { agent, end } = this.own;
     if ((this.doc.version.get(agent) ?? 0) > end) this._refuse(this.own, now);
   }
@@ -493,7 +510,7 @@ export class Core {
     for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
     this.doc = fresh;
     for (const event of events) this.keeper.add(event);
-    this.keeper.rebase(bytes ?? nothing(), cursor, true);
+    this.keeper.rebase(bytes ?? nothing(), cursor);
     this.updates.push({ is: "renamed", renames });
     this._replaced(before);
   }

@@ -33,6 +33,8 @@ export interface Session {
   end: number;
   base?: Base;
   recent: WireEvent[];
+  /** The number of the next record of such events. */
+  records: number;
   events: OutEvent[];
   keys: Set<string>;
 }
@@ -47,7 +49,8 @@ export interface Batch {
 export const sessionPrefix = (docId: string, agent: string): string => `${docId}/${agent}/`;
 export const endKey = (docId: string, agent: string): string => sessionPrefix(docId, "~") + agent;
 
-const padded = (number: number): string => String(number).padStart(16, "0");
+const PADDED = 16;
+const padded = (number: number): string => String(number).padStart(PADDED, "0");
 
 export class Keeper {
   /** Durable events that the stored base may lack. */
@@ -70,8 +73,11 @@ export class Keeper {
   load(own: Session | null, newest: Session | undefined): void {
     this.recent = own ? [...own.recent] : [];
     this._recentKept = this.recent.length;
-    this._records = own ? own.keys.size : 0;
-    if (newest !== own) this._base = newest?.base;
+    // None is written over before it is removed.
+    this._records = own ? own.records : 0;
+    if (!newest || newest === own) return;
+    this.recent.push(...newest.recent);
+    this._base = newest.base;
   }
 
   /** A durable event came. */
@@ -79,11 +85,10 @@ export class Keeper {
     if (this.recent.push(event) < RECENT_MAX) this.quietAt = Infinity;
   }
 
-  /** The server's state came; `anew`: what was written since the last one is written again, too. */
-  rebase(state: Uint8Array, cursor: string | undefined, anew = false): void {
+  /** The server's state came. */
+  rebase(state: Uint8Array, cursor: string | undefined): void {
     this._base = { state, cursor };
     this._baseDue = true;
-    if (anew) this._recentKept = 0;
   }
 
   /** Everything of the lane is durable: its agent can be used again by and by. */
@@ -96,10 +101,14 @@ export class Keeper {
 
   /** Removes a lane's records, or only its events from one on. */
   remove(lane: Lane, after?: number): void {
-    const first = this._eventKey(lane, after ?? 0);
+    const first = after === undefined ? "" : this._eventKey(lane, after);
+    this._removeEach(lane, first.slice(0, -PADDED), this._removals, first);
+  }
+
+  private _removeEach(lane: Lane, prefix: string, changes: Batch["changes"], first = ""): void {
     for (const key of lane.keys) {
-      if (after !== undefined && (key < first || !key.startsWith(first.slice(0, -16)))) continue;
-      this._removals.push([key, undefined]);
+      if (key < first || !key.startsWith(prefix)) continue;
+      changes.push([key, undefined]);
       lane.keys.delete(key);
     }
   }
@@ -130,19 +139,21 @@ export class Keeper {
     const typed = own.events.some(({ kept }) => !kept);
     this._encodeDue = false;
     if (encodes) {
-      for (const key of own.keys) changes.push([key, undefined]);
-      own.keys.clear();
+      this._removeEach(own, "", changes);
       this._base = { state: core.doc.encode(), cursor: core.cursor };
       this.recent = [];
-      this._recentKept = this._records = 0;
       end(own, own.end);
     }
     const rebases = this._base && (encodes || typed || this._baseDue);
     if (rebases) {
       put(own, name("base"), { ...this._base, at: now });
       [this._base, this._baseDue] = [undefined, false];
+      // Base and events are written as one: together they hold all that came before the cursor.
+      this._removeEach(own, name("t"), changes);
+      this._recentKept = 0;
     }
-    const recent = this.recent.slice(this._recentKept).filter(({ agent }) => agent !== own.agent);
+    // Own events are there already; but for whoever reads only the base and what belongs to it.
+    const recent = this.recent.slice(this._recentKept).filter(({ agent }) => rebases || agent !== own.agent);
     if ((typed || rebases) && recent.length) {
       put(own, name("t" + padded(this._records++)), recent);
       this._recentKept = this.recent.length;
@@ -189,13 +200,15 @@ export class Keeper {
 /** Reads what the store has of an agent. */
 export function readSession(docId: string, agent: string, end: number, records: [string, any][], free: boolean): Session {
   const prefix = sessionPrefix(docId, agent);
-  const session: Session = { agent, free, end, recent: [], events: [], keys: new Set([endKey(docId, agent)]) };
+  const session: Session = { agent, free, end, recent: [], records: 0, events: [], keys: new Set([endKey(docId, agent)]) };
   for (const [key, value] of records) {
     session.keys.add(key);
     const kind = key[prefix.length];
     if (kind === "b") session.base = value;
-    else if (kind === "t") session.recent.push(...value);
-    else {
+    else if (kind === "t") {
+      session.recent.push(...value);
+      session.records = Number(key.slice(-PADDED)) + 1;
+    } else {
       session.events.push({ ...value, bytes: 0, closed: true, kept: 1 });
       session.end = Math.max(session.end, value.end);
     }

@@ -46,6 +46,11 @@ export class Server {
     return doc;
   }
 
+  /** Where an agent's chain ends. */
+  endOf(agent: string): number {
+    return Math.max(0, ...this.log.filter((event) => event.agent === agent).map(({ ops }) => opEnd(ops.at(-1)!)));
+  }
+
   leave(peer: Peer): void {
     this.registered.delete(peer.id);
     for (const [agent, { peer: id }] of this.shown) {

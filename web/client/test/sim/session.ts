@@ -239,7 +239,7 @@ export class Session {
   /** A copy of this browser's profile writes under the same agent elsewhere. */
   private impersonate(tab: OpenTab): void {
     const { agent } = tab.doc;
-    const after = this.server.whole().version.get(agent) ?? 0;
+    const after = this.server.endOf(agent);
     // A server knows agents only by what they wrote.
     if (after === 0 && this.world.random.chance(0.5)) return;
     this.count("impersonate");
