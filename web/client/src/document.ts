@@ -157,6 +157,13 @@ export class InklogDocument {
     return this._core.doc.position(anchor);
   }
 
+  /** Whether the text that an anchor points into is here; presence may overtake it. */
+  knows({ id }: Anchor): boolean {
+    if (id === null) return true;
+    const dash = id.lastIndexOf("-");
+    return Number(id.slice(dash + 1)) < (this._core.doc.version.get(id.slice(0, dash)) ?? 0);
+  }
+
   /** Ends here, with everything typed handed to the store; what is not saved yet is sent by whoever opens next. */
   async close(): Promise<void> {
     if (this.status === "closed") return;
@@ -283,9 +290,8 @@ export class InklogDocument {
       else if (update.is === "silent") this._link.again();
       else if (update.is === "refused") this._link.refused();
       else if (update.is === "renamed") {
-        for (const { agent, seq, to } of update.renames) {
-          this._history.rename({ agent, seq, len: Infinity }, { agent: to, seq: 0 });
-        }
+        const { agent, seq, to } = update.rename;
+        this._history.rename({ agent, seq, len: Infinity }, { agent: to, seq: 0 });
       } else {
         this._link.settled();
         this._isReady();

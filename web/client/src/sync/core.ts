@@ -16,8 +16,8 @@ import type { DocumentEvents, InklogError, JsonObject } from "../types.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { Backoff } from "./backoff.js";
 import { type Lane, type OutEvent, mayHold, newLane, push, sameOps, startOf } from "./outbox.js";
-import { type Rename, firstThatNeeds, reaches, renamed } from "./rename.js";
-import { type Session, Keeper, nothing } from "./keeper.js";
+import { type Rename, reaches, succeed } from "./rename.js";
+import { type Session, Keeper, isEventKey, nothing } from "./keeper.js";
 
 /** The first sync after joining finds what was broadcast while the connection registered. */
 const SYNC_AFTER_JOIN_MS = 2_000;
@@ -36,7 +36,7 @@ export type Update =
   /** The document has what the server had when it was asked. */
   | { is: "synced" }
   /** Ids have new names. */
-  | { is: "renamed"; renames: Rename[] }
+  | { is: "renamed"; rename: Rename }
   | { is: "presence"; agent: string; state: JsonObject | null }
   | { is: "error"; error: InklogError }
   /** The server does not let this client in. */
@@ -166,15 +166,13 @@ export class Core {
     }
     const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
     for (const session of free) {
-      const whole = this._feed(session);
-      const lane: Lane = { agent: session.agent, end: session.end, events: session.events, keys: session.keys };
+      const lane = this._feed(session);
       // An agent goes on only where all that it ever wrote is here.
-      if (whole && !this.own.end && !this.own.keys.size) {
+      const isWhole = !lane.refused && (this.doc.version.get(lane.agent) ?? 0) === lane.end;
+      if (isWhole && !this.own.end && !this.own.keys.size) {
         this.lanes[this.lanes.length - 1] = lane;
         this.keeper.load(session, newest);
-      } else if (lane.events.length) {
-        this.lanes.unshift(lane);
-      }
+      } else this._takeOver(lane, session);
     }
     if (!this.own.keys.size) this.keeper.load(null, newest);
     this._replaced(before);
@@ -183,8 +181,7 @@ export class Core {
   /** The events of a tab that is no more. */
   adopt(session: Session): void {
     const before = this.doc.toString();
-    this._feed(session);
-    this.lanes.unshift({ agent: session.agent, end: session.end, events: session.events, keys: session.keys });
+    this._takeOver(this._feed(session), session);
     this._replaced(before);
   }
 
@@ -398,8 +395,12 @@ export class Core {
     this._tellChanges(changes);
     if (bytes) this.keeper.rebase(bytes, cursor);
     this._takeEvents(events, now, true);
-    const { agent, end } = this.own;
-    if ((this.doc.version.get(agent) ?? 0) > end) this._refuse(this.own, now);
+    const { own } = this;
+    if ((this.doc.version.get(own.agent) ?? 0) > own.end) {
+      // Somebody else wrote under this name, and nothing is here that would have to be offered again.
+      this.keeper.remove(own);
+      this.lanes[this.lanes.length - 1] = newLane(this._newAgent());
+    }
   }
 
   /** Drops from a lane what the server's state holds of it; marks the lane when that state holds anything else. */
@@ -469,49 +470,35 @@ export class Core {
   /** The lane cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
   private _refuse(lane: Lane, now: number): void {
     lane.refused = true;
+    this._beginAgain(now + this._renewal.pause());
+  }
+
+  private _beginAgain(syncAt: number): void {
     this._cursor = undefined;
-    const connection = this._connection!;
-    Object.assign(connection, { synced: false, inFlight: null, sync: null, syncAt: now + this._renewal.pause() });
+    if (this._connection) Object.assign(this._connection, { synced: false, inFlight: null, sync: null, syncAt });
   }
 
   /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
   private _rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
     const before = this.doc.toString();
     for (const event of this.keeper.recent) fresh.apply(event);
-    // What needs ids that get new names gets new names, too, and what comes after it in its chain.
-    const cuts = new Map<Lane, number>();
-    const marks = () => [...cuts].map(([{ agent, events, end }, at]) => ({ agent, seq: events[at]?.after ?? end }));
-    for (let found = true; found; ) {
-      found = false;
-      for (const lane of this.lanes) {
-        const at = lane.refused ? 0 : firstThatNeeds(lane, marks());
-        if (at < 0 || at >= (cuts.get(lane) ?? Infinity)) continue;
-        cuts.set(lane, at);
-        found = true;
-      }
-    }
-    const renames: Rename[] = marks().map((mark) => ({ ...mark, to: this._newAgent() }));
     const { own } = this;
     let successor = own;
-    for (const [lane, at] of cuts) {
-      const { seq, to } = renames.find(({ agent }) => agent === lane.agent)!;
-      const heir = newLane(to);
-      heir.events = lane.events.splice(at).map((event) => renamed(event, seq, renames));
-      heir.end = heir.events.at(-1)?.end ?? 0;
-      if (lane === own) successor = heir;
-      this.lanes.push(heir);
+    for (const { lane, heir, rename } of succeed(this.lanes, this._newAgent)) {
       if (lane.refused) this.keeper.remove(lane);
-      else if (lane.events.length) this.keeper.remove(lane, seq);
-      else this.keeper.drained(lane, seq);
+      else if (lane.events.length) this.keeper.remove(lane, rename.seq);
+      else this.keeper.drained(lane, rename.seq);
+      if (!lane.hidden) this.updates.push({ is: "renamed", rename });
+      if (lane === own) successor = heir;
+      else this.lanes.unshift(heir);
       lane.refused = false;
     }
-    this.lanes = [...this.lanes.filter((lane) => lane !== successor), successor];
+    if (successor !== own) this.lanes.push(successor);
     this._prune();
     for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
     this.doc = fresh;
     for (const event of events) this.keeper.add(event);
     this.keeper.rebase(bytes ?? nothing(), cursor);
-    this.updates.push({ is: "renamed", renames });
     this._replaced(before);
   }
 
@@ -527,13 +514,26 @@ export class Core {
     if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
   }
 
-  /** Adds what a session kept; says whether all that its agent wrote is in the document. */
-  private _feed({ agent, base, recent, events, end }: Session): boolean {
-    const isWhole = () => (this.doc.version.get(agent) ?? 0) === end;
-    for (const event of recent) this.doc.apply(event);
-    for (const { after, ops } of events) this.doc.apply({ agent, after, ops });
-    if (!isWhole() && base) this.doc.mergeState(base.state);
-    return isWhole();
+  /** Adds what a session kept. */
+  private _feed({ agent, base, recent, events, end, keys }: Session): Lane {
+    const lane: Lane = { agent, end, events, keys };
+    const { doc } = this;
+    const known = () => doc.version.get(agent) ?? 0;
+    for (const event of recent) doc.apply(event);
+    if (known() < startOf(lane) && base) doc.mergeState(base.state);
+    // So far all that the document holds of the agent is durable: what that covers is saved.
+    while (events.length && events[0]!.end <= known() && mayHold(doc, events[0]!)) events.shift();
+    lane.refused = lane.hidden = startOf(lane) < known();
+    for (const { after, ops } of events) doc.apply({ agent, after, ops });
+    return lane;
+  }
+
+  /** Sends what there is to send of another session. */
+  private _takeOver(lane: Lane, { events, keys }: Session): void {
+    if (events.length) {
+      this.lanes.unshift(lane);
+      if (lane.refused) this._beginAgain(0);
+    } else if ([...keys].some((key) => isEventKey(key))) this.keeper.drained(lane, lane.end);
   }
 
   /** The document is another than before. */

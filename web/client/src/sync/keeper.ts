@@ -49,6 +49,8 @@ export interface Batch {
 export const sessionPrefix = (docId: string, agent: string): string => `${docId}/${agent}/`;
 export const endKey = (docId: string, agent: string): string => sessionPrefix(docId, "~") + agent;
 
+export const isEventKey = (key: string): boolean => /\/e\d+$/.test(key);
+
 const PADDED = 16;
 const padded = (number: number): string => String(number).padStart(PADDED, "0");
 
@@ -209,7 +211,7 @@ export function readSession(docId: string, agent: string, end: number, records: 
       session.recent.push(...value);
       session.records = Number(key.slice(-PADDED)) + 1;
     } else {
-      session.events.push({ ...value, bytes: 0, closed: true, kept: 1 });
+      session.events.push({ ...value, bytes: 0, closed: true, kept: 1, here: false });
       session.end = Math.max(session.end, value.end);
     }
   }

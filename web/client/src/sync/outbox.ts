@@ -19,6 +19,8 @@ export interface OutEvent {
   closed: boolean;
   /** The number of the batch that stored it as it is now; 0: none. */
   kept: number;
+  /** It was typed since this tab opened the document. */
+  here: boolean;
 }
 
 /** An agent whose events this tab sends: its own, or one that it adopted. */
@@ -32,6 +34,8 @@ export interface Lane {
   keys: Set<string>;
   /** The server refused what is here: it is offered again under another agent. */
   refused?: boolean;
+  /** The document shows what another wrote under these ids, and nothing of what is here. */
+  hidden?: boolean;
 }
 
 export const newLane = (agent: string): Lane => ({ agent, end: 0, events: [], keys: new Set() });
@@ -59,7 +63,7 @@ function add(lane: Lane, op: WireOp, opBytes: number, textBytes: number, end: nu
   let event = lane.events.at(-1);
   if (!event || event.closed || event.bytes + opBytes + textBytes > EVENT_BYTES_MAX) {
     if (event) event.closed = true;
-    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, kept: 0 };
+    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, kept: 0, here: true };
     lane.events.push(event);
   }
   const count = event.ops.length;

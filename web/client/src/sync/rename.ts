@@ -4,7 +4,7 @@
 import { idCount } from "../crdt/compose.js";
 import type { WireOp } from "../crdt/index.js";
 import { idText, parseId } from "../crdt/id.js";
-import type { Lane, OutEvent } from "./outbox.js";
+import { type Lane, type OutEvent, newLane } from "./outbox.js";
 
 /** The ids of `agent` from `seq` on are those of `to` from 0 on. */
 export interface Rename {
@@ -13,15 +13,15 @@ export interface Rename {
   to: string;
 }
 
-/** The ids of `agent` from `seq` on. */
-export type Mark = Pick<Rename, "agent" | "seq">;
+/** What a lane handed over to its heir. */
+export interface Succession {
+  lane: Lane;
+  heir: Lane;
+  rename: Rename;
+}
 
-/** The first of a lane's events that refers to a marked id, or -1. */
-export const firstThatNeeds = (lane: Lane, marks: readonly Mark[]): number =>
-  lane.events.findIndex((event) => event.ops.some((op) => reaches(op, marks)));
-
-/** Whether an op refers to a marked id. */
-export function reaches(op: WireOp, marks: readonly Mark[]): boolean {
+/** Whether an op refers to an id at or beyond a mark of its agent. */
+export function reaches(op: WireOp, marks: readonly Pick<Rename, "agent" | "seq">[]): boolean {
   const reference = op.type === "delete" ? op.target : (op.left ?? op.right);
   if (!reference) return false;
   const { agent, seq } = parseId(reference);
@@ -29,29 +29,62 @@ export function reaches(op: WireOp, marks: readonly Mark[]): boolean {
   return marks.some((mark) => mark.agent === agent && last >= mark.seq);
 }
 
-/** An event under its new ids. */
-export function renamed(event: OutEvent, from: number, renames: readonly Rename[]): OutEvent {
-  const ops = event.ops.flatMap((op): WireOp[] => {
-    const id = rename(op.id, renames);
-    if (op.type === "insert") {
-      return [{ ...op, id, ...(op.right ? { right: rename(op.right, renames) } : op.left && { left: rename(op.left, renames) }) }];
+/**
+ * Takes out of the lanes what has to get new ids, and gives it to heirs: all of a refused lane; what refers to
+ * anything that gets new ids; and what comes after that in its chain.
+ */
+export function succeed(lanes: readonly Lane[], newAgent: () => string): Succession[] {
+  const renames = new Map<Lane, Rename>();
+  // Where the document shows another's text under a lane's ids, what was typed here meant that.
+  const concern = (lane: Lane, event: OutEvent): Rename[] =>
+    [...renames].filter(([of]) => of === lane || !of.hidden || !event.here).map(([, rename]) => rename);
+  for (let isMore = true; isMore; ) {
+    isMore = false;
+    for (const lane of lanes) {
+      const needs = (event: OutEvent) => event.ops.some((op) => reaches(op, concern(lane, event)));
+      const first = lane.refused ? lane.events[0] : lane.events.find(needs);
+      if (!first && !lane.refused) continue;
+      const seq = first ? first.after : lane.end;
+      const known = renames.get(lane);
+      if (known && known.seq <= seq) continue;
+      renames.set(lane, { agent: lane.agent, seq, to: known?.to ?? newAgent() });
+      isMore = true;
     }
-    const target = parseId(op.target);
+  }
+  return [...renames].map(([lane, rename]) => {
+    const heir = newLane(rename.to);
+    heir.events = lane.events
+      .filter(({ after }) => after >= rename.seq)
+      .map((event) => renamed(event, rename.seq, concern(lane, event)));
+    heir.end = heir.events.at(-1)?.end ?? 0;
+    lane.events = lane.events.filter(({ after }) => after < rename.seq);
+    return { lane, heir, rename };
+  });
+}
+
+/** An event under its new ids. */
+function renamed(event: OutEvent, from: number, renames: readonly Rename[]): OutEvent {
+  const ops = event.ops.flatMap((op): WireOp[] => {
+    const id = newId(op.id, renames);
+    if (op.type === "insert") {
+      const { left, right } = op;
+      const anchor = right ? { right: newId(right, renames) } : left ? { left: newId(left, renames) } : {};
+      return [{ ...op, id, ...anchor }];
+    }
+    const { agent, seq } = parseId(op.target);
     const count = idCount(op);
     // A run of targets of which only the later ones have new names becomes two.
-    const mark = renames.find(({ agent, seq }) => agent === target.agent && seq > target.seq && seq < target.seq + count);
-    if (!mark) return [{ ...op, id, target: rename(op.target, renames) }];
-    const len = mark.seq - target.seq;
+    const mark = renames.find((mark) => mark.agent === agent && mark.seq > seq && mark.seq < seq + count);
+    if (!mark) return [{ ...op, id, target: newId(op.target, renames) }];
+    const len = mark.seq - seq;
     const own = parseId(id);
-    return [
-      { ...op, id, len },
-      { ...op, id: idText(own.agent, own.seq + len), target: idText(mark.to, 0), len: count - len },
-    ];
+    const second = { id: idText(own.agent, own.seq + len), target: idText(mark.to, 0), len: count - len };
+    return [{ ...op, id, len }, { ...op, ...second }];
   });
   return { ...event, ops, after: event.after - from, end: event.end - from, kept: 0 };
 }
 
-function rename(id: string, renames: readonly Rename[]): string {
+function newId(id: string, renames: readonly Rename[]): string {
   const { agent, seq } = parseId(id);
   const found = renames.find((one) => one.agent === agent && seq >= one.seq);
   return found ? idText(found.to, seq - found.seq) : id;
