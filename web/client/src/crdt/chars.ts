@@ -64,6 +64,12 @@ export class Chars {
     }
     return at;
   }
+
+  /** The text of `len` nodes. */
+  text(lv: number, len: number): string {
+    const out = new Uint16Array(len * 2);
+    return toText(out.subarray(0, this.copy(lv, len, out, 0)));
+  }
 }
 
 /** The string of code units. */

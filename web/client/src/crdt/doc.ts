@@ -3,15 +3,45 @@ import { Changes } from "./changes.js";
 import { MAX_DELETE, codePoints } from "./compose.js";
 import { MAX_SEQ, idText, isAgent, parseId } from "./id.js";
 import type { Agent } from "./ids.js";
+import { merge, readSpans, spansOf } from "./merge.js";
 import { Replica } from "./replica.js";
+import { decodeState } from "./restore.js";
 import { LEFT, RIGHT, type Run, type Side } from "./run.js";
+import { encodeState } from "./state.js";
 import type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireOp } from "./types.js";
 
 /** A replica of one document. All indexes and lengths count UTF-16 units. An index inside a surrogate pair counts as
  * the one before the pair, and a range that has half a pair has all of it. */
 export class TextDoc {
   /** @internal */
-  readonly replica = new Replica();
+  replica = new Replica();
+
+  /** A document from its canonical state. Throws {@link DecodeError}. */
+  static decode(bytes: Uint8Array): TextDoc {
+    const doc = new TextDoc();
+    doc.replica = decodeState(bytes);
+    return doc;
+  }
+
+  /** The canonical state: the same bytes for the same events. Waiting events are not part of it. */
+  encode(): Uint8Array {
+    return encodeState(this.replica);
+  }
+
+  /** Unites a DOC_STATE of format `ops` with this document. On an {@link EventError} nothing has changed. */
+  mergeOps(ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
+    merge(this.replica, readSpans(ops), Object.entries(version), changes ? new Changes(changes) : null);
+  }
+
+  /** Unites a DOC_STATE of format `binary` with this document. */
+  mergeState(bytes: Uint8Array, changes?: Change[]): void {
+    const other = decodeState(bytes);
+    if (this.replica.ids.agents.size > 0 || this.waitingCount > 0) {
+      return merge(this.replica, spansOf(other), [...other.version], changes ? new Changes(changes) : null);
+    }
+    this.replica = other;
+    if (this.length > 0) changes?.push({ at: 0, del: 0, ins: this.toString() });
+  }
 
   get length(): number {
     return this.replica.tree.length;
@@ -116,8 +146,11 @@ export class TextDoc {
   /** The agent of a local edit, which must end within the document and have `count` ids left. */
   #owner(agent: string, from: number, to: number, count: number): Agent {
     if (!(from >= 0 && to <= this.length)) throw new RangeError(`${from}–${to} is outside of the text, which ends at ${this.length}`);
-    if (!isAgent(agent)) throw new RangeError(`not an agent: ${agent}`);
-    const owner = this.replica.ids.findOrAdd(agent);
+    let owner = this.replica.ids.find(agent);
+    if (!owner) {
+      if (!isAgent(agent)) throw new RangeError(`not an agent: ${agent}`);
+      owner = this.replica.ids.findOrAdd(agent);
+    }
     if (owner.end + count > MAX_SEQ) throw new RangeError(`agent ${agent} has used up its ids`);
     return owner;
   }
