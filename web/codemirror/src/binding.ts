@@ -31,18 +31,33 @@ export const fromInklog = Annotation.define<boolean>();
 
 const quiet = [fromInklog.of(true), Transaction.addToHistory.of(false), Transaction.remote.of(true)];
 
+/** Edits beside an input method's half-written word wait for it this long at most. */
+const HOLD_MS = 2000;
+
 interface Range {
   anchor: Anchor;
   head: Anchor;
 }
 
+/** What the document has and the editor not yet: the way from one text to the other, and the document's. */
+interface Ahead {
+  set: ChangeSet;
+  doc: Text;
+}
+
 export class Binding implements PluginValue {
   private _lines: LineMap | null = null;
+  private _ahead: Ahead | null = null;
   private _selection: Range[] = [];
   private _user: InklogUser;
+  private _agent = "";
   private _focused = false;
   private _gone = false;
-  private _doing: "edit" | "step" | null = null;
+  private _updating = false;
+  /** The editor's text between two transactions of one update. */
+  private _between: Text | null = null;
+  private _stepping = false;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
   private readonly _shown = new Map<string, Range>();
   private readonly _stop: (() => void)[] = [];
 
@@ -60,28 +75,36 @@ export class Binding implements PluginValue {
     for (const { effects } of update.transactions)
       for (const effect of effects) if (effect.is(setInklogUser)) this._user = { ...this._user, ...effect.value };
     if (!this._lines) return;
-    const own = update.transactions.filter((tr) => !tr.annotation(fromInklog));
-    for (const tr of own) if (tr.docChanged) this._edit(this._lines, tr);
-    if (update.docChanged || update.selectionSet) {
-      const moved = own.some((tr) => tr.docChanged || tr.selection) || this._closed(update);
-      if (moved || !this._places().eq(update.state.selection)) this._hold(update.state.selection);
+    this._updating = true;
+    try {
+      const own = update.transactions.filter((tr) => !tr.annotation(fromInklog));
+      for (const tr of own) if (tr.docChanged) this._edit(this._lines, tr);
+      if (update.docChanged || update.selectionSet) {
+        const moved = own.some((tr) => tr.docChanged || tr.selection) || this._closed(update) || this._isStale();
+        if (moved || !this._places().eq(update.state.selection)) this._keep(update.state.selection);
+      }
+      this._focused ||= update.view.hasFocus;
+      if (update.transactions.length > 0 || update.focusChanged) this._announce();
+    } finally {
+      this._updating = false;
+      this._between = null;
     }
-    this._focused ||= update.view.hasFocus;
-    if (update.transactions.length > 0 || update.focusChanged) this._announce();
   }
 
   destroy(): void {
     this._gone = true;
+    clearTimeout(this._timer);
     for (const stop of this._stop) stop();
   }
 
   /** Undoes or redoes, and shows where. */
   step(which: "undo" | "redo"): boolean {
-    this._doing = "step";
+    this.catchUp();
+    this._stepping = true;
     try {
       this._doc[which]();
     } finally {
-      this._doing = null;
+      this._stepping = false;
     }
     return true;
   }
@@ -99,9 +122,18 @@ export class Binding implements PluginValue {
       if (!shown) continue;
       const name = (typeof state["name"] === "string" && state["name"].trim().slice(0, 40)) || user;
       const color = typeof state["color"] === "string" ? state["color"] : colorOf(name);
-      found.push({ agent, name, color, anchor: this._place(shown.anchor), head: this._place(shown.head) });
+      found.push({ agent, name, color, anchor: this._toEditor(shown.anchor), head: this._toEditor(shown.head) });
     }
     return found;
+  }
+
+  /** Shows what had to wait. */
+  catchUp(): void {
+    clearTimeout(this._timer);
+    const ahead = this._ahead;
+    if (!ahead || this._gone) return;
+    this._ahead = null;
+    this._show(ahead);
   }
 
   private _fill(): void {
@@ -111,7 +143,15 @@ export class Binding implements PluginValue {
     this._lines = new LineMap(text);
     this._stop.push(
       this._doc.on("change", (change) => this._follow(change)),
-      this._doc.on("presence", () => this._view.dispatch({ effects: presenceChanged.of(null) })),
+      this._doc.on("agent", () => {
+        this._keep(this._view.state.selection);
+        this._announce();
+      }),
+      this._doc.on("presence", () => {
+        const tell = () => this._gone || this._view.dispatch({ effects: presenceChanged.of(null) });
+        if (this._updating) queueMicrotask(tell);
+        else tell();
+      }),
     );
     const same = is.length === shown.length && is.toString() === shown;
     const changes = same ? undefined : { from: 0, to: is.length, insert: textOf(shown) };
@@ -120,25 +160,27 @@ export class Binding implements PluginValue {
 
   /** What was done in the editor, done to the document. */
   private _edit(lines: LineMap, tr: Transaction): void {
-    const before = tr.startState.doc;
+    let set = tr.changes;
+    let before = tr.startState.doc;
+    if (this._ahead) {
+      set = tr.changes.map(this._ahead.set);
+      before = this._ahead.doc;
+      this._ahead = { set: this._ahead.set.map(tr.changes, true), doc: set.apply(before) };
+    }
     const changes: ViewChange[] = [];
-    tr.changes.iterChanges((from, to, _fromB, _toB, inserted) => {
+    set.iterChanges((from, to, _fromB, _toB, inserted) => {
       changes.push(wholePairs(before, { from, to, insert: inserted.toString() }));
     });
-    this._doing = "edit";
-    try {
-      // From the last to the first, so that each finds its place as it was.
-      this._doc.edit(changes.reverse().map((change) => lines.local(change, viewOf(before))));
-    } finally {
-      this._doing = null;
-    }
+    this._between = tr.newDoc;
+    // From the last to the first, so that each finds its place as it was.
+    this._doc.edit(changes.reverse().map((change) => lines.local(change, viewOf(before))));
   }
 
   /** What was done to the document, done in the editor. */
   private _follow({ changes, origin }: DocumentEvents["change"]): void {
-    if (!this._lines || this._doing === "edit") return;
-    let doc = this._view.state.doc;
-    let last = 0;
+    // What this editor did itself. Others' edits may come in the middle of that.
+    if (!this._lines || (this._updating && origin === "local")) return;
+    let doc = this._ahead?.doc ?? this._between ?? this._view.state.doc;
     const sets: ChangeSet[] = [];
     for (const change of changes) {
       const done = this._lines.remote(change, viewOf(doc));
@@ -146,44 +188,74 @@ export class Binding implements PluginValue {
       const set = ChangeSet.of({ ...done, insert: textOf(done.insert) }, doc.length);
       sets.push(set);
       doc = set.apply(doc);
-      last = done.from + done.insert.length;
     }
     if (sets.length === 0) return;
-    const all = composed(sets);
-    const spec: TransactionSpec = { changes: all, annotations: quiet };
-    if (this._doing === "step") {
-      spec.selection = EditorSelection.cursor(last);
+    const set = composed(sets);
+    if (this._ahead) this._ahead = { set: this._ahead.set.compose(set), doc };
+    else if (this._updating) {
+      this._ahead = { set, doc };
+      queueMicrotask(() => this.catchUp());
+    } else if (this._view.composing && this._touchesLine(set)) {
+      this._ahead = { set, doc };
+      this._timer = setTimeout(() => this.catchUp(), HOLD_MS);
+    } else this._show({ set, doc });
+  }
+
+  private _show({ set, doc }: Ahead): void {
+    const spec: TransactionSpec = { changes: set, annotations: quiet };
+    if (this._stepping) {
+      let end = 0;
+      set.iterChangedRanges((_fromA, _toA, _fromB, toB) => (end = toB));
+      spec.selection = EditorSelection.cursor(end);
       spec.scrollIntoView = true;
-      spec.userEvent = origin;
-    } else if (!this._view.composing) {
+    } else if (!this._view.composing && !this._isStale()) {
       const places = this._places(doc.length);
-      if (!places.eq(this._view.state.selection.map(all))) spec.selection = places;
+      if (!places.eq(this._view.state.selection.map(set))) spec.selection = places;
     }
     this._view.dispatch(spec);
   }
 
-  private _place(anchor: Anchor, length = this._view.state.doc.length): number {
-    return Math.min(this._lines!.toView(this._doc.position(anchor)), length);
+  /** Whether a change is in the line of the caret, whose DOM an input method holds on to. */
+  private _touchesLine(set: ChangeSet): boolean {
+    const { doc, selection } = this._view.state;
+    const line = doc.lineAt(selection.main.head);
+    return set.touchesRange(line.from, line.to) !== false;
   }
 
-  /** Where the anchors of the selection are, in a text of this length. */
+  /** Where an anchor is in the document, as an editor shows it that has caught up. */
+  private _place(anchor: Anchor): number {
+    return this._lines!.toView(this._doc.position(anchor));
+  }
+
+  private _toEditor(anchor: Anchor): number {
+    const at = this._place(anchor);
+    return Math.min(this._ahead?.set.invertedDesc.mapPos(at) ?? at, this._view.state.doc.length);
+  }
+
+  /** Where the anchors of the selection are, now or in a text of this length that is to be shown. */
   private _places(length?: number): EditorSelection {
-    const ranges = this._selection.map(({ anchor, head }) =>
-      EditorSelection.range(this._place(anchor, length), this._place(head, length)),
-    );
+    const place = (anchor: Anchor) => (length === undefined ? this._toEditor(anchor) : Math.min(this._place(anchor), length));
+    const ranges = this._selection.map(({ anchor, head }) => EditorSelection.range(place(anchor), place(head)));
     if (ranges.length === 0) return EditorSelection.single(0);
     return EditorSelection.create(ranges, Math.min(this._view.state.selection.mainIndex, ranges.length - 1));
   }
 
-  /** Whether all that was selected has gone; what comes in its place is not selected. */
+  /** Whether all that was selected has gone: what comes in its place is not selected. */
   private _closed({ state }: ViewUpdate): boolean {
     return state.selection.ranges.some(
       (range, i) => range.empty && this._selection[i]?.anchor.side !== this._selection[i]?.head.side,
     );
   }
 
-  private _hold(selection: EditorSelection): void {
-    const at = (pos: number, side: -1 | 1) => this._doc.anchor(this._lines!.toDoc(pos), side);
+  /** Whether the anchors may name characters that have other names now (another agent), or none here. */
+  private _isStale(): boolean {
+    return this._agent !== this._doc.agent || !this._selection.every(({ anchor, head }) => this._doc.knows(anchor) && this._doc.knows(head));
+  }
+
+  private _keep(selection: EditorSelection): void {
+    const at = (pos: number, side: -1 | 1) =>
+      this._doc.anchor(this._lines!.toDoc(this._ahead?.set.mapPos(pos, side) ?? pos), side);
+    this._agent = this._doc.agent;
     this._selection = selection.ranges.map(({ anchor, head }) => ({
       anchor: at(anchor, anchor < head ? 1 : -1),
       head: at(head, head < anchor ? 1 : -1),

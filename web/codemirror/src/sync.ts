@@ -1,6 +1,6 @@
 // The extension around the binding: how it is found from a view, and what must not happen in the editor.
 import { EditorState, Facet, StateField, type Extension, type Transaction, type TransactionSpec } from "@codemirror/state";
-import { type EditorView, ViewPlugin } from "@codemirror/view";
+import { EditorView, ViewPlugin } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
 import { wellFormed, type ViewChange } from "@inklog/client/lines";
 import { Binding, filled, fromInklog, type InklogUser, type RemoteCursor } from "./binding.js";
@@ -22,6 +22,8 @@ export function sync(doc: InklogDocument, options: SyncOptions): Extension {
   const binding = ViewPlugin.define((view) => new Binding(view, doc, options.user ?? {}));
   return [
     binding,
+    // A task later, the editor itself has seen the end of the composition.
+    EditorView.domEventHandlers({ compositionend: (_, view) => void setTimeout(() => view.plugin(binding)?.catchUp()) }),
     plugin.of(binding),
     isFilled,
     // Until the text is here, there is nothing to edit.

@@ -1,0 +1,78 @@
+// Editors on one document, over the client's simulated network in virtual time.
+import { EditorState, type Extension } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
+import { InklogDocument } from "../../client/src/index.js";
+import { Device } from "../../client/test/sim/device.js";
+import { Network, envOf } from "../../client/test/sim/network.js";
+import { Server } from "../../client/test/sim/server.js";
+import { World, settle } from "../../client/test/sim/world.js";
+import { inklogExtension } from "../src/index.js";
+
+export class Desk {
+  dead = false;
+  offline = false;
+  readonly page = new EventTarget();
+  readonly doc: InklogDocument;
+  readonly view: EditorView;
+
+  constructor(
+    readonly room: Room,
+    readonly device: Device,
+    user: string,
+    extensions: Extension,
+  ) {
+    const { world, network } = room;
+    this.doc = new InklogDocument(
+      { url: "ws://sim/dev", docId: "d", user, storage: device.storage(this), WebSocket: network.socketOf(this), undo: { mergeMs: 0 } },
+      envOf(world, this, this.page),
+    );
+    this.view = new EditorView({
+      parent: document.body,
+      state: EditorState.create({ extensions: [inklogExtension(this.doc), EditorState.allowMultipleSelections.of(true), extensions] }),
+      dispatchTransactions: (trs, view) => {
+        view.update(trs);
+        // A view hides what a plugin throws; here it must come out.
+        if (room.thrown) throw room.thrown;
+      },
+    });
+    this.view.focus();
+  }
+
+  get text(): string {
+    return this.view.state.doc.toString();
+  }
+
+  setOffline(offline: boolean): void {
+    this.offline = offline;
+    this.page.dispatchEvent(new globalThis.Event(offline ? "offline" : "online"));
+  }
+
+  leave(): void {
+    this.view.destroy();
+    void this.doc.close().then(() => this.device.kill(this));
+  }
+}
+
+export class Room {
+  readonly world: World;
+  readonly server: Server;
+  readonly network: Network;
+  thrown: unknown;
+
+  constructor(seed: number) {
+    this.world = new World(seed);
+    this.server = new Server(this.world);
+    this.network = new Network(this.world, this.server);
+  }
+
+  open(user: string, device = new Device(this.world), extensions: Extension = []): Desk {
+    const thrown = EditorView.exceptionSink.of((error) => (this.thrown ??= error));
+    return new Desk(this, device, user, [thrown, extensions]);
+  }
+
+  /** Lets everything arrive. */
+  async calm(ms = 20_000): Promise<void> {
+    await settle();
+    await this.world.runUntil(this.world.now + ms);
+  }
+}

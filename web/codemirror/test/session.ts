@@ -1,0 +1,198 @@
+// One random session: people in CodeMirror type, select, paste, undo, go offline, crash and come back. After each
+// step every editor shows its document, and at the end all show the same, with everybody's cursor in the same place.
+import { EditorSelection } from "@codemirror/state";
+import { normalise } from "../../client/src/lines.js";
+import { Device } from "../../client/test/sim/device.js";
+import { redo, remoteCursors, undo } from "../src/index.js";
+import { Room, type Desk } from "./room.js";
+
+const PIECES = ["a", "b", "c", " ", "\n", "\n", "é", "😀", "𠀀", "word ", "line\n"];
+/** What other programs write into a document. */
+const RETURNS = ["\r\n", "\r", "\n", "\r\n\r\n", "x\r\ny", "\n\r"];
+
+export class EditorSession {
+  readonly room: Room;
+  readonly seen: Record<string, number> = {};
+  /** One editor misses an edit: the session must fail. */
+  sabotage = false;
+  private readonly devices: { device: Device; user: string }[];
+  private desks: Desk[] = [];
+
+  constructor(seed: number) {
+    this.room = new Room(seed);
+    const { random } = this.room.world;
+    this.devices = Array.from({ length: 2 + random.below(2) }, (_, i) => ({
+      device: new Device(this.room.world, random.pick([1, 8, 60])),
+      user: `user${i}`,
+    }));
+    const bad = random.pick([0, 0.02, 0.1]);
+    this.room.network.weather = { delay: random.pick([5, 50, 800]), lost: bad, twice: bad, refused: bad };
+    this.room.server.faults = { failure: bad, lostBroadcast: 2 * bad, poison: random.chance(0.2) ? 0.03 : 0 };
+  }
+
+  async run(): Promise<void> {
+    const { room } = this;
+    const { random } = room.world;
+    try {
+      for (const { device, user } of this.devices) this.desks.push(room.open(user, device));
+      const steps = 15 + random.below(50);
+      for (let i = 0; i < steps; i++) {
+        await room.calm(random.pick([0, 1, 3, 20, 200, 200, 1_000, 7_000]));
+        this.act();
+        this.check();
+      }
+      await this.end();
+    } finally {
+      for (const desk of this.desks) {
+        desk.view.destroy();
+        desk.device.kill(desk);
+      }
+    }
+  }
+
+  private count(what: string): void {
+    this.seen[what] = (this.seen[what] ?? 0) + 1;
+  }
+
+  private act(): void {
+    const { room, devices } = this;
+    const { random } = room.world;
+    const away = devices.filter(({ user }) => !this.desks.some(({ doc }) => doc.user === user));
+    if (away.length && random.chance(0.3)) {
+      const { device, user } = random.pick(away);
+      this.desks.push(room.open(user, device));
+      return;
+    }
+    if (this.desks.length === 0) return;
+    const desk = random.pick(this.desks);
+    const dice = random.below(100);
+    if (dice < 40) this.type(desk);
+    else if (dice < 52) this.replace(desk);
+    else if (dice < 57) this.ranges(desk);
+    else if (dice < 69) this.select(desk);
+    else if (dice < 75) (this.count("undo"), undo(desk.view));
+    else if (dice < 78) (this.count("redo"), redo(desk.view));
+    else if (dice < 83) this.program(desk);
+    else if (dice < 85) this.paste(desk);
+    else if (dice < 88) (this.count("offline"), desk.setOffline(!desk.offline));
+    else if (dice < 91) (this.count("cut"), room.network.cut(random.chance(0.5) ? desk : undefined));
+    else if (dice < 93) this.leave(desk, false);
+    else if (dice < 95) this.leave(desk, true);
+    else if (dice < 97) room.server.fold(random.below(20));
+    else if (dice < 98) room.server.loseLiveState();
+    else desk.page.dispatchEvent(new globalThis.Event("pagehide"));
+  }
+
+  private some(pieces: readonly string[], max: number): string {
+    const { random } = this.room.world;
+    return Array.from({ length: 1 + random.below(max) }, () => random.pick(pieces)).join("");
+  }
+
+  private type({ view }: Desk): void {
+    const insert = this.some(PIECES, 3);
+    view.dispatch(view.state.replaceSelection(insert), { userEvent: "input.type" });
+  }
+
+  /** Replaces anything, also parts of characters. */
+  private replace({ view }: Desk): void {
+    this.count("replace");
+    const { random } = this.room.world;
+    const { length } = view.state.doc;
+    const from = random.below(length + 1);
+    const to = Math.min(length, from + random.below(9));
+    view.dispatch({ changes: { from, to, insert: random.chance(0.4) ? this.some(PIECES, 2) : "" } });
+  }
+
+  private ranges({ view }: Desk): void {
+    const { random } = this.room.world;
+    const { length } = view.state.doc;
+    if (length < 4) return;
+    this.count("two ranges");
+    const middle = 1 + random.below(length - 2);
+    const [a, b] = [random.below(middle), middle + random.below(length - middle)];
+    const changes = [{ from: a, to: middle - (random.chance(0.5) ? 1 : 0), insert: "<" }, { from: b, to: length, insert: random.chance(0.5) ? "\n" : "" }];
+    view.dispatch({ changes: changes.map((change) => ({ ...change, to: Math.max(change.from, change.to) })) });
+  }
+
+  private select({ view }: Desk): void {
+    const { random } = this.room.world;
+    const at = () => random.below(view.state.doc.length + 1);
+    const ranges = [EditorSelection.range(at(), at())];
+    if (random.chance(0.2)) ranges.push(EditorSelection.cursor(at()));
+    view.dispatch({ selection: EditorSelection.create(ranges, random.below(ranges.length)) });
+  }
+
+  /** Another program writes into the document, past the editor. */
+  private program({ doc }: Desk): void {
+    const { random } = this.room.world;
+    if (doc.status === "connecting" && doc.length === 0) return;
+    this.count("return");
+    const at = random.below(doc.length + 1);
+    doc.edit([{ at, del: random.below(Math.min(3, doc.length - at) + 1), ins: random.pick(RETURNS) }]);
+  }
+
+  private paste({ view }: Desk): void {
+    this.count("paste");
+    const { random } = this.room.world;
+    view.dispatch(view.state.replaceSelection(`${"pasted 😀 text\n".repeat(1 + random.below(4_000))}`), { userEvent: "input.paste" });
+  }
+
+  private leave(desk: Desk, crash: boolean): void {
+    this.count(crash ? "crash" : "close");
+    this.desks = this.desks.filter((other) => other !== desk);
+    if (crash) {
+      desk.view.destroy();
+      desk.device.kill(desk);
+      this.room.network.cut(desk);
+    } else desk.leave();
+  }
+
+  /** Every editor shows exactly its document, always. */
+  private check(): void {
+    if (this.room.thrown) throw this.room.thrown;
+    for (const { doc, view, text } of this.desks) {
+      if (view.state.readOnly) continue;
+      if (text !== normalise(doc.text)) throw new Error(`${doc.agent} shows another text: ${JSON.stringify(text)}, ${JSON.stringify(doc.text)}`);
+    }
+  }
+
+  private async end(): Promise<void> {
+    const { room } = this;
+    room.network.weather = { delay: 50, lost: 0, twice: 0, refused: 0 };
+    room.server.faults = { failure: 0, lostBroadcast: 0, poison: 0 };
+    for (const desk of this.desks) if (desk.offline) desk.setOffline(false);
+    for (const { device, user } of this.devices)
+      if (!this.desks.some(({ doc }) => doc.user === user)) this.desks.push(room.open(user, device));
+    if (this.sabotage) this.desks[0]!.view.dispatch = () => {};
+    const limit = room.world.now + 60 * 60_000;
+    do {
+      if (room.world.now > limit) throw new Error(`no end: ${JSON.stringify(this.desks.map(({ doc }) => [doc.agent, doc.status, doc.save, doc.text]))}`);
+      await room.calm(5_000);
+    } while (!this.isDone());
+    // Everybody's last move reaches the others.
+    for (const desk of this.desks) this.select(desk);
+    this.type(this.desks[0]!);
+    await room.calm(400_000);
+    this.check();
+    this.compareCursors();
+  }
+
+  private isDone(): boolean {
+    const text = this.room.server.whole().toString();
+    return this.desks.every(({ doc }) => doc.save.allSaved && doc.status === "online" && doc.text === text);
+  }
+
+  private compareCursors(): void {
+    for (const mine of this.desks) {
+      const { anchor, head } = mine.view.state.selection.main;
+      for (const other of this.desks) {
+        if (other === mine) continue;
+        if (other.text !== mine.text) throw new Error(`${other.doc.agent} and ${mine.doc.agent} show another text`);
+        const shown = remoteCursors(other.view).find(({ agent }) => agent === mine.doc.agent);
+        if (shown?.anchor !== anchor || shown.head !== head)
+          throw new Error(`${mine.doc.agent} is at ${anchor}–${head}, and ${other.doc.agent} shows ${JSON.stringify(shown)}`);
+        this.count("cursors");
+      }
+    }
+  }
+}

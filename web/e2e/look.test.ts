@@ -1,0 +1,146 @@
+// How it looks and handles: a phone, the keyboard alone, light and dark, by axe's rules.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { person, Window, world } from "./harness/index.js";
+
+const at = world();
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const TEXT = `On keeping a log
+
+A log is the plainest of all records. It says what happened, in the order in which it happened, and never takes anything back.
+
+Whoever keeps one need not remember: what is asked for later can be read out of it, as often as one likes, and in more ways than one thought of at the time.
+`;
+
+/** What axe finds wrong, and where. */
+async function faults(window: Window): Promise<string[]> {
+  await window.page.evaluate(AXE);
+  return window.page.evaluate(async () => {
+    const { violations } = await (globalThis as any).axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] });
+    return violations.flatMap(({ id, nodes }: any) => nodes.map(({ html, failureSummary }: any) => `${id}: ${html}\n${failureSummary}`));
+  });
+}
+
+async function written(doc: string, options = {}): Promise<Window> {
+  const window = await Window.open(await person(at.browser, "Ada Lovelace", options), at.stack, doc);
+  await window.page.locator(".cm-content").focus();
+  await window.paste(TEXT);
+  await window.saved();
+  return window;
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`${colorScheme}: every page keeps axe's rules, contrast among them`, async () => {
+    const window = await written(`on-keeping-a-log-${colorScheme}`, { colorScheme });
+    const ben = await Window.open(await person(at.browser, "Ben"), at.stack, `on-keeping-a-log-${colorScheme}`);
+    await ben.shows(TEXT);
+    await ben.caret(60);
+    await ben.type("simply ");
+    await window.page.locator(".cm-inklog-caret").waitFor();
+    assert.deepEqual(await faults(window), []);
+    await window.shot(`editor-${colorScheme}`);
+    await window.page.getByRole("button", { name: /^You are/ }).click();
+    await window.page.getByLabel(/^Your name/).waitFor();
+    assert.deepEqual(await faults(window), []);
+    await window.shot(`me-${colorScheme}`);
+    await window.page.keyboard.press("Escape");
+    await window.page.goto(at.stack.url);
+    await window.page.getByRole("heading", { name: /Write together/ }).waitFor();
+    assert.deepEqual(await faults(window), []);
+    await window.shot(`home-${colorScheme}`);
+  });
+}
+
+test("the theme can be chosen, and stays", async () => {
+  const window = await written("theme");
+  const ground = () => window.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  const button = window.page.getByRole("button", { name: /^Theme/ });
+  await button.click();
+  assert.equal(await ground(), light);
+  await button.click();
+  const dark = await ground();
+  assert.notEqual(dark, light);
+  await window.page.reload();
+  await window.ready();
+  assert.equal(await ground(), dark);
+});
+
+test("with the keyboard alone: everything can be reached, in order, and seen", async () => {
+  const window = await written("keyboard");
+  await window.page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  const names: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    await window.page.keyboard.press("Tab");
+    const { name, seen } = await window.page.evaluate(() => {
+      const element = document.activeElement as HTMLElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(element);
+      return { name: element.ariaLabel ?? element.innerText.trim(), seen: outlineStyle !== "none" && outlineWidth !== "0px" };
+    });
+    names.push(name);
+    if (name === "Text") break;
+    assert.ok(seen, `the focus on ${name} can be seen`);
+  }
+  assert.deepEqual(names.map((name) => name.replace(/[:.].*/s, "")), ["Inklog", "You are Ada Lovelace", "Copy link", "History", "Pipeline", "Theme", "Text"]);
+  // A name of one's own, without a pointer.
+  await window.page.getByRole("button", { name: /^You are/ }).focus();
+  await window.page.keyboard.press("Enter");
+  await window.page.getByLabel(/^Your name/).focus();
+  await window.page.keyboard.press("Control+a");
+  await window.type("Countess");
+  await window.page.keyboard.press("Enter");
+  await window.page.getByRole("button", { name: /^You are Countess/ }).waitFor();
+  await window.page.reload();
+  await window.page.getByRole("button", { name: /^You are Countess/ }).waitFor();
+});
+
+test("on a phone: nothing is cut off, all can be touched, and one can write", async () => {
+  const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+  const window = await written("on-keeping-a-log", phone);
+  const { page } = window;
+  const ben = await Window.open(await person(at.browser, "Ben"), at.stack, "on-keeping-a-log");
+  await ben.caret(0);
+  await page.locator(".face").nth(1).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "no sideways scrolling");
+  for (const button of await page.getByRole("button").all()) {
+    const box = (await button.boundingBox())!;
+    assert.ok(box.width >= 24 && box.height >= 24, `${await button.getAttribute("aria-label")} can be touched`);
+    assert.ok(box.x >= 0 && box.x + box.width <= 390, `${await button.innerText()} is on the screen`);
+  }
+  await page.locator(".cm-line").first().tap();
+  await page.keyboard.press("Control+End");
+  await window.type("Written on a phone.");
+  await window.saved();
+  await ben.until((end) => (document.querySelector(".cm-content") as any).cmTile.view.state.doc.toString().endsWith(end), "Written on a phone.");
+  await window.shot("phone");
+  assert.deepEqual(await faults(window), []);
+  await page.getByRole("button", { name: "Pipeline" }).tap();
+  await page.locator(".event").first().waitFor();
+  await window.shot("phone-pipeline");
+});
+
+test("the start page makes a document, opens one by its link, and knows the last ones", async () => {
+  const context = await person(at.browser, "Ada");
+  const window = new Window(await context.newPage());
+  await window.page.goto(at.stack.url);
+  await window.page.getByRole("button", { name: "New document" }).click();
+  await window.ready();
+  const path = new URL(window.page.url()).pathname;
+  assert.match(path, /^\/d\/[a-z]+-[a-z]+-[2-9a-z]{8}$/);
+  await window.type("A title\nand more");
+  await window.saved();
+  await window.page.waitForFunction(() => document.title === "A title · Inklog");
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await window.page.getByRole("button", { name: "Copy link" }).click();
+  await window.page.getByText("Link copied").waitFor();
+  assert.equal(await window.page.evaluate(() => navigator.clipboard.readText()), `${at.stack.url}${path}`);
+  await window.page.getByRole("link", { name: /^Inklog/ }).click();
+  await window.page.getByRole("link", { name: /^A title/ }).click();
+  await window.ready();
+  await window.shows("A title\nand more");
+  await window.page.goto(`${at.stack.url}/d/bad%20name`);
+  await window.page.getByRole("alert").filter({ hasText: "does not lead to a document" }).waitFor();
+});

@@ -1,0 +1,85 @@
+// Without a network.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { person, Window, world } from "./harness/index.js";
+
+const at = world();
+
+test("offline, typed, the tab closed, opened again, online: every character arrives once", async () => {
+  const context = await person(at.browser, "Ada");
+  const first = await Window.open(context, at.stack, "closed");
+  await first.type("Online. ");
+  await first.saved();
+  await first.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await context.setOffline(true);
+  await first.note("offline");
+  await first.type("Offline, with a 😀 and some words. ");
+  assert.match(await first.note("offline"), /^Offline · \d+ characters kept here$/);
+  await first.shot("editor-offline");
+  await first.page.close();
+
+  const ben = await Window.open(await person(at.browser, "Ben"), at.stack, "closed");
+  await ben.shows("Online. ");
+
+  const again = await Window.open(context, at.stack, "closed");
+  await again.shows("Online. Offline, with a 😀 and some words. ");
+  await again.page.keyboard.press("Control+End");
+  await again.type("Again.");
+  assert.equal(await ben.text(), "Online. ");
+  await context.setOffline(false);
+  const whole = "Online. Offline, with a 😀 and some words. Again.";
+  await again.saved();
+  await ben.shows(whole);
+  await again.shows(whole);
+  assert.equal(await at.stack.text("closed", "log"), whole);
+  assert.deepEqual(again.errors, []);
+});
+
+test("a reload without a server shows the text, and says that it is offline", async () => {
+  const window = await Window.open(await person(at.browser, "Ada"), at.stack, "reload");
+  await window.type("Still here.");
+  await window.saved();
+  await window.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await at.stack.kill();
+  try {
+    await window.page.reload();
+    await window.ready();
+    await window.shows("Still here.");
+    assert.match(await window.note("offline"), /^Offline · saved$/);
+  } finally {
+    await at.stack.restart();
+  }
+  await window.saved();
+});
+
+test("a tab that crashes loses nothing that it showed as kept", async () => {
+  const context = await person(at.browser, "Ada");
+  const window = await Window.open(context, at.stack, "crash");
+  await window.type("Saved. ");
+  await window.saved();
+  await at.stack.kill();
+  await window.note("offline");
+  await window.type("Kept.");
+  await window.page.waitForFunction(async () => {
+    // The crash below gives no time to write: wait until the text is in the store.
+    const names = (await indexedDB.databases()).map(({ name }) => name!);
+    for (const name of names) {
+      const db = await new Promise<IDBDatabase>((resolve) => (indexedDB.open(name).onsuccess = (event) => resolve((event.target as IDBOpenDBRequest).result)));
+      try {
+        for (const store of db.objectStoreNames) {
+          const all = await new Promise<unknown[]>((resolve) => (db.transaction(store).objectStore(store).getAll().onsuccess = (event) => resolve((event.target as IDBRequest).result)));
+          if (/Kept\./.test([...JSON.stringify(all).matchAll(/"text":"([^"]*)"/g)].map((match) => match[1]).join(""))) return true;
+        }
+      } finally {
+        db.close();
+      }
+    }
+    return false;
+  });
+  await Promise.all([window.page.waitForEvent("crash"), window.page.goto("chrome://crash").catch(() => {})]);
+  await at.stack.restart();
+  const again = await Window.open(context, at.stack, "crash");
+  await again.shows("Saved. Kept.");
+  await again.saved();
+  assert.equal(await at.stack.text("crash", "log"), "Saved. Kept.");
+});
