@@ -15,7 +15,7 @@ import { type Change, type IdRange, TextDoc, type WireEvent, type WireInsert, ty
 import type { DocumentEvents, InklogError, JsonObject } from "../types.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { Backoff } from "./backoff.js";
-import { type Lane, type OutEvent, mayHold, newLane, push, sameOps, startOf } from "./outbox.js";
+import { type Lane, type OutEvent, holds, newLane, push, sameOps, startOf } from "./outbox.js";
 import { type Rename, reaches, succeed } from "./rename.js";
 import { type Session, Keeper, isEventKey, nothing } from "./keeper.js";
 
@@ -273,6 +273,7 @@ export class Core {
     if (!lane) return;
     const event = lane.events[0]!;
     event.closed = true;
+    if (!event.sent) [event.sent, event.kept] = [true, 0];
     if (!this.keeper.keeps(event)) return;
     const ref = ++this._refs;
     connection.inFlight = { lane, event, ref, lostAt: now + PATIENCE_MS };
@@ -344,9 +345,9 @@ export class Core {
     for (const event of events) {
       const lane = this._lane(event.agent);
       if (lane && event.after >= startOf(lane)) {
-        const own = lane.events.find(({ after, closed }) => closed && after === event.after);
-        if (own && sameOps(own.ops, event.ops)) this._learn(lane, own.end, now);
-        else this._refuse(lane, now);
+        const own = lane.events.find(({ after }) => after === event.after);
+        if (own?.sent && sameOps(own.ops, event.ops)) this._learn(lane, own.end, now);
+        else this._refuse(lane, now, own);
       } else {
         const isNew = this.doc.apply(event, changes) !== "repeat";
         if (isNew) this._since.add(event.agent);
@@ -359,7 +360,7 @@ export class Core {
   /** The log has this agent's events up to `end`. */
   private _learn(lane: Lane, end: number, now: number): void {
     const start = startOf(lane);
-    while (lane.events[0]?.closed && lane.events[0].end <= end) this._saved(lane);
+    while (lane.events[0]?.sent && lane.events[0].end <= end) this._saved(lane);
     // Somebody else writes under this name, or another tab that kept what this one has not.
     if (startOf(lane) < end) this._refuse(lane, now);
     const connection = this._connection!;
@@ -405,11 +406,8 @@ export class Core {
 
   /** Drops from a lane what the server's state holds of it; marks the lane when that state holds anything else. */
   private _compare(lane: Lane, server: TextDoc): void {
-    const known = server.version.get(lane.agent) ?? 0;
-    for (let event; (event = lane.events[0])?.closed && event.end <= known && mayHold(server, event); ) {
-      this._saved(lane);
-    }
-    if (startOf(lane) < known) lane.refused = true;
+    while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this._saved(lane);
+    if (startOf(lane) < (server.version.get(lane.agent) ?? 0)) lane.refused = true;
   }
 
   /** A sync is answered in whole. */
@@ -443,7 +441,7 @@ export class Core {
     if (code === "unauthorized" || (ofSync && final)) {
       this.updates.push({ is: "refused" });
     } else if (inFlight && !ofSync && !final) {
-      this._refuse(inFlight.lane, now);
+      this._refuse(inFlight.lane, now, inFlight.event);
     } else {
       // Without the cursor, in case that is what it does not like.
       if (ofSync) this._cursor = undefined;
@@ -468,8 +466,9 @@ export class Core {
   // --- When the log does not take what is here
 
   /** The lane cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
-  private _refuse(lane: Lane, now: number): void {
+  private _refuse(lane: Lane, now: number, event?: OutEvent): void {
     lane.refused = true;
+    if (event) [event.refused, event.kept] = [true, 0];
     this._beginAgain(now + this._renewal.pause());
   }
 
@@ -522,8 +521,9 @@ export class Core {
     for (const event of recent) doc.apply(event);
     if (known() < startOf(lane) && base) doc.mergeState(base.state);
     // So far all that the document holds of the agent is durable: what that covers is saved.
-    while (events.length && events[0]!.end <= known() && mayHold(doc, events[0]!)) events.shift();
-    lane.refused = lane.hidden = startOf(lane) < known();
+    while (events.length && holds(doc, agent, events[0]!)) events.shift();
+    lane.hidden = startOf(lane) < known();
+    lane.refused = lane.hidden || events.some(({ refused }) => refused);
     for (const { after, ops } of events) doc.apply({ agent, after, ops });
     return lane;
   }

@@ -167,10 +167,10 @@ export class Keeper {
         end(lane, startOf(lane));
       }
       for (const event of events) {
-        const { after, end, ops } = event;
+        const { after, end, ops, sent, refused } = event;
         event.kept = no;
         // A copy: the event may grow before the write is made.
-        put(lane, this._eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })) });
+        put(lane, this._eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused });
       }
     }
     this._removals = [];

@@ -17,6 +17,10 @@ export interface OutEvent {
   /** JSON, at most. */
   bytes: number;
   closed: boolean;
+  /** It may have been sent. That is stored first, so that what the log cannot have is known after a crash, too. */
+  sent: boolean;
+  /** The log has another event in its place. */
+  refused?: boolean;
   /** The number of the batch that stored it as it is now; 0: none. */
   kept: number;
   /** It was typed since this tab opened the document. */
@@ -63,7 +67,7 @@ function add(lane: Lane, op: WireOp, opBytes: number, textBytes: number, end: nu
   let event = lane.events.at(-1);
   if (!event || event.closed || event.bytes + opBytes + textBytes > EVENT_BYTES_MAX) {
     if (event) event.closed = true;
-    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, kept: 0, here: true };
+    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, sent: false, kept: 0, here: true };
     lane.events.push(event);
   }
   const count = event.ops.length;
@@ -104,13 +108,14 @@ const told = (op: WireOp): string =>
     op.type === "delete" ? [op.id, op.target, op.len ?? 1] : [op.id, op.text ?? op.char, op.left, op.right],
   );
 
-/** Whether what the server shows under an event's ids may be what the event wrote; deleted text cannot tell. */
-export function mayHold(server: TextDoc, event: OutEvent): boolean {
+/** Whether a document that is the server's holds an event: as far as one can tell, for deleted text cannot. */
+export function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
+  if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => {
-    if (op.type === "delete") return true;
-    const { agent, seq } = parseId(op.id);
-    const chars = [...op.text!];
-    return server.find({ agent, seq, len: chars.length }).every(({ at, len }) => {
+    const { seq } = parseId(op.id);
+    // A delete's ids are no characters.
+    const chars = op.type === "delete" ? [] : [...op.text!];
+    return server.find({ agent, seq, len: idCount(op) }).every(({ at, len }) => {
       let wanted = "";
       for (const ids of server.ids(at, len)) {
         wanted += chars.slice(ids.seq - seq, ids.seq - seq + ids.len).join("");

@@ -81,7 +81,7 @@ function renamed(event: OutEvent, from: number, renames: readonly Rename[]): Out
     const second = { id: idText(own.agent, own.seq + len), target: idText(mark.to, 0), len: count - len };
     return [{ ...op, id, len }, { ...op, ...second }];
   });
-  return { ...event, ops, after: event.after - from, end: event.end - from, kept: 0 };
+  return { ...event, ops, after: event.after - from, end: event.end - from, kept: 0, sent: false, refused: false };
 }
 
 function newId(id: string, renames: readonly Rename[]): string {
