@@ -2,6 +2,8 @@
 // with troubles of its own. Then the faults stop, and all must come out equal, with everything typed there once.
 
 import { InklogDocument, type Anchor, type Change, type Edit } from "../../src/index.js";
+import type { WireEvent } from "../../src/crdt/index.js";
+import { sameEvent } from "./events.js";
 import { Device, type Tab } from "./device.js";
 import { Network, envOf } from "./network.js";
 import { Server } from "./server.js";
@@ -270,19 +272,20 @@ export class Session {
     const text = this.server.whole().toString();
     return (
       this.tabs.every(({ doc }) => doc.save.allSaved && doc.status === "online" && doc.text === text) &&
-      this.devices.every(({ device }) => [...device.records.keys()].every((key) => this.isSent(key)))
+      this.devices.every(({ device }) => [...device.records].every((record) => this.isSent(record)))
     );
   }
 
   /** Whether a record is none of an event that only a device has. */
-  private isSent(key: string): boolean {
+  private isSent([key, record]: [string, any]): boolean {
     const [, agent, after] = /^d\/(.+)\/e(\d+)$/.exec(key) ?? [];
-    return !agent || this.server.log.some((event) => event.agent === agent && event.after === Number(after));
+    const isIt = (event: WireEvent) => event.agent === agent && event.after === Number(after) && sameEvent(event, record);
+    return !agent || this.server.log.some(isIt);
   }
 
   private state(): string {
     const tabs = this.tabs.map(({ doc, errors }) => ({ agent: doc.agent, status: doc.status, save: doc.save, text: doc.text, errors: errors.slice(-3) }));
-    const unsent = this.devices.flatMap(({ device }) => [...device.records.keys()].filter((key) => !this.isSent(key)));
+    const unsent = this.devices.flatMap(({ device }) => [...device.records].filter((record) => !this.isSent(record)).map(([key]) => key));
     return JSON.stringify({ unsent, server: this.server.whole().toString(), tabs }, null, 1);
   }
 
