@@ -32,6 +32,7 @@ export class InklogDocument {
   private _sessions: Sessions | undefined;
   private _writing: Promise<void> | null = null;
   private readonly _opening: Promise<void>;
+  private _found = false;
   private _adopting = false;
   private _flushing = false;
   private _again = false;
@@ -193,6 +194,8 @@ export class InklogDocument {
       this._sessions = await this._openStore(memoryStorage());
     }
     this._flush();
+    // The change that brought it has been told by now: who reads the text when it is ready hears of each change once.
+    if (this._found) this._isReady();
   }
 
   private async _openStore(storage: Storage): Promise<Sessions> {
@@ -200,7 +203,7 @@ export class InklogDocument {
     const found = await sessions.open();
     this._core.load(found);
     sessions.keepOnly(this._core.lanes.map(({ agent }) => agent));
-    if (found.some(({ base, events }) => base || events.length)) this._isReady();
+    this._found ||= found.some(({ base, events }) => base || events.length);
     return sessions;
   }
 
