@@ -3,7 +3,7 @@
 // the old ones' place in the steps below and above.
 
 import type { Change, IdRange } from "./crdt/index.js";
-import { idText } from "./crdt/id.js";
+import { idText } from "./sync/ids.js";
 import type { Core } from "./sync/core.js";
 
 const STEPS_MAX = 1_000;

@@ -1,9 +1,8 @@
 // What was typed and is not known to be durable: per agent a chain of events, of which the last may still grow.
 // An event's boundaries stay from the moment it is closed: when it is about to be sent, or would outgrow a frame.
 
-import { idCount } from "../crdt/compose.js";
 import { type TextDoc, type WireOp, pushOp } from "../crdt/index.js";
-import { idText, parseId } from "../crdt/id.js";
+import { idCount, idText, parseId } from "./ids.js";
 
 /** An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB. */
 export const EVENT_BYTES_MAX = 30_000;

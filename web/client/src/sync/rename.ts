@@ -1,9 +1,8 @@
 // Offering again under new ids what was refused under old ones. The ops stay the same in all but the names of ids,
 // so that the text comes out where it was typed, whatever has happened around it.
 
-import { idCount } from "../crdt/compose.js";
 import type { WireOp } from "../crdt/index.js";
-import { idText, parseId } from "../crdt/id.js";
+import { idCount, idText, parseId } from "./ids.js";
 import { type Lane, type OutEvent, newLane } from "./outbox.js";
 
 /** The ids of `agent` from `seq` on are those of `to` from 0 on. */

@@ -92,6 +92,7 @@ export class Session {
   private readonly anchors: Anchor[] = [];
   private chars = 0;
   private foreign = 0;
+  private closing = 0;
   readonly seen: Record<string, number> = {};
 
   constructor(
@@ -219,7 +220,11 @@ export class Session {
     this.count("close");
     this.remove(tab);
     tab.closing = true;
-    void tab.doc.close().then(() => tab.device.kill(tab));
+    this.closing++;
+    void tab.doc.close().then(() => {
+      tab.device.kill(tab);
+      this.closing--;
+    });
   }
 
   private remove(tab: OpenTab): void {
@@ -271,6 +276,7 @@ export class Session {
   private isDone(): boolean {
     const text = this.server.whole().toString();
     return (
+      this.closing === 0 &&
       this.tabs.every(({ doc }) => doc.save.allSaved && doc.status === "online" && doc.text === text) &&
       this.devices.every(({ device }) => [...device.records].every((record) => this.isSent(record)))
     );

@@ -1,0 +1,292 @@
+// The client's rules, told as stories with a dummy server.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TextDoc } from "../src/crdt/index.js";
+import { Alice, DummyServer, bob, endOf, remote } from "./dummy.js";
+
+const actions = (frames: string[]) => frames.map((frame) => JSON.parse(frame).action);
+
+test("one event is in flight, and what is typed meanwhile is the next", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.types("a");
+  const [first, ...more] = alice.frames();
+  assert.equal(more.length, 0);
+  alice.types("b");
+  alice.types("c");
+  assert.deepEqual(alice.frames(), []);
+  alice.hears(...server.take(first!));
+  alice.talk(server);
+  assert.deepEqual(server.log.map(({ ops }) => endOf(ops.at(-1))), [1, 3]);
+  assert.equal(alice.core.pending.all, 0);
+});
+
+test("nothing is sent before the server's version is known", () => {
+  const alice = new Alice();
+  alice.types("offline");
+  alice.core.connected(0);
+  assert.deepEqual(actions(alice.frames()), ["JOIN_DOC"]);
+  alice.types("more");
+  assert.deepEqual(alice.frames(), []);
+});
+
+test("nothing is sent before the store has it as it is sent", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.core.insert(0, "a");
+  alice.core.tick(0);
+  assert.deepEqual(alice.frames(), []);
+  const batch = alice.core.keeper.takeBatch(0)!;
+  alice.core.tick(0);
+  assert.deepEqual(alice.frames(), []);
+  alice.core.keeper.stored(batch.no);
+  alice.core.tick(0);
+  const [sent] = alice.frames();
+  const stored = batch.changes.find(([key]) => /\/e\d+$/.test(key))![1] as any;
+  assert.deepEqual(JSON.parse(sent!).ops, stored.ops);
+});
+
+test("an event whose ack was lost is not sent again", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.types("a");
+  server.take(alice.frames()[0]!);
+  alice.types("b");
+  alice.reconnects();
+  alice.talk(server);
+  assert.deepEqual(server.log.map(({ after }) => after), [0, 1]);
+  assert.equal(alice.core.pending.all, 0);
+});
+
+test("an event that was lost is sent again unchanged, also after a crash", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.types("a");
+  const [lost] = alice.frames();
+  alice.types("b");
+  const same = (frame: string) => ({ ...JSON.parse(frame), ref: 0 });
+  for (const happens of [() => alice.reconnects(), () => alice.crashes()]) {
+    happens();
+    const [join, ...early] = alice.frames();
+    assert.deepEqual(early, []);
+    alice.hears(...server.take(join!));
+    assert.deepEqual(same(alice.frames()[0]!), same(lost!));
+  }
+  alice.reconnects();
+  alice.talk(server);
+  assert.equal(server.base().toString(), "ab");
+});
+
+test("an ack that does not come is asked for again, and a connection that says nothing is given up", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.types("a");
+  const [sent] = alice.frames();
+  const again: string[] = [];
+  let silent = false;
+  for (let i = 0; i < 12; i++) {
+    alice.waits();
+    again.push(...alice.frames().filter((frame) => frame.includes("SEND_OP")));
+    silent ||= alice.updates().some(({ is }) => is === "silent");
+  }
+  assert.ok(again.length > 0 && again.every((frame) => JSON.parse(frame).after === JSON.parse(sent!).after));
+  assert.ok(silent);
+});
+
+test("repeats change nothing", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.types("x");
+  const acks = server.take(alice.frames()[0]!);
+  for (let i = 0; i < 3; i++) alice.hears(...acks, remote(bob("one ")));
+  assert.equal(alice.core.doc.length, 5);
+  assert.equal(alice.updates().filter(({ is }) => is === "change").length, 1);
+});
+
+test("a gap leads to a sync at once, then with pauses, then without the cursor", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  const events = bob("one ", "two ");
+  alice.hears(remote(events.slice(1)));
+  let withoutCursor = false;
+  for (let i = 0; i < 6; i++) {
+    const [sync, ...more] = alice.frames().map((frame) => JSON.parse(frame));
+    assert.deepEqual([sync.action, more.length], ["SYNC_STATE", 0]);
+    withoutCursor ||= sync.cursor === undefined;
+    // The server does not have it yet either.
+    alice.hears(...server.take(JSON.stringify(sync)));
+    assert.ok(alice.waits() <= 5_000);
+  }
+  assert.ok(withoutCursor);
+  server.log = events;
+  alice.talk(server);
+  assert.equal(alice.core.doc.toString(), "one two ");
+});
+
+test("a missed broadcast is found two seconds after joining, and a quiet client syncs ever less often", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  server.log = bob("missed");
+  assert.equal(alice.waits(), 2_000);
+  alice.talk(server);
+  assert.equal(alice.core.doc.toString(), "missed");
+  const pauses: number[] = [];
+  for (let at = alice.now; pauses.length < 6; ) {
+    alice.waits();
+    if (!actions(alice.core.frames).includes("SYNC_STATE")) continue;
+    pauses.push((alice.now - at) / 1000);
+    at = alice.now;
+    alice.talk(server);
+  }
+  assert.deepEqual(pauses, [30, 30, 60, 120, 240, 300]);
+});
+
+test("with a cursor, the version holds only what came since; without one, all", () => {
+  const server = new DummyServer();
+  server.log = bob("long ago");
+  const alice = Alice.joined(server);
+  const sync = () => {
+    alice.core.syncNow(alice.now);
+    const frame = alice.frames().find((frame) => frame.includes("SYNC_STATE"))!;
+    alice.hears(...server.take(frame));
+    return JSON.parse(frame).version;
+  };
+  assert.deepEqual(sync(), {});
+  alice.types("x");
+  const [send] = alice.frames();
+  alice.hears(remote([{ agent: "carol", after: 0, ops: [{ type: "insert", id: "carol-0", text: "c", left: null }] }]));
+  // Of its own, only what is durable: of the rest it wants to hear whether the log has it.
+  assert.deepEqual(sync(), { carol: 1 });
+  alice.hears(...server.take(send!));
+  assert.deepEqual(sync(), { [alice.core.own.agent]: 1 });
+});
+
+test("a state's parts come in any order; those of another state begin anew", () => {
+  const server = new DummyServer();
+  server.log = bob("wörd 😀 ".repeat(300));
+  const alice = new Alice();
+  alice.types("mine");
+  alice.core.connected(0);
+  const whole = JSON.parse(server.take(alice.frames()[0]!)[0]!);
+  const slices: string[] = whole.state.match(/.{1,500}/g);
+  const parts = slices.map((state, i) => JSON.stringify({ ...whole, state, part: i + 1, parts: slices.length, cursor: i + 1 === slices.length ? "1" : undefined }));
+  const stale = JSON.stringify({ ...whole, stateId: "other", state: "AAAA", part: 2, parts: 9 });
+  for (const part of [stale, parts.at(-1)!, ...parts]) {
+    assert.ok(!alice.core.synced);
+    alice.hears(part);
+    if (alice.core.synced) break;
+  }
+  const text = alice.core.doc.toString();
+  assert.ok(text.includes("mine") && text.includes(server.base().toString()));
+});
+
+test("an answer to a sync that was given up changes nothing", () => {
+  const server = new DummyServer();
+  const alice = new Alice();
+  alice.core.connected(0);
+  const [givenUp] = alice.frames();
+  alice.waits();
+  assert.deepEqual(actions(alice.frames()), ["JOIN_DOC"]);
+  alice.hears(...server.take(givenUp!));
+  assert.ok(!alice.core.synced);
+});
+
+test("a refusal for now is tried again after a pause; so is the gateway's own word that something failed", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.types("a");
+  for (const word of [{ action: "ERROR", code: "unavailable", message: "no", retry: true }, { message: "Internal server error", connectionId: "c", requestId: "r" }]) {
+    const { ref } = JSON.parse(alice.frames().at(-1)!);
+    alice.hears(JSON.stringify("action" in word ? { ...word, ref } : word));
+    assert.deepEqual(alice.frames(), []);
+    assert.ok(alice.waits() <= 5_000);
+    assert.deepEqual(actions(alice.core.frames), ["SEND_OP"]);
+  }
+});
+
+test("an action of a newer server is none of its business, and what cannot be read is said", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.hears(JSON.stringify({ action: "DANCE" }));
+  assert.deepEqual(alice.updates(), []);
+  alice.hears("{");
+  assert.deepEqual(alice.updates().map((update) => update.is === "error" && update.error.code), ["odd"]);
+});
+
+test("what is refused for good is offered again under new ids, once, where it was typed", () => {
+  const server = new DummyServer();
+  server.log = bob("one two");
+  const alice = Alice.joined(server);
+  alice.types("and ", 4);
+  const refused = JSON.parse(alice.frames()[0]!);
+  alice.types("a half ", 8);
+  alice.hears(JSON.stringify({ action: "ERROR", code: "bad_op", message: "no", retry: false, ref: refused.ref }));
+  while (alice.core.pending.all) {
+    alice.waits();
+    alice.talk(server);
+  }
+  assert.equal(server.base().toString(), "one and a half two");
+  assert.equal(alice.core.doc.toString(), "one and a half two");
+  assert.ok(!server.log.some(({ agent }) => agent === refused.agent));
+});
+
+test("somebody else under the same name: new ids for what is here, and the other's text stays", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.types("mine ");
+  const { agent } = alice.core.own;
+  server.log.push({ agent, after: 0, ops: [{ type: "insert", id: `${agent}-0`, text: "theirs", left: null }] });
+  while (alice.core.pending.all) {
+    alice.talk(server);
+    if (alice.core.pending.all) alice.waits();
+  }
+  assert.notEqual(alice.core.own.agent, agent);
+  assert.deepEqual(alice.core.doc.toString().split(" ").sort().join(""), server.base().toString().split(" ").sort().join(""));
+  assert.ok(alice.core.doc.toString().includes("mine ") && alice.core.doc.toString().includes("theirs"));
+});
+
+test("who may not write is told so, and what was typed is kept", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.types("a");
+  const { ref } = JSON.parse(alice.frames()[0]!);
+  alice.hears(JSON.stringify({ action: "ERROR", code: "forbidden", message: "read only", retry: false, ref }));
+  const [error] = alice.updates().filter(({ is }) => is === "error") as any[];
+  assert.deepEqual([error.error.code, error.error.retry], ["forbidden", false]);
+  assert.equal(alice.core.pending.all, 1);
+  assert.ok([...alice.store.keys()].some((key) => /\/e\d+$/.test(key)));
+});
+
+test("a paste of a million characters goes in frames of less than 32 KB", () => {
+  for (const unit of ["x", "\u0001", '"\\\n', "😀é "]) {
+    const server = new DummyServer();
+    const alice = Alice.joined(server);
+    alice.types(unit.repeat(1_000_000 / unit.length));
+    alice.types("in the middle", 7 * unit.length);
+    while (alice.core.pending.all) {
+      const [frame] = alice.frames();
+      assert.ok(Buffer.byteLength(frame!) <= 32_000, `${Buffer.byteLength(frame!)}`);
+      const [ack] = server.take(frame!);
+      alice.hears(ack!);
+    }
+    const copy = new TextDoc();
+    for (const event of server.log) copy.apply(event);
+    assert.equal(copy.toString(), alice.core.doc.toString());
+  }
+});
+
+test("what is stored opens with its text, without a server, and goes on under the same agent", () => {
+  const server = new DummyServer();
+  server.log = bob("text ");
+  const alice = Alice.joined(server);
+  alice.types("typed ");
+  const { agent } = alice.core.own;
+  alice.crashes();
+  assert.equal(alice.core.doc.toString(), "text typed ");
+  assert.equal(alice.core.own.agent, agent);
+  alice.types("on");
+  alice.talk(server);
+  assert.equal(server.base().toString(), "text typed on");
+  // After a quiet moment, one record holds the document.
+  while (alice.store.size > 2) alice.waits();
+  alice.crashes();
+  assert.equal(alice.core.doc.toString(), "text typed on");
+  assert.equal(alice.core.own.agent, agent);
+});
