@@ -1,66 +1,47 @@
-// The characters by number: each node's code unit stands at the node's number, for good, so nothing is moved when
-// text is edited. For a character of two units the second has an array of its own, made when the first one comes.
-
-const CHUNK = 8192;
+// The characters by number: each node's code point stands at the node's number, for good, so that nothing is moved
+// when text is edited.
 
 export class Chars {
-  #first = new Uint16Array(64);
-  #second: Uint16Array | null = null;
+  #points = new Uint32Array(64);
 
   /** Makes room for the nodes below `end`. */
   reserve(end: number): void {
-    if (end <= this.#first.length) return;
-    const grow = (from: Uint16Array) => {
-      const to = new Uint16Array(Math.max(end, from.length * 2));
-      to.set(from);
-      return to;
-    };
-    this.#first = grow(this.#first);
-    if (this.#second) this.#second = grow(this.#second);
+    if (end > this.#points.length) this.#points = grown(this.#points, end);
   }
 
-  /** Gives nodes from `lv` on the characters of well-formed `text` between two units. */
-  set(lv: number, text: string, from: number, to: number): void {
-    for (let i = from; i < to; i++) {
-      const unit = text.charCodeAt(i);
-      this.#first[lv] = unit;
-      if ((unit & 0xfc00) === 0xd800) {
-        this.#second ??= new Uint16Array(this.#first.length);
-        this.#second[lv] = text.charCodeAt(++i);
-      }
-      lv++;
+  /** Gives nodes from `lv` on the characters of well-formed `text` from unit `from` on. */
+  set(lv: number, len: number, text: string, from: number): void {
+    for (const end = lv + len; lv < end; from++) {
+      const point = text.codePointAt(from)!;
+      this.#points[lv++] = point;
+      if (point > 0xffff) from++;
     }
   }
 
   /** How many units `len` nodes have. */
   units(lv: number, len: number): number {
     let units = len;
-    if (this.#second) {
-      const first = this.#first;
-      for (let i = lv; i < lv + len; i++) if ((first[i]! & 0xfc00) === 0xd800) units++;
-    }
+    for (const end = lv + len; lv < end; lv++) if (this.#points[lv]! > 0xffff) units++;
     return units;
   }
 
   /** How many whole characters there are before unit `unit`, counted from node `lv`. */
   nodes(lv: number, unit: number): number {
-    if (!this.#second) return unit;
-    let at = lv;
-    for (let i = 0; i < unit; at++) {
-      i += (this.#first[at]! & 0xfc00) === 0xd800 ? 2 : 1;
-      if (i > unit) break;
-    }
-    return at - lv;
+    const start = lv;
+    while ((unit -= this.#points[lv]! > 0xffff ? 2 : 1) >= 0) lv++;
+    return lv - start;
   }
 
   /** Writes the text of `len` nodes to `out` from `at` on, and returns where it ends. */
   copy(lv: number, len: number, out: Uint16Array, at: number): number {
-    const first = this.#first;
-    const second = this.#second;
-    for (let i = lv; i < lv + len; i++) {
-      const unit = first[i]!;
-      out[at++] = unit;
-      if (second && (unit & 0xfc00) === 0xd800) out[at++] = second[i]!;
+    for (const end = lv + len; lv < end; lv++) {
+      const point = this.#points[lv]!;
+      if (point > 0xffff) {
+        out[at++] = 0xd7c0 + (point >> 10);
+        out[at++] = 0xdc00 | (point & 0x3ff);
+      } else {
+        out[at++] = point;
+      }
     }
     return at;
   }
@@ -74,9 +55,16 @@ export class Chars {
 
 /** The string of code units. */
 export function toText(units: Uint16Array): string {
-  const parts: string[] = [];
-  for (let at = 0; at < units.length; at += CHUNK) {
-    parts.push(String.fromCharCode.apply(null, units.subarray(at, at + CHUNK) as unknown as number[]));
+  let text = "";
+  for (let at = 0; at < units.length; at += 8192) {
+    text += String.fromCharCode.apply(null, units.subarray(at, at + 8192) as unknown as number[]);
   }
-  return parts.join("");
+  return text;
+}
+
+/** A copy with room for at least `length`, and some more. */
+export function grown<T extends Uint32Array | Int32Array>(old: T, length: number): T {
+  const array = new (old.constructor as new (length: number) => T)(Math.max(length, old.length * 2));
+  array.set(old);
+  return array;
 }

@@ -1,50 +1,21 @@
-// What the binary state is written in: LEB128 numbers in their shortest form, a checksum, and a reader that never
-// trusts a length. No number here needs more than 55 bits, and all that is done with those over 53 is to refuse them,
-// except where a chain hangs: that is a number times 4 plus a rest below 4, and kept apart as such.
+// What the binary state is written in: LEB128 numbers and a checksum. No number here needs more than 55 bits, and all
+// that is done with one over 53 is to refuse it, except where a chain hangs: that is a number times 4 plus a rest
+// below 4, and kept apart as such.
 import { DecodeError } from "./errors.js";
 
-export class Writer {
-  bytes = new Uint8Array(256);
-  length = 0;
-
-  byte(value: number): void {
-    if (this.length === this.bytes.length) this.#grow(1);
-    this.bytes[this.length++] = value;
-  }
-
-  varint(value: number): void {
-    while (value >= 0x80) {
-      this.byte((value % 0x80) | 0x80);
-      value = Math.floor(value / 0x80);
-    }
-    this.byte(value);
-  }
-
-  /** `number * 4 + rest`. */
-  varint4(number: number, rest: number): void {
-    const low = (number % 32) * 4 + rest;
-    if (number < 32) return this.byte(low);
-    this.byte(low | 0x80);
-    this.varint(Math.floor(number / 32));
-  }
-
-  put(bytes: Uint8Array): void {
-    if (this.length + bytes.length > this.bytes.length) this.#grow(bytes.length);
-    this.bytes.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  done(): Uint8Array {
-    return this.bytes.slice(0, this.length);
-  }
-
-  #grow(by: number): void {
-    const old = this.bytes;
-    this.bytes = new Uint8Array(Math.max(old.length * 2, old.length + by));
-    this.bytes.set(old);
-  }
+export function putVarint(out: number[], value: number): void {
+  for (; value >= 0x80; value = Math.floor(value / 0x80)) out.push((value % 0x80) | 0x80);
+  out.push(value);
 }
 
+/** Writes `number * 4 + rest`. */
+export function putVarint4(out: number[], number: number, rest: number): void {
+  const low = (number % 32) * 4 + rest;
+  if (number < 32) out.push(low);
+  else putVarint((out.push(low | 0x80), out), Math.floor(number / 32));
+}
+
+/** Reads fields one after the other, and never trusts a length. */
 export class Reader {
   constructor(
     readonly bytes: Uint8Array,
@@ -55,58 +26,37 @@ export class Reader {
     return this.bytes.length - this.at;
   }
 
-  damaged(what: string): DecodeError {
-    return new DecodeError(`damaged at byte ${this.at}: ${what}`);
-  }
-
-  byte(): number {
-    if (this.left < 1) throw this.damaged("the bytes end early");
-    return this.bytes[this.at++]!;
+  /** Throws unless what was read may be so. */
+  check(holds: boolean): void {
+    if (!holds) throw new DecodeError(`damaged at byte ${this.at}`);
   }
 
   take(length: number): Uint8Array {
-    if (length > this.left) throw this.damaged("the bytes end early");
+    this.check(length <= this.left);
     return this.bytes.subarray(this.at, (this.at += length));
   }
 
+  /** A number. {@link rest} is then what it is modulo 4, and {@link quarter} the number of fours. */
   varint(): number {
-    const first = this.byte();
-    return first < 0x80 ? first : (first & 0x7f) + this.#rest() * 0x80;
-  }
-
-  /** A number as `Writer.varint4` writes it; {@link rest} is the rest then. */
-  varint4(): number {
-    const first = this.byte();
-    this.rest = first & 3;
-    const low = (first & 0x7f) >> 2;
-    return first < 0x80 ? low : low + this.#rest() * 32;
+    let byte = this.take(1)[0]!;
+    this.rest = byte & 3;
+    let value = byte & 0x7f;
+    this.quarter = value >> 2;
+    for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
+      byte = this.take(1)[0]!;
+      this.check(weight < 2 ** 56);
+      value += (byte & 0x7f) * weight;
+      this.quarter += (byte & 0x7f) * (weight / 4);
+    }
+    return value;
   }
   rest = 0;
-
-  /** The bytes of a number after its first. */
-  #rest(): number {
-    for (let value = 0, weight = 1, count = 0; count < 8; count++, weight *= 0x80) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * weight;
-      if (byte === 0) throw this.damaged("a number is longer than it need be");
-      if (byte < 0x80) return value;
-    }
-    throw this.damaged("a number is too large");
-  }
-
-  /** A number of things that take at least a byte each. */
-  count(): number {
-    const count = this.varint();
-    if (count > this.left) throw this.damaged("there are fewer bytes than things");
-    return count;
-  }
+  quarter = 0;
 }
-
-let table: Int32Array | undefined;
 
 /** CRC-32 as in zip and PNG. */
 export function crc32(bytes: Uint8Array): number {
-  table ??= Int32Array.from({ length: 256 }, (_, crc) => {
+  const table = Int32Array.from({ length: 256 }, (_, crc) => {
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
     return crc;
   });

@@ -1,51 +1,50 @@
 // Composing: a stream of local ops, made into as few as say the same, before they are sent.
-import type { WireDelete, WireInsert, WireOp } from "./types.js";
-import { idText, parseId } from "./id.js";
+import { endOf, readOp, refEnd, type Op } from "./event.js";
+import { Ids } from "./ids.js";
+import type { WireOp } from "./types.js";
 
 /** Most ids that one delete may name. */
 export const MAX_DELETE = 100_000;
 
+/** Where composed ops end, so that a long one need not be counted again. */
+const ends = new WeakMap<WireOp, number>();
+
 /** Appends `op`, the next local op of `agent`, to the ops of an event that is not sent yet; where it goes on with
  * the last one, that one grows instead (in place). The ids used stay the same. */
 export function pushOp(ops: WireOp[], agent: string, op: WireOp): void {
-  const last = ops[ops.length - 1];
-  if (last === undefined || !extend(last, agent, op)) ops.push({ ...op });
+  const ids = new Ids();
+  const next = readOp(ids, op, false);
+  let last = ops[ops.length - 1];
+  if (last === undefined || !extend(ids, last, agent, op, next)) ops.push((last = { ...op }));
+  ends.set(last, endOf(next));
 }
 
-function extend(last: WireOp, agent: string, op: WireOp): boolean {
-  const seq = parseId(op.id).seq;
-  if (parseId(last.id).seq + idCount(last) !== seq) return false;
+function extend(ids: Ids, last: WireOp, agent: string, op: WireOp, next: Op): boolean {
+  if ((ends.get(last) ?? endOf(readOp(ids, last, false))) !== next.seq) return false;
   if (last.type === "insert" && op.type === "insert") {
     // It must hang at the id before its own: the last op's last character.
-    if (op.left !== idText(agent, seq - 1)) return false;
-    last.text = opText(last) + opText(op);
+    if (op.left !== agent + "-" + (next.seq - 1)) return false;
+    last.text = (last.text ?? last.char)! + next.text!;
     delete last.char;
     return true;
   }
   if (last.type !== "delete" || op.type !== "delete") return false;
-  const [len, more] = [idCount(last), idCount(op)];
-  const [target, next] = [parseId(last.target), parseId(op.target)];
-  if (len + more > MAX_DELETE || target.agent !== next.agent) return false;
+  const { seq, count, ref, refSeq } = readOp(ids, last, false);
+  const nextEnd = refEnd(next);
+  if (count + next.count > MAX_DELETE || ref !== next.ref) return false;
   // The longer delete keeps the first one's id, and names only ids below it.
-  if (next.agent === agent && next.seq + more > seq) return false;
-  // Backspace takes ids from the last to the first, but which of a delete's own ids stands for which target
-  // says nothing: they are all void.
-  if (next.seq + more === target.seq) last.target = op.target;
-  else if (target.seq + len !== next.seq) return false;
-  last.len = len + more;
+  if (ref!.name === agent && nextEnd > seq) return false;
+  // Backspace takes ids from the last to the first, but which of a delete's own ids stands for which target says
+  // nothing: they are all void.
+  if (nextEnd === refSeq) last.target = op.target;
+  else if (refSeq + count !== next.refSeq) return false;
+  last.len = count + next.count;
   return true;
 }
 
-/** An insert's text. */
-export const opText = (op: WireInsert): string => op.text ?? op.char ?? "";
-
-/** How many ids an op uses up. */
-export function idCount(op: WireInsert | WireDelete): number {
-  return op.type === "delete" ? (op.len ?? 1) : codePoints(opText(op));
-}
-
-/** Code points of a text; -1 when it is not well-formed. */
+/** Code points of a text; -1 when it is none, or not well-formed. */
 export function codePoints(text: string): number {
+  if (typeof text !== "string") return -1;
   let count = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

@@ -1,59 +1,103 @@
 // Who typed what: `(agent, seq)` to a node's number and back, and how far each agent's chain is applied. Numbers are
 // given in the order of arrival, and a chain is applied in order, so both tables only grow at their ends.
+import { EventError } from "./errors.js";
+import type { Event } from "./event.js";
+
+/** The upper bound of an id's number plus the length of its op: every number is exact. */
+export const MAX_SEQ = 2 ** 53;
 
 /** Nodes `lv … lv+len-1` are `seq … seq+len-1` of an agent. */
 export interface Range {
-  readonly agent: Agent;
-  readonly seq: number;
-  readonly lv: number;
+  agent: Agent;
+  seq: number;
+  lv: number;
   len: number;
 }
 
 export class Agent {
+  /** The end of its chain: the ids below are known. */
+  end = 0;
   /** Its nodes, ascending. A known id in none of these is void. */
-  readonly ranges: Range[] = [];
-  constructor(
-    readonly name: string,
-    /** The end of its chain: the ids below are known. */
-    public end: number,
-  ) {}
+  ranges: Range[] = [];
+  /** Its events that cannot be applied yet, by `after`; */
+  waiting = new Map<number, Event>();
+  /** and the first events of other chains that wait for ids of this agent. */
+  blocked: Event[] = [];
+  /** How often its end has moved since `waiting` was last looked through. */
+  moves = 0;
+
+  constructor(readonly name: string) {}
 
   /** The node with an id; -1 for a void or an unknown one. */
   lvOf(seq: number): number {
-    const range = this.ranges[atMost(this.ranges, seq, bySeq)];
+    const range = this.ranges[this.#rangeAt(seq)];
     return range !== undefined && seq < range.seq + range.len ? range.lv + seq - range.seq : -1;
   }
 
   /** Calls back with each piece of nodes among the ids `from … to-1`. */
   eachNode(from: number, to: number, visit: (lv: number, len: number) => void): void {
-    for (let i = Math.max(atMost(this.ranges, from, bySeq), 0); i < this.ranges.length; i++) {
-      const range = this.ranges[i]!;
-      if (range.seq >= to) break;
-      const start = Math.max(range.seq, from);
-      const len = Math.min(range.seq + range.len, to) - start;
-      if (len > 0) visit(range.lv + start - range.seq, len);
+    for (let i = Math.max(this.#rangeAt(from), 0); i < this.ranges.length; i++) {
+      const { seq, lv, len } = this.ranges[i]!;
+      if (seq >= to) break;
+      const start = Math.max(seq, from);
+      const count = Math.min(seq + len, to) - start;
+      if (count > 0) visit(lv + start - seq, count);
     }
   }
+
+  #rangeAt(seq: number): number {
+    return lastOf(this.ranges, (range) => range.seq <= seq);
+  }
+}
+
+/** The last element of which a condition holds that holds of all those before it too; -1 when of none. */
+export function lastOf<T>(array: readonly T[], holds: (element: T) => boolean): number {
+  let high = array.length;
+  // Most often it is the last of all.
+  let low = high > 0 && holds(array[high - 1]!) ? high - 1 : -1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (holds(array[middle]!)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 export class Ids {
   /** The number of the next node. */
   next = 0;
-  readonly ranges: Range[] = [];
-  readonly agents = new Map<string, Agent>();
+  agents = new Map<string, Agent>();
+  /** The number of the id that {@link parse} read last. */
+  seq = 0;
+  #ranges: Range[] = [];
   #recent: Agent | undefined;
 
-  find(name: string): Agent | undefined {
+  /** The agent of that name, which is listed from now on. */
+  agent(name: string): Agent {
     if (this.#recent?.name === name) return this.#recent;
-    const found = this.agents.get(name);
-    if (found) this.#recent = found;
-    return found;
+    let agent = this.agents.get(name);
+    if (!agent) {
+      if (typeof name !== "string" || !/^[\w.~-]{1,64}$/.test(name)) throw new EventError(`not an agent: ${name}`);
+      this.agents.set(name, (agent = new Agent(name)));
+    }
+    return (this.#recent = agent);
   }
 
-  findOrAdd(name: string): Agent {
-    let agent = this.find(name);
-    if (!agent) this.agents.set(name, (agent = new Agent(name, 0)));
-    return agent;
+  /** Reads an id, `<agent>-<seq>`: returns the agent, and leaves the number in {@link seq}. */
+  parse(id: string): Agent {
+    const dash = typeof id === "string" ? id.lastIndexOf("-") : -1;
+    let seq = 0;
+    let at = dash + 1;
+    for (; at > 0 && at < id.length; at++) {
+      const digit = id.charCodeAt(at) - 48;
+      // No other characters, no leading zeros, and 2^53 + 1 would come out as 2^53.
+      if (digit < 0 || digit > 9 || (seq === 0 && at > dash + 1) || seq > (MAX_SEQ - digit) / 10) break;
+      seq = seq * 10 + digit;
+    }
+    if (dash < 1 || at < id.length || at === dash + 1) throw new EventError(`not an id: ${id}`);
+    this.seq = seq;
+    const recent = this.#recent;
+    return recent?.name.length === dash && id.startsWith(recent.name) ? recent : this.agent(id.slice(0, dash));
   }
 
   /** Gives the next `len` nodes the ids from `seq` on, which lies above all that the agent has. */
@@ -66,35 +110,19 @@ export class Ids {
     } else {
       const range = { agent, seq, lv, len };
       agent.ranges.push(range);
-      this.ranges.push(range);
+      this.#ranges.push(range);
     }
     return lv;
   }
 
   /** The range that holds a node. */
   rangeOf(lv: number): Range {
-    return this.ranges[atMost(this.ranges, lv, byLv)]!;
+    return this.#ranges[lastOf(this.#ranges, (range) => range.lv <= lv)]!;
   }
 
   /** A node's id as text. */
   idOf(lv: number): string {
-    const range = this.rangeOf(lv);
-    return range.agent.name + "-" + (range.seq + lv - range.lv);
+    const { agent, seq, lv: first } = this.rangeOf(lv);
+    return agent.name + "-" + (seq + lv - first);
   }
-}
-
-const bySeq = (range: Range): number => range.seq;
-const byLv = (range: Range): number => range.lv;
-
-/** The last of ascending ranges whose number is at most `value`; -1 when there is none. The last one is tried first. */
-function atMost(ranges: Range[], value: number, key: (range: Range) => number): number {
-  let high = ranges.length - 1;
-  if (high < 0 || key(ranges[high]!) <= value) return high;
-  let low = -1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (key(ranges[middle]!) <= value) low = middle;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,101 +1,80 @@
-// What is applied and what waits: events go in here, in any order and as often as they like.
-import { Changes } from "./changes.js";
-import { readEvent, refEndOf, type Event, type Op } from "./event.js";
-import { Agent, Ids } from "./ids.js";
+// What is applied and what waits: events go in here, in any order and as often as they like; another replica's state
+// too.
+import { readEvent, refEnd, type Event, type Op, type Side } from "./event.js";
+import { Ids, type Agent } from "./ids.js";
 import { Order } from "./order.js";
-import { START, type Side } from "./run.js";
+import { START } from "./run.js";
 import { Tree, type Place } from "./tree.js";
-import type { Applied, WireEvent } from "./types.js";
-import { Waiting } from "./waiting.js";
+import type { Applied, Change, WireEvent } from "./types.js";
+
+/** Where changes are collected, if anyone asks for them. */
+export type Changes = Change[] | undefined;
 
 export class Replica {
   tree = new Tree();
   ids = new Ids();
   order = new Order(this.tree, this.ids);
-  readonly version = new Map<string, number>();
-  readonly waiting = new Waiting();
+  version = new Map<string, number>();
+  waitingCount = 0;
 
-  /** Applies an event, or keeps it until it can be. */
-  receive(wire: WireEvent, changes: Changes | null): Applied {
+  receive(wire: WireEvent, changes: Changes): Applied {
     const event = readEvent(this.ids, wire);
     const { agent, after } = event;
     if (after < agent.end) return "repeat";
-    if (after > agent.end) {
-      this.waiting.keep(event);
-      return "waits";
+    if (after > agent.end) this.#keep(event);
+    else if (this.#tryIt(event, changes)) {
+      this.release(agent, changes);
+      return "now";
     }
-    if (!this.#isReady(event)) return "waits";
-    this.#perform(event, changes);
-    this.release(agent.name, changes);
-    return "now";
+    return "waits";
   }
 
-  /** Whether all that an event refers to is known; if not, it waits for that. Ids of its own agent are: they lie below
-   * the op's own, so what is not applied by then never comes. */
-  #isReady(event: Event): boolean {
-    for (; event.ready < event.ops.length; event.ready++) {
-      const op = event.ops[event.ready]!;
-      if (typeof op.ref === "string") op.ref = this.ids.find(op.ref) ?? op.ref;
-      const ref = op.ref;
-      if (ref === null || ref === event.agent) continue;
-      const end = refEndOf(op);
-      if (typeof ref !== "string" && ref.end >= end) continue;
-      this.waiting.keepBlocked(event, typeof ref === "string" ? ref : ref.name, end);
-      return false;
+  /** Applies the event that comes next in a chain if all that it refers to is known; if not, it waits for that. Ids of
+   * its own agent are: they lie below the op's own, so what is not applied by then never comes. */
+  #tryIt(event: Event, changes: Changes): boolean {
+    const { agent, ops } = event;
+    for (; event.ready < ops.length; event.ready++) {
+      const op = ops[event.ready]!;
+      if (op.ref !== null && op.ref !== agent && op.ref.end < refEnd(op)) {
+        if (this.#keep(event)) op.ref.blocked.push(event);
+        return false;
+      }
     }
+    let end = 0;
+    for (const op of ops) {
+      end = op.seq + op.count;
+      if (op.isDelete) this.deleteIds(op.ref!, op.refSeq, op.refSeq + op.count, changes);
+      else this.integrate(op, changes);
+    }
+    this.advance(agent, end);
     return true;
   }
 
-  #perform(event: Event, changes: Changes | null): void {
-    let agent = event.agent;
-    if (agent.end === 0) agent = this.ids.findOrAdd(agent.name);
-    for (const op of event.ops) {
-      const owner = op.ref === event.agent ? agent : (op.ref as Agent | null);
-      if (op.text === null) {
-        this.deleteIds(owner!, op.refSeq, op.refSeq + op.count, changes);
-      } else {
-        const parent = owner === null ? START : owner.lvOf(op.refSeq);
-        // At a void id the insert uses up its ids and makes no node.
-        if (parent !== -1) this.#integrate(agent, op, parent, changes);
-      }
-    }
-    this.advance(agent, event.end);
+  /** Makes nodes of an insert. At a void id it uses up its ids and makes none. */
+  integrate(op: Op, changes: Changes): void {
+    const { agent, seq, count, ref } = op;
+    const parent = ref === null ? START : ref.lvOf(op.refSeq);
+    if (parent !== -1) this.put(op, this.ids.push(agent, seq, count), parent, changes);
   }
 
-  advance(agent: Agent, end: number): void {
-    if (end <= agent.end) return;
-    agent.end = end;
-    this.version.set(agent.name, end);
-  }
-
-  #integrate(agent: Agent, op: Op, parent: number, changes: Changes | null): void {
-    const lv = this.ids.push(agent, op.seq, op.count);
-    this.put(agent, lv, op.count, op.text, parent, op.side, changes);
-  }
-
-  /** Puts nodes that have their numbers and ids into the tree, where the order of siblings says: visible ones of
-   * `text`, or tombstones. */
-  put(agent: Agent, lv: number, len: number, text: string | null, parent: number, side: Side, changes: Changes | null) {
+  /** Puts the nodes of an insert, which have their numbers from `lv` on, where the order of siblings says. */
+  put({ agent, count, text, side }: Op, lv: number, parent: number, changes: Changes): void {
     const place = this.order.place(agent, lv, parent, side);
     let at = -1;
-    if (changes !== null && text !== null) {
-      at = this.tree.indexOf(place.run) + this.tree.unitsOf(place.run, 0, place.off);
-      changes.insert(at, text);
-    }
-    this.putAt(place, lv, len, text, parent, side, at);
+    if (changes && text !== null) addChange(changes, (at = this.tree.index(place.run, place.off)), 0, text);
+    this.putAt(place, lv, count, text, parent, side, at);
   }
 
   /** The same at a known place, and its index if that is known. */
   putAt(place: Place, lv: number, len: number, text: string | null, parent: number, side: Side, at: number): void {
-    if (text !== null) {
-      this.tree.chars.reserve(lv + len);
-      this.tree.chars.set(lv, text, 0, text.length);
-    }
+    const { chars } = this.tree;
+    chars.reserve(lv + len);
+    if (text !== null) chars.set(lv, len, text, 0);
     this.tree.insert(place, lv, len, parent, side, text === null, at);
   }
 
   /** Makes tombstones of the nodes among the ids `from … to-1`. */
-  deleteIds(agent: Agent, from: number, to: number, changes: Changes | null): void {
+  deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
     agent.eachNode(from, to, (lv, count) => {
       for (const end = lv + count; lv < end; ) {
@@ -105,36 +84,84 @@ export class Replica {
         lv += len;
         if (run.dead) continue;
         let at = -1;
-        if (changes !== null) {
-          at = tree.indexOf(run) + tree.unitsOf(run, 0, off);
-          changes.delete(at, tree.unitsOf(run, off, len));
-        }
+        if (changes) addChange(changes, (at = tree.index(run, off)), tree.units(run, off, len), "");
         tree.bury(run, off, len, at);
       }
     });
   }
 
-  /** Applies what waited for `name`'s new end, and what waited for that, and so on. */
-  release(name: string, changes: Changes | null): void {
-    if (this.waiting.count === 0) return;
-    const moved = [name];
+  /** Makes tombstones of the visible nodes from index `at` on. */
+  deleteAt(at: number, count: number): void {
+    const { tree } = this;
+    while (count > 0) {
+      // What is deleted is gone from the index, so the next piece is again the one at `at`.
+      const run = tree.runAt(at);
+      const off = tree.nodes(run, at - tree.start);
+      const len = Math.min(count, run.len - off);
+      tree.bury(run, off, len, at);
+      count -= len;
+    }
+  }
+
+  /** Moves an agent's end forward. */
+  advance(agent: Agent, end: number): void {
+    agent.end = end;
+    this.version.set(agent.name, end);
+  }
+
+  /** Keeps an event until it can be applied, and says whether it is new. Of two with the same place in a chain the first
+   * stays. */
+  #keep(event: Event): boolean {
+    const { waiting } = event.agent;
+    if (waiting.has(event.after)) return false;
+    waiting.set(event.after, event);
+    this.waitingCount++;
+    return true;
+  }
+
+  /** Applies what waited for `agent`'s new end, and what waited for that, and so on. */
+  release(agent: Agent, changes: Changes): void {
+    if (this.waitingCount === 0) return;
+    const moved = [agent];
+    const tryNext = (next: Agent) => {
+      const event = next.waiting.get(next.end);
+      if (event && this.#drop(event) && this.#tryIt(event, changes)) moved.push(next);
+    };
     for (let agent; (agent = moved.pop()) !== undefined; ) {
-      const end = this.version.get(agent) ?? 0;
-      const next = this.waiting.next(agent, end);
-      if (next && this.#tryNext(next, changes)) moved.push(agent);
-      for (let blocked; (blocked = this.waiting.unblock(agent, end)); ) {
-        const { name } = blocked.agent;
+      tryNext(agent);
+      this.#dropCovered(agent);
+      const { blocked } = agent;
+      agent.blocked = [];
+      for (const event of blocked) {
+        const op = event.ops[event.ready]!;
+        if (refEnd(op) > op.ref!.end) op.ref!.blocked.push(event);
         // A merge may have covered the event that waited.
-        const isNext = (this.version.get(name) ?? 0) === blocked.after && this.waiting.next(name, blocked.after);
-        if (isNext && this.#tryNext(isNext, changes)) moved.push(name);
+        else if (event.agent.waiting.get(event.after) === event) tryNext(event.agent);
       }
     }
   }
 
-  #tryNext(event: Event, changes: Changes | null): boolean {
-    if (!this.#isReady(event)) return false;
-    this.#perform(event, changes);
-    return true;
+  #drop(event: Event): boolean {
+    this.waitingCount--;
+    return event.agent.waiting.delete(event.after);
+  }
+
+  /** Drops waiting events that are covered, which only a merge or a broken chain can leave; looking through all of them
+   * for that only once in so many moves. */
+  #dropCovered(agent: Agent): void {
+    if (++agent.moves < agent.waiting.size) return;
+    agent.moves = 0;
+    for (const event of agent.waiting.values()) if (event.after < agent.end) this.#drop(event);
   }
 }
 
+/** Adds a change, or makes the last one larger where they go together: a word typed in one event becomes one change,
+ * and so does a deletion that finds its characters in several places of the tree. */
+export function addChange(changes: Change[], at: number, del: number, ins: string): void {
+  const last = changes[changes.length - 1];
+  if (last && del === 0 && last.ins && last.at + last.ins.length === at) last.ins += ins;
+  else if (last && del > 0 && !last.ins && (last.at === at || at + del === last.at)) {
+    last.at = at;
+    last.del += del;
+  } else changes.push({ at, del, ins });
+}

@@ -1,11 +1,8 @@
 // What the tree is made of: runs of nodes, and blocks of runs or of other blocks.
+import { RIGHT, type Side } from "./event.js";
 
 /** The number of the start of the document, as a parent; no character has it. */
 export const START = -2;
-
-export const LEFT = 0;
-export const RIGHT = 1;
-export type Side = typeof LEFT | typeof RIGHT;
 
 /** Most nodes of a run: what has to be done for a run's nodes one by one stays cheap. */
 export const MAX_RUN = 512;
@@ -41,8 +38,8 @@ export class Block {
   up: Block | null = null;
   units = 0;
   /** The least depth and the least gap of all runs below. */
-  depth = 0x7fffffff;
-  gap = 0x7fffffff;
+  depth = 0;
+  gap = 0;
   constructor(
     public kids: (Run | Block)[],
     /** A leaf's number; -1 for others. */
@@ -54,23 +51,28 @@ export class Block {
   /** Adds up the kids, and makes them know this block. */
   sum(): void {
     this.units = 0;
-    this.depth = this.gap = 0x7fffffff;
+    this.depth = this.gap = Infinity;
     for (const kid of this.kids) {
       kid.up = this;
-      this.units += kid.units;
-      if (kid.depth < this.depth) this.depth = kid.depth;
-      if (kid.gap < this.gap) this.gap = kid.gap;
+      this.add(kid);
     }
+  }
+
+  /** Adds a kid's sums. */
+  add({ units, depth, gap }: Run | Block): void {
+    this.units += units;
+    if (depth < this.depth) this.depth = depth;
+    if (gap < this.gap) this.gap = gap;
   }
 }
 
-/** Whether `run` is the right child, with the next number, of the last node of `before`. */
-export const continues = (run: Run, before: Run): boolean =>
-  run.lv === before.lv + before.len && run.parent === run.lv - 1 && run.side === RIGHT;
-
-/** Puts an element into a short array: quicker than `splice`. */
-export function insertAt<T>(array: T[], at: number, element: T): void {
-  array.push(element);
-  for (let i = array.length - 1; i > at; i--) array[i] = array[i - 1]!;
-  array[at] = element;
-}
+/** Whether `run` may be one with `before`, which stands before it: the right child, with the next number, of its last
+ * node, in the same leaf, and as visible as that. */
+export const joins = (before: Run | null, run: Run | null): boolean =>
+  before !== null &&
+  run !== null &&
+  run.lv === before.lv + before.len &&
+  run.parent === run.lv - 1 &&
+  run.side === RIGHT &&
+  run.dead === before.dead &&
+  run.len + before.len <= MAX_RUN;

@@ -1,144 +1,195 @@
 // The binary form of a document's state, as crdt/src/state.rs describes it: canonical, the same bytes for the same
 // set of events, whoever encodes.
-import { Writer, crc32 } from "./codec.js";
+import { Reader, crc32, putVarint, putVarint4 } from "./codec.js";
+import { codePoints } from "./compose.js";
+import { DecodeError } from "./errors.js";
 import type { Agent } from "./ids.js";
-import type { Replica } from "./replica.js";
-import { RIGHT, START, type Run, type Side } from "./run.js";
+import { LEFT, RIGHT, endOf, type Op, type Side } from "./event.js";
+import { merge, stateOf } from "./merge.js";
+import { Replica } from "./replica.js";
 
-export const MAGIC = [0x49, 0x4e, 0x4b, 0x53];
-/** The newest version of the format. */
-export const VERSION = 1;
-export const HEADER = 9;
+/** "INKS", and the newest version of the format. The checksum follows. */
+const MAGIC = [0x49, 0x4e, 0x4b, 0x53, 1];
+const HEADER = MAGIC.length + 4;
 /** The highest number for a near parent. */
-export const NEAR = 127;
-
-/** Nodes of one agent with consecutive ids, each the right child of the one before, as many as there are. */
-export interface Chain {
-  agent: Agent;
-  seq: number;
-  len: number;
-  /** Where the first one hangs. */
-  parent: number;
-  side: Side;
-}
+const NEAR = 127;
+/** Most nodes, deleted ones included, of a document here: each takes some bytes. */
+const MAX_NODES = 2 ** 27;
 
 export function encodeState(replica: Replica): Uint8Array {
-  const out = new Writer();
-  const agents = agentsByName(replica);
-  out.put(Uint8Array.of(...MAGIC, VERSION, 0, 0, 0, 0));
-  out.varint(agents.length);
+  const agents = [...replica.ids.agents.values()].filter(({ end }) => end > 0);
+  agents.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const head = [...MAGIC, 0, 0, 0, 0];
+  putVarint(head, agents.length);
   for (const { name, end } of agents) {
-    out.byte(name.length);
-    for (let i = 0; i < name.length; i++) out.byte(name.charCodeAt(i));
-    out.varint(end);
+    head.push(name.length);
+    for (let i = 0; i < name.length; i++) head.push(name.charCodeAt(i));
+    putVarint(head, end);
   }
-  putChains(replica, out, agents);
-  putTurns(replica, out);
-  out.put(new TextEncoder().encode(replica.tree.text(0, replica.tree.length)));
-  const bytes = out.done();
+  const columns = [head, ...chainColumns(replica, agents), turnsOf(replica)];
+  const text = new TextEncoder().encode(replica.tree.text(0, replica.tree.length));
+  const bytes = new Uint8Array(columns.reduce((sum, column) => sum + column.length, text.length));
+  let at = 0;
+  for (const column of [...columns, text]) {
+    bytes.set(column, at);
+    at += column.length;
+  }
   new DataView(bytes.buffer).setUint32(HEADER - 4, crc32(bytes.subarray(HEADER)), true);
   return bytes;
 }
 
-function putChains(replica: Replica, out: Writer, agents: Agent[]): void {
+/** Chains, which are runs of one agent's nodes with consecutive ids, each the right child of the one before: how many
+ * each agent has, how far each begins beyond the one before, how long it is, and where it hangs. */
+function chainColumns(replica: Replica, agents: Agent[]): number[][] {
   const rank = new Map(agents.map((agent, at) => [agent, at]));
-  const counts = agents.map(() => 0);
-  const lastFar = agents.map(() => 0);
-  const columns = [new Writer(), new Writer(), new Writer(), new Writer(), new Writer()] as const;
-  const [gaps, lens, near, whose, far] = columns;
-  let before: Chain | undefined;
-  for (const chain of chainsOf(replica, agents)) {
-    counts[rank.get(chain.agent)!]!++;
-    const end = before?.agent === chain.agent ? before.seq + before.len : 0;
-    const gap = chain.seq - end;
+  const count = agents.map(() => 0);
+  const last = [...count];
+  const [counts, gaps, lens, near, whose, far]: number[][] = [[], [], [], [], [], []];
+  let before: Op | undefined;
+  for (const chain of chainsOf(replica)) {
+    const { agent, seq, ref, refSeq, side } = chain;
+    count[rank.get(agent)!]!++;
+    const end = before?.agent === agent ? endOf(before) : 0;
     before = chain;
-    gaps.varint(gap);
-    lens.varint(chain.len - 1);
-    if (chain.parent === START) {
-      near.byte(0);
-      whose.byte(0);
-      continue;
-    }
-    const range = replica.ids.rangeOf(chain.parent);
-    const seq = range.seq + chain.parent - range.lv;
-    // The guess for a near parent is `end - gap`.
-    const value = 4 * fold(seq - end + gap) + restOf(seq - end + gap, chain.side);
-    if (range.agent === chain.agent && value < NEAR) {
-      near.byte(value + 1);
-      continue;
-    }
-    const owner = rank.get(range.agent)!;
-    const distance = seq - lastFar[owner]!;
-    near.byte(0);
-    whose.varint(owner + 1);
-    far.varint4(fold(distance), restOf(distance, chain.side));
-    lastFar[owner] = seq;
+    putVarint(gaps!, seq - end);
+    putVarint(lens!, chain.count - 1);
+    const nearness = refSeq - nearGuess(end, seq);
+    const value = fold(nearness) * 4 + rest(nearness, side);
+    const isNear = ref === agent && value < NEAR;
+    near!.push(isNear ? value + 1 : 0);
+    if (isNear) continue;
+    const owner = ref === null ? -1 : rank.get(ref)!;
+    putVarint(whose!, owner + 1);
+    if (owner < 0) continue;
+    const distance = refSeq - last[owner]!;
+    putVarint4(far!, fold(distance), rest(distance, side));
+    last[owner] = refSeq;
   }
-  for (const count of counts) out.varint(count);
-  for (const column of columns) out.put(column.done());
+  for (const n of count) putVarint(counts!, n);
+  return [counts!, gaps!, lens!, near!, whose!, far!];
 }
 
-/** Where a chain hangs is written as four times this, */
+/** Where a chain's parent likely is. Exact as long as that is an id at all. */
+const nearGuess = (end: number, seq: number): number => end - (seq - end);
+/** A distance with its side is written as four times this, */
 const fold = (distance: number): number => (distance < 0 ? -1 - distance : distance);
 /** plus this. */
-const restOf = (distance: number, side: Side): number => (distance < 0 ? 2 : 0) + side;
+const rest = (distance: number, side: Side): number => (distance < 0 ? 2 : 0) + side;
+
+function chainsOf(replica: Replica): Op[] {
+  const chains: Op[] = [];
+  for (const op of stateOf(replica)) {
+    const last = chains[chains.length - 1];
+    const { agent, seq, ref, refSeq, side } = op;
+    if (last && agent === last.agent && seq === endOf(last) && ref === agent && refSeq === seq - 1 && side === RIGHT) {
+      last.count += op.count;
+    } else chains.push(op);
+  }
+  return chains;
+}
 
 /** In document order, how many nodes are visible, how many deleted, and so on. */
-function putTurns(replica: Replica, out: Writer): void {
+function turnsOf({ tree }: Replica): number[] {
+  const out: number[] = [];
   let turn = 0;
   let dead = false;
-  for (let run = replica.tree.first.next; run !== null; run = run.next) {
+  for (let run = tree.first.next; run !== null; run = run.next) {
     if (run.dead !== dead) {
-      out.varint(turn);
+      putVarint(out, turn);
       turn = 0;
       dead = run.dead;
     }
     turn += run.len;
   }
-  if (turn > 0) out.varint(turn);
+  if (turn > 0) putVarint(out, turn);
+  return out;
 }
 
-/** Those that have done something. */
-function agentsByName(replica: Replica): Agent[] {
-  const agents = [...replica.ids.agents.values()].filter((agent) => agent.end > 0);
-  return agents.sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** The chains in the order of their ids. */
-function* chainsOf(replica: Replica, agents: Agent[]): Iterable<Chain> {
-  const runs: Run[] = [];
-  for (let run = replica.tree.first.next; run !== null; run = run.next) runs.push(run);
-  runs.sort((a, b) => a.lv - b.lv);
-  for (const agent of agents) {
-    let chain: Chain | undefined;
-    let last = -1;
-    for (const range of agent.ranges) {
-      const end = range.lv + range.len;
-      for (let lv = range.lv, at = runHolding(runs, lv); lv < end; at++) {
-        const run = runs[at]!;
-        const len = Math.min(run.lv + run.len, end) - lv;
-        const [parent, side] = lv === run.lv ? [run.parent, run.side] : [lv - 1, RIGHT];
-        const seq = range.seq + lv - range.lv;
-        if (chain && seq === chain.seq + chain.len && parent === last && side === RIGHT) {
-          chain.len += len;
-        } else {
-          if (chain) yield chain;
-          chain = { agent, seq, len, parent, side: side as Side };
-        }
-        lv += len;
-        last = lv - 1;
-      }
+/** Reads what {@link encodeState} wrote. Whatever the bytes hold: either a document comes out, or a DecodeError. */
+export function decodeState(bytes: Uint8Array): Replica {
+  const version = bytes[4]!;
+  if (bytes.length < HEADER || version < 1 || MAGIC.some((byte, at) => at < 4 && bytes[at] !== byte)) {
+    throw new DecodeError("these bytes are not an Inklog document");
+  }
+  if (version > MAGIC[4]!) throw new DecodeError(`format version ${version} is newer than this client; reload it`, true);
+  const reader = new Reader(bytes, HEADER);
+  reader.check(new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER - 4, true) === crc32(bytes.subarray(HEADER)));
+  const replica = new Replica();
+  const { tree, ids } = replica;
+  try {
+    const ends = readAgents(reader, replica);
+    // Until it is known which are deleted, all are visible, and without characters.
+    merge(replica, readChains(reader, ends), ends, undefined);
+    let at = 0;
+    let dead = false;
+    for (let left = ids.next; left > 0; dead = !dead) {
+      const turn = reader.varint();
+      reader.check(turn <= left);
+      left -= turn;
+      if (dead) replica.deleteAt(at, turn);
+      else at += turn;
     }
-    if (chain) yield chain;
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(reader.take(reader.left));
+    reader.check(codePoints(text) === at);
+    let unit = 0;
+    for (let run = tree.first.next; run !== null; run = run.next) {
+      if (run.dead) continue;
+      tree.rewrite(run, text, unit);
+      unit += run.units;
+    }
+  } catch (error) {
+    throw error instanceof DecodeError ? error : new DecodeError(`damaged: ${(error as Error).message}`);
   }
+  return replica;
 }
 
-function runHolding(runs: Run[], lv: number): number {
-  let low = 0;
-  for (let high = runs.length; high - low > 1; ) {
-    const middle = (low + high) >> 1;
-    if (runs[middle]!.lv <= lv) low = middle;
-    else high = middle;
+function readAgents(reader: Reader, { ids }: Replica): Map<Agent, number> {
+  const ends = new Map<Agent, number>();
+  for (let count = reader.varint(); count > 0; count--) {
+    const name = String.fromCharCode(...reader.take(reader.take(1)[0]!));
+    const end = reader.varint();
+    reader.check(!ids.agents.has(name) && end > 0);
+    ends.set(ids.agent(name), end);
   }
-  return low;
+  return ends;
+}
+
+function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
+  const agents = [...ends.keys()];
+  const chains: Op[] = [];
+  for (const agent of agents) {
+    for (let count = reader.varint(); count > 0; count--) {
+      reader.check(chains.length < reader.left);
+      chains.push({ agent, seq: 0, count: 0, text: "", isDelete: false, side: RIGHT, ref: null, refSeq: 0, lv: 0 });
+    }
+  }
+  const gaps = chains.map(() => reader.varint());
+  for (const chain of chains) chain.count = reader.varint() + 1;
+  const far: Op[] = [];
+  const hang = (chain: Op, ref: Agent, guess: number, number: number, rest: number) => {
+    chain.ref = ref;
+    chain.refSeq = guess + (rest & 2 ? -1 - number : number);
+    chain.side = rest & 1 ? RIGHT : LEFT;
+  };
+  let nodes = 0;
+  chains.forEach((chain, at) => {
+    const before = chains[at - 1];
+    const end = before?.agent === chain.agent ? endOf(before) : 0;
+    chain.seq = end + gaps[at]!;
+    reader.check((nodes += chain.count) <= MAX_NODES);
+    const near = reader.varint() - 1;
+    if (near < 0) far.push(chain);
+    else hang(chain, chain.agent, nearGuess(end, chain.seq), near >> 2, near & 3);
+  });
+  const whose = far.map(() => reader.varint() - 1);
+  const last = agents.map(() => 0);
+  far.forEach((chain, at) => {
+    const owner = whose[at]!;
+    if (owner < 0) return;
+    reader.check(owner < agents.length);
+    reader.varint();
+    hang(chain, agents[owner]!, last[owner]!, reader.quarter, reader.rest);
+    last[owner] = chain.refSeq;
+  });
+  return chains;
 }
