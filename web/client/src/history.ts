@@ -17,6 +17,8 @@ export class History {
   readonly undoable: Piece[][] = [];
   readonly redoable: Piece[][] = [];
   private _current: Piece[] = [];
+  /** Ids before which something was inserted here: what was one run before is not any more, though all be deleted. */
+  private readonly _cuts = new Set<string>();
   private _at = -Infinity;
 
   constructor(
@@ -32,6 +34,8 @@ export class History {
   /** Inserts, and notes what; gives the text as it was inserted. */
   insert(at: number, text: string, now: number): string {
     const { agent, end: seq } = this._core.own;
+    const left = at > 0 && this._core.doc.ids(at - 1, 1)[0];
+    if (left && !(left.agent === agent && left.seq + 1 === seq)) this._cuts.add(idText(left.agent, left.seq + 1));
     const inserted = this._core.insert(at, text);
     this._note([{ agent, seq, len: this._core.own.end - seq }], now);
     return inserted;
@@ -92,18 +96,20 @@ export class History {
     return pieces;
   }
 
-  /** A run comes back in one, or, where others have written between its characters, in several. */
+  /** A run comes back in one, or, where something was written between its characters, in several. */
   private _restore({ agent, seq }: IdRange, chars: string[], changes: Change[]): void {
-    const place = (i: number) => this._core.doc.position({ id: idText(agent, seq + i), side: 1 });
     const { length: len } = chars;
-    if (place(0) !== place(len - 1)) {
-      const half = len >> 1;
-      this._restore({ agent, seq, len: half }, chars.slice(0, half), changes);
-      this._restore({ agent, seq: seq + half, len: len - half }, chars.slice(half), changes);
+    const place = (i: number) => this._core.doc.position({ id: idText(agent, seq + i), side: 1 });
+    let cut = place(0) === place(len - 1) ? 0 : len >> 1;
+    for (let i = 1; i < len && !cut; i++) if (this._cuts.has(idText(agent, seq + i))) cut = i;
+    if (cut) {
+      this._restore({ agent, seq, len: cut }, chars.slice(0, cut), changes);
+      this._restore({ agent, seq: seq + cut, len: len - cut }, chars.slice(cut), changes);
       return;
     }
     const ids = this._core.restore({ agent, seq, len }, chars.join(""), changes);
     this.rename({ agent, seq, len }, ids);
+    this._cuts.add(idText(ids.agent, ids.seq));
     this._current.push(ids);
   }
 }

@@ -45,9 +45,14 @@ export async function browserStorage(name = "inklog"): Promise<Storage> {
       new Promise((resolve, reject) => {
         const transaction = db.transaction("records", "readwrite");
         const records = transaction.objectStore("records");
-        for (const [key, value] of changes) value === undefined ? records.delete(key) : records.put(value, key);
         transaction.oncomplete = () => resolve();
         transaction.onabort = () => reject(transaction.error);
+        try {
+          for (const [key, value] of changes) value === undefined ? records.delete(key) : records.put(value, key);
+        } catch (error) {
+          reject(error);
+          transaction.abort();
+        }
       }),
     lock: (name) =>
       new Promise((resolve, reject) => {
