@@ -124,12 +124,12 @@ export class Core {
   /** Gives the text as it was inserted. */
   insert(at: number, text: string): string {
     const op = this.doc.insert(this.own.agent, at, text);
-    push(this.own, op);
+    this._push(op);
     return (op as WireInsert).text!;
   }
 
   delete(at: number, len: number): void {
-    for (const op of this.doc.delete(this.own.agent, at, len)) push(this.own, op);
+    for (const op of this.doc.delete(this.own.agent, at, len)) this._push(op);
   }
 
   /** Inserts text where deleted characters were; gives its ids. */
@@ -137,7 +137,7 @@ export class Core {
     const { agent, end: seq } = this.own;
     const op: WireOp = { type: "insert", id: `${agent}-${seq}`, text, right: `${place.agent}-${place.seq}` };
     this.doc.apply({ agent, after: seq, ops: [op] }, changes);
-    push(this.own, op);
+    this._push(op);
     return { agent, seq, len: this.own.end - seq };
   }
 
@@ -176,6 +176,10 @@ export class Core {
     }
     if (!this.own.keys.size) this.keeper.load(null, newest);
     this._replaced(before);
+  }
+
+  private _push(op: WireOp): void {
+    push(this.own, op, this.lanes.filter((lane) => lane !== this.own && !lane.hidden).map(({ agent }) => agent));
   }
 
   /** The events of a tab that is no more. */
@@ -532,6 +536,9 @@ export class Core {
   private _takeOver(lane: Lane, { events, keys }: Session): void {
     if (events.length) {
       this.lanes.unshift(lane);
+      // What is typed from now on is typed on this, too.
+      const open = this.own.events.at(-1);
+      if (open) open.closed = true;
       if (lane.refused) this._beginAgain(0);
     } else if ([...keys].some((key) => isEventKey(key))) this.keeper.drained(lane, lane.end);
   }

@@ -167,10 +167,10 @@ export class Keeper {
         end(lane, startOf(lane));
       }
       for (const event of events) {
-        const { after, end, ops, sent, refused } = event;
+        const { after, end, ops, sent, refused, over } = event;
         event.kept = no;
         // A copy: the event may grow before the write is made.
-        put(lane, this._eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused });
+        put(lane, this._eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused, over });
       }
     }
     this._removals = [];
@@ -211,7 +211,7 @@ export function readSession(docId: string, agent: string, end: number, records: 
       session.recent.push(...value);
       session.records = Number(key.slice(-PADDED)) + 1;
     } else {
-      session.events.push({ ...value, bytes: 0, closed: true, kept: 1, here: false });
+      session.events.push({ ...value, bytes: 0, closed: true, kept: 1 });
       session.end = Math.max(session.end, value.end);
     }
   }

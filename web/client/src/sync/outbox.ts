@@ -22,8 +22,8 @@ export interface OutEvent {
   refused?: boolean;
   /** The number of the batch that stored it as it is now; 0: none. */
   kept: number;
-  /** It was typed since this tab opened the document. */
-  here: boolean;
+  /** The agents whose unsent events the document showed when it was typed: it may refer to those. */
+  over: string[];
 }
 
 /** An agent whose events this tab sends: its own, or one that it adopted. */
@@ -47,26 +47,26 @@ export const newLane = (agent: string): Lane => ({ agent, end: 0, events: [], ke
 export const startOf = (lane: Lane): number => lane.events[0]?.after ?? lane.end;
 
 /** Adds the agent's next op; a giant insert becomes several. */
-export function push(lane: Lane, op: WireOp): void {
+export function push(lane: Lane, op: WireOp, over: string[]): void {
   const reference = (op.type === "delete" ? op.target : (op.left ?? op.right)) ?? "";
   const bytes = OP_BYTES + lane.agent.length + reference.length;
   let { seq } = parseId(op.id);
-  if (op.type === "delete") return add(lane, op, bytes, 0, seq + idCount(op));
+  if (op.type === "delete") return add(lane, op, over, bytes, 0, seq + idCount(op));
   let anchor: object = op.right ? { right: op.right } : { left: op.left };
   for (const [text, textBytes, chars] of cut(op.text!, EVENT_BYTES_MAX - bytes)) {
     const piece = { type: "insert", id: idText(lane.agent, seq), text, ...anchor } as WireOp;
     seq += chars;
-    add(lane, piece, bytes, textBytes, seq);
+    add(lane, piece, over, bytes, textBytes, seq);
     // Each further character is the right child of the one before.
     anchor = { left: idText(lane.agent, seq - 1) };
   }
 }
 
-function add(lane: Lane, op: WireOp, opBytes: number, textBytes: number, end: number): void {
+function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes: number, end: number): void {
   let event = lane.events.at(-1);
   if (!event || event.closed || event.bytes + opBytes + textBytes > EVENT_BYTES_MAX) {
     if (event) event.closed = true;
-    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, sent: false, kept: 0, here: true };
+    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, sent: false, kept: 0, over };
     lane.events.push(event);
   }
   const count = event.ops.length;

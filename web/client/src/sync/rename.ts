@@ -34,9 +34,9 @@ export function reaches(op: WireOp, marks: readonly Pick<Rename, "agent" | "seq"
  */
 export function succeed(lanes: readonly Lane[], newAgent: () => string): Succession[] {
   const renames = new Map<Lane, Rename>();
-  // Where the document shows another's text under a lane's ids, what was typed here meant that.
+  // Where the document showed another's text under a lane's ids, what was typed then meant that.
   const concern = (lane: Lane, event: OutEvent): Rename[] =>
-    [...renames].filter(([of]) => of === lane || !of.hidden || !event.here).map(([, rename]) => rename);
+    [...renames.values()].filter(({ agent }) => agent === lane.agent || event.over.includes(agent));
   for (let isMore = true; isMore; ) {
     isMore = false;
     for (const lane of lanes) {
@@ -80,7 +80,8 @@ function renamed(event: OutEvent, from: number, renames: readonly Rename[]): Out
     const second = { id: idText(own.agent, own.seq + len), target: idText(mark.to, 0), len: count - len };
     return [{ ...op, id, len }, { ...op, ...second }];
   });
-  return { ...event, ops, after: event.after - from, end: event.end - from, kept: 0, sent: false, refused: false };
+  const over = [...event.over, ...renames.map(({ to }) => to)];
+  return { ...event, ops, over, after: event.after - from, end: event.end - from, kept: 0, sent: false, refused: false };
 }
 
 function newId(id: string, renames: readonly Rename[]): string {

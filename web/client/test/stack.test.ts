@@ -1,0 +1,137 @@
+// Against the real local stack, over real sockets.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { WebSocket } from "ws";
+import { type InklogDocument, type OpenOptions, openDocument } from "../src/index.js";
+import { Stack } from "./stack.js";
+
+let stack: Stack;
+before(async () => {
+  stack = await Stack.start("--memory", "--port", "0");
+});
+after(() => stack.kill());
+
+let documents = 0;
+const newDocId = () => `client-test-${++documents}`;
+
+function open(docId: string, user: string, options: Partial<OpenOptions> = {}): InklogDocument {
+  return openDocument({ url: stack.url, docId, user, storage: null, WebSocket, ...options });
+}
+
+/** Waits for a fact, which an event of the document may bring about. */
+function until(doc: InklogDocument, holds: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const names = ["change", "save", "status", "presence"] as const;
+    const patience = setTimeout(() => finish(() => reject(new Error(`${doc.user} waited in vain; its text is ${doc.text}`))), 20_000);
+    const stop = names.map((name) => doc.on(name, () => holds() && finish(resolve)));
+    const finish = (end: () => void) => {
+      clearTimeout(patience);
+      for (const one of stop) one();
+      end();
+    };
+    if (holds()) finish(resolve);
+  });
+}
+
+/** Both have everything of each other. */
+async function agree(a: InklogDocument, b: InklogDocument): Promise<void> {
+  const agreed = () => a.save.allSaved && b.save.allSaved && a.text === b.text;
+  while (!agreed()) await Promise.race([until(a, agreed), until(b, agreed)]);
+}
+
+test("two type at once, and both have both", async () => {
+  const docId = newDocId();
+  const [alice, bob] = [open(docId, "alice"), open(docId, "bob")];
+  await Promise.all([alice.synced, bob.synced]);
+  for (let i = 0; i < 100; i++) {
+    alice.insert(alice.length, `a${i} `);
+    bob.insert(0, `b${i} `);
+    if (i % 10 === 0) await until(alice, () => alice.save.sent > 0 || alice.save.allSaved);
+  }
+  await agree(alice, bob);
+  for (let i = 0; i < 100; i++) for (const word of [`a${i} `, `b${i} `]) assert.equal(alice.text.split(word).length, 2, word);
+  alice.undo();
+  await agree(alice, bob);
+  assert.ok(!bob.text.includes("a99") && bob.text.includes("b99"));
+  alice.setPresence({ name: "Alice", cursor: null });
+  await until(bob, () => bob.presence.has(alice.agent));
+  assert.deepEqual(bob.presence.get(alice.agent), { agent: alice.agent, user: "alice", state: { name: "Alice", cursor: null } });
+  await alice.close();
+  await until(bob, () => bob.presence.size === 0);
+  await bob.close();
+});
+
+test("who was offline comes back, and a paste of 1 MB arrives", async () => {
+  const docId = newDocId();
+  const sockets: WebSocket[] = [];
+  class Counted extends WebSocket {
+    constructor(url: string) {
+      super(url);
+      sockets.push(this);
+    }
+  }
+  const [alice, bob] = [open(docId, "alice", { WebSocket: Counted }), open(docId, "bob")];
+  await Promise.all([alice.synced, bob.synced]);
+  sockets[0]!.terminate();
+  await until(alice, () => alice.status === "offline");
+  alice.insert(0, "typed offline ");
+  bob.insert(0, "x".repeat(1_000_000));
+  await agree(alice, bob);
+  assert.equal(alice.length, 1_000_014);
+  // Who comes later gets it all in one.
+  const carol = open(docId, "carol");
+  await carol.synced;
+  assert.equal(carol.text, alice.text);
+  await Promise.all([alice.close(), bob.close(), carol.close()]);
+});
+
+test("the server is killed and restarted while both type: every word arrives once", async () => {
+  const data = mkdtempSync(join(tmpdir(), "inklog-client-"));
+  let server = await Stack.start("--data", data, "--port", "0");
+  try {
+    const docId = newDocId();
+    const [alice, bob] = [open(docId, "alice", { url: server.url }), open(docId, "bob", { url: server.url })];
+    await Promise.all([alice.synced, bob.synced]);
+    for (let i = 0; i < 60; i++) {
+      alice.insert(alice.length, `a${i} `);
+      bob.insert(0, `b${i} `);
+      if (i === 20) {
+        await until(alice, () => alice.save.sent > 0);
+        await server.kill();
+      }
+      if (i === 40) server = await Stack.start("--data", data, "--port", server.port);
+    }
+    await agree(alice, bob);
+    for (let i = 0; i < 60; i++) for (const word of [`a${i} `, `b${i} `]) assert.equal(bob.text.split(word).length, 2, word);
+    await Promise.all([alice.close(), bob.close()]);
+  } finally {
+    await server.kill();
+    rmSync(data, { recursive: true });
+  }
+});
+
+test("the README's quick start compiles and runs", () => {
+  const root = resolve(import.meta.dirname, "..");
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, code] = /```ts\n(\/\/ quick start[\s\S]*?)```/.exec(readme) ?? [];
+  assert.ok(code, "the README has a quick start");
+  const file = join(root, "test", `quick-start-${process.pid}.ts`);
+  writeFileSync(file, code.replace("ws://127.0.0.1:8080/dev", stack.url));
+  try {
+    const tsc = resolve(root, "../node_modules/typescript/bin/tsc");
+    const options = ["--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--lib", "es2024,dom"];
+    const resolution = ["--module", "nodenext", "--moduleResolution", "nodenext", "--customConditions", "@inklog/source", "--types", "node"];
+    execFileSync(process.execPath, [tsc, ...options, ...resolution, file], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const run = ["--conditions=@inklog/source", "--import", "tsx", file];
+    const said = execFileSync(process.execPath, run, { cwd: root, encoding: "utf8", timeout: 30_000 });
+    assert.match(said, /Hello, world/);
+    assert.match(said, /saved/);
+  } finally {
+    rmSync(file);
+  }
+});
