@@ -145,7 +145,7 @@ export class TextDoc {
   #owner(agent: string, from: number, to: number, count: number): Agent {
     if (!(from >= 0 && from <= to && to <= this.length)) throw new RangeError(`${from} to ${to} is not within ${this.length} units`);
     const owner = this.replica.ids.agent(agent);
-    if (owner.end + count > MAX_SEQ) throw new RangeError(`agent ${agent} has used up its ids`);
+    if (count > MAX_SEQ - owner.end) throw new RangeError(`agent ${agent} has used up its ids`);
     return owner;
   }
 
@@ -186,8 +186,8 @@ export class TextDoc {
       start += run.units;
       while (off < to) {
         const { agent, seq, lv, len } = ids.rangeOf(run.lv + off);
-        const first = seq + run.lv + off - lv;
-        const count = Math.min(to - off, seq + len - first);
+        const first = seq + (run.lv + off - lv);
+        const count = Math.min(to - off, seq - first + len);
         const last = out[out.length - 1];
         if (last?.agent === agent.name && last.seq + last.len === first) last.len += count;
         else out.push({ agent: agent.name, seq: first, len: count });

@@ -69,11 +69,13 @@ export function readOp(ids: Ids, wire: WireOp, ofState: boolean): Op {
     if (wire.right !== undefined) op.side = LEFT;
     ref = op.side === LEFT ? wire.right : wire.left;
   }
-  if (!isSeq(op.count) || op.count < 1 || endOf(op) > MAX_SEQ) throw bad(wire, "has a wrong length or text");
+  if (!isSeq(op.count) || op.count < 1 || op.count > MAX_SEQ - seq) throw bad(wire, "has a wrong length or text");
   if (ref !== null || op.side === LEFT) {
     op.ref = ids.parse(ref!);
     op.refSeq = ids.seq;
-    if (refEnd(op) > (op.ref === agent ? seq : MAX_SEQ)) throw bad(wire, "refers to what cannot be before it");
+    const limit = op.ref === agent ? seq : MAX_SEQ;
+    // Sums over 2^53 would be rounded.
+    if ((op.isDelete ? op.count : 1) > limit - op.refSeq) throw bad(wire, "refers to what cannot be before it");
   }
   return op;
 }

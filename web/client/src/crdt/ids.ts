@@ -28,10 +28,13 @@ export class Agent {
 
   constructor(readonly name: string) {}
 
+  // Below, a number and the distance of two are added last: what comes out is exact up to 2^53, what is added first may
+  // not be.
+
   /** The node with an id; -1 for a void or an unknown one. */
   lvOf(seq: number): number {
     const range = this.ranges[this.#rangeAt(seq)];
-    return range !== undefined && seq < range.seq + range.len ? range.lv + seq - range.seq : -1;
+    return range !== undefined && seq < range.seq + range.len ? range.lv + (seq - range.seq) : -1;
   }
 
   /** Calls back with each piece of nodes among the ids `from … to-1`. */
@@ -41,7 +44,7 @@ export class Agent {
       if (seq >= to) break;
       const start = Math.max(seq, from);
       const count = Math.min(seq + len, to) - start;
-      if (count > 0) visit(lv + start - seq, count);
+      if (count > 0) visit(lv + (start - seq), count);
     }
   }
 
@@ -123,6 +126,6 @@ export class Ids {
   /** A node's id as text. */
   idOf(lv: number): string {
     const { agent, seq, lv: first } = this.rangeOf(lv);
-    return agent.name + "-" + (seq + lv - first);
+    return agent.name + "-" + (seq + (lv - first));
   }
 }

@@ -17,13 +17,13 @@ export function stateOf({ tree, ids }: Replica): Op[] {
       const above = parent === START ? null : ids.rangeOf(parent);
       ops.push({
         agent,
-        seq: seq + lv - first,
+        seq: seq + (lv - first),
         count,
         text: run.dead ? null : tree.chars.text(lv, count),
         isDelete: false,
         side: off === 0 ? run.side : RIGHT,
         ref: above && above.agent,
-        refSeq: above === null ? 0 : above.seq + parent - above.lv,
+        refSeq: above === null ? 0 : above.seq + (parent - above.lv),
         lv,
       });
       off += count;
@@ -49,7 +49,7 @@ export function merge(replica: Replica, ops: Op[], version: Map<Agent, number>, 
     let nodes = 0;
     agent.eachNode(seq, seq + known, (_, len) => (nodes += len));
     // Of what is known, all must be nodes here too.
-    if (overlaps || nodes < known || endOf(op) > (version.get(agent) ?? 0) || (ref === agent && refSeq >= seq)) throw bad(op);
+    if (overlaps || nodes < known || count > (version.get(agent) ?? 0) - seq || (ref === agent && refSeq >= seq)) throw bad(op);
     before = op;
     if (known > 0 && op.text === null) gone.push({ ...op, count: known });
     if (known === count) continue;
