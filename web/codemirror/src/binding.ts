@@ -51,7 +51,8 @@ export class Binding implements PluginValue {
   private _selection: Range[] = [];
   private _user: InklogUser;
   private _agent = "";
-  private _focused = false;
+  /** Somebody works in this editor: the others see a caret. */
+  private _used = false;
   private _gone = false;
   private _updating = false;
   /** The editor's text between two transactions of one update. */
@@ -68,7 +69,10 @@ export class Binding implements PluginValue {
   ) {
     const name = user.name ?? _doc.user;
     this._user = { name, color: user.color ?? colorOf(name) };
-    void _doc.ready.then(() => this._gone || this._fill());
+    const fill = () => this._gone || this._lines || this._fill();
+    void _doc.ready.then(fill);
+    // A document that this device does not know yet can be begun without the server; its text joins what comes.
+    this._stop.push(_doc.on("status", (status) => void (status === "offline" && fill())));
   }
 
   update(update: ViewUpdate): void {
@@ -79,11 +83,12 @@ export class Binding implements PluginValue {
     try {
       const own = update.transactions.filter((tr) => !tr.annotation(fromInklog));
       for (const tr of own) if (tr.docChanged) this._edit(this._lines, tr);
+      const moved = own.some((tr) => tr.docChanged || tr.selection);
       if (update.docChanged || update.selectionSet) {
-        const moved = own.some((tr) => tr.docChanged || tr.selection) || this._closed(update) || this._isStale();
-        if (moved || !this._places().eq(update.state.selection)) this._keep(update.state.selection);
+        const isOff = moved || this._closed(update) || this._isStale() || !this._places().eq(update.state.selection);
+        if (isOff) this._keep(update.state.selection);
       }
-      this._focused ||= update.view.hasFocus;
+      this._used ||= moved || update.view.hasFocus;
       if (update.transactions.length > 0 || update.focusChanged) this._announce();
     } finally {
       this._updating = false;
@@ -208,9 +213,10 @@ export class Binding implements PluginValue {
       set.iterChangedRanges((_fromA, _toA, _fromB, toB) => (end = toB));
       spec.selection = EditorSelection.cursor(end);
       spec.scrollIntoView = true;
-    } else if (!this._view.composing && !this._isStale()) {
-      const places = this._places(doc.length);
-      if (!places.eq(this._view.state.selection.map(set))) spec.selection = places;
+    } else {
+      const carried = this._view.state.selection.map(set);
+      const places = this._view.composing || this._isStale() ? inOrder(carried) : this._places(doc.length);
+      if (!places.eq(carried)) spec.selection = places;
     }
     this._view.dispatch(spec);
   }
@@ -240,9 +246,10 @@ export class Binding implements PluginValue {
     return EditorSelection.create(ranges, Math.min(this._view.state.selection.mainIndex, ranges.length - 1));
   }
 
-  /** Whether all that was selected has gone: what comes in its place is not selected. */
+  /** Whether all that was selected has gone: what comes in its place is not selected. Or two ranges became one. */
   private _closed({ state }: ViewUpdate): boolean {
-    return state.selection.ranges.some(
+    const { ranges } = state.selection;
+    return ranges.length !== this._selection.length || ranges.some(
       (range, i) => range.empty && this._selection[i]?.anchor.side !== this._selection[i]?.head.side,
     );
   }
@@ -263,7 +270,7 @@ export class Binding implements PluginValue {
   }
 
   private _announce(): void {
-    const cursor = (this._focused && this._selection[this._view.state.selection.mainIndex]) || null;
+    const cursor = (this._used && this._selection[this._view.state.selection.mainIndex]) || null;
     this._doc.setPresence({ ...this._user, cursor } as unknown as JsonObject);
   }
 }
@@ -274,6 +281,13 @@ const viewOf = (doc: Text): View => ({
   isBreak: (at) => at < doc.length && doc.lineAt(at).to === at,
   breaks: doc.lines - 1,
 });
+
+/** CodeMirror carries a selection whose text is replaced over to one that ends before it begins. */
+function inOrder(selection: EditorSelection): EditorSelection {
+  if (selection.ranges.every(({ from, to }) => from <= to)) return selection;
+  const ranges = selection.ranges.map((range) => (range.from <= range.to ? range : EditorSelection.cursor(range.to)));
+  return EditorSelection.create(ranges, selection.mainIndex);
+}
 
 /** Composes changes that follow each other, by halves: the cost stays near their number. */
 function composed(sets: readonly ChangeSet[]): ChangeSet {

@@ -9,7 +9,8 @@ const empty = { left: 0, right: 0, top: 0, bottom: 0, width: 0, height: 0, x: 0,
 window.Range.prototype.getClientRects = () => [] as unknown as DOMRectList;
 window.Range.prototype.getBoundingClientRect = () => empty as DOMRect;
 
-const names = ["document", "window", "MutationObserver", "Node", "Text", "HTMLElement", "Element", "Range", "DOMRect", "Event", "InputEvent", "KeyboardEvent", "CompositionEvent", "getComputedStyle", "requestAnimationFrame", "cancelAnimationFrame"] as const;
+// Not Event: Node's own is what its EventTargets take.
+const names = ["document", "window", "MutationObserver", "Node", "Text", "HTMLElement", "Element", "Range", "DOMRect", "InputEvent", "KeyboardEvent", "CompositionEvent", "getComputedStyle", "requestAnimationFrame", "cancelAnimationFrame"] as const;
 for (const name of names) {
   const value = name === "window" ? window : (window as any)[name];
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
