@@ -241,7 +241,8 @@ export class InklogDocument {
     if (this._adopting || !this._sessions) return;
     this._adopting = true;
     try {
-      for (const session of await this._sessions.orphans()) this._core.adopt(session);
+      const orphans = await this._sessions.orphans();
+      if (orphans.length) this._core.adopt(orphans);
       this._flush();
     } catch {
       // The next time.

@@ -155,7 +155,7 @@ export class Core {
     this._replaced(before);
   }
 
-  /** What the store has; each session's lock is held by this tab, or it is only read. */
+  /** What the store has; the locks of the free ones are held by this tab, the others are only read. */
   load(sessions: Session[]): void {
     const before = this.doc.toString();
     const newest = sessions.filter(({ base }) => base).sort((a, b) => b.base!.at - a.base!.at)[0];
@@ -165,27 +165,24 @@ export class Core {
       for (const event of newest.recent) this.doc.apply(event);
     }
     const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
-    for (const session of free) {
-      const lane = this._feed(session);
-      // An agent goes on only where all that it ever wrote is here.
-      const isWhole = !lane.refused && (this.doc.version.get(lane.agent) ?? 0) === lane.end;
-      if (isWhole && !this.own.end && !this.own.keys.size) {
-        this.lanes[this.lanes.length - 1] = lane;
-        this.keeper.load(session, newest);
-      } else this._takeOver(lane, session);
-    }
-    if (!this.own.keys.size) this.keeper.load(null, newest);
+    const lanes = this._admit(free);
+    // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
+    const own = this.own.end ? undefined : lanes.find(({ agent, end }) => (this.doc.version.get(agent) ?? 0) === end);
+    if (own) this.lanes[this.lanes.length - 1] = own;
+    this._takeOver(lanes.filter((lane) => lane !== own));
+    const session = free.find(({ agent }) => agent === own?.agent);
+    this.keeper.load(session, newest, free.filter((other) => other !== session).flatMap(({ recent }) => recent));
     this._replaced(before);
   }
 
-  private _push(op: WireOp): void {
-    push(this.own, op, this.lanes.filter((lane) => lane !== this.own && !lane.hidden).map(({ agent }) => agent));
-  }
-
-  /** The events of a tab that is no more. */
-  adopt(session: Session): void {
+  /** The events of tabs that are no more. */
+  adopt(sessions: Session[]): void {
     const before = this.doc.toString();
-    this._takeOver(this._feed(session), session);
+    for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
+    // What is typed from now on is typed on these, too.
+    const open = this.own.events.at(-1);
+    if (open) open.closed = true;
+    this._takeOver(this._admit(sessions));
     this._replaced(before);
   }
 
@@ -485,18 +482,8 @@ export class Core {
   private _rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
     const before = this.doc.toString();
     for (const event of this.keeper.recent) fresh.apply(event);
-    const { own } = this;
-    let successor = own;
-    for (const { lane, heir, rename } of succeed(this.lanes, this._newAgent)) {
-      if (lane.refused) this.keeper.remove(lane);
-      else if (lane.events.length) this.keeper.remove(lane, rename.seq);
-      else this.keeper.drained(lane, rename.seq);
-      if (!lane.hidden) this.updates.push({ is: "renamed", rename });
-      if (lane === own) successor = heir;
-      else this.lanes.unshift(heir);
-      lane.refused = false;
-    }
-    if (successor !== own) this.lanes.push(successor);
+    // The one that writes stays the last.
+    this.lanes = this._renew(this.lanes);
     this._prune();
     for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
     this.doc = fresh;
@@ -517,30 +504,55 @@ export class Core {
     if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
   }
 
-  /** Adds what a session kept. */
-  private _feed({ agent, base, recent, events, end, keys }: Session): Lane {
-    const lane: Lane = { agent, end, events, keys };
-    const { doc } = this;
-    const known = () => doc.version.get(agent) ?? 0;
-    for (const event of recent) doc.apply(event);
-    if (known() < startOf(lane) && base) doc.mergeState(base.state);
-    // So far all that the document holds of the agent is durable: what that covers is saved.
-    while (events.length && holds(doc, agent, events[0]!)) events.shift();
-    lane.hidden = startOf(lane) < known();
-    lane.refused = lane.hidden || events.some(({ refused }) => refused);
-    for (const { after, ops } of events) doc.apply({ agent, after, ops });
-    return lane;
+  private _push(op: WireOp): void {
+    push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
   }
 
-  /** Sends what there is to send of another session. */
-  private _takeOver(lane: Lane, { events, keys }: Session): void {
-    if (events.length) {
-      this.lanes.unshift(lane);
-      // What is typed from now on is typed on this, too.
-      const open = this.own.events.at(-1);
-      if (open) open.closed = true;
-      if (lane.refused) this._beginAgain(0);
-    } else if ([...keys].some((key) => isEventKey(key))) this.keeper.drained(lane, lane.end);
+  /** Adds what sessions kept. */
+  private _admit(sessions: Session[]): Lane[] {
+    const { doc } = this;
+    const known = (agent: string) => doc.version.get(agent) ?? 0;
+    const lanes = sessions.map(({ agent, base, recent, events, end, keys }): Lane => {
+      for (const event of recent) doc.apply(event);
+      const lane = { agent, end, events, keys };
+      if (known(agent) < startOf(lane) && base) doc.mergeState(base.state);
+      return lane;
+    });
+    for (const lane of lanes) {
+      // So far all that the document holds of the agent is durable: what that covers is saved.
+      while (lane.events.length && holds(doc, lane.agent, lane.events[0]!)) lane.events.shift();
+      lane.refused = startOf(lane) < known(lane.agent) || lane.events.some(({ refused }) => refused);
+    }
+    const admitted = this._renew(lanes);
+    for (const { agent, events } of admitted) for (const { after, ops } of events) doc.apply({ agent, after, ops });
+    return admitted;
+  }
+
+  /** Sends what there is to send of other sessions. */
+  private _takeOver(lanes: Lane[]): void {
+    for (const lane of lanes) {
+      if (lane.events.length) this.lanes.unshift(lane);
+      else if ([...lane.keys].some(isEventKey)) this.keeper.drained(lane, lane.end);
+    }
+  }
+
+  /** Gives heirs what has to get new ids. */
+  private _renew(lanes: Lane[]): Lane[] {
+    const successions = succeed(lanes, this._newAgent);
+    return lanes.flatMap((lane) => {
+      const found = successions.find((one) => one.lane === lane);
+      if (!found) return [lane];
+      const { heir, rename } = found;
+      this.updates.push({ is: "renamed", rename });
+      if (lane.refused) {
+        this.keeper.remove(lane);
+        return [heir];
+      }
+      lane.end = rename.seq;
+      if (lane.events.length) this.keeper.remove(lane, rename.seq);
+      else this.keeper.drained(lane, rename.seq);
+      return [lane, heir];
+    });
   }
 
   /** The document is another than before. */

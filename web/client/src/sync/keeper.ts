@@ -71,15 +71,15 @@ export class Keeper {
 
   constructor(private readonly _core: Core) {}
 
-  /** The document was loaded: from the own agent's session, if it goes on with one, and the newest base of all. */
-  load(own: Session | null, newest: Session | undefined): void {
-    this.recent = own ? [...own.recent] : [];
-    this._recentKept = this.recent.length;
+  /** The document was loaded: from the own agent's session, the newest base of all, and the events of others. */
+  load(own: Session | undefined, newest: Session | undefined, others: WireEvent[]): void {
+    const isNewest = own === newest;
+    // What the own session has is stored; the rest, and another's base, is as soon as something is typed on it.
+    this.recent = [...(own?.recent ?? []), ...((!isNewest && newest?.recent) || []), ...others];
+    this._recentKept = own?.recent.length ?? 0;
     // None is written over before it is removed.
-    this._records = own ? own.records : 0;
-    if (!newest || newest === own) return;
-    this.recent.push(...newest.recent);
-    this._base = newest.base;
+    this._records = own?.records ?? 0;
+    if (!isNewest) this._base = newest?.base;
   }
 
   /** A durable event came. */

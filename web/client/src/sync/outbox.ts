@@ -37,8 +37,6 @@ export interface Lane {
   keys: Set<string>;
   /** The server refused what is here: it is offered again under another agent. */
   refused?: boolean;
-  /** The document shows what another wrote under these ids, and nothing of what is here. */
-  hidden?: boolean;
 }
 
 export const newLane = (agent: string): Lane => ({ agent, end: 0, events: [], keys: new Set() });
