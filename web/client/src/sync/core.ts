@@ -116,7 +116,7 @@ export class Core {
 
   /** Whether all that the document holds is durable, and nothing waits. */
   get settled(): boolean {
-    return !this.doc.waitingCount && this.lanes.every(({ events, refused }) => !events.length && !refused);
+    return !this.doc.waitingCount && this.lanes.every(({ events, doubtful }) => !events.length && !doubtful);
   }
 
   // --- What it is told by its owner
@@ -380,17 +380,19 @@ export class Core {
 
   /** Takes out lanes that have nothing to send. */
   private _prune(): void {
-    this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length || lane.refused);
+    this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length);
   }
 
   private _takeState({ state, events, cursor }: Answer, now: number): void {
     const bytes = state ? bytesOf(state) : null;
-    if (this.lanes.some(({ events, refused }) => events.length || refused)) {
+    if (this.lanes.some(({ events, doubtful }) => events.length || doubtful)) {
       const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
       for (const event of events) server.apply(event);
       for (const lane of this.lanes) this._compare(lane, server);
       this._prune();
-      if (this.lanes.some(({ refused }) => refused)) return this._rebuild(server, bytes, events, cursor);
+      if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
+        return this._rebuild(server, bytes, events, cursor);
+      }
     }
     const changes: Change[] = [];
     if (bytes) this._merge(bytes, changes);
@@ -405,10 +407,17 @@ export class Core {
     }
   }
 
-  /** Drops from a lane what the server's state holds of it; marks the lane when that state holds anything else. */
+  /** Drops from a lane what the server's state holds of it; marks what that state proves to be another's. */
   private _compare(lane: Lane, server: TextDoc): void {
     while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this._saved(lane);
-    if (startOf(lane) < (server.version.get(lane.agent) ?? 0)) lane.refused = true;
+    this._judge(lane, server);
+  }
+
+  private _judge(lane: Lane, server: TextDoc): void {
+    lane.doubtful = false;
+    lane.foreign = startOf(lane) < (server.version.get(lane.agent) ?? 0);
+    const [first] = lane.events;
+    if (lane.foreign && first) first.refused = true;
   }
 
   /** A sync is answered in whole. */
@@ -468,7 +477,7 @@ export class Core {
 
   /** The lane cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
   private _refuse(lane: Lane, now: number, event?: OutEvent): void {
-    lane.refused = true;
+    lane.doubtful = true;
     if (event) [event.refused, event.kept] = [true, 0];
     this._beginAgain(now + this._renewal.pause());
   }
@@ -515,13 +524,19 @@ export class Core {
     const lanes = sessions.map(({ agent, base, recent, events, end, keys }): Lane => {
       for (const event of recent) doc.apply(event);
       const lane = { agent, end, events, keys };
+      // An event is sent when the log has the one before it.
+      const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
+      for (const { after, ops } of durable) {
+        recent.push({ agent, after, ops });
+        doc.apply(recent.at(-1)!);
+      }
       if (known(agent) < startOf(lane) && base) doc.mergeState(base.state);
       return lane;
     });
     for (const lane of lanes) {
       // So far all that the document holds of the agent is durable: what that covers is saved.
       while (lane.events.length && holds(doc, lane.agent, lane.events[0]!)) lane.events.shift();
-      lane.refused = startOf(lane) < known(lane.agent) || lane.events.some(({ refused }) => refused);
+      this._judge(lane, doc);
     }
     const admitted = this._renew(lanes);
     for (const { agent, events } of admitted) for (const { after, ops } of events) doc.apply({ agent, after, ops });
@@ -544,14 +559,10 @@ export class Core {
       if (!found) return [lane];
       const { heir, rename } = found;
       this.updates.push({ is: "renamed", rename });
-      if (lane.refused) {
-        this.keeper.remove(lane);
-        return [heir];
-      }
       lane.end = rename.seq;
-      if (lane.events.length) this.keeper.remove(lane, rename.seq);
-      else this.keeper.drained(lane, rename.seq);
-      return [lane, heir];
+      lane.foreign = false;
+      this.keeper.remove(lane, lane.events.length ? rename.seq : undefined);
+      return lane.events.length ? [lane, heir] : [heir];
     });
   }
 

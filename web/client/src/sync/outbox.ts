@@ -18,7 +18,7 @@ export interface OutEvent {
   closed: boolean;
   /** It may have been sent. That is stored first, so that what the log cannot have is known after a crash, too. */
   sent: boolean;
-  /** The log has another event in its place. */
+  /** The log does not have it, and never will: it is offered again under another agent. */
   refused?: boolean;
   /** The number of the batch that stored it as it is now; 0: none. */
   kept: number;
@@ -35,8 +35,10 @@ export interface Lane {
   events: OutEvent[];
   /** The keys that are stored for it. */
   keys: Set<string>;
-  /** The server refused what is here: it is offered again under another agent. */
-  refused?: boolean;
+  /** Something is wrong with it: the server's state must say what. */
+  doubtful?: boolean;
+  /** The log has more of the agent than was ever written here. */
+  foreign?: boolean;
 }
 
 export const newLane = (agent: string): Lane => ({ agent, end: 0, events: [], keys: new Set() });

@@ -29,8 +29,8 @@ export function reaches(op: WireOp, marks: readonly Pick<Rename, "agent" | "seq"
 }
 
 /**
- * Takes out of the lanes what has to get new ids, and gives it to heirs: all of a refused lane; what refers to
- * anything that gets new ids; and what comes after that in its chain.
+ * Takes out of the lanes what has to get new ids, and gives it to heirs: what is refused, what refers to anything
+ * that gets new ids, and what comes after that in its chain.
  */
 export function succeed(lanes: readonly Lane[], newAgent: () => string): Succession[] {
   const renames = new Map<Lane, Rename>();
@@ -40,9 +40,10 @@ export function succeed(lanes: readonly Lane[], newAgent: () => string): Success
   for (let isMore = true; isMore; ) {
     isMore = false;
     for (const lane of lanes) {
-      const needs = (event: OutEvent) => event.ops.some((op) => reaches(op, concern(lane, event)));
-      const first = lane.refused ? lane.events[0] : lane.events.find(needs);
-      if (!first && !lane.refused) continue;
+      const first = lane.events.find(
+        (event) => event.refused || event.ops.some((op) => reaches(op, concern(lane, event))),
+      );
+      if (!first && !lane.foreign) continue;
       const seq = first ? first.after : lane.end;
       const known = renames.get(lane);
       if (known && known.seq <= seq) continue;
