@@ -311,10 +311,7 @@ export class InklogDocument {
     const before = this._told;
     const now = (this._told = this._state());
     for (const name of ["agent", "status", "save", "presence", "undo"] as const) {
-      const value = now[name]!;
-      // The small ones are compared by what they say; presence is another map when it changed.
-      const isNew = name === "presence" ? value !== before[name] : JSON.stringify(value) !== JSON.stringify(before[name]);
-      if (isNew) this._emit(name, value as never);
+      if (!isSame(now[name], before[name])) this._emit(name, now[name] as never);
     }
   }
 
@@ -407,6 +404,10 @@ function surroundings(): Env {
     page: typeof addEventListener === "function" ? globalThis : undefined,
   };
 }
+
+/** Small objects are compared by what they say; the map of presence is another one when it changed. */
+const isSame = (a: any, b: any): boolean =>
+  a === b || (a.constructor === Object && Object.keys(a).every((key) => a[key] === b[key]));
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -179,9 +179,6 @@ export class Core {
   adopt(sessions: Session[]): void {
     const before = this.doc.toString();
     for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
-    // What is typed from now on is typed on these, too.
-    const open = this.own.events.at(-1);
-    if (open) open.closed = true;
     this._takeOver(this._admit(sessions));
     this._replaced(before);
   }
@@ -545,6 +542,9 @@ export class Core {
 
   /** Sends what there is to send of other sessions. */
   private _takeOver(lanes: Lane[]): void {
+    // What is typed from now on is typed on these, too.
+    const open = this.own.events.at(-1);
+    if (open) open.closed = true;
     for (const lane of lanes) {
       if (lane.events.length) this.lanes.unshift(lane);
       else if ([...lane.keys].some(isEventKey)) this.keeper.drained(lane, lane.end);

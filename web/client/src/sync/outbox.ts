@@ -70,7 +70,11 @@ function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes:
     lane.events.push(event);
   }
   const count = event.ops.length;
-  pushOp(event.ops, lane.agent, op);
+  const last = event.ops[count - 1];
+  // Typing on, the most frequent of all edits, without counting what is there.
+  if (op.type === "insert" && last?.type === "insert" && op.left === idText(lane.agent, event.end - 1)) {
+    last.text += op.text!;
+  } else pushOp(event.ops, lane.agent, op);
   event.bytes += textBytes + (event.ops.length > count ? opBytes : 0);
   event.end = lane.end = end;
   event.kept = 0;

@@ -70,5 +70,5 @@ export class World {
 
 /** Lets promises that wait for nothing outside run to their end. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 12; i++) await null;
+  for (let i = 0; i < 30; i++) await null;
 }
