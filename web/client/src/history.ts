@@ -16,55 +16,57 @@ interface Piece extends IdRange {
 export class History {
   readonly undoable: Piece[][] = [];
   readonly redoable: Piece[][] = [];
-  private _current: Piece[] = [];
+  #current: Piece[] = [];
   /** Ids before which something was inserted here: what was one run before is not any more, though all be deleted. */
-  private readonly _cuts = new Set<string>();
-  private _at = -Infinity;
+  readonly #cuts = new Set<string>();
+  #at = -Infinity;
+  readonly #core: Core;
+  readonly #mergeMs: number;
 
-  constructor(
-    private readonly _core: Core,
-    private readonly _mergeMs: number,
-  ) {}
+  constructor(core: Core, mergeMs: number) {
+    this.#core = core;
+    this.#mergeMs = mergeMs;
+  }
 
   /** Deletes, and notes what. */
   delete(at: number, len: number, now: number): void {
-    this._note(this._remove(at, len), now);
+    this.#note(this.#remove(at, len), now);
   }
 
   /** Inserts, and notes what; gives the text as it was inserted. */
   insert(at: number, text: string, now: number): string {
-    const { agent, end: seq } = this._core.own;
-    const left = at > 0 && this._core.doc.ids(at - 1, 1)[0];
-    if (left && !(left.agent === agent && left.seq + 1 === seq)) this._cuts.add(idText(left.agent, left.seq + 1));
-    const inserted = this._core.insert(at, text);
-    this._note([{ agent, seq, len: this._core.own.end - seq }], now);
+    const { agent, end: seq } = this.#core.own;
+    const left = at > 0 && this.#core.doc.ids(at - 1, 1)[0];
+    if (left && !(left.agent === agent && left.seq + 1 === seq)) this.#cuts.add(idText(left.agent, left.seq + 1));
+    const inserted = this.#core.insert(at, text);
+    this.#note([{ agent, seq, len: this.#core.own.end - seq }], now);
     return inserted;
   }
 
   /** Takes back the last step of one stack, and puts what makes that undone onto the other. */
   take(from: Piece[][], to: Piece[][], changes: Change[]): void {
     const step = from.at(-1)!;
-    const inverse: Piece[] = (this._current = []);
+    const inverse: Piece[] = (this.#current = []);
     // What is not taken back yet stays in its stack, so that it gets new names, too.
     for (let piece; (piece = step.pop()); ) {
-      if (piece.text !== undefined) this._restore(piece, [...piece.text], changes);
+      if (piece.text !== undefined) this.#restore(piece, [...piece.text], changes);
       else {
-        const found = this._core.doc.find(piece).sort((a, b) => b.at - a.at);
+        const found = this.#core.doc.find(piece).sort((a, b) => b.at - a.at);
         for (const { at, len } of found) {
-          inverse.push(...this._remove(at, len));
+          inverse.push(...this.#remove(at, len));
           changes.push({ at, del: len, ins: "" });
         }
       }
     }
     from.pop();
     if (inverse.length) to.push(inverse);
-    this._current = [];
-    this._at = -Infinity;
+    this.#current = [];
+    this.#at = -Infinity;
   }
 
   /** Ids have new names. */
   rename(old: IdRange, now: Omit<IdRange, "len">): void {
-    for (const steps of [this.undoable, this.redoable, [this._current]]) {
+    for (const steps of [this.undoable, this.redoable, [this.#current]]) {
       for (const step of steps) {
         const after = step.flatMap((piece) => renamedPieces(piece, old, now));
         step.splice(0, Infinity, ...after);
@@ -72,11 +74,11 @@ export class History {
     }
   }
 
-  private _note(pieces: Piece[], now: number): void {
+  #note(pieces: Piece[], now: number): void {
     const { undoable } = this;
-    if (now - this._at > this._mergeMs || !undoable.length) undoable.push([]);
+    if (now - this.#at > this.#mergeMs || !undoable.length) undoable.push([]);
     if (undoable.length > STEPS_MAX) undoable.shift();
-    this._at = now;
+    this.#at = now;
     this.redoable.length = 0;
     const step = undoable.at(-1)!;
     for (const piece of pieces) {
@@ -88,29 +90,29 @@ export class History {
     }
   }
 
-  private _remove(at: number, len: number): Piece[] {
-    const { doc } = this._core;
+  #remove(at: number, len: number): Piece[] {
+    const { doc } = this.#core;
     const chars = [...doc.slice(at, at + len)];
     const pieces = doc.ids(at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
-    this._core.delete(at, len);
+    this.#core.delete(at, len);
     return pieces;
   }
 
   /** A run comes back in one, or, where something was written between its characters, in several. */
-  private _restore({ agent, seq }: IdRange, chars: string[], changes: Change[]): void {
+  #restore({ agent, seq }: IdRange, chars: string[], changes: Change[]): void {
     const { length: len } = chars;
-    const place = (i: number) => this._core.doc.position({ id: idText(agent, seq + i), side: 1 });
+    const place = (i: number) => this.#core.doc.position({ id: idText(agent, seq + i), side: 1 });
     let cut = place(0) === place(len - 1) ? 0 : len >> 1;
-    for (let i = 1; i < len && !cut; i++) if (this._cuts.has(idText(agent, seq + i))) cut = i;
+    for (let i = 1; i < len && !cut; i++) if (this.#cuts.has(idText(agent, seq + i))) cut = i;
     if (cut) {
-      this._restore({ agent, seq, len: cut }, chars.slice(0, cut), changes);
-      this._restore({ agent, seq: seq + cut, len: len - cut }, chars.slice(cut), changes);
+      this.#restore({ agent, seq, len: cut }, chars.slice(0, cut), changes);
+      this.#restore({ agent, seq: seq + cut, len: len - cut }, chars.slice(cut), changes);
       return;
     }
-    const ids = this._core.restore({ agent, seq, len }, chars.join(""), changes);
+    const ids = this.#core.restore({ agent, seq, len }, chars.join(""), changes);
     this.rename({ agent, seq, len }, ids);
-    this._cuts.add(idText(ids.agent, ids.seq));
-    this._current.push(ids);
+    this.#cuts.add(idText(ids.agent, ids.seq));
+    this.#current.push(ids);
   }
 }
 

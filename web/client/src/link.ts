@@ -35,23 +35,25 @@ export class Link {
   status: ConnectionStatus = "connecting";
   /** When `tick` is due. */
   deadline = 0;
-  private _socket: WebSocketLike | null = null;
+  #socket: WebSocketLike | null = null;
   /** A later attempt makes an earlier one's events meaningless. */
-  private _attempt = 0;
-  private _busy = false;
-  private _open = false;
-  private readonly _backoff: Backoff;
+  #attempt = 0;
+  #busy = false;
+  #open = false;
+  readonly #backoff: Backoff;
+  readonly #options: OpenOptions;
+  readonly #env: Env;
+  readonly #on: LinkEvents;
 
-  constructor(
-    private readonly _options: OpenOptions,
-    private readonly _env: Env,
-    private readonly _on: LinkEvents,
-  ) {
-    this._backoff = new Backoff(_env.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
+  constructor(options: OpenOptions, env: Env, on: LinkEvents) {
+    this.#options = options;
+    this.#env = env;
+    this.#on = on;
+    this.#backoff = new Backoff(env.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
   }
 
   send(frame: string): void {
-    this._socket?.send(frame);
+    this.#socket?.send(frame);
   }
 
   /** The server has let the client in. */
@@ -61,85 +63,85 @@ export class Link {
 
   tick(now: number): void {
     if (now < this.deadline) return;
-    if (!this._busy) void this._connect(now);
-    else if (this._open) this.again();
-    else this._lost(false);
+    if (!this.#busy) void this.#connect(now);
+    else if (this.#open) this.again();
+    else this.#lost(false);
   }
 
   /** The server does not let the client in: a fresh token may help. */
   refused(): void {
-    this._lost(true);
+    this.#lost(true);
   }
 
   /** The network is gone, as far as the system knows. */
   offline(): void {
-    if (this._busy) this._lost(false);
+    if (this.#busy) this.#lost(false);
   }
 
   /** Connects now, whatever was before. */
   again(): void {
     if (this.status === "closed") return;
-    if (this._busy) this._lost(false);
-    this._backoff.tries = 0;
+    if (this.#busy) this.#lost(false);
+    this.#backoff.tries = 0;
     this.status = "connecting";
     this.deadline = 0;
   }
 
   /** The network is back, as far as the system knows. */
   online(): void {
-    if (!this._open) this.again();
+    if (!this.#open) this.again();
   }
 
   close(): void {
     this.status = "closed";
-    this._lost(false);
+    this.#lost(false);
     this.deadline = Infinity;
   }
 
-  private async _connect(now: number): Promise<void> {
-    const attempt = ++this._attempt;
-    const isCurrent = () => attempt === this._attempt;
-    this._busy = true;
+  async #connect(now: number): Promise<void> {
+    const attempt = ++this.#attempt;
+    const isCurrent = () => attempt === this.#attempt;
+    this.#busy = true;
     this.deadline = now + CONNECT_MS_MAX;
     if (this.status !== "refused") this.status = "connecting";
     let refused = false;
     try {
-      let { url } = this._options;
-      const token = await this._options.token?.();
+      let { url } = this.#options;
+      const token = await this.#options.token?.();
       if (!isCurrent()) return;
       if (token) url += (url.includes("?") ? "&" : "?") + "token=" + encodeURIComponent(token);
-      const socket = new (this._options.WebSocket ?? globalThis.WebSocket)(url);
-      this._socket = socket;
+      const socket = new (this.#options.WebSocket ?? globalThis.WebSocket)(url);
+      this.#socket = socket;
       socket.onopen = () => {
         if (!isCurrent()) return;
-        this._open = true;
-        this.deadline = this._env.now() + LIFETIME_MS + this._env.random() * LIFETIME_JITTER_MS;
-        this._on.opened();
+        this.#open = true;
+        this.deadline = this.#env.now() + LIFETIME_MS + this.#env.random() * LIFETIME_JITTER_MS;
+        this.#on.opened();
       };
       socket.onmessage = ({ data }: { data: string }) => {
-        if (isCurrent()) this._on.received(data);
+        if (isCurrent()) this.#on.received(data);
       };
       // A browser does not say why an upgrade was refused; other places do.
       socket.onerror = ({ message }: { message?: string }) => (refused ||= / 40[13]\b/.test(message ?? ""));
       socket.onclose = () => {
-        if (isCurrent()) this._lost(refused);
+        if (isCurrent()) this.#lost(refused);
       };
     } catch {
       // No token, or no such address: tried again like any other failure.
-      if (isCurrent()) this._lost(refused);
+      if (isCurrent()) this.#lost(refused);
     }
   }
 
   /** There is no connection any more; another try comes after a pause. */
-  private _lost(refused: boolean): void {
-    if (this.status === "online" && !refused) this._backoff.tries = 0;
-    const socket = this._socket;
-    this._attempt++;
-    this._socket = null;
-    this._busy = this._open = false;
+  #lost(refused: boolean): void {
+    if (this.status === "online" && !refused) this.#backoff.tries = 0;
+    const socket = this.#socket;
+    this.#attempt++;
+    this.#socket = null;
+    this.#busy = this.#open = false;
     if (this.status !== "closed") this.status = refused ? "refused" : "offline";
-    this.deadline = this._env.now() + this._backoff.pause();
+    this.deadline = this.#env.now() + this.#backoff.pause();
     socket?.close();
-    this._on.lost();
+    this.#on.lost();
   }
 }

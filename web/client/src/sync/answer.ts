@@ -11,17 +11,17 @@ export interface Answer {
 }
 
 export class Parts {
-  private _of: string | undefined;
-  private _came = new Map<number, any>();
+  #of: string | undefined;
+  #came = new Map<number, any>();
 
   /** Adds a part; gives the whole when all are there. A part of another state begins anew. */
   add(message: any): Answer | null {
     const of = message.stateId ?? message.action;
-    if (of !== this._of) this._came.clear();
-    this._of = of;
-    this._came.set(message.part, message);
-    if (this._came.size < message.parts) return null;
-    const parts = [...this._came.values()].sort((a, b) => a.part - b.part);
+    if (of !== this.#of) this.#came.clear();
+    this.#of = of;
+    this.#came.set(message.part, message);
+    if (this.#came.size < message.parts) return null;
+    const parts = [...this.#came.values()].sort((a, b) => a.part - b.part);
     return {
       state: parts.map(({ state }) => state ?? "").join(""),
       events: parts.flatMap(({ events }) => events ?? []),

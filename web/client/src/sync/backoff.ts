@@ -3,16 +3,19 @@
 export class Backoff {
   /** Pauses since the last success. */
   tries = 0;
+  readonly #random: () => number;
+  readonly #first: number;
+  readonly #longest: number;
 
   /** Pauses of up to `first` ms, then up to twice that, …, then up to `longest`. */
-  constructor(
-    private readonly _random: () => number,
-    private readonly _first: number,
-    private readonly _longest: number,
-  ) {}
+  constructor(random: () => number, first: number, longest: number) {
+    this.#random = random;
+    this.#first = first;
+    this.#longest = longest;
+  }
 
   /** The next pause, in ms. */
   pause(): number {
-    return this._random() * Math.min(this._longest, this._first * 2 ** this.tries++);
+    return this.#random() * Math.min(this.#longest, this.#first * 2 ** this.tries++);
   }
 }

@@ -66,27 +66,25 @@ export class Core {
   updates: Update[] = [];
   readonly keeper: Keeper;
 
-  private _connection: Connection | null = null;
-  private _cursor: string | undefined;
+  #connection: Connection | null = null;
+  #cursor: string | undefined;
   /** The agents of which something came since the cursor. */
-  private _since = new Set<string>();
-  private _refs = 0;
-  private _active = false;
-  private _gapOpen = false;
-  private _syncPause = SYNC_AFTER_ACTIVITY_MS;
-  private readonly _gap: Backoff;
-  private readonly _sendRetry: Backoff;
-  private readonly _syncRetry: Backoff;
-  private readonly _renewal: Backoff;
+  #since = new Set<string>();
+  #refs = 0;
+  #active = false;
+  #gapOpen = false;
+  #syncPause = SYNC_AFTER_ACTIVITY_MS;
+  readonly #gap: Backoff;
+  readonly #sendRetry: Backoff;
+  readonly #syncRetry: Backoff;
+  readonly #renewal: Backoff;
+  readonly #newAgent: () => string;
 
-  constructor(
-    readonly docId: string,
-    private readonly _newAgent: () => string,
-    random: () => number,
-  ) {
-    this.lanes = [newLane(_newAgent())];
+  constructor(readonly docId: string, newAgent: () => string, random: () => number) {
+    this.#newAgent = newAgent;
+    this.lanes = [newLane(newAgent())];
     this.keeper = new Keeper(this);
-    [this._gap, this._sendRetry, this._syncRetry, this._renewal] = [5_000, 5_000, 30_000, 300_000].map(
+    [this.#gap, this.#sendRetry, this.#syncRetry, this.#renewal] = [5_000, 5_000, 30_000, 300_000].map(
       (longest) => new Backoff(random, 200, longest),
     ) as [Backoff, Backoff, Backoff, Backoff];
   }
@@ -99,18 +97,18 @@ export class Core {
   }
 
   get synced(): boolean {
-    return !!this._connection?.synced;
+    return !!this.#connection?.synced;
   }
 
   get cursor(): string | undefined {
-    return this._cursor;
+    return this.#cursor;
   }
 
   /** Ids that are typed and not known to be durable; those of them that are on their way. */
   get pending(): { all: number; sent: number } {
     let all = 0;
     for (const { events, end } of this.lanes) if (events.length) all += end - events[0]!.after;
-    const event = this._connection?.inFlight?.event;
+    const event = this.#connection?.inFlight?.event;
     return { all, sent: event ? event.end - event.after : 0 };
   }
 
@@ -124,12 +122,12 @@ export class Core {
   /** Gives the text as it was inserted. */
   insert(at: number, text: string): string {
     const op = this.doc.insert(this.own.agent, at, text);
-    this._push(op);
+    this.#push(op);
     return (op as WireInsert).text!;
   }
 
   delete(at: number, len: number): void {
-    for (const op of this.doc.delete(this.own.agent, at, len)) this._push(op);
+    for (const op of this.doc.delete(this.own.agent, at, len)) this.#push(op);
   }
 
   /** Inserts text where deleted characters were; gives its ids. */
@@ -137,7 +135,7 @@ export class Core {
     const { agent, end: seq } = this.own;
     const op: WireOp = { type: "insert", id: `${agent}-${seq}`, text, right: `${place.agent}-${place.seq}` };
     this.doc.apply({ agent, after: seq, ops: [op] }, changes);
-    this._push(op);
+    this.#push(op);
     return { agent, seq, len: this.own.end - seq };
   }
 
@@ -152,7 +150,7 @@ export class Core {
     if (changes.length) this.updates.push({ is: "change", changes, origin });
     if (before === null) return;
     for (const { at, del, ins } of changes) before = before.slice(0, at) + ins + before.slice(at + del);
-    this._replaced(before);
+    this.#replaced(before);
   }
 
   /** What the store has; the locks of the free ones are held by this tab, the others are only read. */
@@ -160,75 +158,75 @@ export class Core {
     const before = this.doc.toString();
     const newest = sessions.filter(({ base }) => base).sort((a, b) => b.base!.at - a.base!.at)[0];
     if (newest) {
-      this._cursor = newest.base!.cursor;
-      this._merge(newest.base!.state);
+      this.#cursor = newest.base!.cursor;
+      this.#merge(newest.base!.state);
       for (const event of newest.recent) this.doc.apply(event);
     }
     const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
-    const lanes = this._admit(free);
+    const lanes = this.#admit(free);
     // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
     const own = this.own.end ? undefined : lanes.find(({ agent, end }) => (this.doc.version.get(agent) ?? 0) === end);
     if (own) this.lanes[this.lanes.length - 1] = own;
-    this._takeOver(lanes.filter((lane) => lane !== own));
+    this.#takeOver(lanes.filter((lane) => lane !== own));
     const session = free.find(({ agent }) => agent === own?.agent);
     this.keeper.load(session, newest, free.filter((other) => other !== session).flatMap(({ recent }) => recent));
-    this._replaced(before);
+    this.#replaced(before);
   }
 
   /** The events of tabs that are no more. */
   adopt(sessions: Session[]): void {
     const before = this.doc.toString();
     for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
-    this._takeOver(this._admit(sessions));
-    this._replaced(before);
+    this.#takeOver(this.#admit(sessions));
+    this.#replaced(before);
   }
 
   /** The store takes nothing any more: the agent, whose record ends here, is not gone on with. */
   abandonStore(): void {
     this.keeper.failed();
-    this.lanes.push(newLane(this._newAgent()));
-    this._prune();
+    this.lanes.push(newLane(this.#newAgent()));
+    this.#prune();
   }
 
   // --- What it is told by its socket and its clock
 
   connected(now: number): void {
     this.frames = [];
-    this._connection = { synced: false, inFlight: null, sync: null, syncAt: now, sendAt: 0, lost: 0 };
+    this.#connection = { synced: false, inFlight: null, sync: null, syncAt: now, sendAt: 0, lost: 0 };
     this.tick(now);
   }
 
   /** The socket is gone. What was sent may have arrived, or not. */
   disconnected(): void {
     this.frames = [];
-    this._connection = null;
+    this.#connection = null;
   }
 
   /** Asks what was missed, unless that is being asked already. */
   syncNow(now: number): void {
-    if (this._connection) this._connection.syncAt = now;
+    if (this.#connection) this.#connection.syncAt = now;
     this.tick(now);
   }
 
   received(text: string, now: number): void {
-    if (!this._connection) return;
-    this._connection.lost = 0;
-    const version = this._known();
+    if (!this.#connection) return;
+    this.#connection.lost = 0;
+    const version = this.#known();
     try {
-      this._take(JSON.parse(text), now);
+      this.#take(JSON.parse(text), now);
     } catch (error) {
-      this._tell("odd", `the server sent something that cannot be read: ${error}`, true);
-      this._tryAgain(now);
+      this.#tell("odd", `the server sent something that cannot be read: ${error}`, true);
+      this.#tryAgain(now);
     }
-    this._active ||= this._known() !== version;
-    this._lookForGap(now);
+    this.#active ||= this.#known() !== version;
+    this.#lookForGap(now);
     this.tick(now);
   }
 
   /** Time has passed, or the store has: does what is due. */
   tick(now: number): void {
     this.keeper.tick(now);
-    const connection = this._connection;
+    const connection = this.#connection;
     if (!connection) return;
     const { sync, inFlight } = connection;
     if (sync && sync.lostAt <= now) {
@@ -244,14 +242,14 @@ export class Core {
       connection.lost = 0;
       this.updates.push({ is: "silent" });
     }
-    if (!connection.sync && connection.syncAt <= now) this._requestSync(now);
-    this._pump(now);
+    if (!connection.sync && connection.syncAt <= now) this.#requestSync(now);
+    this.#pump(now);
   }
 
   /** When `tick` is due next. */
   deadline(): number {
     const due = [this.keeper.quietAt];
-    const connection = this._connection;
+    const connection = this.#connection;
     if (connection) {
       due.push(connection.sync?.lostAt ?? connection.syncAt);
       if (connection.inFlight) due.push(connection.inFlight.lostAt);
@@ -263,154 +261,154 @@ export class Core {
   // --- Sending
 
   /** Sends the oldest event, when none is in flight and the store has it. */
-  private _pump(now: number): void {
-    const connection = this._connection;
+  #pump(now: number): void {
+    const connection = this.#connection;
     if (!connection?.synced || connection.inFlight || now < connection.sendAt) return;
     connection.sendAt = 0;
-    const lane = this.lanes.find((lane) => lane.events.length && !this._isBlocked(lane));
+    const lane = this.lanes.find((lane) => lane.events.length && !this.#isBlocked(lane));
     if (!lane) return;
     const event = lane.events[0]!;
     event.closed = true;
     if (!event.sent) [event.sent, event.kept] = [true, 0];
     if (!this.keeper.keeps(event)) return;
-    const ref = ++this._refs;
+    const ref = ++this.#refs;
     connection.inFlight = { lane, event, ref, lostAt: now + PATIENCE_MS };
-    this._send("SEND_OP", { agent: lane.agent, after: event.after, ops: event.ops, ref });
+    this.#send("SEND_OP", { agent: lane.agent, after: event.after, ops: event.ops, ref });
   }
 
   /** An event that needs another lane's goes after it: should that be refused, no one else needs it. */
-  private _isBlocked(lane: Lane): boolean {
+  #isBlocked(lane: Lane): boolean {
     const marks = this.lanes
       .filter((other) => other !== lane && other.events.length)
       .map(({ agent, events }) => ({ agent, seq: events[0]!.after }));
     return marks.length > 0 && lane.events[0]!.ops.some((op) => reaches(op, marks));
   }
 
-  private _requestSync(now: number): void {
-    const connection = this._connection!;
-    const ref = ++this._refs;
+  #requestSync(now: number): void {
+    const connection = this.#connection!;
+    const ref = ++this.#refs;
     connection.sync = { ref, lostAt: now + PATIENCE_MS, parts: new Parts() };
     connection.syncAt = Infinity;
-    const cursor = this._gap.tries > GAP_SYNCS_BY_CURSOR ? undefined : this._cursor;
+    const cursor = this.#gap.tries > GAP_SYNCS_BY_CURSOR ? undefined : this.#cursor;
     let version: Record<string, number> | undefined;
     if (connection.synced) {
       version = {};
       for (const [agent, end] of this.doc.version) {
         // Of its own, what is durable: of the rest it wants to hear whether the log has it.
-        const lane = this._lane(agent);
-        if (!cursor || this._since.has(agent)) version[agent] = Math.min(end, lane ? startOf(lane) : end);
+        const lane = this.#lane(agent);
+        if (!cursor || this.#since.has(agent)) version[agent] = Math.min(end, lane ? startOf(lane) : end);
       }
       if (JSON.stringify(version).length > VERSION_BYTES_MAX) version = undefined;
     }
     // Joining shows who is there, too; a version too large to say is not said.
-    this._send(version ? "SYNC_STATE" : "JOIN_DOC", { format: "binary", cursor, version, ref });
+    this.#send(version ? "SYNC_STATE" : "JOIN_DOC", { format: "binary", cursor, version, ref });
   }
 
-  private _send(action: string, fields: object): void {
+  #send(action: string, fields: object): void {
     this.frames.push(JSON.stringify({ action, docId: this.docId, ...fields }));
   }
 
   // --- Receiving
 
-  private _take(message: any, now: number): void {
-    const connection = this._connection!;
+  #take(message: any, now: number): void {
+    const connection = this.#connection!;
     const { action, ref } = message;
     const sync = ref !== undefined && ref === connection.sync?.ref ? connection.sync : null;
-    if (action === "REMOTE_OP" || action === "OP_REPLAY") this._takeEvents(message.events, now);
+    if (action === "REMOTE_OP" || action === "OP_REPLAY") this.#takeEvents(message.events, now);
     if (action === "OP_REPLAY" || action === "DOC_STATE") {
       const whole = sync?.parts.add(message);
       if (whole) {
-        if (action === "DOC_STATE") this._takeState(whole, now);
+        if (action === "DOC_STATE") this.#takeState(whole, now);
         // Unless it was refused: then another state is on its way.
-        if (connection.sync === sync) this._takeSync(whole.cursor, now);
+        if (connection.sync === sync) this.#takeSync(whole.cursor, now);
       }
     } else if (action === "OP_ACK") {
-      const lane = this._lane(message.agent);
-      if (lane) this._learn(lane, message.end, now);
+      const lane = this.#lane(message.agent);
+      if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
       this.updates.push({ is: "presence", agent: message.agent, state: message.state });
     } else if (action === "ERROR") {
-      this._takeError(message, now);
+      this.#takeError(message, now);
     } else if (!action) {
       // The gateway's own word that a function failed, which names neither the request nor a code.
-      this._tryAgain(now);
+      this.#tryAgain(now);
     }
   }
 
   /** `keepsAll`: also what is known already is to be stored, for it is not in the base that came with it. */
-  private _takeEvents(events: WireEvent[], now: number, keepsAll = false): void {
+  #takeEvents(events: WireEvent[], now: number, keepsAll = false): void {
     const changes: Change[] = [];
     for (const event of events) {
-      const lane = this._lane(event.agent);
+      const lane = this.#lane(event.agent);
       if (lane && event.after >= startOf(lane)) {
         const own = lane.events.find(({ after }) => after === event.after);
-        if (own?.sent && sameOps(own.ops, event.ops)) this._learn(lane, own.end, now);
-        else this._refuse(lane, now, own);
+        if (own?.sent && sameOps(own.ops, event.ops)) this.#learn(lane, own.end, now);
+        else this.#refuse(lane, now, own);
       } else {
         const isNew = this.doc.apply(event, changes) !== "repeat";
-        if (isNew) this._since.add(event.agent);
+        if (isNew) this.#since.add(event.agent);
         if (isNew || keepsAll) this.keeper.add(event);
       }
     }
-    this._tellChanges(changes);
+    this.#tellChanges(changes);
   }
 
   /** The log has this agent's events up to `end`. */
-  private _learn(lane: Lane, end: number, now: number): void {
+  #learn(lane: Lane, end: number, now: number): void {
     const start = startOf(lane);
-    while (lane.events[0]?.sent && lane.events[0].end <= end) this._saved(lane);
+    while (lane.events[0]?.sent && lane.events[0].end <= end) this.#saved(lane);
     // Somebody else writes under this name, or another tab that kept what this one has not.
-    if (startOf(lane) < end) this._refuse(lane, now);
-    const connection = this._connection!;
+    if (startOf(lane) < end) this.#refuse(lane, now);
+    const connection = this.#connection!;
     if (startOf(lane) > start && connection.inFlight?.lane === lane) connection.inFlight = null;
-    this._prune();
+    this.#prune();
   }
 
-  private _saved(lane: Lane): void {
+  #saved(lane: Lane): void {
     const { after, ops, end } = lane.events.shift()!;
     this.keeper.add({ agent: lane.agent, after, ops });
-    this._since.add(lane.agent);
+    this.#since.add(lane.agent);
     if (lane !== this.own && !lane.events.length) this.keeper.drained(lane, end);
-    this._sendRetry.tries = this._renewal.tries = 0;
-    this._active = true;
+    this.#sendRetry.tries = this.#renewal.tries = 0;
+    this.#active = true;
   }
 
   /** Takes out lanes that have nothing to send. */
-  private _prune(): void {
+  #prune(): void {
     this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length);
   }
 
-  private _takeState({ state, events, cursor }: Answer, now: number): void {
+  #takeState({ state, events, cursor }: Answer, now: number): void {
     const bytes = state ? bytesOf(state) : null;
     if (this.lanes.some(({ events, doubtful }) => events.length || doubtful)) {
       const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
       for (const event of events) server.apply(event);
-      for (const lane of this.lanes) this._compare(lane, server);
-      this._prune();
+      for (const lane of this.lanes) this.#compare(lane, server);
+      this.#prune();
       if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
-        return this._rebuild(server, bytes, events, cursor);
+        return this.#rebuild(server, bytes, events, cursor);
       }
     }
     const changes: Change[] = [];
-    if (bytes) this._merge(bytes, changes);
-    this._tellChanges(changes);
+    if (bytes) this.#merge(bytes, changes);
+    this.#tellChanges(changes);
     if (bytes) this.keeper.rebase(bytes, cursor);
-    this._takeEvents(events, now, true);
+    this.#takeEvents(events, now, true);
     const { own } = this;
     if ((this.doc.version.get(own.agent) ?? 0) > own.end) {
       // Somebody else wrote under this name, and nothing is here that would have to be offered again.
       this.keeper.remove(own);
-      this.lanes[this.lanes.length - 1] = newLane(this._newAgent());
+      this.lanes[this.lanes.length - 1] = newLane(this.#newAgent());
     }
   }
 
   /** Drops from a lane what the server's state holds of it; marks what that state proves to be another's. */
-  private _compare(lane: Lane, server: TextDoc): void {
-    while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this._saved(lane);
-    this._judge(lane, server);
+  #compare(lane: Lane, server: TextDoc): void {
+    while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
+    this.#judge(lane, server);
   }
 
-  private _judge(lane: Lane, server: TextDoc): void {
+  #judge(lane: Lane, server: TextDoc): void {
     lane.doubtful = false;
     lane.foreign = startOf(lane) < (server.version.get(lane.agent) ?? 0);
     const [first] = lane.events;
@@ -418,104 +416,104 @@ export class Core {
   }
 
   /** A sync is answered in whole. */
-  private _takeSync(cursor: string | undefined, now: number): void {
-    const connection = this._connection!;
+  #takeSync(cursor: string | undefined, now: number): void {
+    const connection = this.#connection!;
     connection.sync = null;
-    this._syncRetry.tries = 0;
+    this.#syncRetry.tries = 0;
     if (cursor) {
-      this._cursor = cursor;
-      this._since.clear();
+      this.#cursor = cursor;
+      this.#since.clear();
     }
     const first = !connection.synced;
-    this._syncPause =
-      this._active || first ? SYNC_AFTER_ACTIVITY_MS : Math.min(this._syncPause * 2, SYNC_PAUSE_MS_MAX);
-    const pause = this.doc.waitingCount ? this._gap.pause() : first ? SYNC_AFTER_JOIN_MS : this._syncPause;
+    this.#syncPause =
+      this.#active || first ? SYNC_AFTER_ACTIVITY_MS : Math.min(this.#syncPause * 2, SYNC_PAUSE_MS_MAX);
+    const pause = this.doc.waitingCount ? this.#gap.pause() : first ? SYNC_AFTER_JOIN_MS : this.#syncPause;
     connection.synced = true;
     connection.syncAt = now + pause;
-    this._active = false;
+    this.#active = false;
     this.updates.push({ is: "synced" });
   }
 
-  private _takeError({ code, message, retry, ref }: any, now: number): void {
-    const { sync, inFlight } = this._connection!;
+  #takeError({ code, message, retry, ref }: any, now: number): void {
+    const { sync, inFlight } = this.#connection!;
     const ofSync = sync?.ref === ref;
     const ofSend = inFlight?.ref === ref;
     // Of presence, or of a request given up.
     if (ref !== undefined && !ofSync && !ofSend) return;
-    if (retry) return this._tryAgain(now, ref);
+    if (retry) return this.#tryAgain(now, ref);
     const final = code === "unauthorized" || code === "forbidden";
-    this._tell(code, message, !final);
+    this.#tell(code, message, !final);
     if (code === "unauthorized" || (ofSync && final)) {
       this.updates.push({ is: "refused" });
     } else if (inFlight && !ofSync && !final) {
-      this._refuse(inFlight.lane, now, inFlight.event);
+      this.#refuse(inFlight.lane, now, inFlight.event);
     } else {
       // Without the cursor, in case that is what it does not like.
-      if (ofSync) this._cursor = undefined;
-      this._tryAgain(now, ref);
-      if (ofSend) this._connection!.sendAt = now + this._renewal.pause();
+      if (ofSync) this.#cursor = undefined;
+      this.#tryAgain(now, ref);
+      if (ofSend) this.#connection!.sendAt = now + this.#renewal.pause();
     }
   }
 
   /** Something failed: it is sent again after a pause, or, when nobody says what failed, all that is under way. */
-  private _tryAgain(now: number, ref?: number): void {
-    const connection = this._connection!;
+  #tryAgain(now: number, ref?: number): void {
+    const connection = this.#connection!;
     if (connection.sync && (ref === undefined || connection.sync.ref === ref)) {
       connection.sync = null;
-      connection.syncAt = now + this._syncRetry.pause();
+      connection.syncAt = now + this.#syncRetry.pause();
     }
     if (connection.inFlight && (ref === undefined || connection.inFlight.ref === ref)) {
       connection.inFlight = null;
-      connection.sendAt = now + this._sendRetry.pause();
+      connection.sendAt = now + this.#sendRetry.pause();
     }
   }
 
   // --- When the log does not take what is here
 
   /** The lane cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
-  private _refuse(lane: Lane, now: number, event?: OutEvent): void {
+  #refuse(lane: Lane, now: number, event?: OutEvent): void {
     lane.doubtful = true;
     if (event) [event.refused, event.kept] = [true, 0];
-    this._beginAgain(now + this._renewal.pause());
+    this.#beginAgain(now + this.#renewal.pause());
   }
 
-  private _beginAgain(syncAt: number): void {
-    this._cursor = undefined;
-    if (this._connection) Object.assign(this._connection, { synced: false, inFlight: null, sync: null, syncAt });
+  #beginAgain(syncAt: number): void {
+    this.#cursor = undefined;
+    if (this.#connection) Object.assign(this.#connection, { synced: false, inFlight: null, sync: null, syncAt });
   }
 
   /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
-  private _rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
+  #rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
     const before = this.doc.toString();
     for (const event of this.keeper.recent) fresh.apply(event);
     // The one that writes stays the last.
-    this.lanes = this._renew(this.lanes);
-    this._prune();
+    this.lanes = this.#renew(this.lanes);
+    this.#prune();
     for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
     this.doc = fresh;
     for (const event of events) this.keeper.add(event);
     this.keeper.rebase(bytes ?? nothing(), cursor);
-    this._replaced(before);
+    this.#replaced(before);
   }
 
   // --- Small things
 
-  private _lane(agent: string): Lane | undefined {
+  #lane(agent: string): Lane | undefined {
     return this.lanes.find((lane) => lane.agent === agent);
   }
 
-  private _merge(bytes: Uint8Array, changes?: Change[]): void {
+  #merge(bytes: Uint8Array, changes?: Change[]): void {
     if (this.doc.version.size || this.doc.waitingCount) return this.doc.mergeState(bytes, changes);
     this.doc = TextDoc.decode(bytes);
     if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
   }
 
-  private _push(op: WireOp): void {
+  #push(op: WireOp): void {
     push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
   }
 
   /** Adds what sessions kept. */
-  private _admit(sessions: Session[]): Lane[] {
+  #admit(sessions: Session[]): Lane[] {
     const { doc } = this;
     const known = (agent: string) => doc.version.get(agent) ?? 0;
     const lanes = sessions.map(({ agent, base, recent, events, end, keys }): Lane => {
@@ -533,15 +531,15 @@ export class Core {
     for (const lane of lanes) {
       // So far all that the document holds of the agent is durable: what that covers is saved.
       while (lane.events.length && holds(doc, lane.agent, lane.events[0]!)) lane.events.shift();
-      this._judge(lane, doc);
+      this.#judge(lane, doc);
     }
-    const admitted = this._renew(lanes);
+    const admitted = this.#renew(lanes);
     for (const { agent, events } of admitted) for (const { after, ops } of events) doc.apply({ agent, after, ops });
     return admitted;
   }
 
   /** Sends what there is to send of other sessions. */
-  private _takeOver(lanes: Lane[]): void {
+  #takeOver(lanes: Lane[]): void {
     // What is typed from now on is typed on these, too.
     const open = this.own.events.at(-1);
     if (open) open.closed = true;
@@ -552,8 +550,8 @@ export class Core {
   }
 
   /** Gives heirs what has to get new ids. */
-  private _renew(lanes: Lane[]): Lane[] {
-    const successions = succeed(lanes, this._newAgent);
+  #renew(lanes: Lane[]): Lane[] {
+    const successions = succeed(lanes, this.#newAgent);
     return lanes.flatMap((lane) => {
       const found = successions.find((one) => one.lane === lane);
       if (!found) return [lane];
@@ -567,34 +565,34 @@ export class Core {
   }
 
   /** The document is another than before. */
-  private _replaced(before: string): void {
+  #replaced(before: string): void {
     const after = this.doc.toString();
-    if (after !== before) this._tellChanges([difference(before, after)]);
+    if (after !== before) this.#tellChanges([difference(before, after)]);
   }
 
-  private _tellChanges(changes: Change[]): void {
+  #tellChanges(changes: Change[]): void {
     if (changes.length) this.updates.push({ is: "change", changes, origin: "remote" });
   }
 
-  private _tell(code: string, message: string, retry: boolean): void {
+  #tell(code: string, message: string, retry: boolean): void {
     this.updates.push({ is: "error", error: { code, message, retry } });
   }
 
-  private _known(): number {
+  #known(): number {
     let sum = 0;
     for (const end of this.doc.version.values()) sum += end;
     return sum;
   }
 
   /** A gap leads to a sync at once; while it stays, `_takeSync` sees to the next. */
-  private _lookForGap(now: number): void {
+  #lookForGap(now: number): void {
     const gap = this.doc.waitingCount > 0;
-    if (!gap) this._gap.tries = 0;
-    const opened = gap && !this._gapOpen;
-    this._gapOpen = gap;
-    const connection = this._connection;
+    if (!gap) this.#gap.tries = 0;
+    const opened = gap && !this.#gapOpen;
+    this.#gapOpen = gap;
+    const connection = this.#connection;
     if (!connection?.synced) return;
-    const latest = opened ? now : this._active ? now + SYNC_AFTER_ACTIVITY_MS : Infinity;
+    const latest = opened ? now : this.#active ? now + SYNC_AFTER_ACTIVITY_MS : Infinity;
     connection.syncAt = Math.min(connection.syncAt, latest);
   }
 }

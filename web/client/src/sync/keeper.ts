@@ -59,27 +59,30 @@ export class Keeper {
   recent: WireEvent[] = [];
   /** When the base is written again. */
   quietAt = Infinity;
-  private _recentKept = 0;
-  private _records = 0;
+  readonly #core: Core;
+  #recentKept = 0;
+  #records = 0;
   /** To be written, at once or before the next event. */
-  private _base: Omit<Base, "at"> | undefined;
-  private _baseDue = false;
-  private _encodeDue = false;
-  private _removals: [string, unknown][] = [];
-  private _batches = 1;
-  private _done = 1;
+  #base: Omit<Base, "at"> | undefined;
+  #baseDue = false;
+  #encodeDue = false;
+  #removals: [string, unknown][] = [];
+  #batches = 1;
+  #done = 1;
 
-  constructor(private readonly _core: Core) {}
+  constructor(core: Core) {
+    this.#core = core;
+  }
 
   /** The document was loaded: from the own agent's session, the newest base of all, and the events of others. */
   load(own: Session | undefined, newest: Session | undefined, others: WireEvent[]): void {
     const isNewest = own === newest;
     // What the own session has is stored; the rest, and another's base, is as soon as something is typed on it.
     this.recent = [...(own?.recent ?? []), ...((!isNewest && newest?.recent) || []), ...others];
-    this._recentKept = own?.recent.length ?? 0;
+    this.#recentKept = own?.recent.length ?? 0;
     // None is written over before it is removed.
-    this._records = own?.records ?? 0;
-    if (!isNewest) this._base = newest?.base;
+    this.#records = own?.records ?? 0;
+    if (!isNewest) this.#base = newest?.base;
   }
 
   /** A durable event came. */
@@ -89,25 +92,25 @@ export class Keeper {
 
   /** The server's state came. */
   rebase(state: Uint8Array, cursor: string | undefined): void {
-    this._base = { state, cursor };
-    this._baseDue = true;
+    this.#base = { state, cursor };
+    this.#baseDue = true;
   }
 
   /** Everything of the lane is durable: its agent can be used again by and by. */
   drained(lane: Lane, end: number): void {
     this.remove(lane);
-    const key = endKey(this._core.docId, lane.agent);
+    const key = endKey(this.#core.docId, lane.agent);
     lane.keys.add(key);
-    this._removals.push([key, end]);
+    this.#removals.push([key, end]);
   }
 
   /** Removes a lane's records, or only its events from one on. */
   remove(lane: Lane, after?: number): void {
-    const first = after === undefined ? "" : this._eventKey(lane, after);
-    this._removeEach(lane, first.slice(0, -PADDED), this._removals, first);
+    const first = after === undefined ? "" : this.#eventKey(lane, after);
+    this.#removeEach(lane, first.slice(0, -PADDED), this.#removals, first);
   }
 
-  private _removeEach(lane: Lane, prefix: string, changes: Batch["changes"], first = ""): void {
+  #removeEach(lane: Lane, prefix: string, changes: Batch["changes"], first = ""): void {
     for (const key of lane.keys) {
       if (key < first || !key.startsWith(prefix)) continue;
       changes.push([key, undefined]);
@@ -116,51 +119,51 @@ export class Keeper {
   }
 
   tick(now: number): void {
-    if (!this.recent.length || !this._core.settled) this.quietAt = Infinity;
-    else if (this.quietAt <= now) [this._encodeDue, this.quietAt] = [true, Infinity];
-    else if (this.quietAt === Infinity && !this._encodeDue) this.quietAt = now + QUIET_MS;
+    if (!this.recent.length || !this.#core.settled) this.quietAt = Infinity;
+    else if (this.quietAt <= now) [this.#encodeDue, this.quietAt] = [true, Infinity];
+    else if (this.quietAt === Infinity && !this.#encodeDue) this.quietAt = now + QUIET_MS;
   }
 
   /** The tab may go: what can be written now is. */
   hurry(): void {
-    this._encodeDue = this.recent.length > 0;
+    this.#encodeDue = this.recent.length > 0;
   }
 
   /** What there is to write; `null`: nothing. The same is not given twice. */
   takeBatch(now: number): Batch | null {
-    const core = this._core;
+    const core = this.#core;
     const { own } = core;
-    const changes = this._removals;
+    const changes = this.#removals;
     const put = (lane: Lane, key: string, value: unknown) => {
       lane.keys.add(key);
       changes.push([key, value]);
     };
     const name = (name: string) => sessionPrefix(core.docId, own.agent) + name;
     const end = (lane: Lane, value: number) => put(lane, endKey(core.docId, lane.agent), value);
-    const encodes = this._encodeDue && core.settled;
+    const encodes = this.#encodeDue && core.settled;
     const typed = own.events.some(({ kept }) => !kept);
-    this._encodeDue = false;
+    this.#encodeDue = false;
     if (encodes) {
-      this._removeEach(own, "", changes);
-      this._base = { state: core.doc.encode(), cursor: core.cursor };
+      this.#removeEach(own, "", changes);
+      this.#base = { state: core.doc.encode(), cursor: core.cursor };
       this.recent = [];
       end(own, own.end);
     }
-    const rebases = this._base && (encodes || typed || this._baseDue);
+    const rebases = this.#base && (encodes || typed || this.#baseDue);
     if (rebases) {
-      put(own, name("base"), { ...this._base, at: now });
-      [this._base, this._baseDue] = [undefined, false];
+      put(own, name("base"), { ...this.#base, at: now });
+      [this.#base, this.#baseDue] = [undefined, false];
       // Base and events are written as one: together they hold all that came before the cursor.
-      this._removeEach(own, name("t"), changes);
-      this._recentKept = 0;
+      this.#removeEach(own, name("t"), changes);
+      this.#recentKept = 0;
     }
     // Own events are there already; but for whoever reads only the base and what belongs to it.
-    const recent = this.recent.slice(this._recentKept).filter(({ agent }) => rebases || agent !== own.agent);
+    const recent = this.recent.slice(this.#recentKept).filter(({ agent }) => rebases || agent !== own.agent);
     if ((typed || rebases) && recent.length) {
-      put(own, name("t" + padded(this._records++)), recent);
-      this._recentKept = this.recent.length;
+      put(own, name("t" + padded(this.#records++)), recent);
+      this.#recentKept = this.recent.length;
     }
-    const no = this._batches + 1;
+    const no = this.#batches + 1;
     for (const lane of core.lanes) {
       const events = lane.events.filter(({ kept }) => !kept);
       if ((events.length || (lane === own && rebases)) && !lane.keys.has(endKey(core.docId, lane.agent))) {
@@ -170,32 +173,32 @@ export class Keeper {
         const { after, end, ops, sent, refused, over } = event;
         event.kept = no;
         // A copy: the event may grow before the write is made.
-        put(lane, this._eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused, over });
+        put(lane, this.#eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused, over });
       }
     }
-    this._removals = [];
+    this.#removals = [];
     if (!changes.length) return null;
-    this._batches = no;
+    this.#batches = no;
     return { no, changes };
   }
 
   /** A batch is stored. */
   stored(no: number): void {
-    this._done = no;
+    this.#done = no;
   }
 
   /** What was given to be stored was not. */
   failed(): void {
-    for (const { events } of this._core.lanes) for (const event of events) if (!this.keeps(event)) event.kept = 0;
+    for (const { events } of this.#core.lanes) for (const event of events) if (!this.keeps(event)) event.kept = 0;
   }
 
   /** Whether the event is stored as it is. */
   keeps(event: OutEvent): boolean {
-    return event.kept > 0 && event.kept <= this._done;
+    return event.kept > 0 && event.kept <= this.#done;
   }
 
-  private _eventKey(lane: Lane, after: number): string {
-    return sessionPrefix(this._core.docId, lane.agent) + "e" + padded(after);
+  #eventKey(lane: Lane, after: number): string {
+    return sessionPrefix(this.#core.docId, lane.agent) + "e" + padded(after);
   }
 }
 
