@@ -9,6 +9,10 @@ use tracing_subscriber::EnvFilter;
 /// conditional put that finds its place taken, a table that is not there yet.
 const DEFAULT_LOG: &str = "warn,dynoxide=error";
 
+/// An edit passes many short-lived requests of the AWS SDK, which allocate much.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

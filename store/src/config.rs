@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_apigatewaymanagement::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -120,6 +121,8 @@ pub fn push_client(aws: &SdkConfig, endpoint: String) -> aws_sdk_apigatewaymanag
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
+        // It watches over long streams; a post is one small frame, and the time-out bounds it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     aws_sdk_apigatewaymanagement::Client::from_conf(config)
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::{Backoff, ClientError, Core, CoreConfig, Random};
@@ -19,6 +20,9 @@ const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_LONGEST: Duration = Duration::from_secs(2);
 /// One attempt to connect takes at most this.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is read from the socket at once.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 type Socket = WebSocketStream<TcpStream>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Socket, String>> + Send>>;
@@ -199,8 +203,11 @@ async fn connect(url: &str) -> Result<Socket, String> {
             TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await.map_err(|e| e.to_string())?;
         // Frames are small and wanted now.
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let (socket, _) =
-            tokio_tungstenite::client_async(url, stream).await.map_err(|error| error.to_string())?;
+        // The buffer is cleared before each read, and most frames are small.
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
+        let (socket, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config))
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(socket)
     };
     match tokio::time::timeout(CONNECT_PATIENCE, attempt).await {

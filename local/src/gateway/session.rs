@@ -26,6 +26,8 @@ use super::{FRAME_BYTES_MAX, Inner, MESSAGE_BYTES_MAX, activity::Activity};
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// How many queued messages the writer takes at a time before it flushes.
 const WRITE_BATCH: usize = 256;
+/// What is read from a socket at once.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -68,7 +70,8 @@ impl Session {
 
     /// Returns the socket when the client may still be sending on it.
     async fn serve(&mut self, upgraded: Upgraded) -> Option<Socket> {
-        let mut limits = WebSocketConfig::default();
+        // The buffer is cleared before each read: one as large as a frame would cost more than the reading.
+        let mut limits = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
         limits.max_frame_size = Some(FRAME_BYTES_MAX);
         limits.max_message_size = Some(MESSAGE_BYTES_MAX);
         let socket = Socket::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;

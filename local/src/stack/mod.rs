@@ -37,6 +37,9 @@ pub use stores::{StoppedStack, open_stopped, operator_on_aws};
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// The most records of one batch.
 const BATCH_SIZE: usize = 1_000;
+/// How long the materializer lets writes gather, with fast latency. Nobody waits for it: clients see an
+/// edit by its broadcast, and who joins meanwhile syncs. What it takes of the processor, they wait for.
+const MATERIALIZER_SETTLE: Duration = Duration::from_millis(20);
 /// How often the broadcaster's batch is tried again; what it misses, clients find by syncing.
 const BROADCAST_RETRIES: u32 = 3;
 
@@ -260,7 +263,7 @@ fn routes(stores: &Stores, audience: &Audience) -> Routes {
 
 /// The materializer's event source mapping, as in the template: it never gives up.
 pub fn materializer_mapping(stream_arn: &str) -> MappingConfig {
-    mapping_config("materializer", None, stream_arn)
+    MappingConfig { settle: MATERIALIZER_SETTLE, ..mapping_config("materializer", None, stream_arn) }
 }
 
 /// The broadcaster's event source mapping, as in the template.

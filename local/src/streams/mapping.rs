@@ -68,6 +68,9 @@ pub struct MappingConfig {
     pub partition_key: Option<String>,
     /// How soon the function learns of a write.
     pub latency: Latency,
+    /// With fast latency: how long after a write the reader waits before it reads, so that the writes
+    /// right after it come in the same batch.
+    pub settle: Duration,
     /// The most records in one invocation, at least 1.
     pub batch_size: usize,
     /// How long a batch that is not full waits for more.
@@ -102,6 +105,7 @@ impl MappingConfig {
             stream_arn: stream_arn.into(),
             partition_key: None,
             latency: Latency::fast(),
+            settle: Duration::ZERO,
             batch_size: 100,
             batching_window: Duration::ZERO,
             parallelization_factor: 1,

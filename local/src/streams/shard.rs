@@ -163,7 +163,11 @@ impl ShardReader {
             }
             Latency::Fast { fallback_poll } => {
                 tokio::select! {
-                    () = listener.changed() => {}
+                    () = listener.changed() => {
+                        if !self.shared.config.settle.is_zero() {
+                            self.shared.stop.or_after(self.shared.config.settle).await;
+                        }
+                    }
                     _ = self.shared.stop.or_after(fallback_poll) => {}
                 }
             }
