@@ -4,14 +4,11 @@
 export class Chars {
   #points = new Uint32Array(64);
 
-  /** Makes room for the nodes below `end`. */
-  reserve(end: number): void {
-    if (end > this.#points.length) this.#points = grown(this.#points, end);
-  }
-
   /** Gives nodes from `lv` on the characters of well-formed `text` from unit `from` on. */
   set(lv: number, len: number, text: string, from: number): void {
-    for (const end = lv + len; lv < end; from++) {
+    const end = lv + len;
+    if (end > this.#points.length) this.#points = grown(this.#points, end);
+    for (; lv < end; from++) {
       const point = text.codePointAt(from)!;
       this.#points[lv++] = point;
       if (point > 0xffff) from++;

@@ -71,7 +71,11 @@ export class TextDoc {
     }
     const { ids } = this.replica;
     const here = ({ name }: Agent) => ids.agent(name);
-    const ops = stateOf(other).map((op) => ({ ...op, agent: here(op.agent), ref: op.ref && here(op.ref) }));
+    const ops = stateOf(other);
+    for (const op of ops) {
+      op.agent = here(op.agent);
+      op.ref = op.ref && here(op.ref);
+    }
     merge(this.replica, ops, new Map([...other.version].map(([name, end]) => [ids.agent(name), end])), changes);
   }
 
@@ -199,21 +203,14 @@ export class TextDoc {
 
   /** Where those of a range of ids are that are still visible. */
   find({ agent, seq, len }: IdRange): { at: number; len: number }[] {
-    const { tree, ids } = this.replica;
+    const { tree } = this.replica;
     const out: { at: number; len: number }[] = [];
-    ids.agent(agent).eachNode(seq, seq + len, (lv, count) => {
-      for (const end = lv + count; lv < end; ) {
-        const run = tree.locate(lv);
-        const off = lv - run.lv;
-        const nodes = Math.min(run.len - off, end - lv);
-        lv += nodes;
-        if (run.dead) continue;
-        const at = tree.index(run, off);
-        const units = tree.units(run, off, nodes);
-        const last = out[out.length - 1];
-        if (last && last.at + last.len === at) last.len += units;
-        else out.push({ at, len: units });
-      }
+    this.replica.eachVisible(this.replica.ids.agent(agent), seq, seq + len, (run, off, count) => {
+      const at = tree.index(run, off);
+      const units = tree.units(run, off, count);
+      const last = out[out.length - 1];
+      if (last && last.at + last.len === at) last.len += units;
+      else out.push({ at, len: units });
     });
     return out;
   }

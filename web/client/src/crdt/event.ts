@@ -10,20 +10,22 @@ export const RIGHT = 1;
 export type Side = typeof LEFT | typeof RIGHT;
 
 /** Nodes of one agent with ascending ids, each the right child of the one before; or ids to delete. */
-export interface Op {
-  agent: Agent;
-  seq: number;
-  /** How many ids it uses up. */
-  count: number;
-  /** Null for nodes that are deleted already. */
-  text: string | null;
-  isDelete: boolean;
-  side: Side;
-  /** Where the first node hangs, or what is deleted; null for the start of the document. */
-  ref: Agent | null;
-  refSeq: number;
-  /** The number of the first node, once it has one. */
-  lv: number;
+export class Op {
+  isDelete = false;
+  constructor(
+    public agent: Agent,
+    public seq: number,
+    /** How many ids it uses up. */
+    public count: number,
+    /** Null for nodes that are deleted already. */
+    public text: string | null,
+    public side: Side = RIGHT,
+    /** Where the first node hangs, or what is deleted; null for the start of the document. */
+    public ref: Agent | null = null,
+    public refSeq = 0,
+    /** The number of the first node, once it has one. */
+    public lv = 0,
+  ) {}
 }
 
 export interface Event {
@@ -55,7 +57,7 @@ export function readEvent(ids: Ids, { agent: name, after, ops }: WireEvent): Eve
 export function readOp(ids: Ids, wire: WireOp, ofState: boolean): Op {
   const agent = ids.parse(wire.id);
   const seq = ids.seq;
-  const op: Op = { agent, seq, count: 1, text: null, isDelete: false, side: RIGHT, ref: null, refSeq: 0, lv: 0 };
+  const op = new Op(agent, seq, 1, null);
   let ref: string | null | undefined;
   if (wire.type === "delete" && !ofState) {
     op.isDelete = true;

@@ -1,9 +1,8 @@
 // Another replica's state, united with this one: checked as a whole first, then put in.
 import { EventError } from "./errors.js";
-import { RIGHT, endOf, isSeq, type Op } from "./event.js";
+import { Op, RIGHT, endOf, isSeq } from "./event.js";
 import { lastOf, type Agent } from "./ids.js";
 import type { Changes, Replica } from "./replica.js";
-import { START } from "./run.js";
 
 /** The whole state as inserts, by id; of visible nodes with their text. */
 export function stateOf({ tree, ids }: Replica): Op[] {
@@ -14,18 +13,10 @@ export function stateOf({ tree, ids }: Replica): Op[] {
       const { agent, seq, lv: first, len } = ids.rangeOf(lv);
       const count = Math.min(run.len - off, first + len - lv);
       const parent = off === 0 ? run.parent : lv - 1;
-      const above = parent === START ? null : ids.rangeOf(parent);
-      ops.push({
-        agent,
-        seq: seq + (lv - first),
-        count,
-        text: run.dead ? null : tree.chars.text(lv, count),
-        isDelete: false,
-        side: off === 0 ? run.side : RIGHT,
-        ref: above && above.agent,
-        refSeq: above === null ? 0 : above.seq + (parent - above.lv),
-        lv,
-      });
+      const above = parent < 0 ? null : ids.rangeOf(parent);
+      const text = run.dead ? null : tree.chars.text(lv, count);
+      const refSeq = above ? above.seq + (parent - above.lv) : 0;
+      ops.push(new Op(agent, seq + (lv - first), count, text, off === 0 ? run.side : RIGHT, above && above.agent, refSeq, lv));
       off += count;
     }
   }
@@ -40,7 +31,7 @@ export function merge(replica: Replica, ops: Op[], version: Map<Agent, number>, 
   const { ids } = replica;
   for (const end of version.values()) if (!isSeq(end)) throw new EventError("a version is no number");
   const fresh: Op[] = [];
-  const gone: Op[] = [];
+  const gone: [Agent, number, number][] = [];
   let before: Op | undefined;
   for (let op of ops.sort(byId)) {
     const { agent, seq, count, ref, refSeq } = op;
@@ -51,18 +42,18 @@ export function merge(replica: Replica, ops: Op[], version: Map<Agent, number>, 
     // Of what is known, all must be nodes here too.
     if (overlaps || nodes < known || count > (version.get(agent) ?? 0) - seq || (ref === agent && refSeq >= seq)) throw bad(op);
     before = op;
-    if (known > 0 && op.text === null) gone.push({ ...op, count: known });
+    if (op.text === null) gone.push([agent, seq, seq + known]);
     if (known === count) continue;
     if (known > 0) {
       const text = op.text && [...op.text].slice(known).join("");
-      op = { ...op, seq: seq + known, count: count - known, text, side: RIGHT, ref: agent, refSeq: seq + known - 1 };
+      op = new Op(agent, seq + known, count - known, text, RIGHT, agent, seq + known - 1);
     }
     fresh.push(op);
   }
   const order = inOrder(fresh);
   for (const op of fresh) op.lv = ids.push(op.agent, op.seq, op.count);
-  for (const { agent, seq, count } of gone) replica.deleteIds(agent, seq, seq + count, changes);
-  for (const op of order) replica.put(op, op.lv, op.ref === null ? START : op.ref.lvOf(op.refSeq), changes);
+  for (const [agent, from, to] of gone) replica.deleteIds(agent, from, to, changes);
+  for (const op of order) replica.put(op, op.lv, changes);
   const moved = [...version].filter(([agent, end]) => end > agent.end);
   for (const [agent, end] of moved) {
     agent.moves = agent.waiting.size;

@@ -3,7 +3,7 @@
 import { readEvent, refEnd, type Event, type Op, type Side } from "./event.js";
 import { Ids, type Agent } from "./ids.js";
 import { Order } from "./order.js";
-import { START } from "./run.js";
+import { START, type Run } from "./run.js";
 import { Tree, type Place } from "./tree.js";
 import type { Applied, Change, WireEvent } from "./types.js";
 
@@ -44,21 +44,18 @@ export class Replica {
     for (const op of ops) {
       end = op.seq + op.count;
       if (op.isDelete) this.deleteIds(op.ref!, op.refSeq, op.refSeq + op.count, changes);
-      else this.integrate(op, changes);
+      else this.put(op, undefined, changes);
     }
     this.advance(agent, end);
     return true;
   }
 
-  /** Makes nodes of an insert. At a void id it uses up its ids and makes none. */
-  integrate(op: Op, changes: Changes): void {
-    const { agent, seq, count, ref } = op;
-    const parent = ref === null ? START : ref.lvOf(op.refSeq);
-    if (parent !== -1) this.put(op, this.ids.push(agent, seq, count), parent, changes);
-  }
-
-  /** Puts the nodes of an insert, which have their numbers from `lv` on, where the order of siblings says. */
-  put({ agent, count, text, side }: Op, lv: number, parent: number, changes: Changes): void {
+  /** Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
+   * id it uses up its ids and makes none. */
+  put({ agent, seq, count, text, side, ref, refSeq }: Op, lv: number | undefined, changes: Changes): void {
+    const parent = ref ? ref.lvOf(refSeq) : START;
+    if (parent === -1) return;
+    lv ??= this.ids.push(agent, seq, count);
     const place = this.order.place(agent, lv, parent, side);
     let at = -1;
     if (changes && text !== null) addChange(changes, (at = this.tree.index(place.run, place.off)), 0, text);
@@ -67,25 +64,29 @@ export class Replica {
 
   /** The same at a known place, and its index if that is known. */
   putAt(place: Place, lv: number, len: number, text: string | null, parent: number, side: Side, at: number): void {
-    const { chars } = this.tree;
-    chars.reserve(lv + len);
-    if (text !== null) chars.set(lv, len, text, 0);
+    if (text !== null) this.tree.chars.set(lv, len, text, 0);
     this.tree.insert(place, lv, len, parent, side, text === null, at);
   }
 
   /** Makes tombstones of the nodes among the ids `from … to-1`. */
   deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
+    this.eachVisible(agent, from, to, (run, off, len) => {
+      let at = -1;
+      if (changes) addChange(changes, (at = tree.index(run, off)), tree.units(run, off, len), "");
+      tree.bury(run, off, len, at);
+    });
+  }
+
+  /** Calls back with each piece of visible nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
+  eachVisible(agent: Agent, from: number, to: number, visit: (run: Run, off: number, len: number) => void): void {
     agent.eachNode(from, to, (lv, count) => {
       for (const end = lv + count; lv < end; ) {
-        const run = tree.locate(lv);
+        const run = this.tree.locate(lv);
         const off = lv - run.lv;
         const len = Math.min(run.len - off, end - lv);
         lv += len;
-        if (run.dead) continue;
-        let at = -1;
-        if (changes) addChange(changes, (at = tree.index(run, off)), tree.units(run, off, len), "");
-        tree.bury(run, off, len, at);
+        if (!run.dead) visit(run, off, len);
       }
     });
   }

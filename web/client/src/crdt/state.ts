@@ -4,7 +4,7 @@ import { Reader, crc32, putVarint, putVarint4 } from "./codec.js";
 import { codePoints } from "./compose.js";
 import { DecodeError } from "./errors.js";
 import type { Agent } from "./ids.js";
-import { LEFT, RIGHT, endOf, type Op, type Side } from "./event.js";
+import { LEFT, Op, RIGHT, endOf, type Side } from "./event.js";
 import { merge, stateOf } from "./merge.js";
 import { Replica } from "./replica.js";
 
@@ -160,7 +160,7 @@ function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
   for (const agent of agents) {
     for (let count = reader.varint(); count > 0; count--) {
       reader.check(chains.length < reader.left);
-      chains.push({ agent, seq: 0, count: 0, text: "", isDelete: false, side: RIGHT, ref: null, refSeq: 0, lv: 0 });
+      chains.push(new Op(agent, 0, 0, ""));
     }
   }
   const gaps = chains.map(() => reader.varint());
