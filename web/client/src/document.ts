@@ -48,6 +48,8 @@ export class InklogDocument {
     this.#env = env;
     this.docId = options.docId;
     this.user = options.user ?? guestName(env);
+    if (!/^[\w.~-]{1,128}$/.test(this.docId)) throw new RangeError("docId is 1 to 128 of A-Z a-z 0-9 . _ ~ -");
+    if (!/^[\w.-]{1,40}$/.test(this.user)) throw new RangeError("user is 1 to 40 of A-Z a-z 0-9 . _ -");
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.synced = new Promise((resolve) => (this.#isSynced = resolve));
     this.#core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.random);
@@ -290,7 +292,8 @@ export class InklogDocument {
     for (const update of core.updates.splice(0)) {
       if (update.is === "change") this.#emit("change", { changes: update.changes, origin: update.origin });
       else if (update.is === "error") this.#emit("error", update.error);
-      else if (update.is === "presence") this.#presence.received(update.agent, update.state, now);
+      // What an earlier connection of this tab has shown is still there for a while.
+      else if (update.is === "presence") update.agent !== this.agent && this.#presence.received(update.agent, update.state, now);
       else if (update.is === "silent") this.#link.again();
       else if (update.is === "refused") this.#link.refused();
       else if (update.is === "renamed") {
@@ -385,7 +388,11 @@ export class InklogDocument {
     for (const name of ["online", "offline", "pagehide"]) this.#env.page?.[how](name, this.#onPage);
   }
   readonly #onPage = ({ type }: Event): void => {
-    if (type === "online") this.#link.online();
+    if (type === "online") {
+      this.#link.online();
+      // A connection that looks open may be none any more.
+      this.#core.syncNow(this.#env.now());
+    }
     else if (type === "offline") this.#link.offline();
     // The tab may be gone in a moment: a write that is under way is not waited for.
     else if (this.#sessions) this.#write();

@@ -290,3 +290,12 @@ test("what is stored opens with its text, without a server, and goes on under th
   assert.equal(alice.core.doc.toString(), "text typed on");
   assert.equal(alice.core.own.agent, agent);
 });
+
+test("an event that cannot be read is said, and hides none that came before it", () => {
+  const alice = Alice.joined(new DummyServer());
+  const broken = { agent: "eve", after: 0, ops: [{ type: "insert", id: "eve-0", text: "", left: null }] } as any;
+  alice.hears(remote([...bob("fine"), broken]));
+  const updates = alice.updates();
+  assert.deepEqual(updates.map(({ is }) => is).sort(), ["change", "error"]);
+  assert.equal(alice.core.doc.toString(), "fine");
+});

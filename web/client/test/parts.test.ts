@@ -295,3 +295,29 @@ test("a store that fails is said, and what was typed is sent none the less", asy
   assert.equal(server.whole().toString(), "kept in memory");
   assert.deepEqual(errors, ["storage: this device keeps nothing more (the disk is full): do not close before all is saved"]);
 });
+
+test("names that the server would refuse are refused at once", () => {
+  const open = (names: object) => new InklogDocument({ url: "ws://x", docId: "d", ...names }, envOf(new World(1), { dead: true }));
+  assert.throws(() => open({ docId: "a/b" }), /docId is 1 to 128/);
+  assert.throws(() => open({ user: "Alice Smith" }), /user is 1 to 40/);
+});
+
+test("of one's own presence nothing is shown, not even an earlier connection's", async () => {
+  const world = new World(5);
+  const server = new Server(world);
+  const network = new Network(world, server);
+  const [alice, bob] = ["alice", "bob"].map((user) => {
+    const tab = { dead: false, offline: false };
+    const options = { url: "ws://x", docId: "d", user, storage: null, WebSocket: network.socketOf(tab), presence: { user } };
+    return new InklogDocument(options, envOf(world, tab));
+  }) as [InklogDocument, InklogDocument];
+  await settle();
+  await world.runUntil(10_000);
+  assert.deepEqual([...bob.presence.keys()], [alice.agent]);
+  network.cut();
+  await world.runUntil(20_000);
+  assert.deepEqual([...alice.presence.keys()], [bob.agent]);
+  await alice.close();
+  await world.runUntil(21_000);
+  assert.deepEqual([...bob.presence.keys()], []);
+});

@@ -338,19 +338,25 @@ export class Core {
   /** `keepsAll`: also what is known already is to be stored, for it is not in the base that came with it. */
   #takeEvents(events: WireEvent[], now: number, keepsAll = false): void {
     const changes: Change[] = [];
-    for (const event of events) {
-      const lane = this.#lane(event.agent);
-      if (lane && event.after >= startOf(lane)) {
-        const own = lane.events.find(({ after }) => after === event.after);
-        if (own?.sent && sameOps(own.ops, event.ops)) this.#learn(lane, own.end, now);
-        else this.#refuse(lane, now, own);
-      } else {
-        const isNew = this.doc.apply(event, changes) !== "repeat";
-        if (isNew) this.#since.add(event.agent);
-        if (isNew || keepsAll) this.keeper.add(event);
-      }
+    try {
+      for (const event of events) this.#takeEvent(event, changes, keepsAll, now);
+    } finally {
+      // Also of what came before one that cannot be read.
+      this.#tellChanges(changes);
     }
-    this.#tellChanges(changes);
+  }
+
+  #takeEvent(event: WireEvent, changes: Change[], keepsAll: boolean, now: number): void {
+    const lane = this.#lane(event.agent);
+    if (lane && event.after >= startOf(lane)) {
+      const own = lane.events.find(({ after }) => after === event.after);
+      if (own?.sent && sameOps(own.ops, event.ops)) this.#learn(lane, own.end, now);
+      else this.#refuse(lane, now, own);
+    } else {
+      const isNew = this.doc.apply(event, changes) !== "repeat";
+      if (isNew) this.#since.add(event.agent);
+      if (isNew || keepsAll) this.keeper.add(event);
+    }
   }
 
   /** The log has this agent's events up to `end`. */
