@@ -2,25 +2,26 @@
 // small one, whose tree is then climbed node by node.
 import assert from "node:assert/strict";
 import type { TextDoc } from "../../src/crdt/index.js";
-import { Block, MAX_RUN, type Run, START, joins } from "../../src/crdt/run.js";
+import { MAX_RUN, NIL, type Run, START, joins } from "../../src/crdt/run.js";
 
 /** How many nodes a document may have for its depths and gaps to be checked. */
 const CLIMBED = 1500;
 
 export function assertInvariants(doc: TextDoc): void {
   const { tree, ids } = doc.replica;
-  const runs = assertBlocks(doc);
+  const runs: Run[] = [];
+  for (let run: Run | null = tree.first; run; run = run.next) runs.push(run);
+  assertTree(runs, doc.length);
   const seen = new Uint8Array(ids.next);
   runs.forEach((run, at) => {
-    assert.equal(run.prev, runs[at - 1] ?? null);
-    assert.equal(run.next, runs[at + 1] ?? null);
     const next = runs[at + 1];
-    assert.ok(!(run.dead && next?.up === run.up && joins(run, next!)), `run ${run.lv} and the next should be one`);
-    if (at === 0) return assert.equal(run, tree.first);
+    assert.equal(run.prev, runs[at - 1] ?? null);
+    assert.ok(!(run.dead && joins(run, next ?? null)), `run ${run.lv} and the next should be one`);
+    if (at === 0) return;
     assert.ok(run.len > 0 && run.len <= MAX_RUN, `run ${run.lv} has ${run.len} nodes`);
     assert.equal(run.units, run.dead ? 0 : tree.chars.units(run.lv, run.len));
     seen.fill(1, run.lv, run.lv + run.len);
-    for (const lv of [run.lv, run.lv + run.len - 1]) assert.equal(tree.locate(lv), run);
+    for (let lv = run.lv; lv < run.lv + run.len; lv++) assert.equal(tree.locate(lv), run);
   });
   assert.ok(!seen.includes(0), "every node is in a run");
   assert.equal(runs.reduce((sum, run) => sum + run.len, -1), ids.next, "and in one only");
@@ -28,24 +29,28 @@ export function assertInvariants(doc: TextDoc): void {
   assertIds(doc);
 }
 
-/** Returns all runs. */
-function assertBlocks(doc: TextDoc): Run[] {
-  let root: Block = doc.replica.tree.first.up!;
-  while (root.up) root = root.up;
-  assert.equal(root.units, doc.length);
-  let level: Block[] = [root];
-  for (;;) {
-    for (const block of level) {
-      assert.ok(block.kids.length > 0 && block.kids.length <= 32);
-      const { units, depth, gap } = block;
-      block.sum();
-      assert.deepEqual({ units, depth, gap }, { units: block.units, depth: block.depth, gap: block.gap });
-      for (const kid of block.kids) assert.equal(kid.up, block);
+/** The tree has the runs in their order, and its sums are right. */
+function assertTree(runs: Run[], length: number): void {
+  let root = runs[0]!;
+  while (root.up !== NIL) root = root.up;
+  assert.equal(root.sum, length);
+  let at = 0;
+  const todo: { run: Run; self: boolean }[] = [{ run: root, self: false }];
+  for (let step; (step = todo.pop()); ) {
+    const { run, self } = step;
+    if (run === NIL) continue;
+    if (self) {
+      assert.equal(run, runs[at++]);
+      continue;
     }
-    const below = level.flatMap((block) => block.kids);
-    if (!(below[0] instanceof Block)) return below as Run[];
-    level = below as Block[];
+    const { left, right } = run;
+    for (const below of [left, right]) assert.ok(below === NIL || below.up === run);
+    assert.equal(run.sum, left.sum + run.units + right.sum);
+    assert.equal(run.lowDepth, Math.min(left.lowDepth, run.depth, right.lowDepth));
+    assert.equal(run.lowGap, Math.min(left.lowGap, run.gap, right.lowGap));
+    todo.push({ run: right, self: false }, { run, self: true }, { run: left, self: false });
   }
+  assert.equal(at, runs.length);
 }
 
 function assertDepthsAndGaps(runs: Run[], nodes: number): void {
