@@ -91,7 +91,7 @@ export class TextDoc {
     let off = 1;
     if (at > 0) {
       run = tree.runAt(at - 1);
-      off = tree.nodes(run, at - tree.start);
+      off = tree.nodes(run, at);
       const whole = tree.index(run, off);
       // Inside a pair.
       if (whole < at) return this.insert(agent, whole, text, changes);
@@ -116,7 +116,7 @@ export class TextDoc {
       parent = next.lv;
     }
     const seq = owner.end;
-    this.replica.putAt(place, ids.push(owner, seq, count), count, text, parent, side, at);
+    this.replica.putAt(place, ids.push(owner, seq, count), count, text, parent, side);
     const id = agent + "-" + seq;
     const anchor = parent < 0 ? null : ids.idOf(parent);
     this.#finish(owner, seq + count, changes);
@@ -139,7 +139,7 @@ export class TextDoc {
     }
     if (ops.length > 0) {
       const run = tree.runAt(at);
-      this.replica.deleteAt(tree.index(run, tree.nodes(run, at - tree.start)), seq - owner.end);
+      this.replica.deleteAt(tree.index(run, tree.nodes(run, at)), seq - owner.end);
       this.#finish(owner, seq, changes);
     }
     return ops;
@@ -164,7 +164,7 @@ export class TextDoc {
     const unit = side < 0 ? at - 1 : at;
     if (!(unit >= 0 && unit < this.length)) return { id: null, side };
     const run = tree.runAt(unit);
-    return { id: ids.idOf(run.lv + tree.nodes(run, unit - tree.start)), side };
+    return { id: ids.idOf(run.lv + tree.nodes(run, unit)), side };
   }
 
   /** Where an anchor is now; where its character is deleted, that is where it was. */
@@ -183,11 +183,11 @@ export class TextDoc {
     const end = Math.min(at + len, this.length);
     if (!(at >= 0 && at < end)) return out;
     let run: Run | null = tree.runAt(at);
-    for (let start = tree.start; run !== null && start < end; run = run.next) {
+    for (; run && at < end; run = run.next) {
       if (run.dead) continue;
-      let off = tree.nodes(run, Math.max(at - start, 0));
-      const to = end - start < run.units ? tree.nodes(run, end - start - 1) + 1 : run.len;
-      start += run.units;
+      let off = tree.nodes(run, at);
+      at = tree.index(run, run.len);
+      const to = end < at ? tree.nodes(run, end - 1) + 1 : run.len;
       while (off < to) {
         const { agent, seq, lv, len } = ids.rangeOf(run.lv + off);
         const first = seq + (run.lv + off - lv);

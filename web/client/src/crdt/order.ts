@@ -37,11 +37,11 @@ export class Order {
       if (inside || (next !== null && next.gap >= depth)) {
         // What is below the only child is deeper than it, and before the next node that is not.
         neighbour = this.#add(agent, lv, parent, side, () =>
-          inside ? parent + 1 : (next!.depth <= depth ? next! : tree.seek(next!, 1, "depth", depth)!).lv,
+          inside ? parent + 1 : (next!.depth <= depth ? next! : tree.seek(next!, true, false, depth)!).lv,
         );
       }
       if (neighbour !== undefined) {
-        const after = tree.seek(tree.locate(neighbour), 1, "gap", depth);
+        const after = tree.seek(tree.locate(neighbour), true, true, depth);
         place.run = after ?? tree.last();
         place.off = after ? 0 : place.run.len;
       }
@@ -50,11 +50,11 @@ export class Order {
       place.gap = off > 0 ? depth - 1 : run.gap;
       // Is the node before outside of the parent's subtree, then there is no left child yet.
       if (place.gap >= depth) {
-        neighbour = this.#add(agent, lv, parent, side, () => tree.seek(run, -1, "depth", depth)!.lv);
+        neighbour = this.#add(agent, lv, parent, side, () => tree.seek(run, false, false, depth)!.lv);
       }
       if (neighbour !== undefined) {
         const after = tree.locate(neighbour);
-        place.run = after.gap <= depth ? after : tree.seek(after, -1, "gap", depth)!;
+        place.run = after.gap <= depth ? after : tree.seek(after, false, true, depth)!;
         place.gap = place.run.gap;
       }
     }

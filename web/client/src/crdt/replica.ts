@@ -57,24 +57,22 @@ export class Replica {
     if (parent === -1) return;
     lv ??= this.ids.push(agent, seq, count);
     const place = this.order.place(agent, lv, parent, side);
-    let at = -1;
-    if (changes && text !== null) addChange(changes, (at = this.tree.index(place.run, place.off)), 0, text);
-    this.putAt(place, lv, count, text, parent, side, at);
+    if (changes && text !== null) addChange(changes, this.tree.index(place.run, place.off), 0, text);
+    this.putAt(place, lv, count, text, parent, side);
   }
 
-  /** The same at a known place, and its index if that is known. */
-  putAt(place: Place, lv: number, len: number, text: string | null, parent: number, side: Side, at: number): void {
+  /** The same at a known place. */
+  putAt(place: Place, lv: number, len: number, text: string | null, parent: number, side: Side): void {
     if (text !== null) this.tree.chars.set(lv, len, text, 0);
-    this.tree.insert(place, lv, len, parent, side, text === null, at);
+    this.tree.insert(place, lv, len, parent, side, text === null);
   }
 
   /** Makes tombstones of the nodes among the ids `from … to-1`. */
   deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
     this.eachVisible(agent, from, to, (run, off, len) => {
-      let at = -1;
-      if (changes) addChange(changes, (at = tree.index(run, off)), tree.units(run, off, len), "");
-      tree.bury(run, off, len, at);
+      if (changes) addChange(changes, tree.index(run, off), tree.units(run, off, len), "");
+      tree.bury(run, off, len);
     });
   }
 
@@ -97,9 +95,9 @@ export class Replica {
     while (count > 0) {
       // What is deleted is gone from the index, so the next piece is again the one at `at`.
       const run = tree.runAt(at);
-      const off = tree.nodes(run, at - tree.start);
+      const off = tree.nodes(run, at);
       const len = Math.min(count, run.len - off);
-      tree.bury(run, off, len, at);
+      tree.bury(run, off, len);
       count -= len;
     }
   }

@@ -1,4 +1,4 @@
-// What the tree is made of: runs of nodes, and blocks of runs or of other blocks.
+// What the tree is made of.
 import { RIGHT, type Side } from "./event.js";
 
 /** The number of the start of the document, as a parent; no character has it. */
@@ -7,13 +7,24 @@ export const START = -2;
 /** Most nodes of a run: what has to be done for a run's nodes one by one stays cheap. */
 export const MAX_RUN = 512;
 
+/** Higher than any depth or gap. */
+const HIGH = 2 ** 30 - 1;
+
+let nil: Run;
+
 /** Nodes with consecutive numbers that stand next to each other, each the right child of the one before, all visible
  * or all deleted. Ids do not matter to it. */
 export class Run {
-  /** The leaf that it is in. */
-  up: Block | null = null;
   prev: Run | null = null;
   next: Run | null = null;
+  /** Its place in the tree: NIL where there is none. */
+  up = nil;
+  left = nil;
+  right = nil;
+  /** Of it and all below it in the tree: units, the least depth and the least gap. */
+  sum: number;
+  lowDepth: number;
+  lowGap: number;
   constructor(
     /** The first node's number, given in the order of arrival here. */
     public lv: number,
@@ -30,44 +41,18 @@ export class Run {
     public dead: boolean,
     /** UTF-16 units of its visible text. */
     public units: number,
-  ) {}
-}
-
-/** A leaf, whose kids are runs, or a block of blocks. */
-export class Block {
-  up: Block | null = null;
-  units = 0;
-  /** The least depth and the least gap of all runs below. */
-  depth = 0;
-  gap = 0;
-  constructor(
-    public kids: (Run | Block)[],
-    /** A leaf's number; -1 for others. */
-    readonly no: number,
   ) {
-    this.sum();
-  }
-
-  /** Adds up the kids, and makes them know this block. */
-  sum(): void {
-    this.units = 0;
-    this.depth = this.gap = Infinity;
-    for (const kid of this.kids) {
-      kid.up = this;
-      this.add(kid);
-    }
-  }
-
-  /** Adds a kid's sums. */
-  add({ units, depth, gap }: Run | Block): void {
-    this.units += units;
-    if (depth < this.depth) this.depth = depth;
-    if (gap < this.gap) this.gap = gap;
+    this.sum = units;
+    this.lowDepth = depth;
+    this.lowGap = gap;
   }
 }
+
+/** In the place of a run that is not there. */
+export const NIL = (nil = new Run(START, 0, HIGH, HIGH, START, RIGHT, true, 0));
 
 /** Whether `run` may be one with `before`, which stands before it: the right child, with the next number, of its last
- * node, in the same leaf, and as visible as that. */
+ * node, and as visible as that. */
 export const joins = (before: Run | null, run: Run | null): boolean =>
   before !== null &&
   run !== null &&
