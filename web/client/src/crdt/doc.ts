@@ -1,6 +1,6 @@
 // The document as an editor sees it: indexes in UTF-16 units become ids and anchors, and back.
 import { MAX_DELETE, codePoints } from "./compose.js";
-import { LEFT, RIGHT, readOp, type Side } from "./event.js";
+import { LEFT, Op, RIGHT, endOf, readOp } from "./event.js";
 import { MAX_SEQ, type Agent } from "./ids.js";
 import { merge, stateOf } from "./merge.js";
 import { Replica, addChange } from "./replica.js";
@@ -82,7 +82,8 @@ export class TextDoc {
   /** A local insert: integrates at once, and advances `agent`'s version; the op's number is the agent's version
    * before. Should events wait for just these ids, they are applied too, and what they change is added to `changes`. */
   insert(agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { tree, ids } = this.replica;
+    const { replica } = this;
+    const { tree, ids } = replica;
     if (codePoints(text) < 0) text = text.replace(/\p{Surrogate}/gu, "\ufffd");
     const count = codePoints(text);
     const owner = this.#owner(agent, at, at, count);
@@ -96,52 +97,40 @@ export class TextDoc {
       // Inside a pair.
       if (whole < at) return this.insert(agent, whole, text, changes);
     }
-    const depth = run.depth + off;
-    const { next } = run;
-    const place = { run, off, depth, gap: depth, nextGap: 0 };
-    let parent = run.lv + off - 1;
-    let side: Side = RIGHT;
     // When what stands next hangs below what stands before, the new node goes on the left of it, where nothing hangs
     // yet, since it is the first node of that subtree.
-    if (off < run.len) {
-      place.depth = place.nextGap = depth + 1;
-      side = LEFT;
-      parent++;
-    } else if (next !== null && next.gap >= depth) {
-      place.run = next;
-      place.off = 0;
-      place.depth = place.nextGap = next.depth + 1;
-      place.gap = next.gap;
-      side = LEFT;
-      parent = next.lv;
+    const isLeft = off < run.len || (run.next?.gap ?? 0) >= run.depth + off;
+    const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next!.lv;
+    const op = new Op(owner, owner.end, count, text, isLeft ? LEFT : RIGHT);
+    const id = agent + "-" + op.seq;
+    let anchor: string | null = null;
+    if (parent >= 0) {
+      const { agent, seq, lv } = ids.rangeOf(parent);
+      op.ref = agent;
+      op.refSeq = seq + (parent - lv);
+      anchor = agent.name + "-" + op.refSeq;
     }
-    const seq = owner.end;
-    this.replica.putAt(place, ids.push(owner, seq, count), count, text, parent, side);
-    const id = agent + "-" + seq;
-    const anchor = parent < 0 ? null : ids.idOf(parent);
-    this.#finish(owner, seq + count, changes);
-    return side === LEFT ? { type: "insert", id, text, right: anchor! } : { type: "insert", id, text, left: anchor };
+    replica.put(op, undefined, undefined);
+    this.#finish(owner, endOf(op), changes);
+    return isLeft ? { type: "insert", id, text, right: anchor! } : { type: "insert", id, text, left: anchor };
   }
 
   /** A local delete, as an op for each range of consecutive ids. */
   delete(agent: string, at: number, len: number, changes?: Change[]): WireOp[] {
-    const { tree } = this.replica;
-    const ranges = this.ids(at, len);
+    const { ids } = this.replica;
     const owner = this.#owner(agent, at, at + len, len);
     const ops: WireDelete[] = [];
-    let seq = owner.end;
-    for (const range of ranges) {
-      for (let done = 0; done < range.len; done += MAX_DELETE) {
-        const count = Math.min(MAX_DELETE, range.len - done);
-        ops.push({ type: "delete", id: agent + "-" + seq, target: range.agent + "-" + (range.seq + done), len: count });
+    let end = owner.end;
+    for (const range of this.ids(at, len)) {
+      for (let { seq, len: rest } = range; rest > 0; rest -= MAX_DELETE) {
+        const count = Math.min(MAX_DELETE, rest);
+        ops.push({ type: "delete", id: agent + "-" + end, target: range.agent + "-" + seq, len: count });
+        end += count;
         seq += count;
       }
+      this.replica.deleteIds(ids.agent(range.agent), range.seq, range.seq + range.len, undefined);
     }
-    if (ops.length > 0) {
-      const run = tree.runAt(at);
-      this.replica.deleteAt(tree.index(run, tree.nodes(run, at)), seq - owner.end);
-      this.#finish(owner, seq, changes);
-    }
+    if (end > owner.end) this.#finish(owner, end, changes);
     return ops;
   }
 
@@ -160,11 +149,8 @@ export class TextDoc {
 
   /** A place that stays beside the character before `at` (-1) or after it (1). */
   anchor(at: number, side: -1 | 1): Anchor {
-    const { tree, ids } = this.replica;
-    const unit = side < 0 ? at - 1 : at;
-    if (!(unit >= 0 && unit < this.length)) return { id: null, side };
-    const run = tree.runAt(unit);
-    return { id: ids.idOf(run.lv + tree.nodes(run, unit)), side };
+    const [beside] = this.ids(side < 0 ? at - 1 : at, 1);
+    return { id: beside ? beside.agent + "-" + beside.seq : null, side };
   }
 
   /** Where an anchor is now; where its character is deleted, that is where it was. */

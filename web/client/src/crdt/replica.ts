@@ -1,10 +1,10 @@
 // What is applied and what waits: events go in here, in any order and as often as they like; another replica's state
 // too.
-import { readEvent, refEnd, type Event, type Op, type Side } from "./event.js";
+import { readEvent, refEnd, type Event, type Op } from "./event.js";
 import { Ids, type Agent } from "./ids.js";
 import { Order } from "./order.js";
 import { START, type Run } from "./run.js";
-import { Tree, type Place } from "./tree.js";
+import { Tree } from "./tree.js";
 import type { Applied, Change, WireEvent } from "./types.js";
 
 /** Where changes are collected, if anyone asks for them. */
@@ -58,13 +58,8 @@ export class Replica {
     lv ??= this.ids.push(agent, seq, count);
     const place = this.order.place(agent, lv, parent, side);
     if (changes && text !== null) addChange(changes, this.tree.index(place.run, place.off), 0, text);
-    this.putAt(place, lv, count, text, parent, side);
-  }
-
-  /** The same at a known place. */
-  putAt(place: Place, lv: number, len: number, text: string | null, parent: number, side: Side): void {
-    if (text !== null) this.tree.chars.set(lv, len, text, 0);
-    this.tree.insert(place, lv, len, parent, side, text === null);
+    if (text !== null) this.tree.chars.set(lv, count, text, 0);
+    this.tree.insert(place, lv, count, parent, side, text === null);
   }
 
   /** Makes tombstones of the nodes among the ids `from … to-1`. */
@@ -87,19 +82,6 @@ export class Replica {
         if (!run.dead) visit(run, off, len);
       }
     });
-  }
-
-  /** Makes tombstones of the visible nodes from index `at` on. */
-  deleteAt(at: number, count: number): void {
-    const { tree } = this;
-    while (count > 0) {
-      // What is deleted is gone from the index, so the next piece is again the one at `at`.
-      const run = tree.runAt(at);
-      const off = tree.nodes(run, at);
-      const len = Math.min(count, run.len - off);
-      tree.bury(run, off, len);
-      count -= len;
-    }
   }
 
   /** Moves an agent's end forward. */
