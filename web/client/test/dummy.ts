@@ -1,7 +1,8 @@
 // A server with a log and nothing else, and a client whose clock and store are turned by hand.
 
 import { TextDoc, type WireEvent } from "../src/crdt/index.js";
-import { Core, type Update } from "../src/sync/core.js";
+import { Core } from "../src/sync/core.js";
+import type { Update } from "../src/sync/replica.js";
 import { type Session, readSession, sessionPrefix } from "../src/sync/keeper.js";
 import { Random } from "./sim/random.js";
 

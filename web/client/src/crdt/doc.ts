@@ -84,8 +84,8 @@ export class TextDoc {
   insert(agent: string, at: number, text: string, changes?: Change[]): WireOp {
     const { replica } = this;
     const { tree, ids } = replica;
-    if (codePoints(text) < 0) text = text.replace(/\p{Surrogate}/gu, "\ufffd");
-    const count = codePoints(text);
+    let count = codePoints(text);
+    if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
     const owner = this.#owner(agent, at, at, count);
     if (count === 0) throw new RangeError("there is no text to insert");
     let run = tree.first;

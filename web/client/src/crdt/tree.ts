@@ -148,7 +148,9 @@ export class Tree {
 
   /** Notes that the nodes of a run from `lv` on are in it. */
   #own(run: Run, lv: number): void {
-    for (const end = run.lv + run.len; lv < end; lv++) this.#runOf[lv] = run;
+    const end = run.lv + run.len;
+    // Leaving out elements would make the array a slow one.
+    for (let at = Math.min(lv, this.#runOf.length); at < end; at++) this.#runOf[at] = run;
   }
 
   /** Puts a run after another. */

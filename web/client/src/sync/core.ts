@@ -11,13 +11,12 @@
 // - Everybody ends with the same text. What comes is merged in whatever order; what cannot be placed yet is a gap
 //   and leads to a sync, as silence does from time to time.
 
-import { type Change, type IdRange, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
-import type { DocumentEvents, InklogError, JsonObject } from "../types.js";
+import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { Backoff } from "./backoff.js";
-import { type Lane, type OutEvent, holds, newLane, push, sameOps, startOf } from "./outbox.js";
-import { type Rename, reaches, succeed } from "./rename.js";
-import { type Session, Keeper, isEventKey, nothing } from "./keeper.js";
+import { type Lane, type OutEvent, holds, judge, newLane, sameOps, startOf } from "./outbox.js";
+import { reaches } from "./rename.js";
+import { Replica } from "./replica.js";
 
 /** The first sync after joining finds what was broadcast while the connection registered. */
 const SYNC_AFTER_JOIN_MS = 2_000;
@@ -30,19 +29,6 @@ const PATIENCE_MS = 10_000;
 const GAP_SYNCS_BY_CURSOR = 3;
 /** A request outgrows no frame, also with its envelope. */
 const VERSION_BYTES_MAX = 30_000;
-
-export type Update =
-  | ({ is: "change" } & DocumentEvents["change"])
-  /** The document has what the server had when it was asked. */
-  | { is: "synced" }
-  /** Ids have new names. */
-  | { is: "renamed"; rename: Rename }
-  | { is: "presence"; agent: string; state: JsonObject | null }
-  | { is: "error"; error: InklogError }
-  /** The server does not let this client in. */
-  | { is: "refused" }
-  /** The connection does not answer any more. */
-  | { is: "silent" };
 
 interface Connection {
   /** Whether the server's version is known. */
@@ -57,17 +43,11 @@ interface Connection {
   lost: number;
 }
 
-export class Core {
-  doc = new TextDoc();
-  /** The agents whose events are sent from here; the last is the one that writes. */
-  lanes: Lane[];
+export class Core extends Replica {
   /** To send, in order. */
   frames: string[] = [];
-  updates: Update[] = [];
-  readonly keeper: Keeper;
 
   #connection: Connection | null = null;
-  #cursor: string | undefined;
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
   #refs = 0;
@@ -78,12 +58,9 @@ export class Core {
   readonly #sendRetry: Backoff;
   readonly #syncRetry: Backoff;
   readonly #renewal: Backoff;
-  readonly #newAgent: () => string;
 
-  constructor(readonly docId: string, newAgent: () => string, random: () => number) {
-    this.#newAgent = newAgent;
-    this.lanes = [newLane(newAgent())];
-    this.keeper = new Keeper(this);
+  constructor(docId: string, newAgent: () => string, random: () => number) {
+    super(docId, newAgent);
     [this.#gap, this.#sendRetry, this.#syncRetry, this.#renewal] = [5_000, 5_000, 30_000, 300_000].map(
       (longest) => new Backoff(random, 200, longest),
     ) as [Backoff, Backoff, Backoff, Backoff];
@@ -91,17 +68,8 @@ export class Core {
 
   // --- What it knows
 
-  /** The agent that writes. */
-  get own(): Lane {
-    return this.lanes.at(-1)!;
-  }
-
   get synced(): boolean {
     return !!this.#connection?.synced;
-  }
-
-  get cursor(): string | undefined {
-    return this.#cursor;
   }
 
   /** Ids that are typed and not known to be durable; those of them that are on their way. */
@@ -110,82 +78,6 @@ export class Core {
     for (const { events, end } of this.lanes) if (events.length) all += end - events[0]!.after;
     const event = this.#connection?.inFlight?.event;
     return { all, sent: event ? event.end - event.after : 0 };
-  }
-
-  /** Whether all that the document holds is durable, and nothing waits. */
-  get settled(): boolean {
-    return !this.doc.waitingCount && this.lanes.every(({ events, doubtful }) => !events.length && !doubtful);
-  }
-
-  // --- What it is told by its owner
-
-  /** Gives the text as it was inserted. */
-  insert(at: number, text: string): string {
-    const op = this.doc.insert(this.own.agent, at, text);
-    this.#push(op);
-    return (op as WireInsert).text!;
-  }
-
-  delete(at: number, len: number): void {
-    for (const op of this.doc.delete(this.own.agent, at, len)) this.#push(op);
-  }
-
-  /** Inserts text where deleted characters were; gives its ids. */
-  restore(place: IdRange, text: string, changes: Change[]): IdRange {
-    const { agent, end: seq } = this.own;
-    const op: WireOp = { type: "insert", id: `${agent}-${seq}`, text, right: `${place.agent}-${place.seq}` };
-    this.doc.apply({ agent, after: seq, ops: [op] }, changes);
-    this.#push(op);
-    return { agent, seq, len: this.own.end - seq };
-  }
-
-  /**
-   * Makes local changes, and tells them. Where another wrote under this agent's name, they may let in what waited for
-   * ids that both have used: that is told as well.
-   */
-  change(origin: DocumentEvents["change"]["origin"], make: (changes: Change[]) => void): void {
-    let before = this.doc.waitingCount ? this.doc.toString() : null;
-    const changes: Change[] = [];
-    make(changes);
-    if (changes.length) this.updates.push({ is: "change", changes, origin });
-    if (before === null) return;
-    for (const { at, del, ins } of changes) before = before.slice(0, at) + ins + before.slice(at + del);
-    this.#replaced(before);
-  }
-
-  /** What the store has; the locks of the free ones are held by this tab, the others are only read. */
-  load(sessions: Session[]): void {
-    const before = this.doc.toString();
-    const newest = sessions.filter(({ base }) => base).sort((a, b) => b.base!.at - a.base!.at)[0];
-    if (newest) {
-      this.#cursor = newest.base!.cursor;
-      this.#merge(newest.base!.state);
-      for (const event of newest.recent) this.doc.apply(event);
-    }
-    const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
-    const lanes = this.#admit(free);
-    // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
-    const own = this.own.end ? undefined : lanes.find(({ agent, end }) => (this.doc.version.get(agent) ?? 0) === end);
-    if (own) this.lanes[this.lanes.length - 1] = own;
-    this.#takeOver(lanes.filter((lane) => lane !== own));
-    const session = free.find(({ agent }) => agent === own?.agent);
-    this.keeper.load(session, newest, free.filter((other) => other !== session).flatMap(({ recent }) => recent));
-    this.#replaced(before);
-  }
-
-  /** The events of tabs that are no more. */
-  adopt(sessions: Session[]): void {
-    const before = this.doc.toString();
-    for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
-    this.#takeOver(this.#admit(sessions));
-    this.#replaced(before);
-  }
-
-  /** The store takes nothing any more: the agent, whose record ends here, is not gone on with. */
-  abandonStore(): void {
-    this.keeper.failed();
-    this.lanes.push(newLane(this.#newAgent()));
-    this.#prune();
   }
 
   // --- What it is told by its socket and its clock
@@ -215,7 +107,7 @@ export class Core {
     try {
       this.#take(JSON.parse(text), now);
     } catch (error) {
-      this.#tell("odd", `the server sent something that cannot be read: ${error}`, true);
+      this.tell("odd", `the server sent something that cannot be read: ${error}`, true);
       this.#tryAgain(now);
     }
     this.#active ||= this.#known() !== version;
@@ -263,7 +155,11 @@ export class Core {
   /** Sends the oldest event, when none is in flight and the store has it. */
   #pump(now: number): void {
     const connection = this.#connection;
-    if (!connection?.synced || connection.inFlight || now < connection.sendAt) return;
+    if (!connection?.synced) return;
+    const { inFlight } = connection;
+    // It may be known to be durable from elsewhere than its ack.
+    if (inFlight && inFlight.lane.events[0] !== inFlight.event) connection.inFlight = null;
+    if (connection.inFlight || now < connection.sendAt) return;
     connection.sendAt = 0;
     const lane = this.lanes.find((lane) => lane.events.length && !this.#isBlocked(lane));
     if (!lane) return;
@@ -289,13 +185,13 @@ export class Core {
     const ref = ++this.#refs;
     connection.sync = { ref, lostAt: now + PATIENCE_MS, parts: new Parts() };
     connection.syncAt = Infinity;
-    const cursor = this.#gap.tries > GAP_SYNCS_BY_CURSOR ? undefined : this.#cursor;
+    const cursor = this.#gap.tries > GAP_SYNCS_BY_CURSOR ? undefined : this.cursor;
     let version: Record<string, number> | undefined;
     if (connection.synced) {
       version = {};
       for (const [agent, end] of this.doc.version) {
         // Of its own, what is durable: of the rest it wants to hear whether the log has it.
-        const lane = this.#lane(agent);
+        const lane = this.lane(agent);
         if (!cursor || this.#since.has(agent)) version[agent] = Math.min(end, lane ? startOf(lane) : end);
       }
       if (JSON.stringify(version).length > VERSION_BYTES_MAX) version = undefined;
@@ -323,7 +219,7 @@ export class Core {
         if (connection.sync === sync) this.#takeSync(whole.cursor, now);
       }
     } else if (action === "OP_ACK") {
-      const lane = this.#lane(message.agent);
+      const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
       this.updates.push({ is: "presence", agent: message.agent, state: message.state });
@@ -342,12 +238,12 @@ export class Core {
       for (const event of events) this.#takeEvent(event, changes, keepsAll, now);
     } finally {
       // Also of what came before one that cannot be read.
-      this.#tellChanges(changes);
+      this.tellChanges(changes);
     }
   }
 
   #takeEvent(event: WireEvent, changes: Change[], keepsAll: boolean, now: number): void {
-    const lane = this.#lane(event.agent);
+    const lane = this.lane(event.agent);
     if (lane && event.after >= startOf(lane)) {
       const own = lane.events.find(({ after }) => after === event.after);
       if (own?.sent && sameOps(own.ops, event.ops)) this.#learn(lane, own.end, now);
@@ -361,13 +257,10 @@ export class Core {
 
   /** The log has this agent's events up to `end`. */
   #learn(lane: Lane, end: number, now: number): void {
-    const start = startOf(lane);
     while (lane.events[0]?.sent && lane.events[0].end <= end) this.#saved(lane);
     // Somebody else writes under this name, or another tab that kept what this one has not.
     if (startOf(lane) < end) this.#refuse(lane, now);
-    const connection = this.#connection!;
-    if (startOf(lane) > start && connection.inFlight?.lane === lane) connection.inFlight = null;
-    this.#prune();
+    this.prune();
   }
 
   #saved(lane: Lane): void {
@@ -379,46 +272,34 @@ export class Core {
     this.#active = true;
   }
 
-  /** Takes out lanes that have nothing to send. */
-  #prune(): void {
-    this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length);
-  }
-
   #takeState({ state, events, cursor }: Answer, now: number): void {
     const bytes = state ? bytesOf(state) : null;
     if (this.lanes.some(({ events, doubtful }) => events.length || doubtful)) {
       const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
       for (const event of events) server.apply(event);
       for (const lane of this.lanes) this.#compare(lane, server);
-      this.#prune();
+      this.prune();
       if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
-        return this.#rebuild(server, bytes, events, cursor);
+        return this.rebuild(server, bytes, events, cursor);
       }
     }
     const changes: Change[] = [];
-    if (bytes) this.#merge(bytes, changes);
-    this.#tellChanges(changes);
+    if (bytes) this.merge(bytes, changes);
+    this.tellChanges(changes);
     if (bytes) this.keeper.rebase(bytes, cursor);
     this.#takeEvents(events, now, true);
     const { own } = this;
     if ((this.doc.version.get(own.agent) ?? 0) > own.end) {
       // Somebody else wrote under this name, and nothing is here that would have to be offered again.
       this.keeper.remove(own);
-      this.lanes[this.lanes.length - 1] = newLane(this.#newAgent());
+      this.lanes[this.lanes.length - 1] = newLane(this.newAgent());
     }
   }
 
   /** Drops from a lane what the server's state holds of it; marks what that state proves to be another's. */
   #compare(lane: Lane, server: TextDoc): void {
     while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
-    this.#judge(lane, server);
-  }
-
-  #judge(lane: Lane, server: TextDoc): void {
-    lane.doubtful = false;
-    lane.foreign = startOf(lane) < (server.version.get(lane.agent) ?? 0);
-    const [first] = lane.events;
-    if (lane.foreign && first) first.refused = true;
+    judge(lane, server);
   }
 
   /** A sync is answered in whole. */
@@ -427,7 +308,7 @@ export class Core {
     connection.sync = null;
     this.#syncRetry.tries = 0;
     if (cursor) {
-      this.#cursor = cursor;
+      this.cursor = cursor;
       this.#since.clear();
     }
     const first = !connection.synced;
@@ -448,14 +329,14 @@ export class Core {
     if (ref !== undefined && !ofSync && !ofSend) return;
     if (retry) return this.#tryAgain(now, ref);
     const final = code === "unauthorized" || code === "forbidden";
-    this.#tell(code, message, !final);
+    this.tell(code, message, !final);
     if (code === "unauthorized" || (ofSync && final)) {
       this.updates.push({ is: "refused" });
     } else if (inFlight && !ofSync && !final) {
       this.#refuse(inFlight.lane, now, inFlight.event);
     } else {
       // Without the cursor, in case that is what it does not like.
-      if (ofSync) this.#cursor = undefined;
+      if (ofSync) this.cursor = undefined;
       this.#tryAgain(now, ref);
       if (ofSend) this.#connection!.sendAt = now + this.#renewal.pause();
     }
@@ -484,105 +365,11 @@ export class Core {
   }
 
   #beginAgain(syncAt: number): void {
-    this.#cursor = undefined;
+    this.cursor = undefined;
     if (this.#connection) Object.assign(this.#connection, { synced: false, inFlight: null, sync: null, syncAt });
   }
 
-  /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
-  #rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
-    const before = this.doc.toString();
-    for (const event of this.keeper.recent) fresh.apply(event);
-    // The one that writes stays the last.
-    this.lanes = this.#renew(this.lanes);
-    this.#prune();
-    for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
-    this.doc = fresh;
-    for (const event of events) this.keeper.add(event);
-    this.keeper.rebase(bytes ?? nothing(), cursor);
-    this.#replaced(before);
-  }
-
   // --- Small things
-
-  #lane(agent: string): Lane | undefined {
-    return this.lanes.find((lane) => lane.agent === agent);
-  }
-
-  #merge(bytes: Uint8Array, changes?: Change[]): void {
-    if (this.doc.version.size || this.doc.waitingCount) return this.doc.mergeState(bytes, changes);
-    this.doc = TextDoc.decode(bytes);
-    if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
-  }
-
-  #push(op: WireOp): void {
-    push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
-  }
-
-  /** Adds what sessions kept. */
-  #admit(sessions: Session[]): Lane[] {
-    const { doc } = this;
-    const known = (agent: string) => doc.version.get(agent) ?? 0;
-    const lanes = sessions.map(({ agent, base, recent, events, end, keys }): Lane => {
-      for (const event of recent) doc.apply(event);
-      const lane = { agent, end, events, keys };
-      // An event is sent when the log has the one before it.
-      const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
-      for (const { after, ops } of durable) {
-        recent.push({ agent, after, ops });
-        doc.apply(recent.at(-1)!);
-      }
-      if (known(agent) < startOf(lane) && base) doc.mergeState(base.state);
-      return lane;
-    });
-    for (const lane of lanes) {
-      // So far all that the document holds of the agent is durable: what that covers is saved.
-      while (lane.events.length && holds(doc, lane.agent, lane.events[0]!)) lane.events.shift();
-      this.#judge(lane, doc);
-    }
-    const admitted = this.#renew(lanes);
-    for (const { agent, events } of admitted) for (const { after, ops } of events) doc.apply({ agent, after, ops });
-    return admitted;
-  }
-
-  /** Sends what there is to send of other sessions. */
-  #takeOver(lanes: Lane[]): void {
-    // What is typed from now on is typed on these, too.
-    const open = this.own.events.at(-1);
-    if (open) open.closed = true;
-    for (const lane of lanes) {
-      if (lane.events.length) this.lanes.unshift(lane);
-      else if ([...lane.keys].some(isEventKey)) this.keeper.drained(lane, lane.end);
-    }
-  }
-
-  /** Gives heirs what has to get new ids. */
-  #renew(lanes: Lane[]): Lane[] {
-    const successions = succeed(lanes, this.#newAgent);
-    return lanes.flatMap((lane) => {
-      const found = successions.find((one) => one.lane === lane);
-      if (!found) return [lane];
-      const { heir, rename } = found;
-      this.updates.push({ is: "renamed", rename });
-      lane.end = rename.seq;
-      lane.foreign = false;
-      this.keeper.remove(lane, lane.events.length ? rename.seq : undefined);
-      return lane.events.length ? [lane, heir] : [heir];
-    });
-  }
-
-  /** The document is another than before. */
-  #replaced(before: string): void {
-    const after = this.doc.toString();
-    if (after !== before) this.#tellChanges([difference(before, after)]);
-  }
-
-  #tellChanges(changes: Change[]): void {
-    if (changes.length) this.updates.push({ is: "change", changes, origin: "remote" });
-  }
-
-  #tell(code: string, message: string, retry: boolean): void {
-    this.updates.push({ is: "error", error: { code, message, retry } });
-  }
 
   #known(): number {
     let sum = 0;
@@ -601,13 +388,4 @@ export class Core {
     const latest = opened ? now : this.#active ? now + SYNC_AFTER_ACTIVITY_MS : Infinity;
     connection.syncAt = Math.min(connection.syncAt, latest);
   }
-}
-
-/** One change that makes `after` of `before`. */
-function difference(before: string, after: string): Change {
-  const shortest = Math.min(before.length, after.length);
-  let [at, tail] = [0, 0];
-  while (at < shortest && before[at] === after[at]) at++;
-  while (tail < shortest - at && before.at(-1 - tail) === after.at(-1 - tail)) tail++;
-  return { at, del: before.length - at - tail, ins: after.slice(at, after.length - tail) };
 }

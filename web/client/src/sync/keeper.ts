@@ -9,7 +9,7 @@
 // removed. A base never holds what is not durable, so that nothing depends on what may yet be refused.
 
 import { TextDoc, type WireEvent } from "../crdt/index.js";
-import type { Core } from "./core.js";
+import type { Replica } from "./replica.js";
 import { type Lane, type OutEvent, startOf } from "./outbox.js";
 
 /** The base is written again after this long without a change, */
@@ -59,7 +59,7 @@ export class Keeper {
   recent: WireEvent[] = [];
   /** When the base is written again. */
   quietAt = Infinity;
-  readonly #core: Core;
+  readonly #replica: Replica;
   #recentKept = 0;
   #records = 0;
   /** To be written, at once or before the next event. */
@@ -70,8 +70,8 @@ export class Keeper {
   #batches = 1;
   #done = 1;
 
-  constructor(core: Core) {
-    this.#core = core;
+  constructor(replica: Replica) {
+    this.#replica = replica;
   }
 
   /** The document was loaded: from the own agent's session, the newest base of all, and the events of others. */
@@ -99,7 +99,7 @@ export class Keeper {
   /** Everything of the lane is durable: its agent can be used again by and by. */
   drained(lane: Lane, end: number): void {
     this.remove(lane);
-    const key = endKey(this.#core.docId, lane.agent);
+    const key = endKey(this.#replica.docId, lane.agent);
     lane.keys.add(key);
     this.#removals.push([key, end]);
   }
@@ -119,7 +119,7 @@ export class Keeper {
   }
 
   tick(now: number): void {
-    if (!this.recent.length || !this.#core.settled) this.quietAt = Infinity;
+    if (!this.recent.length || !this.#replica.settled) this.quietAt = Infinity;
     else if (this.quietAt <= now) [this.#encodeDue, this.quietAt] = [true, Infinity];
     else if (this.quietAt === Infinity && !this.#encodeDue) this.quietAt = now + QUIET_MS;
   }
@@ -131,21 +131,21 @@ export class Keeper {
 
   /** What there is to write; `null`: nothing. The same is not given twice. */
   takeBatch(now: number): Batch | null {
-    const core = this.#core;
-    const { own } = core;
+    const replica = this.#replica;
+    const { own } = replica;
     const changes = this.#removals;
     const put = (lane: Lane, key: string, value: unknown) => {
       lane.keys.add(key);
       changes.push([key, value]);
     };
-    const name = (name: string) => sessionPrefix(core.docId, own.agent) + name;
-    const end = (lane: Lane, value: number) => put(lane, endKey(core.docId, lane.agent), value);
-    const encodes = this.#encodeDue && core.settled;
+    const name = (name: string) => sessionPrefix(replica.docId, own.agent) + name;
+    const end = (lane: Lane, value: number) => put(lane, endKey(replica.docId, lane.agent), value);
+    const encodes = this.#encodeDue && replica.settled;
     const typed = own.events.some(({ kept }) => !kept);
     this.#encodeDue = false;
     if (encodes) {
       this.#removeEach(own, "", changes);
-      this.#base = { state: core.doc.encode(), cursor: core.cursor };
+      this.#base = { state: replica.doc.encode(), cursor: replica.cursor };
       this.recent = [];
       end(own, own.end);
     }
@@ -164,9 +164,9 @@ export class Keeper {
       this.#recentKept = this.recent.length;
     }
     const no = this.#batches + 1;
-    for (const lane of core.lanes) {
+    for (const lane of replica.lanes) {
       const events = lane.events.filter(({ kept }) => !kept);
-      if ((events.length || (lane === own && rebases)) && !lane.keys.has(endKey(core.docId, lane.agent))) {
+      if ((events.length || (lane === own && rebases)) && !lane.keys.has(endKey(replica.docId, lane.agent))) {
         end(lane, startOf(lane));
       }
       for (const event of events) {
@@ -189,7 +189,7 @@ export class Keeper {
 
   /** What was given to be stored was not. */
   failed(): void {
-    for (const { events } of this.#core.lanes) for (const event of events) if (!this.keeps(event)) event.kept = 0;
+    for (const { events } of this.#replica.lanes) for (const event of events) if (!this.keeps(event)) event.kept = 0;
   }
 
   /** Whether the event is stored as it is. */
@@ -198,7 +198,7 @@ export class Keeper {
   }
 
   #eventKey(lane: Lane, after: number): string {
-    return sessionPrefix(this.#core.docId, lane.agent) + "e" + padded(after);
+    return sessionPrefix(this.#replica.docId, lane.agent) + "e" + padded(after);
   }
 }
 

@@ -80,6 +80,14 @@ function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes:
   event.kept = 0;
 }
 
+/** Marks what a document that is the server's proves to be another's. */
+export function judge(lane: Lane, server: TextDoc): void {
+  lane.doubtful = false;
+  lane.foreign = startOf(lane) < (server.version.get(lane.agent) ?? 0);
+  const [first] = lane.events;
+  if (lane.foreign && first) first.refused = true;
+}
+
 /** Cuts a text into pieces of at most `room` bytes inside a JSON string: each with its bytes and code points. */
 export function* cut(text: string, room: number): Generator<[piece: string, bytes: number, chars: number]> {
   let [from, bytes, chars] = [0, 0, 0];

@@ -1,0 +1,227 @@
+// What is here: the document, the events that are not known to be durable, and what the store is to hold. Knows of
+// no connection; the core, which does, goes on from here.
+
+import { type Change, type IdRange, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
+import type { DocumentEvents, InklogError, JsonObject } from "../types.js";
+import { Keeper, type Session, isEventKey, nothing } from "./keeper.js";
+import { type Lane, holds, judge, newLane, push, startOf } from "./outbox.js";
+import { type Rename, succeed } from "./rename.js";
+
+export type Update =
+  | ({ is: "change" } & DocumentEvents["change"])
+  /** The document has what the server had when it was asked. */
+  | { is: "synced" }
+  /** Ids have new names. */
+  | { is: "renamed"; rename: Rename }
+  | { is: "presence"; agent: string; state: JsonObject | null }
+  | { is: "error"; error: InklogError }
+  /** The server does not let this client in. */
+  | { is: "refused" }
+  /** The connection does not answer any more. */
+  | { is: "silent" };
+
+export class Replica {
+  doc = new TextDoc();
+  /** The agents whose events are sent from here; the last is the one that writes. */
+  lanes: Lane[];
+  updates: Update[] = [];
+  /** Where the document stands in what the server has. */
+  cursor: string | undefined;
+  readonly keeper: Keeper;
+
+  constructor(readonly docId: string, protected readonly newAgent: () => string) {
+    this.lanes = [newLane(newAgent())];
+    this.keeper = new Keeper(this);
+  }
+
+  /** The agent that writes. */
+  get own(): Lane {
+    return this.lanes.at(-1)!;
+  }
+
+  /** Whether all that the document holds is durable, and nothing waits. */
+  get settled(): boolean {
+    return !this.doc.waitingCount && this.lanes.every(({ events, doubtful }) => !events.length && !doubtful);
+  }
+
+  // --- Editing
+
+  /** Gives the text as it was inserted. */
+  insert(at: number, text: string): string {
+    const op = this.doc.insert(this.own.agent, at, text);
+    this.push(op);
+    return (op as WireInsert).text!;
+  }
+
+  delete(at: number, len: number): void {
+    for (const op of this.doc.delete(this.own.agent, at, len)) this.push(op);
+  }
+
+  /** Inserts text where deleted characters were; gives its ids. */
+  restore(place: IdRange, text: string, changes: Change[]): IdRange {
+    const { agent, end: seq } = this.own;
+    const op: WireOp = { type: "insert", id: `${agent}-${seq}`, text, right: `${place.agent}-${place.seq}` };
+    this.doc.apply({ agent, after: seq, ops: [op] }, changes);
+    this.push(op);
+    return { agent, seq, len: this.own.end - seq };
+  }
+
+  /**
+   * Makes local changes, and tells them. Where another wrote under this agent's name, they may let in what waited for
+   * ids that both have used: that is told as well.
+   */
+  change(origin: DocumentEvents["change"]["origin"], make: (changes: Change[]) => void): void {
+    let before = this.doc.waitingCount ? this.doc.toString() : null;
+    const changes: Change[] = [];
+    make(changes);
+    if (changes.length) this.updates.push({ is: "change", changes, origin });
+    if (before === null) return;
+    for (const { at, del, ins } of changes) before = before.slice(0, at) + ins + before.slice(at + del);
+    this.replaced(before);
+  }
+
+  /** What the store has; the locks of the free ones are held by this tab, the others are only read. */
+  load(sessions: Session[]): void {
+    const before = this.doc.toString();
+    const newest = sessions.filter(({ base }) => base).sort((a, b) => b.base!.at - a.base!.at)[0];
+    if (newest) {
+      this.cursor = newest.base!.cursor;
+      this.merge(newest.base!.state);
+      for (const event of newest.recent) this.doc.apply(event);
+    }
+    const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
+    const lanes = this.admit(free);
+    // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
+    const own = this.own.end ? undefined : lanes.find(({ agent, end }) => (this.doc.version.get(agent) ?? 0) === end);
+    if (own) this.lanes[this.lanes.length - 1] = own;
+    this.takeOver(lanes.filter((lane) => lane !== own));
+    const session = free.find(({ agent }) => agent === own?.agent);
+    this.keeper.load(session, newest, free.filter((other) => other !== session).flatMap(({ recent }) => recent));
+    this.replaced(before);
+  }
+
+  /** The events of tabs that are no more. */
+  adopt(sessions: Session[]): void {
+    const before = this.doc.toString();
+    for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
+    this.takeOver(this.admit(sessions));
+    this.replaced(before);
+  }
+
+  /** The store takes nothing any more: the agent, whose record ends here, is not gone on with. */
+  abandonStore(): void {
+    this.keeper.failed();
+    this.lanes.push(newLane(this.newAgent()));
+    this.prune();
+  }
+
+  // --- What changes as a whole
+
+  /** Takes out lanes that have nothing to send. */
+  protected prune(): void {
+    this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length);
+  }
+
+  /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
+  protected rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
+    const before = this.doc.toString();
+    for (const event of this.keeper.recent) fresh.apply(event);
+    // The one that writes stays the last.
+    this.lanes = this.renew(this.lanes);
+    this.prune();
+    for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
+    this.doc = fresh;
+    for (const event of events) this.keeper.add(event);
+    this.keeper.rebase(bytes ?? nothing(), cursor);
+    this.replaced(before);
+  }
+
+  protected lane(agent: string): Lane | undefined {
+    return this.lanes.find((lane) => lane.agent === agent);
+  }
+
+  protected merge(bytes: Uint8Array, changes?: Change[]): void {
+    if (this.doc.version.size || this.doc.waitingCount) return this.doc.mergeState(bytes, changes);
+    this.doc = TextDoc.decode(bytes);
+    if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
+  }
+
+  private push(op: WireOp): void {
+    push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
+  }
+
+  /** Adds what sessions kept. */
+  private admit(sessions: Session[]): Lane[] {
+    const { doc } = this;
+    const known = (agent: string) => doc.version.get(agent) ?? 0;
+    const lanes = sessions.map(({ agent, base, recent, events, end, keys }): Lane => {
+      for (const event of recent) doc.apply(event);
+      const lane = { agent, end, events, keys };
+      // An event is sent when the log has the one before it.
+      const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
+      for (const { after, ops } of durable) {
+        recent.push({ agent, after, ops });
+        doc.apply(recent.at(-1)!);
+      }
+      if (known(agent) < startOf(lane) && base) doc.mergeState(base.state);
+      return lane;
+    });
+    for (const lane of lanes) {
+      // So far all that the document holds of the agent is durable: what that covers is saved.
+      while (lane.events.length && holds(doc, lane.agent, lane.events[0]!)) lane.events.shift();
+      judge(lane, doc);
+    }
+    const admitted = this.renew(lanes);
+    for (const { agent, events } of admitted) for (const { after, ops } of events) doc.apply({ agent, after, ops });
+    return admitted;
+  }
+
+  /** Sends what there is to send of other sessions. */
+  private takeOver(lanes: Lane[]): void {
+    // What is typed from now on is typed on these, too.
+    const open = this.own.events.at(-1);
+    if (open) open.closed = true;
+    for (const lane of lanes) {
+      if (lane.events.length) this.lanes.unshift(lane);
+      else if ([...lane.keys].some(isEventKey)) this.keeper.drained(lane, lane.end);
+    }
+  }
+
+  /** Gives heirs what has to get new ids. */
+  protected renew(lanes: Lane[]): Lane[] {
+    const successions = succeed(lanes, this.newAgent);
+    return lanes.flatMap((lane) => {
+      const found = successions.find((one) => one.lane === lane);
+      if (!found) return [lane];
+      const { heir, rename } = found;
+      this.updates.push({ is: "renamed", rename });
+      lane.end = rename.seq;
+      lane.foreign = false;
+      this.keeper.remove(lane, lane.events.length ? rename.seq : undefined);
+      return lane.events.length ? [lane, heir] : [heir];
+    });
+  }
+
+  /** The document is another than before. */
+  protected replaced(before: string): void {
+    const after = this.doc.toString();
+    if (after !== before) this.tellChanges([difference(before, after)]);
+  }
+
+  protected tellChanges(changes: Change[]): void {
+    if (changes.length) this.updates.push({ is: "change", changes, origin: "remote" });
+  }
+
+  protected tell(code: string, message: string, retry: boolean): void {
+    this.updates.push({ is: "error", error: { code, message, retry } });
+  }
+}
+
+/** One change that makes `after` of `before`. */
+function difference(before: string, after: string): Change {
+  const shortest = Math.min(before.length, after.length);
+  let [at, tail] = [0, 0];
+  while (at < shortest && before[at] === after[at]) at++;
+  while (tail < shortest - at && before.at(-1 - tail) === after.at(-1 - tail)) tail++;
+  return { at, del: before.length - at - tail, ins: after.slice(at, after.length - tail) };
+}
