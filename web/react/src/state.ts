@@ -11,8 +11,12 @@ function useTold<T>(
   const subscribe = useCallback(
     (tell: () => void) => {
       if (!doc) return () => {};
-      void doc.ready.then(tell);
-      return doc.on(name, tell);
+      let stop: (() => void) | null = doc.on(name, tell);
+      void doc.ready.then(() => stop && tell());
+      return () => {
+        stop?.();
+        stop = null;
+      };
     },
     [doc, name],
   );
