@@ -55,8 +55,14 @@ export class InklogDocument {
     this.#core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.random);
     this.#history = new History(this.#core, options.undo?.mergeMs ?? UNDO_MERGE_MS);
     this.#link = new Link(options, env, {
-      opened: () => this.#do(() => this.#core.connected(env.now())),
-      received: (text) => this.#do(() => this.#core.received(text, env.now())),
+      opened: () => {
+        this.#core.connected(env.now());
+        this.#flush();
+      },
+      received: (text) => {
+        this.#core.received(text, env.now());
+        this.#flush();
+      },
       lost: () => {
         this.#core.disconnected();
         this.#presence.reset();
@@ -261,12 +267,7 @@ export class InklogDocument {
 
   // --- The loop
 
-  /** Does something, and then all that follows from it. */
-  #do(what: () => void): void {
-    what();
-    this.#flush();
-  }
-
+  /** Does all that follows from what has happened. */
   #flush(): void {
     this.#again = true;
     if (this.#flushing) return;

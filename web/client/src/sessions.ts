@@ -18,10 +18,7 @@ export class Sessions {
   /** All sessions of the user in the document; takes the locks that are free. */
   async open(): Promise<Session[]> {
     const sessions: Session[] = [];
-    for (const agent of await this.#agents()) {
-      const free = await this.hold(agent);
-      sessions.push(await this.#read(agent, free));
-    }
+    for (const agent of await this.#agents()) sessions.push(await this.#read(agent, await this.hold(agent)));
     return sessions;
   }
 
@@ -63,7 +60,9 @@ export class Sessions {
   }
 
   async #read(agent: string, free: boolean): Promise<Session> {
-    const end = (await this.storage.read(endKey(this.#docId, agent))).find(([key]) => key === endKey(this.#docId, agent));
-    return readSession(this.#docId, agent, end?.[1] ?? 0, await this.storage.read(sessionPrefix(this.#docId, agent)), free);
+    const key = endKey(this.#docId, agent);
+    const [[, end] = [key, 0]] = (await this.storage.read(key)).filter(([other]) => other === key);
+    const records = await this.storage.read(sessionPrefix(this.#docId, agent));
+    return readSession(this.#docId, agent, end, records, free);
   }
 }

@@ -299,3 +299,15 @@ test("an event that cannot be read is said, and hides none that came before it",
   assert.deepEqual(updates.map(({ is }) => is).sort(), ["change", "error"]);
   assert.equal(alice.core.doc.toString(), "fine");
 });
+
+test("a stored text that cannot be read costs nothing that was typed", () => {
+  const server = new DummyServer();
+  server.log = bob("text ");
+  const alice = Alice.joined(server);
+  alice.types("typed ");
+  for (const [key, value] of alice.store) if (key.endsWith("/base")) value.state = new Uint8Array([7, 7, 7]);
+  alice.crashes();
+  alice.talk(server);
+  assert.equal(alice.core.doc.toString(), "text typed ");
+  assert.equal(server.base().toString(), "text typed ");
+});

@@ -85,8 +85,7 @@ export class Replica {
     const before = this.doc.toString();
     const newest = sessions.filter(({ base }) => base).sort((a, b) => b.base!.at - a.base!.at)[0];
     if (newest) {
-      this.cursor = newest.base!.cursor;
-      this.merge(newest.base!.state);
+      if (this.mergeStored(newest)) this.cursor = newest.base!.cursor;
       for (const event of newest.recent) this.doc.apply(event);
     }
     const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
@@ -146,33 +145,45 @@ export class Replica {
     if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
   }
 
+  /** A base that cannot be read is as good as none: the server has it all, and what was typed is kept beside it. */
+  private mergeStored({ base }: Session): boolean {
+    try {
+      if (base) this.merge(base.state);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   private push(op: WireOp): void {
     push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
   }
 
   /** Adds what sessions kept. */
   private admit(sessions: Session[]): Lane[] {
-    const { doc } = this;
-    const known = (agent: string) => doc.version.get(agent) ?? 0;
-    const lanes = sessions.map(({ agent, base, recent, events, end, keys }): Lane => {
-      for (const event of recent) doc.apply(event);
+    const known = (agent: string) => this.doc.version.get(agent) ?? 0;
+    const lanes = sessions.map((session): Lane => {
+      const { agent, recent, events, end, keys } = session;
+      for (const event of recent) this.doc.apply(event);
       const lane = { agent, end, events, keys };
       // An event is sent when the log has the one before it.
       const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
       for (const { after, ops } of durable) {
         recent.push({ agent, after, ops });
-        doc.apply(recent.at(-1)!);
+        this.doc.apply(recent.at(-1)!);
       }
-      if (known(agent) < startOf(lane) && base) doc.mergeState(base.state);
+      if (known(agent) < startOf(lane)) this.mergeStored(session);
       return lane;
     });
     for (const lane of lanes) {
       // So far all that the document holds of the agent is durable: what that covers is saved.
-      while (lane.events.length && holds(doc, lane.agent, lane.events[0]!)) lane.events.shift();
-      judge(lane, doc);
+      while (lane.events.length && holds(this.doc, lane.agent, lane.events[0]!)) lane.events.shift();
+      judge(lane, this.doc);
     }
     const admitted = this.renew(lanes);
-    for (const { agent, events } of admitted) for (const { after, ops } of events) doc.apply({ agent, after, ops });
+    for (const { agent, events } of admitted) {
+      for (const { after, ops } of events) this.doc.apply({ agent, after, ops });
+    }
     return admitted;
   }
 
