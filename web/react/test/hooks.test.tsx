@@ -6,7 +6,7 @@ import { act } from "react";
 import { createRoot } from "react-dom/client";
 import { openDocument, type InklogDocument } from "@inklog/client";
 import { useConnectionStatus, useDocument, useHistory, usePresence, useSaveStatus, useText, type HistoryEvent } from "../src/index.js";
-import { Room } from "./room.js";
+import { LiveRoom as Room } from "../../client/test/sim/live.js";
 
 /** Waits, with React kept up to date, until something is so. */
 async function until(what: string, test: () => boolean): Promise<void> {

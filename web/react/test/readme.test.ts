@@ -29,7 +29,7 @@ const MAIN = `
 import "../dom.js";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { Room } from "../room.js";
+import { LiveRoom as Room } from "../../../client/test/sim/live.js";
 import { Minutes } from "./minutes.js";
 
 globalThis.IS_REACT_ACT_ENVIRONMENT = false;

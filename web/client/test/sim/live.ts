@@ -1,7 +1,9 @@
-// The client's simulated server, in real time: what takes a second there takes ten milliseconds here.
-import { Network } from "../../client/test/sim/network.js";
-import { Server } from "../../client/test/sim/server.js";
-import { World } from "../../client/test/sim/world.js";
+// The simulated server in real time, for tests of what runs by the real clock: what takes a second there takes ten
+// milliseconds here.
+
+import { Network } from "./network.js";
+import { Server } from "./server.js";
+import { World } from "./world.js";
 
 const FASTER = 100;
 
@@ -15,10 +17,10 @@ class LiveWorld extends World {
   }
 }
 
-export class Room {
+export class LiveRoom {
   readonly server: Server;
   readonly network: Network;
-  readonly tab = { dead: false, offline: false };
+  /** How many connections were made. */
   connections = 0;
   readonly WebSocket;
 
@@ -27,7 +29,7 @@ export class Room {
     this.server = new Server(world);
     this.network = new Network(world, this.server);
     const room = this;
-    this.WebSocket = class extends this.network.socketOf(this.tab) {
+    this.WebSocket = class extends this.network.socketOf({ dead: false, offline: false }) {
       constructor(url: string) {
         super(url);
         room.connections += 1;
