@@ -82,12 +82,7 @@ export class TextDoc {
   /** A local insert: integrates at once, and advances `agent`'s version; the op's number is the agent's version
    * before. Should events wait for just these ids, they are applied too, and what they change is added to `changes`. */
   insert(agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { replica } = this;
-    const { tree, ids } = replica;
-    let count = codePoints(text);
-    if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
-    const owner = this.#owner(agent, at, at, count);
-    if (count === 0) throw new RangeError("there is no text to insert");
+    const { tree } = this.replica;
     let run = tree.first;
     let off = 1;
     if (at > 0) {
@@ -97,6 +92,28 @@ export class TextDoc {
       // Inside a pair.
       if (whole < at) return this.insert(agent, whole, text, changes);
     }
+    return this.#insertAfter(run, off, agent, at, text, changes);
+  }
+
+  /** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
+   * the id is no character's. */
+  insertBefore(id: string, agent: string, text: string, changes?: Change[]): WireOp {
+    const { tree, ids } = this.replica;
+    const lv = ids.parse(id).lvOf(ids.seq);
+    if (lv === -1) return this.insert(agent, this.length, text, changes);
+    const run = tree.locate(lv);
+    const off = lv - run.lv;
+    const at = tree.index(run, off);
+    return off > 0 ? this.#insertAfter(run, off, agent, at, text, changes) : this.#insertAfter(run.prev!, run.prev!.len, agent, at, text, changes);
+  }
+
+  #insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
+    const { replica } = this;
+    const { ids } = replica;
+    let count = codePoints(text);
+    if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
+    const owner = this.#owner(agent, at, at, count);
+    if (count === 0) throw new RangeError("there is no text to insert");
     // When what stands next hangs below what stands before, the new node goes on the left of it, where nothing hangs
     // yet, since it is the first node of that subtree.
     const isLeft = off < run.len || (run.next?.gap ?? 0) >= run.depth + off;

@@ -60,9 +60,9 @@ export class Replica {
   /** Inserts text where deleted characters were; gives its ids. */
   restore(place: IdRange, text: string, changes: Change[]): IdRange {
     const { agent, end: seq } = this.own;
-    const op: WireOp = { type: "insert", id: `${agent}-${seq}`, text, right: `${place.agent}-${place.seq}` };
-    this.doc.apply({ agent, after: seq, ops: [op] }, changes);
-    this.push(op);
+    const id = `${place.agent}-${place.seq}`;
+    changes.push({ at: this.doc.position({ id, side: 1 }), del: 0, ins: text });
+    this.push(this.doc.insertBefore(id, agent, text, changes));
     return { agent, seq, len: this.own.end - seq };
   }
 
