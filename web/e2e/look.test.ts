@@ -135,7 +135,7 @@ test("the start page makes a document, opens one by its link, and knows the last
   await window.page.waitForFunction(() => document.title === "A title · Inklog");
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await window.page.getByRole("button", { name: "Copy link" }).click();
-  await window.page.getByText("Link copied").waitFor();
+  await window.page.getByRole("status").filter({ hasText: "Link copied" }).waitFor({ state: "attached" });
   assert.equal(await window.page.evaluate(() => navigator.clipboard.readText()), `${at.stack.url}${path}`);
   await window.page.getByRole("link", { name: /^Inklog/ }).click();
   await window.page.getByRole("link", { name: /^A title/ }).click();

@@ -18,5 +18,6 @@ export const theme = EditorView.baseTheme({
     animation: "cm-inklog-name 3s forwards",
   },
   ".cm-inklog-caret-top .cm-inklog-name": { bottom: "auto", top: "100%", borderRadius: "0 3px 3px 3px" },
+  "@media (prefers-reduced-motion: reduce)": { ".cm-inklog-name": { animation: "none" } },
   "@keyframes cm-inklog-name": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
 });

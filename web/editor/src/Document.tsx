@@ -48,7 +48,7 @@ export function Document({ docId }: { docId: string }) {
       <header className="top">
         <a className="wordmark" href="/" onClick={follow} aria-label="Inklog: all documents">Inklog</a>
         <span className="top-slash" aria-hidden="true">/</span>
-        <span className="top-name" title={docId}>{docId}</span>
+        <h1 className="top-name" title={docId}>{docId}</h1>
         <SaveNote doc={doc} problem={problem} />
         <People doc={doc} me={me} goTo={(agent) => view.current && showRemoteCursor(view.current, agent)} />
         <Share />

@@ -3,6 +3,7 @@ import { search, searchKeymap } from "@codemirror/search";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
+import { useConnectionStatus } from "@inklog/react";
 import { inklogExtension, remoteCursors, setInklogUser } from "@inklog/codemirror";
 import { useEffect, useRef, useState, type RefObject } from "react";
 import type { Me } from "./settings";
@@ -70,7 +71,16 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
 
   useEffect(() => view.current?.dispatch({ effects: setInklogUser.of(me) }), [me, view, doc]);
 
-  return <div className="writing" ref={place} data-ready={isReady || undefined} hidden={hidden} />;
+  const isOffline = useConnectionStatus(doc) === "offline";
+  return (
+    <div className="writing" ref={place} data-ready={isReady || undefined} hidden={hidden}>
+      {!isReady && (
+        <p className="writing-note" role="status">
+          {isOffline ? "This device has no copy of this document yet. What you write joins it when there is a connection." : "Fetching the text…"}
+        </p>
+      )}
+    </div>
+  );
 }
 
 /** Scrolls to where somebody is. */
