@@ -10,6 +10,7 @@
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
+//! - `typescript`: the CRDT and the client's, through the same sessions, byte for byte
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
 mod command;
@@ -23,3 +24,4 @@ mod redis_cost;
 mod sam;
 mod socket;
 mod template;
+mod typescript;
