@@ -2,7 +2,7 @@
 // when text is edited.
 
 export class Chars {
-  #points = new Uint32Array(64);
+  #points: Uint32Array = new Uint32Array(64);
 
   /** Gives nodes from `lv` on the characters of well-formed `text` from unit `from` on. */
   set(lv: number, len: number, text: string, from: number): void {
@@ -60,8 +60,8 @@ export function toText(units: Uint16Array): string {
 }
 
 /** A copy with room for at least `length`, and some more. */
-export function grown<T extends Uint32Array | Int32Array>(old: T, length: number): T {
-  const array = new (old.constructor as new (length: number) => T)(Math.max(length, old.length * 2));
+export function grown(old: Uint32Array, length: number): Uint32Array {
+  const array = new Uint32Array(Math.max(length, old.length * 2));
   array.set(old);
   return array;
 }

@@ -15,6 +15,8 @@ let nil: Run;
 /** Nodes with consecutive numbers that stand next to each other, each the right child of the one before, all visible
  * or all deleted. Ids do not matter to it. */
 export class Run {
+  /** Its own number. */
+  no = 0;
   prev: Run | null = null;
   next: Run | null = null;
   /** Its place in the tree: NIL where there is none. */

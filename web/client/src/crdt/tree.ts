@@ -5,7 +5,7 @@
 // The Fugue tree itself is nowhere: `depth` and `gap` of the runs (see run.ts) are enough to find where a subtree begins
 // and ends. The subtree of node c ends before the first run after c whose gap is at most depth(c), and begins at the
 // last run, at or before c, whose gap is at most that; both are one search over the least gaps.
-import { Chars, toText } from "./chars.js";
+import { Chars, grown, toText } from "./chars.js";
 import { RIGHT, type Side } from "./event.js";
 import { MAX_RUN, NIL, Run, START, goesOn, joins } from "./run.js";
 
@@ -25,7 +25,11 @@ export class Tree {
   /** A tombstone that stands for the start of the document. */
   first = new Run(START, 1, 0, 0, START, RIGHT, true, 0);
   #root = this.first;
-  #runOf: Run[] = [];
+  #runs: Run[] = [];
+  /** Numbers of runs that are no more. */
+  #free: number[] = [];
+  /** The number of the run that a node is in. */
+  #runOf: Uint32Array = new Uint32Array(64);
 
   get length(): number {
     return this.#root.sum;
@@ -33,7 +37,7 @@ export class Tree {
 
   /** The run that holds a node. */
   locate(lv: number): Run {
-    return lv < 0 ? this.first : this.#runOf[lv]!;
+    return lv < 0 ? this.first : this.#runs[this.#runOf[lv]!]!;
   }
 
   /** The run that shows unit `at`, which is below the length. */
@@ -152,8 +156,8 @@ export class Tree {
   /** Notes that the nodes of a run from `lv` on are in it. */
   #own(run: Run, lv: number): void {
     const end = run.lv + run.len;
-    // Leaving out elements would make the array a slow one.
-    for (let at = Math.min(lv, this.#runOf.length); at < end; at++) this.#runOf[at] = run;
+    if (end > this.#runOf.length) this.#runOf = grown(this.#runOf, end);
+    for (; lv < end; lv++) this.#runOf[lv] = run.no;
   }
 
   /** Puts a run after another. */
@@ -163,6 +167,8 @@ export class Tree {
     fresh.next = next;
     run.next = fresh;
     if (next) next.prev = fresh;
+    fresh.no = this.#free.pop() ?? this.#runs.length;
+    this.#runs[fresh.no] = fresh;
     this.#own(fresh, fresh.lv);
     this.#splay(run);
     fresh.right = run.right;
@@ -192,6 +198,7 @@ export class Tree {
     run.next = next.next;
     if (next.next) next.next.prev = run;
     this.#own(run, next.lv);
+    this.#free.push(next.no);
     this.#splay(next);
     next.left.up = NIL;
     // Of all that is left of `next` it is the last.
