@@ -37,7 +37,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     const window = await written(`on-keeping-a-log-${colorScheme}`, { colorScheme });
     const ben = await Window.open(await person(at.browser, "Ben"), at.stack, `on-keeping-a-log-${colorScheme}`);
     await ben.shows(TEXT);
-    await ben.caret(60);
+    await ben.caret(TEXT.indexOf("says"));
     await ben.type("simply ");
     await window.page.locator(".cm-inklog-caret").waitFor();
     assert.deepEqual(await faults(window), []);

@@ -17,7 +17,7 @@ export async function person(browser: Browser, name: string, options: BrowserCon
   const context = await browser.newContext({ viewport: { width: 1180, height: 780 }, colorScheme: "light", ...options });
   await context.addInitScript((name) => {
     localStorage.getItem("inklog.me") ?? localStorage.setItem("inklog.me", JSON.stringify(name));
-  }, { name, color: COLORS[name.length % COLORS.length] });
+  }, { name, color: COLORS[name.charCodeAt(0) % COLORS.length] });
   return context;
 }
 
