@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use inklog_store::testing::RedisServer;
+use inklog_tests::RedisServer;
 use serde_json::{Value, json};
 
 use crate::lambda_binaries::process::binaries;
