@@ -18,7 +18,9 @@ use inklog_store::live::redis::RedisLiveState;
 use inklog_store::log::{self, DynamoOpLog};
 use inklog_store::objects::S3Objects;
 use inklog_store::push::ApiGatewayPush;
-use inklog_store::{Connections, LiveState, Presence, RedisClient, StoreError, SystemClock, SystemEntropy};
+use inklog_store::{
+    Clock, Connections, LiveState, Presence, RedisClient, StoreError, SystemClock, SystemEntropy,
+};
 
 use super::{Data, StackConfig, StackError};
 use crate::embedded::{
@@ -46,6 +48,7 @@ pub(super) struct Stores {
     presence: Arc<dyn Presence>,
     /// The embedded live state and connections, where they are the ones in use.
     memory: Option<(Arc<MemoryLiveState>, Arc<MemoryConnections>)>,
+    clock: Arc<dyn Clock>,
     aws: config::SdkConfig,
     embedded_dynamodb: Option<EmbeddedDynamoDb>,
     embedded_s3: Option<EmbeddedS3>,
@@ -54,7 +57,7 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub async fn open(config: &StackConfig) -> Result<Stores, StackError> {
+    pub async fn open(config: &StackConfig, clock: Arc<dyn Clock>) -> Result<Stores, StackError> {
         let lock = match &config.data {
             Data::Memory => None,
             Data::Dir(dir) => Some(lock(dir)?),
@@ -103,10 +106,9 @@ impl Stores {
         catalogue::create_table(&dynamodb, DOCS_TABLE).await?;
         let stream_arn = stream_arn(&dynamodb).await?;
 
-        let clock = Arc::new(SystemClock);
         let memory = match &redis {
             Some(_) => None,
-            None => Some((Arc::new(MemoryLiveState::new(clock)), Arc::new(MemoryConnections::new()))),
+            None => Some((Arc::new(MemoryLiveState::new(clock.clone())), Arc::new(MemoryConnections::new()))),
         };
         let (live, connections, presence): (Arc<dyn LiveState>, Arc<dyn Connections>, Arc<dyn Presence>) =
             match (redis, &memory) {
@@ -128,6 +130,7 @@ impl Stores {
             connections,
             presence,
             memory,
+            clock,
             aws: local,
             embedded_dynamodb,
             embedded_s3,
@@ -151,7 +154,7 @@ impl Stores {
             connections: self.connections.clone(),
             presence: self.presence.clone(),
             push: Arc::new(ApiGatewayPush::new(client)),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
         }
     }
 
@@ -196,8 +199,8 @@ pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
     if !dir.join(DATABASE).is_file() {
         return Err(StackError::NoData(dir.to_owned()));
     }
-    let stores =
-        Stores::open(&StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() }).await?;
+    let config = StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() };
+    let stores = Stores::open(&config, Arc::new(SystemClock)).await?;
     // Nothing else runs: no ingest can be on an older floor, so that nothing has to be waited for.
     let snapshotter = Snapshotter::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
     let operator = Operator::new(stores.documents(), Arc::new(snapshotter));
