@@ -23,7 +23,9 @@ fn every_rule_has_the_tests_that_its_row_names() {
             let source = source.unwrap_or_else(|error| panic!("{path}: {error}"));
             let before = named;
             for test in words {
-                assert!(source.contains(&format!("fn {test}(")), "{path} has no test {test}");
+                let test_is =
+                    if path.ends_with(".ts") { format!("test(\"{test}\"") } else { format!("fn {test}(") };
+                assert!(source.contains(&test_is), "{path} has no test {test}");
                 named += 1;
             }
             assert!(named > before, "{path} is named without a test: {row}");
