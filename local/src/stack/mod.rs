@@ -138,9 +138,9 @@ pub enum StackError {
     /// An embedded store did not start.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The Redis named by `--redis` does not answer.
-    #[error("the Redis at {url} does not answer: {error}")]
-    Redis {
+    /// A service that was named in the place of an embedded one cannot be used.
+    #[error("cannot use {url}: {error}")]
+    Service {
         /// Its URL.
         url: String,
         /// What went wrong.

@@ -102,8 +102,16 @@ impl Stores {
         let endpoint = endpoint.or_else(|| config.s3_endpoint.clone());
         let s3 = config::s3_client(aws_of(embedded_s3.is_some()), endpoint);
 
-        log::create_table(&dynamodb, OPLOG_TABLE).await?;
-        catalogue::create_table(&dynamodb, DOCS_TABLE).await?;
+        let tables = async {
+            log::create_table(&dynamodb, OPLOG_TABLE).await?;
+            catalogue::create_table(&dynamodb, DOCS_TABLE).await
+        };
+        tables.await.map_err(|error| of_service(&config.dynamodb_endpoint, error))?;
+        let objects = S3Objects::new(s3, BUCKET);
+        if config.s3_endpoint.is_some() {
+            // Else a bucket that is not there would show at the first compaction only.
+            objects.check().await.map_err(|error| of_service(&config.s3_endpoint, error))?;
+        }
         let stream_arn = stream_arn(&dynamodb).await?;
 
         let memory = match &redis {
@@ -125,7 +133,7 @@ impl Stores {
             streams,
             stream_arn,
             written,
-            objects: Arc::new(S3Objects::new(s3, BUCKET)),
+            objects: Arc::new(objects),
             live,
             connections,
             presence,
@@ -225,8 +233,16 @@ fn lock(dir: &Path) -> Result<File, StackError> {
     }
 }
 
+/// A store's error, with the address of the service that was named for it.
+fn of_service(endpoint: &Option<String>, error: StoreError) -> StackError {
+    match endpoint {
+        Some(url) => StackError::Service { url: url.clone(), error },
+        None => error.into(),
+    }
+}
+
 async fn connect_redis(url: &str) -> Result<RedisClient, StackError> {
-    RedisClient::connect(url).await.map_err(|error| StackError::Redis { url: url.to_owned(), error })
+    RedisClient::connect(url).await.map_err(|error| StackError::Service { url: url.to_owned(), error })
 }
 
 /// The log's stream, whose ARN names this very log: it changes when the table is made anew.
