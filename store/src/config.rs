@@ -13,6 +13,7 @@ use aws_sdk_apigatewaymanagement::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use crate::audience::Audience;
@@ -81,8 +82,11 @@ fn http_client() -> SharedHttpClient {
 }
 
 /// What all AWS clients share: region and credentials from the usual places, one HTTP client.
-pub async fn aws() -> SdkConfig {
-    aws_config::defaults(behavior()).http_client(http_client()).load().await
+///
+/// Boxed: the code of an `async fn` is made anew in every crate that awaits it, and this one reaches
+/// all providers of credentials.
+pub fn aws() -> BoxFuture<'static, SdkConfig> {
+    Box::pin(aws_config::defaults(behavior()).http_client(http_client()).load())
 }
 
 /// The same with a region and credentials of its own, which nothing in the environment changes.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use futures::future::BoxFuture;
 use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
@@ -169,13 +170,23 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all of it; when this returns, connections are accepted.
-    pub async fn start(config: StackConfig) -> Result<Stack, StackError> {
-        Stack::start_with_clock(config, Arc::new(SystemClock)).await
+    /// Starts all of it; when this is done, connections are accepted.
+    pub fn start(config: StackConfig) -> BoxFuture<'static, Result<Stack, StackError>> {
+        Stack::start_with_clock(config, Arc::new(SystemClock))
     }
 
     /// The same with another clock for the functions and the live state, such as one that a test moves.
-    pub async fn start_with_clock(config: StackConfig, clock: Arc<dyn Clock>) -> Result<Stack, StackError> {
+    ///
+    /// Boxed: the code of an `async fn` is made anew in every crate that awaits it, and this one reaches
+    /// everything.
+    pub fn start_with_clock(
+        config: StackConfig,
+        clock: Arc<dyn Clock>,
+    ) -> BoxFuture<'static, Result<Stack, StackError>> {
+        Box::pin(Stack::start_all(config, clock))
+    }
+
+    async fn start_all(config: StackConfig, clock: Arc<dyn Clock>) -> Result<Stack, StackError> {
         let editor = editor::router(config.editor.as_deref())?;
         // The port next: it is the likeliest to be missing, and nothing has been touched yet.
         let listener = listen(config.port).await?;
