@@ -14,6 +14,7 @@
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
+//! - `typescript`: the CRDT and the client's, through the same sessions, byte for byte
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
 mod broadcaster;
@@ -31,3 +32,4 @@ mod rules;
 mod sam;
 mod socket;
 mod template;
+mod typescript;

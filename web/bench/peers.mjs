@@ -1,25 +1,18 @@
-// One way to ask each peer for the same things. `edit` makes the patches and, when they are wanted, returns an update
-// for others, as small a one as the peer can make for one edit.
+// One way to ask each peer for the same things. `edit` makes an edit; `update` does too, and returns what others need
+// to know of it, as small as the peer can make it for one edit.
 
 const inklog = async () => {
   const { TextDoc } = await import("../client/dist/crdt/index.js");
   return {
-    create: (agent) => ({ doc: new TextDoc(), agent: `agent-${agent}`, after: 0 }),
-    edit(replica, patches, wanted) {
-      const { doc, agent, after } = replica;
-      const ops = wanted ? [] : undefined;
-      for (const [at, del, ins] of patches) {
-        if (del) {
-          const made = doc.delete(agent, at, del);
-          if (wanted) ops.push(...made);
-        }
-        if (ins) {
-          const made = doc.insert(agent, at, ins);
-          if (wanted) ops.push(made);
-        }
-      }
-      if (!wanted) return undefined;
-      replica.after = doc.version.get(agent);
+    create: (agent) => ({ doc: new TextDoc(), agent: `agent-${agent}` }),
+    edit({ doc, agent }, at, del, ins) {
+      if (del) doc.delete(agent, at, del);
+      if (ins) doc.insert(agent, at, ins);
+    },
+    update({ doc, agent }, at, del, ins) {
+      const after = doc.version.get(agent) ?? 0;
+      const ops = del ? doc.delete(agent, at, del) : [];
+      if (ins) ops.push(doc.insert(agent, at, ins));
       // As it comes out of a socket.
       return JSON.parse(JSON.stringify({ agent, after, ops }));
     },
@@ -34,23 +27,27 @@ const inklog = async () => {
 
 const yjs = async () => {
   const Y = await import("yjs");
+  const edit = ({ doc, text }, at, del, ins) => {
+    if (!del) text.insert(at, ins);
+    else if (!ins) text.delete(at, del);
+    else {
+      doc.transact(() => {
+        text.delete(at, del);
+        text.insert(at, ins);
+      });
+    }
+  };
   return {
     create(agent) {
       const doc = new Y.Doc();
       doc.clientID = agent + 1;
       return { doc, text: doc.getText("text") };
     },
-    edit({ doc, text }, patches, wanted) {
+    edit,
+    update(replica, at, del, ins) {
       let update;
-      const keep = (bytes) => (update = bytes);
-      if (wanted) doc.on("update", keep);
-      doc.transact(() => {
-        for (const [at, del, ins] of patches) {
-          if (del) text.delete(at, del);
-          if (ins) text.insert(at, ins);
-        }
-      });
-      if (wanted) doc.off("update", keep);
+      replica.doc.once("update", (bytes) => (update = bytes));
+      edit(replica, at, del, ins);
       return update;
     },
     apply: ({ doc }, update) => Y.applyUpdate(doc, update),
@@ -66,22 +63,23 @@ const yjs = async () => {
 
 const loro = async () => {
   const { LoroDoc } = await import("loro-crdt");
+  // Nothing is committed when no update is wanted: that is the quickest it can be.
+  const edit = ({ text }, at, del, ins) => {
+    if (del) text.delete(at, del);
+    if (ins) text.insert(at, ins);
+  };
   return {
     create(agent) {
       const doc = new LoroDoc();
       doc.setPeerId(BigInt(agent + 1));
       return { doc, text: doc.getText("text") };
     },
-    edit({ doc, text }, patches, wanted) {
-      const from = wanted ? doc.version() : undefined;
-      for (const [at, del, ins] of patches) {
-        if (del) text.delete(at, del);
-        if (ins) text.insert(at, ins);
-      }
-      // Nothing is committed when no update is wanted: that is the quickest it can be.
-      if (!wanted) return undefined;
-      doc.commit();
-      return doc.export({ mode: "update", from });
+    edit,
+    update(replica, at, del, ins) {
+      const from = replica.doc.version();
+      edit(replica, at, del, ins);
+      replica.doc.commit();
+      return replica.doc.export({ mode: "update", from });
     },
     apply: ({ doc }, update) => doc.import(update),
     text: ({ text }) => text.toString(),

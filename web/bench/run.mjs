@@ -20,7 +20,7 @@ row(["", ...Object.keys(peers), "yjs/inklog", "loro/inklog"]);
 for (const trace of traces) {
   const workers = [];
   for (const peer of Object.keys(peers)) {
-    const child = fork(new URL("worker.mjs", import.meta.url), [peer, trace], { execArgv: ["--expose-gc"] });
+    const child = fork(new URL("worker.mjs", import.meta.url), [peer, trace]);
     const [{ tasks, bytes, edits }] = await Promise.race([once(child, "message"), once(child, "exit").then(() => process.exit(1))]);
     workers.push({ child, tasks, bytes, edits, times: {} });
   }

@@ -17,7 +17,7 @@ import { sync, type SyncOptions } from "./sync.js";
 import { theme } from "./theme.js";
 import { undoKeys } from "./undo.js";
 
-export { colorOf } from "./color.js";
+export { COLORS, colorOf } from "./color.js";
 export { setInklogUser, type InklogUser, type RemoteCursor } from "./binding.js";
 export { remoteCursors } from "./sync.js";
 export { redo, undo } from "./undo.js";

@@ -21,7 +21,7 @@ export async function person(browser: Browser, name: string, options: BrowserCon
   return context;
 }
 
-const COLORS = ["#0b7fab", "#c2410c", "#9d4edd", "#0f8a72"];
+const COLORS = ["#0a76a0", "#c2410c", "#9440d8", "#0c7a65"];
 
 export class Window {
   constructor(readonly page: Page) {}

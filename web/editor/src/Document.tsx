@@ -73,7 +73,7 @@ export function Document({ docId }: { docId: string }) {
       <main className="desk">
         <Writing doc={doc} me={me} view={view} titled={titled} hidden={panel === "past"} />
         {panel === "past" && doc && <Past doc={doc} close={close} />}
-        {panel === "pipeline" && doc && <Pipeline docId={docId} own={doc.agent} close={close} />}
+        {panel === "pipeline" && doc && <Pipeline doc={doc} close={close} />}
       </main>
     </div>
   );

@@ -1,13 +1,12 @@
 import type { InklogDocument, Presence } from "@inklog/client";
+import { COLORS } from "@inklog/codemirror";
 import { usePresence } from "@inklog/react";
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { setMe, type Me } from "./settings";
 
 const SHOWN_MAX = 4;
-const COLORS = [
-  ["#0b7fab", "Blue"], ["#c2410c", "Rust"], ["#5b7c0f", "Moss"], ["#9d4edd", "Violet"],
-  ["#b0307a", "Berry"], ["#0f8a72", "Teal"], ["#a16207", "Ochre"], ["#4f66d8", "Iris"],
-] as const;
+/** What to call COLORS, in their order. */
+const COLOR_NAMES = ["Blue", "Rust", "Moss", "Violet", "Berry", "Teal", "Ochre", "Iris"];
 
 const initials = (name: string) =>
   name.split(/[\s._-]+/).filter(Boolean).slice(0, 2).map((word) => [...word][0]!.toUpperCase()).join("") || "?";
@@ -63,10 +62,10 @@ function Myself({ me }: { me: Me }) {
         <input id={`${id}-name`} value={name} maxLength={40} autoComplete="nickname" onChange={(event) => setName(event.target.value)} />
         <fieldset>
           <legend>Your colour</legend>
-          {COLORS.map(([color, word]) => (
-            <label key={color} className="swatch" style={{ "--face": color }} title={word}>
+          {COLORS.map((color, i) => (
+            <label key={color} className="swatch" style={{ "--face": color }} title={COLOR_NAMES[i]}>
               <input type="radio" name="color" value={color} checked={me.color === color} onChange={() => setMe({ ...me, color })} />
-              <span className="unseen">{word}</span>
+              <span className="unseen">{COLOR_NAMES[i]}</span>
             </label>
           ))}
         </fieldset>

@@ -49,15 +49,16 @@ export class Agent {
   }
 
   #rangeAt(seq: number): number {
-    return lastOf(this.ranges, (range) => range.seq <= seq);
+    const last = this.ranges.length - 1;
+    // Most often it is the last of all.
+    return last < 0 || this.ranges[last]!.seq <= seq ? last : lastOf(this.ranges, (range) => range.seq <= seq);
   }
 }
 
 /** The last element of which a condition holds that holds of all those before it too; -1 when of none. */
 export function lastOf<T>(array: readonly T[], holds: (element: T) => boolean): number {
   let high = array.length;
-  // Most often it is the last of all.
-  let low = high > 0 && holds(array[high - 1]!) ? high - 1 : -1;
+  let low = -1;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
     if (holds(array[middle]!)) low = middle;
@@ -74,6 +75,7 @@ export class Ids {
   seq = 0;
   #ranges: Range[] = [];
   #recent: Agent | undefined;
+  #found: Range | undefined;
 
   /** The agent of that name, which is listed from now on. */
   agent(name: string): Agent {
@@ -113,14 +115,18 @@ export class Ids {
     } else {
       const range = { agent, seq, lv, len };
       agent.ranges.push(range);
-      this.#ranges.push(range);
+      this.#ranges.push((this.#found = range));
     }
     return lv;
   }
 
   /** The range that holds a node. */
   rangeOf(lv: number): Range {
-    return this.#ranges[lastOf(this.#ranges, (range) => range.lv <= lv)]!;
+    let range = this.#found;
+    if (!range || lv < range.lv || lv >= range.lv + range.len) {
+      range = this.#found = this.#ranges[lastOf(this.#ranges, (range) => range.lv <= lv)]!;
+    }
+    return range;
   }
 
   /** A node's id as text. */

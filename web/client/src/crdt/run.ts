@@ -51,13 +51,10 @@ export class Run {
 /** In the place of a run that is not there. */
 export const NIL = (nil = new Run(START, 0, HIGH, HIGH, START, RIGHT, true, 0));
 
-/** Whether `run` may be one with `before`, which stands before it: the right child, with the next number, of its last
- * node, and as visible as that. */
-export const joins = (before: Run | null, run: Run | null): boolean =>
-  before !== null &&
-  run !== null &&
-  run.lv === before.lv + before.len &&
-  run.parent === run.lv - 1 &&
-  run.side === RIGHT &&
-  run.dead === before.dead &&
-  run.len + before.len <= MAX_RUN;
+/** Whether `len` nodes, visible or not, may become the last ones of a run that they stand after: the first of them
+ * must be the right child, with the next number, of its last node. */
+export const joins = (run: Run, lv: number, parent: number, side: Side, dead: boolean, len: number): boolean =>
+  lv === run.lv + run.len && parent === lv - 1 && side === RIGHT && dead === run.dead && run.len + len <= MAX_RUN;
+
+/** Whether a run may become part of the one before it. */
+export const goesOn = (run: Run, next: Run): boolean => joins(run, next.lv, next.parent, next.side, next.dead, next.len);

@@ -7,7 +7,7 @@
 // last run, at or before c, whose gap is at most that; both are one search over the least gaps.
 import { Chars, toText } from "./chars.js";
 import { RIGHT, type Side } from "./event.js";
-import { MAX_RUN, NIL, Run, START, joins } from "./run.js";
+import { MAX_RUN, NIL, Run, START, goesOn, joins } from "./run.js";
 
 /** Where a new node goes: before node `off` of a run, or after its last, when `off` is its length. */
 export interface Place {
@@ -41,7 +41,7 @@ export class Tree {
     let run = this.#root;
     for (;;) {
       if (at < run.left.sum) run = run.left;
-      else if ((at -= run.left.sum) < run.units) return this.#splay(run);
+      else if ((at -= run.left.sum) < run.units) return this.#top(run);
       else {
         at -= run.units;
         run = run.right;
@@ -51,7 +51,7 @@ export class Tree {
 
   /** How many units stand before node `off` of a run. */
   index(run: Run, off: number): number {
-    return this.#splay(run).left.sum + this.units(run, 0, off);
+    return this.#top(run).left.sum + this.units(run, 0, off);
   }
 
   /** Units of the `len` nodes of a run from `off` on. */
@@ -77,13 +77,14 @@ export class Tree {
     }
     for (; len > 0; len -= MAX_RUN) {
       const count = Math.min(len, MAX_RUN);
-      const fresh = new Run(lv, count, depth, gap, parent, side, dead, dead ? 0 : this.chars.units(lv, count));
-      if (joins(run, fresh)) {
+      const units = dead ? 0 : this.chars.units(lv, count);
+      if (joins(run, lv, parent, side, dead, count)) {
         run.len += count;
-        run.units += fresh.units;
+        run.units += units;
         this.#own(run, lv);
         this.#splay(run);
       } else {
+        const fresh = new Run(lv, count, depth, gap, parent, side, dead, units);
         this.#link(run, fresh);
         run = fresh;
       }
@@ -101,8 +102,10 @@ export class Tree {
     run.dead = true;
     run.units = 0;
     this.#splay(run);
-    if (joins(run.prev, run)) run = this.#join(run.prev!, run);
-    if (joins(run, run.next)) this.#join(run, run.next!);
+    const { prev } = run;
+    if (prev && goesOn(prev, run)) run = this.#join(prev, run);
+    const { next } = run;
+    if (next && goesOn(run, next)) this.#join(run, next);
   }
 
   /** Gives a visible run other characters. */
@@ -115,7 +118,7 @@ export class Tree {
   /** The first run after `from`, or the last one before it, whose gap, or depth, is at most `most`. */
   seek(from: Run, forward: boolean, byGap: boolean, most: number): Run | undefined {
     const low = (run: Run) => (byGap ? run.lowGap : run.lowDepth);
-    this.#splay(from);
+    this.#top(from);
     let run = forward ? from.right : from.left;
     while (low(run) <= most) {
       const near = forward ? run.left : run.right;
@@ -196,6 +199,11 @@ export class Tree {
     next.right.up = run;
     update(run);
     return run;
+  }
+
+  /** Brings a run to the root that has not changed. */
+  #top(run: Run): Run {
+    return run === this.#root ? run : this.#splay(run);
   }
 
   /** Brings a run to the root, and all sums up to date that it is part of. */

@@ -5,6 +5,7 @@ import type { Change } from "@inklog/client/crdt";
 import { normalise } from "@inklog/client/lines";
 import { useHistory } from "@inklog/react";
 import { useDeferredValue, useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { useAgentNames } from "../agents";
 import { CloseIcon } from "../Icons";
 
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -13,6 +14,7 @@ const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle
 export function Past({ doc, close }: { doc: InklogDocument; close: () => void }) {
   const { supported, events, error, at, refresh } = useHistory(doc);
   const [chosen, setChosen] = useState<number | null>(null);
+  const nameOf = useAgentNames(doc);
   const slider = useRef<HTMLInputElement>(null);
   const count = Math.min(chosen ?? events.length, events.length);
   const shown = useDeferredValue(count);
@@ -22,7 +24,7 @@ export function Past({ doc, close }: { doc: InklogDocument; close: () => void })
   const escape = (pressed: KeyboardEvent) => {
     if (pressed.key === "Escape") close();
   };
-  const said = event ? `Event ${count} of ${events.length}, ${event.agent}, ${TIME.format(event.at)}` : "Before the first event";
+  const said = event ? `Event ${count} of ${events.length}, ${nameOf(event.agent)}, ${TIME.format(event.at)}` : "Before the first event";
   return (
     <section className="past" aria-label="History" onKeyDown={escape}>
       <PastText {...at(shown)} />
@@ -32,7 +34,7 @@ export function Past({ doc, close }: { doc: InklogDocument; close: () => void })
         {supported && (
           <>
             <p className="past-what">
-              <strong>{event ? event.agent : "Empty"}</strong>
+              <strong title={event?.agent}>{event ? nameOf(event.agent) : "Empty"}</strong>
               <span>{event ? TIME.format(event.at) : "before the first event"}</span>
               <span className="past-count">{count} / {events.length}</span>
             </p>

@@ -1,4 +1,6 @@
+import type { InklogDocument } from "@inklog/client";
 import { useMemo } from "react";
+import { useAgentNames } from "../agents";
 import { CloseIcon } from "../Icons";
 import { Facts } from "./Facts";
 import { medians, rowsOf, scaleOf, type Row } from "./passages";
@@ -16,7 +18,9 @@ const WHAT: Record<Stage, string> = {
 export const ms = (time: number): string => (time < 9.95 ? time.toFixed(1) : Math.round(time).toLocaleString("en"));
 
 /** The events of the document as they pass, and where its state stands. */
-export function Pipeline({ docId, own, close }: { docId: string; own: string; close: () => void }) {
+export function Pipeline({ doc, close }: { doc: InklogDocument; close: () => void }) {
+  const { docId } = doc;
+  const nameOf = useAgentNames(doc);
   const { passages, isLive } = usePassages(docId);
   const rows = useMemo(() => rowsOf(passages), [passages]);
   const scale = scaleOf(rows);
@@ -48,7 +52,7 @@ export function Pipeline({ docId, own, close }: { docId: string; own: string; cl
         {rows.length === 0 ? (
           <p className="events-none">Type something: each event shows here as it passes.</p>
         ) : (
-          <ol className="events-rows">{rows.map((row) => <EventRow key={row.key} row={row} scale={scale} isOwn={row.agent === own} />)}</ol>
+          <ol className="events-rows">{rows.map((row) => <EventRow key={row.key} row={row} scale={scale} name={nameOf(row.agent)} />)}</ol>
         )}
       </section>
     </aside>
@@ -57,15 +61,15 @@ export function Pipeline({ docId, own, close }: { docId: string; own: string; cl
 
 const newest = (rows: readonly Row[], stage: Stage) => rows.find(({ spans }) => spans[stage])?.key ?? "";
 
-function EventRow({ row, scale, isOwn }: { row: Row; scale: number; isOwn: boolean }) {
+function EventRow({ row, scale, name }: { row: Row; scale: number; name: string }) {
   const { agent, after, end, spans, total, start } = row;
   const said = STAGES.flatMap((stage) => {
     const span = spans[stage];
     return span ? `${stage} ${ms(span.from)} to ${ms(span.to)} ms${span.ok ? "" : ", failed"}` : [];
   }).join(", ");
   return (
-    <li className="event" data-own={isOwn || undefined} title={`${agent}, ${new Date(start).toLocaleTimeString()}\n${said.replaceAll(", ", "\n")}`}>
-      <span className="event-who"><b>{isOwn ? "you" : short(agent)}</b> {after}–{end}</span>
+    <li className="event" data-own={name === "you" || undefined} title={`${agent}, ${new Date(start).toLocaleTimeString()}\n${said.replaceAll(", ", "\n")}`}>
+      <span className="event-who"><b>{short(name)}</b> {after}–{end}</span>
       <span className="event-bars" role="img" aria-label={said}>
         {STAGES.map((stage) => {
           const span = spans[stage];
@@ -84,5 +88,5 @@ function EventRow({ row, scale, isOwn }: { row: Row; scale: number; isOwn: boole
   );
 }
 
-/** An agent, for a narrow column. */
-const short = (agent: string) => (agent.length > 12 ? `${agent.slice(0, 11)}…` : agent);
+/** A name, for a narrow column. */
+const short = (name: string) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
