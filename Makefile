@@ -1,19 +1,55 @@
-# One profile and one selection of packages for everything, so that nothing is built twice.
+# One profile for everything, and features that do not depend on the selection of packages, so that
+# nothing is built twice.
 CARGO_BUILD := cargo build --locked --workspace --all-targets
 ARGS ?=
 
-.PHONY: help run test lint cfn-lint redis sam-validate sam-build clean
+# The browser's side. It alone needs Node.
+NPM := npm --prefix web
+NODE_NEEDED := Node 20 or newer, with npm
+EDITOR := web/editor/dist/index.html
+WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
+HAS_NODE = command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null
+
+# $(call install,COMMAND,PACKAGE): what the tests start themselves.
+install = command -v $(1) >/dev/null || { \
+  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); \
+  else echo "The tests need $(1): install it, for example with: sudo apt-get install $(2)" >&2; exit 1; fi; }
+
+# What the functions are built for, and with what.
+ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
+RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
+
+.PHONY: help run editor test web-test browser-test node redis chromium lint cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build and run the whole pipeline on this machine (ARGS="--port 9000" …); Ctrl-C ends it
+	@if $(HAS_NODE); then $(MAKE) --no-print-directory editor \
+	  || echo "The editor could not be built: going on with the last one, or without." >&2; \
+	else echo "The editor needs $(NODE_NEEDED): going on without it." >&2; fi
 	@cargo build --locked -p inklog-cli --bin inklog
 	@exec target/debug/inklog dev $(ARGS)
 
-test: redis cfn-lint ## everything that must hold
+editor: $(EDITOR) ## build the browser editor, if its sources have changed
+
+test: node redis cfn-lint ## everything that must hold
 	$(CARGO_BUILD)
+	@$(MAKE) --no-print-directory web-test
 	cargo test --locked --workspace
+	@$(MAKE) --no-print-directory browser-test
+
+web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the browser's side
+	$(NPM) run build
+	$(NPM) run typecheck
+	$(NPM) test
+	$(NPM) run size
+
+browser-test: node chromium web/node_modules/.package-lock.json ## the editor in a headless browser on the real stack
+	@cargo build --locked -p inklog-cli --bin inklog
+	CHROMIUM="$$(command -v chromium)" $(NPM) run e2e
 
 lint: ## rustfmt and clippy, warnings denied
 	cargo fmt --all --check
@@ -22,21 +58,36 @@ lint: ## rustfmt and clippy, warnings denied
 cfn-lint: .venv/cfn-lint ## cfn-lint on the template
 	.venv/bin/cfn-lint template.yaml
 
+node:
+	@$(HAS_NODE) || { echo "The tests of the browser's side need $(NODE_NEEDED)." >&2; exit 1; }
+
 redis: # the tests start their own redis-server
-	@command -v redis-server >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server; \
-	  else echo "The tests need redis-server: install it, for example with: sudo apt-get install redis-server" >&2; exit 1; fi; }
+	@$(call install,redis-server,redis-server)
+
+chromium: # the tests start their own browser
+	@$(call install,chromium,chromium)
 
 sam-validate: .venv/sam ## sam validate --lint
-	PATH="$(CURDIR)/.venv/bin:$$PATH" sam validate --lint
+	$(SAM) validate --lint
 
-sam-build: .venv/sam ## sam build (needs a Rust target for the architecture)
-	PATH="$(CURDIR)/.venv/bin:$$PATH" sam build --beta-features
+sam-build: .venv/sam ## sam build (ARCH=arm64 or x86_64; this machine's when left out)
+	@[ -d "$$(rustc --print target-libdir --target $(RUST_TARGET))" ] || { \
+	  echo "Rust cannot build for $(ARCH) here: rustup target add $(RUST_TARGET)" >&2; exit 1; }
+	$(SAM) build --beta-features --parameter-overrides Architecture=$(ARCH)
+	@for function in $$(awk '/^  [A-Za-z]+:$$/ {name = $$1} /Type: AWS::Serverless::Function$$/ {print name}' template.yaml); do \
+	  [ -x ".aws-sam/build/$${function%:}/bootstrap" ] || { echo "$$function no bootstrap was built" >&2; exit 1; }; done
 
 clean: ## remove what was built
 	cargo clean
-	rm -rf .venv .aws-sam
+	rm -rf .venv .aws-sam web/node_modules web/*/dist
+
+$(EDITOR): web/node_modules/.package-lock.json $(WEB_SOURCES)
+	$(NPM) run build
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	$(NPM) ci
+	@touch $@
 
 .venv/cfn-lint: tools/requirements.txt
 	python3 -m venv .venv

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use inklog_store::testing::RedisServer;
+use inklog_tests::RedisServer;
 use serde_json::{Value, json};
 
 use crate::lambda_binaries::process::binaries;
@@ -185,7 +185,12 @@ fn a_redis_flushed_in_the_middle_of_a_play_costs_nothing() {
 
 /// Runs what must fail: exit code 1, one line on stderr, nothing on stdout.
 fn failure(args: &[&str]) -> String {
-    let output = job(args);
+    let mut command = inklog();
+    // For the services that are named and not there.
+    for (name, value) in [("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x"), ("REGION", "us-east-1")] {
+        command.env(format!("AWS_{name}"), value);
+    }
+    let output = command.args(args).output().expect("the command runs");
     let message = String::from_utf8(output.stderr).expect("messages are text");
     assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
     assert_eq!(message.trim_end().lines().count(), 1, "{args:?}: {message}");
@@ -213,6 +218,12 @@ fn what_cannot_start_says_why_in_one_line() {
     let url = format!("redis://127.0.0.1:{taken}");
     let message = failure(&["dev", "--memory", "--port", "0", "--redis", &url]);
     assert!(message.contains("does not answer"), "{message}");
+
+    for service in ["--dynamodb-endpoint", "--s3-endpoint"] {
+        let url = url.replace("redis", "http");
+        let message = failure(&["dev", "--memory", "--port", "0", service, &url]);
+        assert!(message.contains(&url) && message.contains("refused"), "{service}: {message}");
+    }
 
     let message = failure(&["cat", "d", "--data", folder.path().to_str().expect("a plain path")]);
     assert!(message.contains("no data"), "{message}");

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use inklog_crdt::Event;
 use inklog_ingest::SendOp;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_snapshotter::Snapshotter;
-use inklog_store::Clock as _;
 use inklog_store::document::Documents;
 use inklog_store::log::LogItem;
+use inklog_store::{Clock as _, Objects, StoreError};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, SteppedLog, TestClock, doc, hanging, typed};
@@ -270,4 +271,46 @@ async fn a_mark_made_during_a_compaction_stays() {
     let run = snapshotter(&harness.documents, &harness.clock).run(Duration::from_secs(60)).await.unwrap();
     assert_eq!((run.docs, run.failed), (1, 0));
     assert_eq!(catalogue.dirty(10).await.unwrap(), []);
+}
+
+/// A bucket that damages what it is given, where the key says so.
+struct Damaging {
+    inner: Arc<dyn Objects>,
+    keys: &'static str,
+}
+
+#[async_trait]
+impl Objects for Damaging {
+    async fn put(&self, key: &str, mut bytes: Vec<u8>) -> Result<(), StoreError> {
+        if key.contains(self.keys) {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }
+        self.inner.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(key).await
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_pointed_to_before_it_was_read_back() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    harness.append(&doc, typed("alice", 0, "hello")).await;
+    harness.clock.pass(GRACE_MS);
+    for keys in ["/segments/", "/snapshots/"] {
+        let objects = Arc::new(Damaging { inner: harness.documents.objects.clone(), keys });
+        let documents = Documents { objects, ..harness.documents.clone() };
+        for _ in 0..3 {
+            assert!(snapshotter(&documents, &harness.clock).compact(&doc).await.is_err());
+            harness.clock.pass(GRACE_MS);
+        }
+        let entry = harness.documents.catalogue.entry(&doc).await.unwrap();
+        assert_eq!(entry.and_then(|entry| entry.pointer), None);
+        assert_eq!(items_in_log(&harness, &doc).await, 5);
+    }
+    compact_all(&harness.documents, &harness.clock, &doc).await;
+    assert_eq!(items_in_log(&harness, &doc).await, 0, "and with a sound bucket it goes through");
 }

@@ -4,23 +4,31 @@
 //! - `socket`: a WebSocket client that speaks raw JSON, for tests that look at single frames
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
+//! - `broadcaster`: who is sent what, retries, giving up, connections that are gone
+//! - `presence`: who sees where whom, and how it ends, on the whole stack
+//! - `rebuild`: what must not come between reading the log and putting a base in
 //! - `compaction`: what leaves the log, in which order, and that nothing is lost
 //! - `redis_cost`: bytes in Redis for one edit, counted
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
+//! - `rules`: the tests that CONTRIBUTING.md names for each rule are there
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
 //! - `typescript`: the CRDT and the client's, through the same sessions, byte for byte
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
+mod broadcaster;
 mod command;
 mod compaction;
 mod harness;
 mod lambda_binaries;
 mod materializer;
 mod pipeline;
+mod presence;
 mod readme;
+mod rebuild;
 mod redis_cost;
+mod rules;
 mod sam;
 mod socket;
 mod template;

@@ -8,7 +8,7 @@ use inklog_materializer::Materializer;
 use inklog_store::LiveState as _;
 use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
-use inklog_store::testing::{CountingProxy, RedisServer};
+use inklog_tests::{CountingProxy, RedisServer};
 
 use crate::harness::{Harness, agent, doc, sound_batch};
 

@@ -33,11 +33,12 @@ pub async fn dev(config: StackConfig) -> Result<(), DevError> {
         }
     };
     tokio::pin!(stopped);
+    let has_editor = config.editor.is_some();
     let stack = tokio::select! {
         started = Stack::start(config) => started?,
         () = &mut stopped => return Ok(()),
     };
-    let told = print_text(&ready(stack.http_url(), stack.ws_url())).map_err(DevError::Output);
+    let told = print_text(&ready(stack.http_url(), stack.ws_url(), has_editor)).map_err(DevError::Output);
     if told.is_ok() {
         stopped.await;
     }
@@ -45,14 +46,23 @@ pub async fn dev(config: StackConfig) -> Result<(), DevError> {
     told
 }
 
-/// The line that says it, and how to try it.
-fn ready(http_url: &str, ws_url: &str) -> String {
+/// The line that says it, and how to try it: in the editor, or without one as a client of one's own.
+fn ready(http_url: &str, ws_url: &str, has_editor: bool) -> String {
+    let ready = format!("ready: {http_url}/ {ws_url}\n");
+    let play = format!("inklog play TRACE.json.gz --url {http_url}");
+    if has_editor {
+        return format!(
+            "{ready}\
+             editor: {http_url}/d/hello (open it in two windows)\n\
+             also:   npx wscat -c {ws_url}, or {play}\n"
+        );
+    }
     format!(
-        "ready: {http_url}/ {ws_url}\n\
+        "{ready}\
          try it: npx wscat -c {ws_url}\n\
          {pad}> {{\"action\":\"JOIN_DOC\",\"docId\":\"hello\"}}\n\
          {pad}> {{\"action\":\"SEND_OP\",\"docId\":\"hello\",\"op\":{{\"type\":\"insert\",\"id\":\"me-0\",\"text\":\"Hello\",\"left\":null}}}}\n\
-         {pad}inklog play TRACE.json.gz --url {http_url}\n",
+         {pad}{play}\n",
         pad = "        ",
     )
 }
@@ -64,7 +74,7 @@ mod tests {
 
     #[test]
     fn one_line_says_ready_and_the_examples_are_legal() {
-        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev");
+        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", false);
         let ready: Vec<&str> = text.lines().filter(|line| line.starts_with("ready:")).collect();
         assert_eq!(ready, ["ready: http://127.0.0.1:1/ ws://127.0.0.1:1/dev"]);
         let examples: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("> ")).collect();
@@ -72,5 +82,14 @@ mod tests {
         for example in examples {
             Request::parse(example).unwrap();
         }
+    }
+
+    #[test]
+    fn the_second_line_points_at_the_editor() {
+        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", true);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "ready: http://127.0.0.1:1/ ws://127.0.0.1:1/dev");
+        assert!(lines[1].contains("http://127.0.0.1:1/d/hello"), "{text}");
+        assert_eq!(lines.len(), 3);
     }
 }

@@ -26,6 +26,7 @@ pub mod stats;
 use std::io;
 
 pub use args::{Command, parse};
+use futures::future::LocalBoxFuture;
 pub use server::ServerError;
 
 /// Why a command ended badly.
@@ -49,7 +50,13 @@ pub enum CommandError {
 }
 
 /// Runs a command. Says whether all is well; what is not has been printed.
-pub async fn run(command: Command) -> Result<bool, CommandError> {
+///
+/// Boxed, so that its code, which reaches everything, is made here and not again in each binary.
+pub fn run(command: Command) -> LocalBoxFuture<'static, Result<bool, CommandError>> {
+    Box::pin(run_command(command))
+}
+
+async fn run_command(command: Command) -> Result<bool, CommandError> {
     match command {
         Command::Dev(config) => {
             dev::dev(config).await?;

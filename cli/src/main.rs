@@ -6,8 +6,9 @@ use inklog_cli::args::ArgsError;
 use tracing_subscriber::EnvFilter;
 
 /// The embedded DynamoDB warns of every request that it refuses, which is often how it should be: a
-/// conditional put that finds its place taken, a table that is not there yet.
-const DEFAULT_LOG: &str = "warn,dynoxide=error";
+/// conditional put that finds its place taken, a table that is not there yet. The SDK warns of every place
+/// where it finds no credentials; what fails for want of them says so.
+const DEFAULT_LOG: &str = "warn,dynoxide=error,aws_config=error";
 
 /// An edit passes many short-lived requests of the AWS SDK, which allocate much.
 #[global_allocator]

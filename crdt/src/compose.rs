@@ -5,9 +5,14 @@ use crate::{Agent, Anchor, MAX_DELETE_LEN, Op};
 /// Appends `op`, the next local op of `agent`, to the ops of an event that is not sent yet; where
 /// it goes on with the last one, that one grows instead. Typing becomes one insert, and deleting
 /// forwards or backwards over ids of one agent one delete. The ids used stay the same.
-pub fn push_op(ops: &mut Vec<Op>, agent: &Agent, op: Op) {
-    if let Some(last) = ops.last_mut()
-        && last.end() == op.seq()
+///
+/// `end` is [`Op::end`] of the last op, kept by the caller and moved on here: counting it anew would
+/// cost each keystroke the length of all that waits.
+pub fn push_op(ops: &mut Vec<Op>, end: &mut u64, agent: &Agent, op: Op) {
+    let goes_on = *end == op.seq();
+    *end = op.end();
+    if goes_on
+        && let Some(last) = ops.last_mut()
         && extend(last, agent, &op)
     {
         return;

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `GET /_inklog/docs` | list of [`crate::operator::Listed`] |
 //! | `GET /_inklog/docs/{doc}?from=live\|log\|snapshot` | [`crate::operator::Reading`] |
+//! | `GET /_inklog/docs/{doc}/status` | [`crate::operator::Status`] |
 //! | `GET /_inklog/docs/{doc}/events` | list of [`crate::operator::ListedEvent`] |
 //! | `POST /_inklog/docs/{doc}/verify` | [`crate::operator::Verified`] |
 //! | `POST /_inklog/docs/{doc}/rebuild` | [`crate::operator::Rebuilt`] |
 //! | `POST /_inklog/docs/{doc}/compact` | [`inklog_snapshotter::Compacted`] |
+//! | `GET /_inklog/pipeline?doc={doc}` | server-sent events, each a [`crate::pipeline::Passage`] |
 //!
 //! Errors are `{"error": "one line"}` with status 400, 403, 404 or 500.
 
@@ -24,18 +26,21 @@ use inklog_store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::operator::{Operator, Source};
+use crate::pipeline::{self, Pipeline};
 
 /// The routes. The server must hand in [`ConnectInfo`].
-pub fn router(operator: Operator) -> Router {
+pub fn router(operator: Operator, pipeline: Pipeline) -> Router {
     Router::new()
         .route("/_inklog/docs", get(docs))
         .route("/_inklog/docs/{doc}", get(read))
+        .route("/_inklog/docs/{doc}/status", get(status))
         .route("/_inklog/docs/{doc}/events", get(events))
         .route("/_inklog/docs/{doc}/verify", post(verify))
         .route("/_inklog/docs/{doc}/rebuild", post(rebuild))
         .route("/_inklog/docs/{doc}/compact", post(compact))
-        .layer(middleware::from_fn(loopback_only))
         .with_state(operator)
+        .merge(pipeline::router(pipeline))
+        .layer(middleware::from_fn(loopback_only))
 }
 
 /// Refuses other machines, and pages of other sites: a browser sends `Origin` with a POST, and a
@@ -103,6 +108,7 @@ macro_rules! job {
     };
 }
 
+job!(status);
 job!(events);
 job!(verify);
 job!(rebuild);

@@ -8,14 +8,16 @@
 //!
 //! The emulators are generic over the functions they call and know nothing of documents. They keep
 //! AWS's limits, event shapes and error behaviour, so that what works here works there. [`stack`]
-//! wires them to the functions, [`operator`] does an operator's jobs, and [`admin`] offers those on
-//! the running stack.
+//! wires them to the functions, [`operator`] does an operator's jobs, [`admin`] offers those on the
+//! running stack, [`pipeline`] lets people watch events pass, and [`editor`] serves the browser's side.
 
 pub mod admin;
+pub mod editor;
 pub mod embedded;
 mod functions;
 pub mod gateway;
 pub mod operator;
+pub mod pipeline;
 pub mod schedule;
 pub mod stack;
 pub mod streams;

@@ -13,6 +13,8 @@ use aws_sdk_apigatewaymanagement::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use futures::future::BoxFuture;
+use tokio::sync::OnceCell;
 
 use crate::audience::Audience;
 use crate::catalogue::DynamoCatalogue;
@@ -22,7 +24,7 @@ use crate::live::redis::RedisLiveState;
 use crate::log::DynamoOpLog;
 use crate::objects::S3Objects;
 use crate::push::ApiGatewayPush;
-use crate::{Entropy, StoreError, SystemClock, SystemEntropy};
+use crate::{Entropy, RedisClient, StoreError, SystemClock, SystemEntropy};
 
 /// The names of the environment's variables.
 pub mod vars {
@@ -80,8 +82,11 @@ fn http_client() -> SharedHttpClient {
 }
 
 /// What all AWS clients share: region and credentials from the usual places, one HTTP client.
-pub async fn aws() -> SdkConfig {
-    aws_config::defaults(behavior()).http_client(http_client()).load().await
+///
+/// Boxed: the code of an `async fn` is made anew in every crate that awaits it, and this one reaches
+/// all providers of credentials.
+pub fn aws() -> BoxFuture<'static, SdkConfig> {
+    Box::pin(aws_config::defaults(behavior()).http_client(http_client()).load())
 }
 
 /// The same with a region and credentials of its own, which nothing in the environment changes.
@@ -132,6 +137,7 @@ pub struct StoreFactory<'a> {
     aws: SdkConfig,
     lookup: Lookup<'a>,
     dynamodb: aws_sdk_dynamodb::Client,
+    redis: OnceCell<RedisClient>,
 }
 
 impl<'a> StoreFactory<'a> {
@@ -139,7 +145,8 @@ impl<'a> StoreFactory<'a> {
     pub async fn new(lookup: Lookup<'a>) -> StoreFactory<'a> {
         let aws = aws().await;
         let config = dynamodb_config(&aws, lookup(vars::DYNAMODB_ENDPOINT)).build();
-        StoreFactory { dynamodb: aws_sdk_dynamodb::Client::from_conf(config), aws, lookup }
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(config);
+        StoreFactory { dynamodb, aws, lookup, redis: OnceCell::new() }
     }
 
     /// The op log.
@@ -161,16 +168,21 @@ impl<'a> StoreFactory<'a> {
         Ok(Arc::new(S3Objects::new(client, bucket)))
     }
 
+    /// One connection for all that is in Redis.
+    async fn redis(&self) -> Result<RedisClient, ConfigError> {
+        let url = need(self.lookup, vars::REDIS_URL)?;
+        Ok(self.redis.get_or_try_init(async || RedisClient::connect(&url).await).await?.clone())
+    }
+
     /// The live state.
     pub async fn live(&self) -> Result<Arc<RedisLiveState>, ConfigError> {
-        let (url, name) = (need(self.lookup, vars::REDIS_URL)?, need(self.lookup, vars::LOG_NAME)?);
-        Ok(Arc::new(RedisLiveState::connect(&url, &name).await?))
+        let name = need(self.lookup, vars::LOG_NAME)?;
+        Ok(Arc::new(RedisLiveState::new(self.redis().await?, name)))
     }
 
     /// Connections and presence.
     pub async fn connections(&self) -> Result<Arc<RedisConnections>, ConfigError> {
-        let url = need(self.lookup, vars::REDIS_URL)?;
-        Ok(Arc::new(RedisConnections::connect(&url).await?))
+        Ok(Arc::new(RedisConnections::new(self.redis().await?)))
     }
 
     /// The push to connections.

@@ -9,7 +9,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum StoreError {
     /// The store refused or did not answer. The call **may have happened**; doing it again is safe,
     /// for every step of Inklog is idempotent.
-    #[error("{store} does not answer: {source}")]
+    #[error("{store} does not answer: {}", reasons(&**source))]
     Unavailable {
         /// Which store: "DynamoDB", "Redis", "S3".
         store: &'static str,
@@ -35,6 +35,19 @@ pub enum StoreError {
     },
 }
 
+/// An error and what it came from: the SDK's own words stop at "unhandled error".
+fn reasons(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in std::iter::successors(Some(error), |error| error.source()) {
+        let reason = reason.to_string();
+        // Some name their source as well.
+        if !reasons.iter().any(|said| said.contains(&reason)) {
+            reasons.push(reason);
+        }
+    }
+    reasons.join(": ")
+}
+
 impl StoreError {
     /// A store that does not answer.
     pub fn unavailable(store: &'static str, source: impl Into<Source>) -> StoreError {
@@ -47,5 +60,23 @@ impl StoreError {
             DecodeError::Newer { .. } => StoreError::Newer { what: what.into(), error },
             error => StoreError::Damaged { what: what.into(), reason: error.to_string() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn every_reason_is_said_once() {
+        let refused = Layer("connection refused", None);
+        let named = Layer("cannot connect: connection refused", Some(Box::new(refused)));
+        let error = StoreError::unavailable("S3", Layer("unhandled error", Some(Box::new(named))));
+        let said = "S3 does not answer: unhandled error: cannot connect: connection refused";
+        assert_eq!(error.to_string(), said);
     }
 }

@@ -27,8 +27,6 @@ pub mod push;
 mod record;
 mod redis_client;
 pub mod stream;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 pub use catalogue::Catalogue;
 pub use connections::{ConnectionId, Connections, Presence};

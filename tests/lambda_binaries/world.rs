@@ -23,8 +23,8 @@ use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::log::{self, Appended, DynamoOpLog};
 use inklog_store::objects::S3Objects;
-use inklog_store::testing::RedisServer;
 use inklog_store::{Clock as _, LogRecord, SystemClock, SystemEntropy};
+use inklog_tests::RedisServer;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use inklog_local::editor::is_editor;
 use inklog_local::{Data, Latency, StackConfig};
 use inklog_protocol::{DocId, DocIdError};
 
@@ -17,6 +18,8 @@ use crate::play::Play;
 const RUNNING_URL: &str = "http://127.0.0.1:8080";
 /// Where `dev` keeps its data unless it is told otherwise.
 const DATA_DIR: &str = ".inklog";
+/// Where `make run` builds the editor, seen from the project's folder.
+const EDITOR_DIR: &str = "web/editor/dist";
 /// Set where the jobs are meant for AWS.
 const AWS_VARIABLE: &str = "INKLOG_OPLOG_TABLE";
 /// More clients than this are more than one process is for.
@@ -125,6 +128,11 @@ fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageEr
         latency: match args.latency {
             RawLatency::Fast => Latency::fast(),
             RawLatency::Aws => Latency::Aws,
+        },
+        editor: match args.editor.filter(|dir| !dir.as_os_str().is_empty()) {
+            // Named and not there is an error, which the stack finds.
+            Some(dir) => Some(dir),
+            None => Some(PathBuf::from(EDITOR_DIR)).filter(|dir| is_editor(dir)),
         },
         ..StackConfig::default()
     })
@@ -254,13 +262,14 @@ mod tests {
 
     #[test]
     fn dev_takes_real_services() {
-        let Ok(Command::Dev(config)) =
-            read("inklog dev --port 0 --memory --redis redis://r --s3-endpoint http://s --latency aws")
-        else {
+        let Ok(Command::Dev(config)) = read(
+            "inklog dev --port 0 --memory --redis redis://r --s3-endpoint http://s --latency aws --editor e",
+        ) else {
             panic!("not dev")
         };
         assert_eq!((config.port, config.data, config.latency), (0, Data::Memory, Latency::Aws));
         assert_eq!(config.redis.as_deref(), Some("redis://r"));
+        assert_eq!(config.editor, Some("e".into()));
         assert_eq!((config.dynamodb_endpoint, config.s3_endpoint.as_deref()), (None, Some("http://s")));
     }
 

@@ -116,6 +116,9 @@ struct DevArgs {
     /// A real S3 in place of the embedded one
     #[arg(long, env = "INKLOG_S3_ENDPOINT", value_name = "URL")]
     s3_endpoint: Option<String>,
+    /// Folder of the built browser editor [default: web/editor/dist, where that is there]
+    #[arg(long, env = "INKLOG_EDITOR", value_name = "DIR")]
+    editor: Option<PathBuf>,
     /// How soon the stream's functions learn of an edit
     #[arg(long, env = "INKLOG_LATENCY", value_enum, default_value_t = RawLatency::Fast)]
     latency: RawLatency,

@@ -19,6 +19,8 @@ pub struct Outbox {
     closed: VecDeque<Event>,
     open: Vec<Op>,
     open_bytes: usize,
+    /// The last id of `open` plus one.
+    open_end: u64,
     /// Where the next event goes on.
     end: u64,
 }
@@ -26,7 +28,7 @@ pub struct Outbox {
 impl Outbox {
     /// An empty outbox; the agent's chain begins at 0.
     pub fn new(agent: Agent) -> Outbox {
-        Outbox { agent, closed: VecDeque::new(), open: Vec::new(), open_bytes: 0, end: 0 }
+        Outbox { agent, closed: VecDeque::new(), open: Vec::new(), open_bytes: 0, open_end: 0, end: 0 }
     }
 
     /// Adds the agent's next op; a giant insert becomes several.
@@ -57,7 +59,7 @@ impl Outbox {
             self.close();
         }
         let ops = self.open.len();
-        push_op(&mut self.open, &self.agent, op);
+        push_op(&mut self.open, &mut self.open_end, &self.agent, op);
         self.open_bytes += if self.open.len() == ops { text_bytes } else { bytes };
     }
 

@@ -214,7 +214,7 @@ impl Replica {
     /// Types, deletes and moves about, and makes one event of it.
     fn edit(&mut self, prng: &mut Prng, longest: usize) -> Event {
         let after = self.doc.version().get(&self.agent);
-        let mut ops = Vec::new();
+        let (mut ops, mut end) = (Vec::new(), 0);
         let steps = 1 + prng.below(4);
         for _ in 0..steps {
             let len = self.doc.len();
@@ -242,7 +242,12 @@ impl Replica {
                 }
             }
             for op in new {
-                if prng.chance(50) { push_op(&mut ops, &self.agent, op) } else { ops.push(op) }
+                if prng.chance(50) {
+                    push_op(&mut ops, &mut end, &self.agent, op);
+                } else {
+                    end = op.end();
+                    ops.push(op);
+                }
             }
         }
         let event = Event::new(self.agent.clone(), after, ops).unwrap();

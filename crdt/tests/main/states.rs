@@ -245,7 +245,7 @@ fn composed_ops_do_the_same() {
         let mut local = Doc::new();
         let first = local.insert(&bob, 0, "The quick brown fox").unwrap();
         let base = Event::new(bob, 0, vec![first]).unwrap();
-        let (mut single, mut composed) = (Vec::new(), Vec::new());
+        let (mut single, mut composed, mut end) = (Vec::new(), Vec::new(), 0);
         let mut cursor = local.len();
         for _ in 0..1 + prng.below(40) {
             cursor = if prng.chance(10) { prng.below(local.len() + 1) } else { cursor.min(local.len()) };
@@ -263,7 +263,7 @@ fn composed_ops_do_the_same() {
             };
             for op in ops {
                 single.push(op.clone());
-                push_op(&mut composed, &ann, op);
+                push_op(&mut composed, &mut end, &ann, op);
             }
         }
         assert!(composed.len() <= single.len());
@@ -279,15 +279,15 @@ fn composed_ops_do_the_same() {
 #[test]
 fn typing_and_deleting_compose_to_one_op_each() {
     let ann = agent("ann");
-    let (mut doc, mut ops) = (Doc::new(), Vec::new());
+    let (mut doc, mut ops, mut end) = (Doc::new(), Vec::new(), 0);
     for (at, char) in "hello".chars().enumerate() {
-        push_op(&mut ops, &ann, doc.insert(&ann, at, &char.to_string()).unwrap());
+        push_op(&mut ops, &mut end, &ann, doc.insert(&ann, at, &char.to_string()).unwrap());
     }
     assert_eq!(ops.len(), 1);
     for at in (2..5).rev() {
-        doc.delete(&ann, at, 1).unwrap().into_iter().for_each(|op| push_op(&mut ops, &ann, op));
+        doc.delete(&ann, at, 1).unwrap().into_iter().for_each(|op| push_op(&mut ops, &mut end, &ann, op));
     }
-    doc.delete(&ann, 0, 1).unwrap().into_iter().for_each(|op| push_op(&mut ops, &ann, op));
+    doc.delete(&ann, 0, 1).unwrap().into_iter().for_each(|op| push_op(&mut ops, &mut end, &ann, op));
     let target = |seq| Id::new(ann.clone(), seq);
     assert_eq!(
         ops[1..],

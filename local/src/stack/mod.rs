@@ -7,21 +7,24 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use futures::future::BoxFuture;
 use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
-use inklog_store::{StoreError, SystemClock};
+use inklog_store::{Clock, StoreError, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::admin;
+use crate::editor::{self, NoEditor};
 use crate::embedded::EmbeddedError;
 use crate::functions::STREAM_FUNCTION_TIMEOUT;
 use crate::gateway::{Gateway, GatewayConfig, Leave, Routes, serve};
 use crate::operator::Operator;
+use crate::pipeline::{ObservedSend, ObservedStream, Pipeline, Stage, seen_in_the_log};
 use crate::schedule::Schedule;
 use crate::streams::{
     Checkpoints, DeadLetterFolder, EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig,
@@ -83,6 +86,8 @@ pub struct StackConfig {
     pub latency: Latency,
     /// How often the snapshotter runs.
     pub snapshot_every: Duration,
+    /// The folder of the built editor; `None` where there is none.
+    pub editor: Option<PathBuf>,
 }
 
 impl Default for StackConfig {
@@ -95,6 +100,7 @@ impl Default for StackConfig {
             s3_endpoint: None,
             latency: Latency::fast(),
             snapshot_every: Duration::from_secs(60),
+            editor: None,
         }
     }
 }
@@ -127,12 +133,15 @@ pub enum StackError {
     /// There is no data in the folder.
     #[error("there is no data in {0}: `inklog dev` makes it")]
     NoData(PathBuf),
+    /// The editor is not where it was said to be.
+    #[error(transparent)]
+    Editor(#[from] NoEditor),
     /// An embedded store did not start.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The Redis named by `--redis` does not answer.
-    #[error("the Redis at {url} does not answer: {error}")]
-    Redis {
+    /// A service that was named in the place of an embedded one cannot be used.
+    #[error("cannot use {url}: {error}")]
+    Service {
         /// Its URL.
         url: String,
         /// What went wrong.
@@ -152,6 +161,7 @@ pub struct Stack {
     ws_url: String,
     operator: Operator,
     gateway: Gateway,
+    pipeline: Pipeline,
     mappings: Vec<RunningMapping>,
     schedule: Schedule,
     stop_serving: oneshot::Sender<()>,
@@ -160,39 +170,71 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all of it; when this returns, connections are accepted.
-    pub async fn start(config: StackConfig) -> Result<Stack, StackError> {
-        // The port first: it is the likeliest to be missing, and nothing has been touched yet.
+    /// Starts all of it; when this is done, connections are accepted.
+    pub fn start(config: StackConfig) -> BoxFuture<'static, Result<Stack, StackError>> {
+        Stack::start_with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// The same with another clock for the functions and the live state, such as one that a test moves.
+    ///
+    /// Boxed: the code of an `async fn` is made anew in every crate that awaits it, and this one reaches
+    /// everything.
+    pub fn start_with_clock(
+        config: StackConfig,
+        clock: Arc<dyn Clock>,
+    ) -> BoxFuture<'static, Result<Stack, StackError>> {
+        Box::pin(Stack::start_all(config, clock))
+    }
+
+    async fn start_all(config: StackConfig, clock: Arc<dyn Clock>) -> Result<Stack, StackError> {
+        let editor = editor::router(config.editor.as_deref())?;
+        // The port next: it is the likeliest to be missing, and nothing has been touched yet.
         let listener = listen(config.port).await?;
         let address =
             listener.local_addr().map_err(|source| StackError::Listen { port: config.port, source })?;
         let (http_url, ws_url) = (format!("http://{address}"), format!("ws://{address}/dev"));
-        let stores = Stores::open(&config).await?;
+        let stores = Stores::open(&config, clock.clone()).await?;
 
-        let clock = Arc::new(SystemClock);
         let documents = stores.documents();
         let audience = stores.audience(&format!("{http_url}/dev"));
         let snapshotter = Arc::new(Snapshotter::new(documents.clone(), clock.clone()));
         let operator = Operator::new(documents.clone(), snapshotter.clone());
 
         let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
-        let gateway = Gateway::new(gateway_config, routes(&stores, &audience));
+        let pipeline = Pipeline::new();
+        let gateway = Gateway::new(gateway_config, routes(&stores, &audience, clock.clone(), &pipeline));
         let materializer = Arc::new(Materializer::new(documents, clock));
-        let broadcaster = Arc::new(Broadcaster::new(audience));
+        let materializer = observed(&pipeline, Stage::Materializer, materializer);
+        let broadcaster = observed(&pipeline, Stage::Broadcaster, Arc::new(Broadcaster::new(audience)));
+        let seen = pipeline.clone();
         let mappings = vec![
             mapping(&config, &stores, materializer_mapping(&stores.stream_arn), materializer).start(),
-            mapping(&config, &stores, broadcaster_mapping(&stores.stream_arn), broadcaster).start(),
+            mapping(&config, &stores, broadcaster_mapping(&stores.stream_arn), broadcaster)
+                // Both read the same stream; clients wait for this one.
+                .on_read(move |records| seen_in_the_log(&seen, records))
+                .start(),
         ];
         let schedule = Schedule::start("snapshotter", config.snapshot_every, snapshotter);
 
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
-            .route("/", get(async || "Inklog is running. Its WebSocket is at /dev.\n"))
-            .merge(admin::router(operator.clone()))
+            .merge(editor)
+            .merge(admin::router(operator.clone(), pipeline.clone()))
             .merge(gateway.router());
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
-        Ok(Stack { http_url, ws_url, operator, gateway, mappings, schedule, stop_serving, server, stores })
+        Ok(Stack {
+            http_url,
+            ws_url,
+            operator,
+            gateway,
+            pipeline,
+            mappings,
+            schedule,
+            stop_serving,
+            server,
+            stores,
+        })
     }
 
     /// `http://127.0.0.1:8080`
@@ -220,6 +262,7 @@ impl Stack {
     pub async fn stop(self) {
         let orderly = async {
             self.gateway.shutdown(Leave::GoingAway).await;
+            self.pipeline.close();
             drop(self.stop_serving);
             for mapping in self.mappings {
                 mapping.stop().await;
@@ -243,12 +286,17 @@ async fn listen(port: u16) -> Result<TcpListener, StackError> {
     })
 }
 
+/// A function at the end of the stream, seen by the pipeline view.
+fn observed(pipeline: &Pipeline, stage: Stage, function: Arc<dyn StreamFunction>) -> Arc<dyn StreamFunction> {
+    Arc::new(ObservedStream { pipeline: pipeline.clone(), stage, function })
+}
+
 /// The functions behind [`ROUTES`].
-fn routes(stores: &Stores, audience: &Audience) -> Routes {
-    let clock = Arc::new(SystemClock);
+fn routes(stores: &Stores, audience: &Audience, clock: Arc<dyn Clock>, pipeline: &Pipeline) -> Routes {
     let connection = Arc::new(Connection::new(audience.clone()));
     let sync = Arc::new(Sync::new(stores.documents(), audience.clone()));
     let send_op = Arc::new(SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock));
+    let send_op = Arc::new(ObservedSend { pipeline: pipeline.clone(), function: send_op });
     let presence = Arc::new(PresenceUpdate::new(audience.clone()));
     let fallback = Arc::new(Fallback);
     ROUTES.into_iter().fold(Routes::new(), |routes, (key, binary)| match binary {

@@ -18,7 +18,9 @@ use inklog_store::live::redis::RedisLiveState;
 use inklog_store::log::{self, DynamoOpLog};
 use inklog_store::objects::S3Objects;
 use inklog_store::push::ApiGatewayPush;
-use inklog_store::{Connections, LiveState, Presence, RedisClient, StoreError, SystemClock, SystemEntropy};
+use inklog_store::{
+    Clock, Connections, LiveState, Presence, RedisClient, StoreError, SystemClock, SystemEntropy,
+};
 
 use super::{Data, StackConfig, StackError};
 use crate::embedded::{
@@ -46,6 +48,7 @@ pub(super) struct Stores {
     presence: Arc<dyn Presence>,
     /// The embedded live state and connections, where they are the ones in use.
     memory: Option<(Arc<MemoryLiveState>, Arc<MemoryConnections>)>,
+    clock: Arc<dyn Clock>,
     aws: config::SdkConfig,
     embedded_dynamodb: Option<EmbeddedDynamoDb>,
     embedded_s3: Option<EmbeddedS3>,
@@ -54,7 +57,7 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub async fn open(config: &StackConfig) -> Result<Stores, StackError> {
+    pub async fn open(config: &StackConfig, clock: Arc<dyn Clock>) -> Result<Stores, StackError> {
         let lock = match &config.data {
             Data::Memory => None,
             Data::Dir(dir) => Some(lock(dir)?),
@@ -99,14 +102,21 @@ impl Stores {
         let endpoint = endpoint.or_else(|| config.s3_endpoint.clone());
         let s3 = config::s3_client(aws_of(embedded_s3.is_some()), endpoint);
 
-        log::create_table(&dynamodb, OPLOG_TABLE).await?;
-        catalogue::create_table(&dynamodb, DOCS_TABLE).await?;
+        let tables = async {
+            log::create_table(&dynamodb, OPLOG_TABLE).await?;
+            catalogue::create_table(&dynamodb, DOCS_TABLE).await
+        };
+        tables.await.map_err(|error| of_service(&config.dynamodb_endpoint, error))?;
+        let objects = S3Objects::new(s3, BUCKET);
+        if config.s3_endpoint.is_some() {
+            // Else a bucket that is not there would show at the first compaction only.
+            objects.check().await.map_err(|error| of_service(&config.s3_endpoint, error))?;
+        }
         let stream_arn = stream_arn(&dynamodb).await?;
 
-        let clock = Arc::new(SystemClock);
         let memory = match &redis {
             Some(_) => None,
-            None => Some((Arc::new(MemoryLiveState::new(clock)), Arc::new(MemoryConnections::new()))),
+            None => Some((Arc::new(MemoryLiveState::new(clock.clone())), Arc::new(MemoryConnections::new()))),
         };
         let (live, connections, presence): (Arc<dyn LiveState>, Arc<dyn Connections>, Arc<dyn Presence>) =
             match (redis, &memory) {
@@ -123,11 +133,12 @@ impl Stores {
             streams,
             stream_arn,
             written,
-            objects: Arc::new(S3Objects::new(s3, BUCKET)),
+            objects: Arc::new(objects),
             live,
             connections,
             presence,
             memory,
+            clock,
             aws: local,
             embedded_dynamodb,
             embedded_s3,
@@ -151,7 +162,7 @@ impl Stores {
             connections: self.connections.clone(),
             presence: self.presence.clone(),
             push: Arc::new(ApiGatewayPush::new(client)),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
         }
     }
 
@@ -196,8 +207,8 @@ pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
     if !dir.join(DATABASE).is_file() {
         return Err(StackError::NoData(dir.to_owned()));
     }
-    let stores =
-        Stores::open(&StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() }).await?;
+    let config = StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() };
+    let stores = Stores::open(&config, Arc::new(SystemClock)).await?;
     // Nothing else runs: no ingest can be on an older floor, so that nothing has to be waited for.
     let snapshotter = Snapshotter::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
     let operator = Operator::new(stores.documents(), Arc::new(snapshotter));
@@ -222,8 +233,16 @@ fn lock(dir: &Path) -> Result<File, StackError> {
     }
 }
 
+/// A store's error, with the address of the service that was named for it.
+fn of_service(endpoint: &Option<String>, error: StoreError) -> StackError {
+    match endpoint {
+        Some(url) => StackError::Service { url: url.clone(), error },
+        None => error.into(),
+    }
+}
+
 async fn connect_redis(url: &str) -> Result<RedisClient, StackError> {
-    RedisClient::connect(url).await.map_err(|error| StackError::Redis { url: url.to_owned(), error })
+    RedisClient::connect(url).await.map_err(|error| StackError::Service { url: url.to_owned(), error })
 }
 
 /// The log's stream, whose ARN names this very log: it changes when the table is made anew.

@@ -130,8 +130,12 @@ pub struct Mapping {
     checkpoints: Arc<dyn Checkpoints>,
     dead_letters: Option<Arc<dyn DeadLetters>>,
     faults: Option<Arc<dyn BatchFaults>>,
+    on_read: Option<OnRead>,
     signal: WriteSignal,
 }
+
+/// Sees the records of each read of the stream, before any filter, and must not block.
+pub(super) type OnRead = Box<dyn Fn(&[EventRecord]) + Send + Sync>;
 
 /// What the parts of a running mapping share.
 pub(super) struct Shared {
@@ -141,6 +145,7 @@ pub(super) struct Shared {
     pub checkpoints: Arc<dyn Checkpoints>,
     pub dead_letters: Option<Arc<dyn DeadLetters>>,
     pub faults: Option<Arc<dyn BatchFaults>>,
+    pub on_read: Option<OnRead>,
     pub signal: WriteSignal,
     pub stop: Stop,
     pub stats: Stats,
@@ -156,7 +161,8 @@ impl Mapping {
         checkpoints: Arc<dyn Checkpoints>,
     ) -> Self {
         let signal = WriteSignal::new();
-        Self { config, client, function, checkpoints, dead_letters: None, faults: None, signal }
+        let (dead_letters, faults, on_read) = (None, None, None);
+        Self { config, client, function, checkpoints, dead_letters, faults, on_read, signal }
     }
 
     /// Keeps what the mapping gives up on. Without this it is dropped, as Lambda drops it.
@@ -168,6 +174,12 @@ impl Mapping {
     /// Wakes the mapping at writes; see `signal_on_write`.
     pub fn signal(mut self, signal: WriteSignal) -> Self {
         self.signal = signal;
+        self
+    }
+
+    /// Shows `see` the records of each read of the stream.
+    pub fn on_read(mut self, see: impl Fn(&[EventRecord]) + Send + Sync + 'static) -> Self {
+        self.on_read = Some(Box::new(see));
         self
     }
 
@@ -190,6 +202,7 @@ impl Mapping {
             checkpoints: self.checkpoints,
             dead_letters: self.dead_letters,
             faults: self.faults,
+            on_read: self.on_read,
             signal: self.signal,
             stop: Stop::new(),
             stats: Stats::default(),

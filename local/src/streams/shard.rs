@@ -134,6 +134,9 @@ impl ShardReader {
                     if let Some(last) = read.records.last().and_then(|r| r.change.sequence_number.clone()) {
                         position = Position::After(last);
                     }
+                    if let Some(see) = &shared.on_read {
+                        see(&read.records);
+                    }
                     self.spread(read.records, progress, lanes);
                     match read.next {
                         Some(next) => iterator = Some(next),

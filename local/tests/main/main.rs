@@ -3,9 +3,14 @@
 //! - `gateway`: upgrades, limits, close codes, concurrency and `@connections`
 //! - `streams`: event source mappings on an embedded DynamoDB
 //! - `embedded`: what the embedded stores promise
-//! - `support`: clients, and functions that record what they get
+//! - `pipeline`: what a developer sees pass, and how a document stands
+//! - `editor`: the browser editor's files
+//! - `support`: clients, and functions that record what they get; `http`: requests written by hand
 
+mod editor;
 mod embedded;
 mod gateway;
+mod http;
+mod pipeline;
 mod streams;
 mod support;

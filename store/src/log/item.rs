@@ -93,6 +93,43 @@ pub fn record_from_image(image: &serde_dynamo::Item) -> Option<(DocId, Result<Lo
     Some((doc, fields.into_record()))
 }
 
+/// Which event an item holds, told by its attributes alone: nothing of the ops is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its document.
+    pub doc: DocId,
+    /// Its agent.
+    pub agent: Agent,
+    /// The end of the agent's previous event.
+    pub after: u64,
+    /// The last id used plus one.
+    pub end: u64,
+    /// When ingest took it, ms since the epoch.
+    pub at: u64,
+}
+
+/// Reads the place from an image in the log's stream; `None` where an attribute is not as it should be.
+pub fn place_from_image(image: &serde_dynamo::Item) -> Option<Place> {
+    use serde_dynamo::AttributeValue as Value;
+    let image: &HashMap<String, Value> = image;
+    let string = |name: &str| match image.get(name) {
+        Some(Value::S(value)) => Some(value),
+        _ => None,
+    };
+    let number = |name: &str| match image.get(name) {
+        Some(Value::N(value)) => value.parse().ok(),
+        _ => None,
+    };
+    let (agent, after) = string(SORT_KEY)?.rsplit_once('#')?;
+    Some(Place {
+        doc: DocId::new(string(DOC)?).ok()?,
+        agent: Agent::new(agent).ok()?,
+        after: after.parse().ok()?,
+        end: number(END)?,
+        at: number(AT)?,
+    })
+}
+
 struct Fields<'a> {
     sort_key: Option<String>,
     ops: Option<&'a [u8]>,

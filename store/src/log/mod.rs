@@ -14,7 +14,7 @@ mod dynamodb;
 mod item;
 
 pub use dynamodb::{DynamoOpLog, create_table};
-pub use item::record_from_image;
+pub use item::{Place, place_from_image, record_from_image};
 
 /// What became of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,17 @@ impl S3Objects {
     pub fn new(client: Client, bucket: impl Into<String>) -> S3Objects {
         S3Objects { client, bucket: bucket.into() }
     }
+
+    /// Fails when the bucket is not there or may not be used.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self.client.head_bucket().bucket(&self.bucket).send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_not_found() => {
+                Err(StoreError::unavailable("S3", format!("it has no bucket {:?}", self.bucket)))
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
 }
 
 fn unavailable(error: impl Into<aws_sdk_s3::Error>) -> StoreError {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::connections::redis::RedisConnections;
-use inklog_store::testing::RedisServer;
+use inklog_tests::RedisServer;
 
 /// Both traits, which one object implements.
 trait Store: inklog_store::Connections + inklog_store::Presence {}

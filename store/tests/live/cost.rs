@@ -5,7 +5,7 @@ use inklog_store::LiveState;
 use inklog_store::encode_logged;
 use inklog_store::live::NewBase;
 use inklog_store::live::redis::RedisLiveState;
-use inklog_store::testing::{CountingProxy, RedisServer};
+use inklog_tests::{CountingProxy, RedisServer};
 
 use super::harness::LOG;
 use crate::support::event_of;

@@ -8,8 +8,8 @@ use inklog_protocol::limits::LIVE_STATE_TTL;
 use inklog_store::live::memory::MemoryLiveState;
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::live::{LiveDoc, NewBase};
-use inklog_store::testing::RedisServer;
 use inklog_store::{LiveState, RedisClient};
+use inklog_tests::RedisServer;
 
 use crate::support::{RawRedis, TestClock, doc, until};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, TAIL_KEPT_BYTES};
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::live::{Cursor, LiveDoc};
-use inklog_store::testing::RedisServer;
 use inklog_store::{LiveState, RedisClient, StoreError, encode_logged};
+use inklog_tests::RedisServer;
 
 use super::harness::{LOG, Redis, base, base_of, common_deadline_ms};
 use crate::support::{doc, event, event_of, events};

@@ -14,6 +14,10 @@ use inklog_store::document::{Documents, Replayed, assemble};
 use inklog_store::{LogRecord, StoreError};
 use serde::{Deserialize, Serialize};
 
+mod status;
+
+pub use status::{BaseStatus, SnapshotStatus, Status, TailStatus};
+
 /// Documents of a page of the catalogue.
 const PAGE: usize = 1_000;
 

@@ -1,0 +1,55 @@
+//! The browser editor, served from the folder that `npm run build` leaves it in.
+//!
+//! `/` and `/d/{doc}` answer its `index.html`. What lies in `assets/` has its content's hash in its
+//! name and may be kept for ever; all else, the service worker among it, is asked for anew each time
+//! and answered with 304 where nothing has changed.
+
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, get_service};
+use tower_http::services::{ServeDir, ServeFile};
+
+const INDEX: &str = "index.html";
+const NOT_BUILT: &str = "Inklog is running, its WebSocket is at /dev. The editor is not built: `make run` builds it \
+    where Node and npm are, or --editor names the folder that it was built in.\n";
+
+/// The folder that is no editor.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no index.html in {0}, the editor's folder: build it with `npm --prefix web ci` and \
+     `npm --prefix web run build`, or leave --editor out"
+)]
+pub struct NoEditor(PathBuf);
+
+/// Whether a built editor is in the folder.
+pub fn is_editor(dir: &Path) -> bool {
+    dir.join(INDEX).is_file()
+}
+
+/// The routes: of the editor in `dir`, or one that says that there is none.
+pub(crate) fn router(dir: Option<&Path>) -> Result<Router, NoEditor> {
+    let Some(dir) = dir else { return Ok(Router::new().route("/", get(async || NOT_BUILT))) };
+    if !is_editor(dir) {
+        return Err(NoEditor(dir.to_owned()));
+    }
+    let index = || get_service(ServeFile::new(dir.join(INDEX)));
+    Ok(Router::new()
+        .route("/", index())
+        .route("/d/{doc}", index())
+        .fallback_service(ServeDir::new(dir))
+        .layer(middleware::from_fn(say_how_long_to_keep)))
+}
+
+async fn say_how_long_to_keep(request: Request, next: Next) -> Response {
+    let is_hashed = request.uri().path().starts_with("/assets/");
+    let mut response = next.run(request).await;
+    let is_there = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+    let keep = if is_hashed && is_there { "public, max-age=31536000, immutable" } else { "no-cache" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    response
+}

@@ -1,0 +1,94 @@
+//! How a document stands in its stores at this moment; looking changes nothing.
+
+use inklog_crdt::Doc;
+use inklog_protocol::{DocId, VersionMap, version_to_wire};
+use inklog_store::document::assemble;
+use inklog_store::{StoreError, encode_logged};
+use serde::{Deserialize, Serialize};
+
+use super::Operator;
+
+/// How a document stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Which document.
+    pub doc: String,
+    /// Characters (code points) of the text, as the live state has it; of the log where there is none.
+    pub chars: usize,
+    /// Its version.
+    pub version: VersionMap,
+    /// Events that wait for others.
+    pub waiting: usize,
+    /// The live state's base; `None` until a reader or an edit has it made.
+    pub base: Option<BaseStatus>,
+    /// What came since the base.
+    pub tail: TailStatus,
+    /// The newest snapshot.
+    pub snapshot: Option<SnapshotStatus>,
+    /// Whether the document has changed since that, or the log still holds what could be compacted.
+    pub dirty: bool,
+}
+
+/// A base.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BaseStatus {
+    /// Bytes of the encoded state.
+    pub bytes: usize,
+    /// Its random name: another fold, another name.
+    pub generation: String,
+}
+
+/// A tail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TailStatus {
+    /// Events beyond the base, waiting ones among them.
+    pub events: usize,
+    /// Their bytes.
+    pub bytes: usize,
+}
+
+/// A snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotStatus {
+    /// Its key in the bucket.
+    pub key: String,
+    /// When it was made, ms since the epoch.
+    pub at: u64,
+    /// Its version.
+    pub version: VersionMap,
+}
+
+impl Operator {
+    /// How the document stands. One that was never written stands at nothing.
+    pub async fn status(&self, doc: &DocId) -> Result<Status, StoreError> {
+        let live = self.documents.live.read(doc).await?;
+        let state = match &live {
+            Some(live) => assemble(doc, live)?,
+            None => self.documents.replay(doc).await?.doc,
+        };
+        let entry = self.documents.catalogue.entry(doc).await?;
+        let snapshot = match entry.as_ref().and_then(|entry| entry.pointer.as_ref()) {
+            Some(pointer) => {
+                let snapshot: Doc = self.documents.snapshot(pointer).await?;
+                let version = version_to_wire(snapshot.version());
+                Some(SnapshotStatus { key: pointer.snapshot.clone(), at: pointer.at, version })
+            }
+            None => None,
+        };
+        Ok(Status {
+            doc: doc.to_string(),
+            chars: state.len(),
+            version: version_to_wire(state.version()),
+            waiting: state.waiting().count(),
+            base: live
+                .as_ref()
+                .map(|live| BaseStatus { bytes: live.base.len(), generation: live.tag.generation.clone() }),
+            tail: live.map_or_else(TailStatus::default, |live| TailStatus {
+                events: live.events.len(),
+                bytes: live.events.iter().map(|logged| encode_logged(logged).len()).sum(),
+            }),
+            snapshot,
+            dirty: entry.is_some_and(|entry| entry.dirty.is_some()),
+        })
+    }
+}

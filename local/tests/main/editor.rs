@@ -1,0 +1,105 @@
+//! The editor's files as the stack serves them.
+
+use std::fs;
+use std::path::Path;
+
+use inklog_local::{Data, Stack, StackConfig, StackError};
+
+use crate::http::request;
+
+async fn stack(editor: Option<&Path>) -> Result<Stack, StackError> {
+    let editor = editor.map(Path::to_owned);
+    Stack::start(StackConfig { port: 0, data: Data::Memory, editor, ..StackConfig::default() }).await
+}
+
+/// A built editor, beside a file that is none of it.
+fn build(folder: &Path) -> std::path::PathBuf {
+    let dist = folder.join("dist");
+    fs::create_dir_all(dist.join("assets")).expect("the folder can be written");
+    for (name, content) in [
+        ("index.html", "<!doctype html><title>Inklog</title>"),
+        ("sw.js", "self.skipWaiting();"),
+        ("manifest.webmanifest", "{}"),
+        ("assets/index-D1a2B3c4.js", "export {};"),
+        ("assets/index-D1a2B3c4.css", "body{}"),
+        ("assets/icon.svg", "<svg/>"),
+        ("../secret", "nobody's business"),
+    ] {
+        fs::write(dist.join(name), content).expect("the folder can be written");
+    }
+    dist
+}
+
+#[tokio::test]
+async fn files_have_their_types_and_say_how_long_to_keep_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = stack(Some(&build(folder.path()))).await.expect("the stack starts");
+    let forever = "public, max-age=31536000, immutable";
+    for (path, kind, keep, content) in [
+        ("/", "text/html", "no-cache", "<!doctype html>"),
+        ("/index.html", "text/html", "no-cache", "<!doctype html>"),
+        ("/d/notes", "text/html", "no-cache", "<!doctype html>"),
+        ("/d/a.b~c_d", "text/html", "no-cache", "<!doctype html>"),
+        ("/sw.js", "text/javascript", "no-cache", "self."),
+        ("/manifest.webmanifest", "application/manifest+json", "no-cache", "{}"),
+        ("/assets/index-D1a2B3c4.js", "text/javascript", forever, "export"),
+        ("/assets/index-D1a2B3c4.css", "text/css", forever, "body"),
+        ("/assets/icon.svg", "image/svg+xml", forever, "<svg"),
+    ] {
+        let answer = request(stack.http_url(), "GET", path, &[]).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("cache-control"), Some(keep), "{path}");
+        let given = answer.header("content-type").expect("a type");
+        assert_eq!(given.split(';').next(), Some(kind), "{path}");
+        assert!(answer.text().await.starts_with(content), "{path}");
+    }
+    let answer = request(stack.http_url(), "GET", "/sw.js", &[]).await;
+    let since = format!("If-Modified-Since: {}", answer.header("last-modified").expect("a time"));
+    let again = request(stack.http_url(), "GET", "/sw.js", &[&since]).await;
+    assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")));
+    assert_eq!(request(stack.http_url(), "HEAD", "/d/notes", &[]).await.status, 200);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_else_is_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = stack(Some(&build(folder.path()))).await.expect("the stack starts");
+    for path in [
+        "/../secret",
+        "/%2e%2e/secret",
+        "/assets/../../secret",
+        "/assets/..%2f..%2fsecret",
+        "//secret",
+        "/d/../../secret",
+        "/d/..%2f..%2fsecret/x",
+        "/missing.js",
+        "/d/a/b",
+    ] {
+        let answer = request(stack.http_url(), "GET", path, &[]).await;
+        assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
+        assert!(!answer.text().await.contains("business"), "{path}");
+    }
+    // A file that a newer build no longer has must not be remembered as missing.
+    let missing = request(stack.http_url(), "GET", "/assets/old.js", &[]).await;
+    assert_eq!((missing.status, missing.header("cache-control")), (404, Some("no-cache")));
+    assert_eq!(request(stack.http_url(), "POST", "/", &[]).await.status, 405);
+    // What is not the editor's goes on as without it.
+    assert_eq!(request(stack.http_url(), "GET", "/healthz", &[]).await.text().await, "ok\n");
+    assert_eq!(request(stack.http_url(), "GET", "/_inklog/docs", &[]).await.text().await, "[]");
+    assert_eq!(request(stack.http_url(), "GET", "/dev", &[]).await.status, 426);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_editor_it_says_how_to_get_one() {
+    let stack_without = stack(None).await.expect("the stack starts");
+    let answer = request(stack_without.http_url(), "GET", "/", &[]).await;
+    let told = answer.text().await;
+    assert!(told.contains("make run") && told.lines().count() == 1, "{told}");
+    stack_without.stop().await;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = stack(Some(folder.path())).await.err().expect("an empty folder is no editor").to_string();
+    assert!(error.contains("index.html") && error.contains(folder.path().to_str().unwrap()), "{error}");
+}

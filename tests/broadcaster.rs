@@ -1,0 +1,289 @@
+//! The broadcaster on a stand-in of `@connections`, with the SDK's own client in between: who is sent
+//! what, what is tried again, what is given up, and who is forgotten.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use inklog_broadcaster::Broadcaster;
+use inklog_crdt::Event;
+use inklog_protocol::limits::BROADCAST_CONCURRENCY;
+use inklog_protocol::{DocId, ServerMessage};
+use inklog_store::audience::Audience;
+use inklog_store::config;
+use inklog_store::connections::PresenceEntry;
+use inklog_store::connections::memory::MemoryConnections;
+use inklog_store::push::ApiGatewayPush;
+use inklog_store::{Clock as _, Connections as _, Presence as _};
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+
+use crate::harness::{TestClock, agent, batch, doc, typed};
+
+/// More than any of these tests needs.
+const PLENTY: Duration = Duration::from_secs(60);
+
+/// How the stand-in answers a post that is not taken.
+#[derive(Clone, Copy)]
+enum No {
+    Status(u16),
+    /// 410 with the name of its error, as AWS gives it.
+    Gone,
+}
+
+#[derive(Default)]
+struct Gateway {
+    /// What each connection answers first; after that it takes what comes.
+    refusals: Mutex<HashMap<String, VecDeque<No>>>,
+    /// Answers that never change.
+    always: Mutex<HashMap<String, No>>,
+    posts: Mutex<Vec<(String, Value)>>,
+    taken: Mutex<Vec<(String, Value)>>,
+    /// Holds every post until so many are under way.
+    barrier: Option<Barrier>,
+    under_way: AtomicUsize,
+    under_way_max: AtomicUsize,
+}
+
+async fn take(State(gateway): State<Arc<Gateway>>, Path(connection): Path<String>, body: String) -> Response {
+    let under_way = gateway.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+    gateway.under_way_max.fetch_max(under_way, Ordering::SeqCst);
+    if let Some(barrier) = &gateway.barrier {
+        barrier.wait().await;
+    }
+    let message: Value = serde_json::from_str(&body).expect("messages are JSON");
+    gateway.posts.lock().unwrap().push((connection.clone(), message.clone()));
+    let no = gateway.always.lock().unwrap().get(&connection).copied();
+    let no = no.or_else(|| gateway.refusals.lock().unwrap().get_mut(&connection)?.pop_front());
+    gateway.under_way.fetch_sub(1, Ordering::SeqCst);
+    match no {
+        None => {
+            gateway.taken.lock().unwrap().push((connection, message));
+            StatusCode::OK.into_response()
+        }
+        Some(No::Status(status)) => StatusCode::from_u16(status).expect("a status").into_response(),
+        Some(No::Gone) => (StatusCode::GONE, [("x-amzn-errortype", "GoneException")]).into_response(),
+    }
+}
+
+/// The broadcaster, its connections, and the gateway that it posts to.
+struct World {
+    gateway: Arc<Gateway>,
+    connections: Arc<MemoryConnections>,
+    clock: Arc<TestClock>,
+    broadcaster: Broadcaster,
+}
+
+impl World {
+    async fn start(gateway: Gateway) -> World {
+        let gateway = Arc::new(gateway);
+        let router = Router::new().route("/dev/@connections/{id}", post(take)).with_state(gateway.clone());
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let endpoint = format!("http://{}/dev", listener.local_addr().expect("it is bound"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
+        let connections = Arc::new(MemoryConnections::new());
+        let clock = TestClock::new(1_700_000_000_000);
+        let audience = Audience {
+            connections: connections.clone(),
+            presence: connections.clone(),
+            push: Arc::new(ApiGatewayPush::new(config::push_client(&aws, endpoint))),
+            clock: clock.clone(),
+        };
+        World { gateway, connections, clock, broadcaster: Broadcaster::new(audience) }
+    }
+
+    async fn join(&self, doc: &DocId, connections: &[&str]) {
+        for connection in connections {
+            self.connections.register(doc, connection, self.clock.now_ms()).await.unwrap();
+        }
+    }
+
+    async fn joined(&self, doc: &DocId) -> Vec<String> {
+        let mut joined = self.connections.list(doc, self.clock.now_ms()).await.unwrap();
+        joined.sort();
+        joined
+    }
+
+    fn refuse(&self, connection: &str, refusals: impl IntoIterator<Item = No>) {
+        let refusals = refusals.into_iter().collect();
+        self.gateway.refusals.lock().unwrap().insert(connection.to_owned(), refusals);
+    }
+
+    fn always(&self, connection: &str, no: No) {
+        self.gateway.always.lock().unwrap().insert(connection.to_owned(), no);
+    }
+
+    /// Handles a batch that must not come again.
+    async fn broadcast(&self, events: StreamEvent, time_left: Duration) {
+        let response = self.broadcaster.handle(events, time_left).await;
+        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    }
+
+    fn posts_to(&self, connection: &str) -> usize {
+        self.gateway.posts.lock().unwrap().iter().filter(|(to, _)| to == connection).count()
+    }
+
+    /// What a connection has taken: for each `REMOTE_OP` its document and its events' (agent, after),
+    /// for each `REMOTE_PRESENCE` its agent.
+    fn taken_by(&self, connection: &str) -> Vec<Taken> {
+        let taken = self.gateway.taken.lock().unwrap();
+        let mine = taken.iter().filter(|(to, _)| to == connection);
+        mine.map(|(_, message)| match serde_json::from_value(message.clone()).expect("a message") {
+            ServerMessage::RemoteOp { doc_id, events } => {
+                Taken::Events(doc_id, events.into_iter().map(|event| (event.agent, event.after)).collect())
+            }
+            ServerMessage::RemotePresence { agent, state, .. } => Taken::Presence(agent, state),
+            other => panic!("nobody expects {other:?}"),
+        })
+        .collect()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Taken {
+    Events(String, Vec<(String, u64)>),
+    Presence(String, Option<Value>),
+}
+
+fn events(doc: &str, events: &[(&str, u64)]) -> Taken {
+    Taken::Events(doc.into(), events.iter().map(|&(agent, after)| (agent.to_owned(), after)).collect())
+}
+
+/// A batch of events, each with the connection that it came over.
+fn sent(records: &[(&DocId, &Event, &str)]) -> StreamEvent {
+    let names: Vec<String> = (1..=records.len()).map(|n| format!("{n:021}")).collect();
+    let plain: Vec<_> = records
+        .iter()
+        .zip(&names)
+        .map(|(&(doc, event, _), name)| (name.as_str(), doc, event.encode(), event))
+        .collect();
+    let mut batch = serde_json::to_value(batch(&plain)).expect("JSON");
+    for (record, (_, _, connection)) in
+        batch["Records"].as_array_mut().expect("records").iter_mut().zip(records)
+    {
+        record["dynamodb"]["NewImage"]["conn"] = json!({ "S": connection });
+    }
+    serde_json::from_value(batch).expect("a stream event")
+}
+
+#[tokio::test]
+async fn a_documents_events_travel_in_one_message_and_not_to_their_senders() {
+    let world = World::start(Gateway::default()).await;
+    let (d, e) = (doc("d"), doc("e"));
+    world.join(&d, &["c1", "c2", "c3"]).await;
+    world.join(&e, &["c1", "c3"]).await;
+    let (alice, bob) = (typed("alice", 0, "ab"), typed("bob", 0, "x"));
+    let batch =
+        sent(&[(&d, &alice[0], "c1"), (&e, &bob[0], "c1"), (&d, &bob[0], "c2"), (&d, &alice[1], "c1")]);
+    world.broadcast(batch, PLENTY).await;
+    assert_eq!(world.taken_by("c1"), [events("d", &[("bob", 0)])], "its own never come back");
+    assert_eq!(world.taken_by("c2"), [events("d", &[("alice", 0), ("alice", 1)])]);
+    let mut onlooker = world.taken_by("c3");
+    onlooker.sort_by_key(|taken| format!("{taken:?}"));
+    assert_eq!(
+        onlooker,
+        [events("d", &[("alice", 0), ("bob", 0), ("alice", 1)]), events("e", &[("bob", 0)])],
+        "in the stream's order"
+    );
+}
+
+#[tokio::test]
+async fn what_outgrows_a_message_becomes_several_in_order() {
+    let world = World::start(Gateway::default()).await;
+    let d = doc("d");
+    world.join(&d, &["c1"]).await;
+    let long: Vec<Event> = (0..3_u64)
+        .map(|n| {
+            use inklog_crdt::{Anchor, Op};
+            let text = "x".repeat(70_000);
+            let op = Op::Insert { seq: n * 70_000, text, anchor: Anchor::Left(None) };
+            Event::new(agent("alice"), n * 70_000, vec![op]).unwrap()
+        })
+        .collect();
+    let batch: Vec<_> = long.iter().map(|event| (&d, event, "other")).collect();
+    world.refuse("c1", [No::Status(429)]);
+    world.broadcast(sent(&batch), PLENTY).await;
+    let one = |n: u64| events("d", &[("alice", n * 70_000)]);
+    assert_eq!(world.taken_by("c1"), [one(0), one(1), one(2)]);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_now_is_tried_again_until_it_is_taken() {
+    let world = World::start(Gateway::default()).await;
+    let d = doc("d");
+    world.join(&d, &["c1", "c2"]).await;
+    world.refuse("c1", [429, 500, 502, 503, 429].map(No::Status));
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    for (connection, posts) in [("c1", 6), ("c2", 1)] {
+        assert_eq!(world.taken_by(connection), [events("d", &[("alice", 0)])], "{connection}");
+        assert_eq!(world.posts_to(connection), posts, "{connection}");
+    }
+}
+
+#[tokio::test]
+async fn when_the_time_is_out_it_is_given_up_and_nobody_else_has_waited() {
+    let world = World::start(Gateway::default()).await;
+    let d = doc("d");
+    world.join(&d, &["c1", "c2"]).await;
+    world.always("c1", No::Status(429));
+    let (started, time_left) = (Instant::now(), Duration::from_secs(1));
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), time_left).await;
+    assert!(started.elapsed() < time_left, "the function would have been killed");
+    assert!(world.posts_to("c1") > 2, "it was tried again while there was time");
+    assert_eq!(world.taken_by("c2"), [events("d", &[("alice", 0)])]);
+    assert_eq!(world.joined(&d).await, ["c1", "c2"], "a full buffer is no goodbye");
+}
+
+#[tokio::test]
+async fn what_will_never_be_taken_is_not_tried_again() {
+    let world = World::start(Gateway::default()).await;
+    let d = doc("d");
+    world.join(&d, &["c1", "c2"]).await;
+    world.always("c1", No::Status(403));
+    world.always("c2", No::Status(413));
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    assert_eq!((world.posts_to("c1"), world.posts_to("c2")), (1, 1));
+    assert_eq!(world.joined(&d).await, ["c1", "c2"]);
+}
+
+#[tokio::test]
+async fn who_is_gone_is_forgotten_and_the_others_hear_that_its_presence_went() {
+    let world = World::start(Gateway::default()).await;
+    let d = doc("d");
+    world.join(&d, &["bare", "named", "there"]).await;
+    for (name, connection) in [("ann", "bare"), ("ben", "named")] {
+        let entry = PresenceEntry { agent: agent(name), connection: connection.into(), state: "{}".into() };
+        assert!(world.connections.set(&d, &entry, world.clock.now_ms()).await.unwrap());
+    }
+    world.always("bare", No::Status(410));
+    world.always("named", No::Gone);
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    assert_eq!(world.joined(&d).await, ["there"]);
+    assert_eq!(world.connections.all(&d, world.clock.now_ms()).await.unwrap(), []);
+    let mut heard = world.taken_by("there");
+    heard.sort_by_key(|taken| format!("{taken:?}"));
+    let gone = |name: &str| Taken::Presence(name.into(), None);
+    assert_eq!(heard, [events("d", &[("alice", 0)]), gone("ann"), gone("ben")]);
+}
+
+#[tokio::test]
+async fn all_connections_are_posted_to_at_once_up_to_a_bound() {
+    // Nothing is taken before as many posts as may be are under way together.
+    let gateway = Gateway { barrier: Some(Barrier::new(BROADCAST_CONCURRENCY)), ..Gateway::default() };
+    let world = World::start(gateway).await;
+    let d = doc("d");
+    let names: Vec<String> = (0..2 * BROADCAST_CONCURRENCY).map(|n| format!("c{n}")).collect();
+    world.join(&d, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    assert_eq!(world.gateway.taken.lock().unwrap().len(), names.len());
+    assert_eq!(world.gateway.under_way_max.load(Ordering::SeqCst), BROADCAST_CONCURRENCY);
+}
