@@ -150,8 +150,9 @@ impl Session<'_> {
         let theirs = self.node.one(command);
         assert_eq!(ops_from(&agent, &theirs), ops);
         let mut composed = Vec::new();
+        let mut end = ops[0].seq();
         for op in &ops {
-            push_op(&mut composed, &agent, op.clone());
+            push_op(&mut composed, &mut end, &agent, op.clone());
         }
         let command = json!({"do": "compose", "agent": agent.as_str(), "ops": theirs});
         assert_eq!(ops_from(&agent, &self.node.one(command)), composed);
