@@ -28,7 +28,8 @@ for (const trace of traces) {
   for (const [task, label] of Object.entries(TASKS)) {
     for (let round = 0; round < rounds; round++) {
       for (const { child, tasks, times } of workers) {
-        if (!tasks.includes(task)) continue;
+        // What takes very long is not done again.
+        if (!tasks.includes(task) || (times[task]?.[0] ?? 0) > 10_000) continue;
         child.send(task);
         const [ms] = await once(child, "message");
         (times[task] ??= []).push(ms);

@@ -85,7 +85,7 @@ export class Tree {
       if (joins(run, lv, parent, side, dead, count)) {
         run.len += count;
         run.units += units;
-        this.#own(run, lv);
+        this.#own(run, lv, count);
         this.#splay(run);
       } else {
         const fresh = new Run(lv, count, depth, gap, parent, side, dead, units);
@@ -101,15 +101,37 @@ export class Tree {
 
   /** Makes tombstones of `len` nodes of a visible run, and joins them with tombstones beside them. */
   bury(run: Run, off: number, len: number): void {
-    if (off + len < run.len) this.#split(run, off + len);
-    if (off > 0) run = this.#split(run, off);
-    run.dead = true;
-    run.units = 0;
+    const { lv, prev, next } = run;
+    const rest = run.len - len;
+    const units = run.units - this.units(run, off, len);
+    // Most often it is the end of a run, beside tombstones that can take it over.
+    if (rest > 0 && off === rest && next?.dead && next.len + len <= MAX_RUN && joins(run, next.lv, next.parent, next.side, false, 0)) {
+      run.len = rest;
+      next.len += len;
+      next.lv -= len;
+      next.gap = next.depth -= len;
+      next.parent -= len;
+      this.#own(next, next.lv, len);
+      this.#splay(next);
+    } else if (rest > 0 && off === 0 && prev && joins(prev, lv, run.parent, run.side, true, len)) {
+      prev.len += len;
+      this.#own(prev, lv, len);
+      run.len = rest;
+      run.lv += len;
+      run.gap = run.depth += len;
+      run.parent += len;
+    } else {
+      if (off < rest) this.#split(run, off + len);
+      if (off > 0) run = this.#split(run, off);
+      run.dead = true;
+      run.units = 0;
+      this.#splay(run);
+      if (run.prev && goesOn(run.prev, run)) run = this.#join(run.prev, run);
+      if (run.next && goesOn(run, run.next)) this.#join(run, run.next);
+      return;
+    }
+    run.units = units;
     this.#splay(run);
-    const { prev } = run;
-    if (prev && goesOn(prev, run)) run = this.#join(prev, run);
-    const { next } = run;
-    if (next && goesOn(run, next)) this.#join(run, next);
   }
 
   /** Gives a visible run other characters. */
@@ -153,9 +175,9 @@ export class Tree {
     return toText(out.subarray(from - start, to - start));
   }
 
-  /** Notes that the nodes of a run from `lv` on are in it. */
-  #own(run: Run, lv: number): void {
-    const end = run.lv + run.len;
+  /** Notes that nodes are in a run. */
+  #own(run: Run, lv: number, len: number): void {
+    const end = lv + len;
     if (end > this.#runOf.length) this.#runOf = grown(this.#runOf, end);
     for (; lv < end; lv++) this.#runOf[lv] = run.no;
   }
@@ -169,7 +191,7 @@ export class Tree {
     if (next) next.prev = fresh;
     fresh.no = this.#free.pop() ?? this.#runs.length;
     this.#runs[fresh.no] = fresh;
-    this.#own(fresh, fresh.lv);
+    this.#own(fresh, fresh.lv, fresh.len);
     this.#splay(run);
     fresh.right = run.right;
     fresh.right.up = fresh;
@@ -197,7 +219,7 @@ export class Tree {
     run.len += next.len;
     run.next = next.next;
     if (next.next) next.next.prev = run;
-    this.#own(run, next.lv);
+    this.#own(run, next.lv, next.len);
     this.#free.push(next.no);
     this.#splay(next);
     next.left.up = NIL;
