@@ -357,7 +357,7 @@ fn a_draft_is_the_ops_composed() {
         // Something of another's to delete and to type into.
         typed.insert(&bob, 0, &random_text(prng, 40)).unwrap();
         let (mut drafted, mut told) = (typed.clone(), typed.clone());
-        let (mut ops, mut draft) = (Vec::new(), Draft::new(ann.clone(), 0));
+        let (mut ops, mut end, mut draft) = (Vec::new(), 0, Draft::new(ann.clone(), 0));
         let mut cursor = 0;
         for _ in 0..1 + prng.below(60) {
             let len = typed.len();
@@ -370,10 +370,10 @@ fn a_draft_is_the_ops_composed() {
             let inserted = if prng.chance(60) { random_text(prng, 3) } else { String::new() };
             drafted.edit(&mut draft, cursor, backspaces + deleted, &inserted).unwrap();
             for op in typed.delete(&ann, cursor, backspaces + deleted).unwrap() {
-                push_op(&mut ops, &ann, op);
+                push_op(&mut ops, &mut end, &ann, op);
             }
             if !inserted.is_empty() {
-                push_op(&mut ops, &ann, typed.insert(&ann, cursor, &inserted).unwrap());
+                push_op(&mut ops, &mut end, &ann, typed.insert(&ann, cursor, &inserted).unwrap());
             }
             cursor += inserted.chars().count();
             drafted.assert_invariants();
