@@ -2,6 +2,7 @@
 # nothing is built twice.
 CARGO_BUILD := cargo build --locked --workspace --all-targets
 ARGS ?=
+TRACES ?= ../shared/traces
 
 # The browser's side. It alone needs Node.
 NPM := npm --prefix web
@@ -21,7 +22,7 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run editor test web-test browser-test node redis chromium lint cfn-lint sam-validate sam-build clean
+.PHONY: help run editor test web-test browser-test node redis chromium lint bench cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,15 @@ browser-test: node chromium web/node_modules/.package-lock.json ## the editor in
 lint: ## rustfmt and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+bench: node web/node_modules/.package-lock.json ## Inklog beside its peers (TRACES=folder of editing-traces; ARGS=--quick: whether it works)
+	@mkdir -p target
+	cargo build --locked --release --manifest-path bench/Cargo.toml
+	bench/target/release/inklog-bench $(TRACES) --json target/bench.json $(if $(ARGS),$(ARGS),--chart bench/chart.svg)
+	$(NPM) run build -w @inklog/client
+	npm --prefix bench/e2e ci
+	cargo build --locked -p inklog-cli --bin inklog
+	node bench/e2e/run.mjs --inklog target/debug/inklog --json target/bench.json $(ARGS)
 
 cfn-lint: .venv/cfn-lint ## cfn-lint on the template
 	.venv/bin/cfn-lint template.yaml

@@ -1,5 +1,4 @@
-//! What both binary formats are written in: LEB128 numbers, a checksum, and a reader that never
-//! trusts a length.
+//! What both binary formats are written in: LEB128 numbers, and a reader that never trusts a length.
 
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +81,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number in its shortest form; each value has one encoding only.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, DecodeError> {
         let first = self.byte()?;
         if first < 0x80 {
@@ -104,6 +104,16 @@ impl<'a> Reader<'a> {
         Err(self.damaged("a number is over 64 bits"))
     }
 
+    /// A column of that many numbers.
+    pub fn varints(&mut self, count: usize) -> Result<Vec<u64>, DecodeError> {
+        // Each takes a byte or more; so it is safe to make room for them.
+        let mut column = Vec::with_capacity(count.min(self.left()));
+        for _ in 0..count {
+            column.push(self.varint()?);
+        }
+        Ok(column)
+    }
+
     /// A number of things of which each takes at least a byte; so it is safe to make room for them.
     pub fn count(&mut self) -> Result<usize, DecodeError> {
         let count = self.varint()?;
@@ -112,27 +122,6 @@ impl<'a> Reader<'a> {
             _ => Err(self.damaged("there are fewer bytes than things")),
         }
     }
-}
-
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let mut crc = i as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-            bit += 1;
-        }
-        table[i] = crc;
-        i += 1;
-    }
-    table
-};
-
-/// CRC-32 as in zip and PNG.
-pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| CRC_TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8))
 }
 
 #[cfg(test)]
@@ -150,10 +139,5 @@ mod tests {
         }
         assert!(Reader::new(&[0x80, 0], 0).varint().is_err());
         assert!(Reader::new(&[0xff; 10], 0).varint().is_err());
-    }
-
-    #[test]
-    fn the_checksum_is_the_well_known_one() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 }

@@ -1,6 +1,65 @@
-//! Composing: a stream of local ops, made into as few as say the same, before they are sent.
+//! Composing: a stream of local edits, made into as few ops as say the same, before they are sent.
 
-use crate::{Agent, Anchor, MAX_DELETE_LEN, Op};
+use crate::{Agent, Anchor, Event, EventError, Id, MAX_DELETE_LEN, Op};
+
+/// An event that is still being typed: what [`Doc::edit`](crate::Doc::edit) adds to, until it is sent.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    agent: Agent,
+    after: u64,
+    /// The end of the last op.
+    end: u64,
+    ops: Vec<Op>,
+}
+
+impl Draft {
+    /// Nothing typed yet, by `agent`, whose chain ends at `after`.
+    pub fn new(agent: Agent, after: u64) -> Draft {
+        Draft { agent, after, end: after, ops: Vec::new() }
+    }
+
+    /// Who types.
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// What has been typed.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The event to send; an error when nothing was typed.
+    pub fn finish(self) -> Result<Event, EventError> {
+        Event::new(self.agent, self.after, self.ops)
+    }
+
+    /// Whether text with the ids from `seq` on can go on with the last op, if it hangs there.
+    pub(crate) fn types_on_at(&self, seq: u64) -> bool {
+        self.end == seq && matches!(self.ops.last(), Some(Op::Insert { .. }))
+    }
+
+    /// Goes on with the last op, where [`Draft::types_on_at`] says that this can be.
+    pub(crate) fn type_on(&mut self, more: &str, chars: u64) {
+        if let Some(Op::Insert { text, .. }) = self.ops.last_mut() {
+            text.push_str(more);
+            self.end += chars;
+        }
+    }
+
+    pub(crate) fn insert(&mut self, seq: u64, text: &str, chars: u64, anchor: Anchor) {
+        self.ops.push(Op::Insert { seq, text: text.to_owned(), anchor });
+        self.end = seq + chars;
+    }
+
+    pub(crate) fn delete(&mut self, seq: u64, owner: &Agent, target: u64, len: u64) {
+        let grown = self.end == seq
+            && self.ops.last_mut().is_some_and(|last| grow_delete(last, &self.agent, owner, target, len));
+        if !grown {
+            push_delete(&mut self.ops, seq, &self.agent, owner, target, len);
+        }
+        self.end = seq + len;
+    }
+}
 
 /// Appends `op`, the next local op of `agent`, to the ops of an event that is not sent yet; where
 /// it goes on with the last one, that one grows instead. Typing becomes one insert, and deleting
@@ -30,22 +89,43 @@ fn extend(last: &mut Op, agent: &Agent, op: &Op) -> bool {
             whole.push_str(text);
             true
         }
-        (Op::Delete { seq, target, len }, Op::Delete { target: next, len: more, .. })
-            if *len + more <= MAX_DELETE_LEN
-                && target.agent == next.agent
-                // The longer delete keeps the first one's id, and names only ids below it.
-                && (next.agent != *agent || next.seq + more <= *seq) =>
-        {
-            if next.seq + more == target.seq {
-                // Backspace takes ids from the last to the first, but which of a delete's own ids
-                // stands for which target says nothing: they are all void.
-                *target = next.clone();
-            } else if target.seq + *len != next.seq {
-                return false;
-            }
-            *len += more;
-            true
-        }
+        (last, Op::Delete { target, len, .. }) => grow_delete(last, agent, &target.agent, target.seq, *len),
         _ => false,
+    }
+}
+
+/// Makes a delete of `agent` name `more` further ids, if they lie directly before or after its own.
+fn grow_delete(last: &mut Op, agent: &Agent, owner: &Agent, next: u64, more: u64) -> bool {
+    let Op::Delete { seq, target, len } = last else { return false };
+    // The longer delete keeps the first one's id, and names only ids below it.
+    let is_below = owner != agent || next + more <= *seq;
+    if *len + more > MAX_DELETE_LEN || target.agent != *owner || !is_below {
+        return false;
+    }
+    if next + more == target.seq {
+        // Backspace takes ids from the last to the first, but which of a delete's own ids stands for
+        // which target says nothing: they are all void.
+        target.seq = next;
+    } else if target.seq + *len != next {
+        return false;
+    }
+    *len += more;
+    true
+}
+
+/// Appends a delete with the ids from `seq` on, as one op or as many as it takes.
+pub(crate) fn push_delete(ops: &mut Vec<Op>, seq: u64, agent: &Agent, owner: &Agent, target: u64, len: u64) {
+    let (mut seq, mut target, mut rest) = (seq, target, len);
+    if let Some(last) = ops.last_mut()
+        && last.end() == seq
+        && matches!(last, Op::Delete { .. })
+        && grow_delete(last, agent, owner, target, rest)
+    {
+        return;
+    }
+    while rest > 0 {
+        let len = rest.min(MAX_DELETE_LEN);
+        ops.push(Op::Delete { seq, target: Id::new(owner.clone(), target), len });
+        (seq, target, rest) = (seq + len, target + len, rest - len);
     }
 }

@@ -26,22 +26,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::{DecodeError, Reader, put_varint};
-use crate::{Agent, Anchor, Event, Id, Op};
+use crate::codec::put_varint;
+use crate::{Agent, Anchor, Event, Op};
 
 /// The newest version of the format.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
-const KIND: u8 = 0b11;
-const START: u8 = 0;
-const LEFT: u8 = 1;
-const RIGHT: u8 = 2;
-const DELETE: u8 = 3;
-const ADJACENT: u8 = 1 << 2;
-const SINGLE: u8 = 1 << 3;
-const OTHERS_SHIFT: u32 = 4;
+pub(crate) const KIND: u8 = 0b11;
+pub(crate) const START: u8 = 0;
+pub(crate) const LEFT: u8 = 1;
+pub(crate) const RIGHT: u8 = 2;
+pub(crate) const DELETE: u8 = 3;
+pub(crate) const ADJACENT: u8 = 1 << 2;
+pub(crate) const SINGLE: u8 = 1 << 3;
+pub(crate) const OTHERS_SHIFT: u32 = 4;
 /// The value of the upper bits for an agent that they cannot number.
-const OTHERS_MORE: usize = 15;
+pub(crate) const OTHERS_MORE: usize = 15;
 
 impl Event {
     /// The compact binary form.
@@ -115,147 +115,10 @@ fn put_name(out: &mut Vec<u8>, agent: &Agent) {
     out.extend_from_slice(agent.as_str().as_bytes());
 }
 
-/// Reads events one after the other, making as little anew for each as can be: it keeps the name last
-/// read, and the memory of an event that is given back.
-#[derive(Debug, Clone, Default)]
-pub struct EventDecoder {
-    recent: Option<Agent>,
-    ops: Vec<Op>,
-    text: String,
-}
-
-impl EventDecoder {
-    /// One that has read nothing yet.
-    pub fn new() -> EventDecoder {
-        EventDecoder::default()
-    }
-
-    /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does.
-    pub fn decode(&mut self, bytes: &[u8]) -> Result<Event, DecodeError> {
-        let reader = &mut Reader::new(bytes, 0);
-        match reader.byte()? {
-            VERSION => {}
-            found if found > VERSION => return Err(DecodeError::Newer { found, known: VERSION }),
-            _ => return Err(DecodeError::NotThisFormat("an Inklog event")),
-        }
-        let agent = self.name(reader)?;
-        let after = reader.varint()?;
-        let mut others = Vec::new();
-        let mut ops = std::mem::take(&mut self.ops);
-        // Most events have one op.
-        ops.reserve_exact(1);
-        let mut end = after;
-        while reader.left() > 0 {
-            let op = self.op(reader, &agent, &mut others, end)?;
-            end = op.seq().checked_add(op.id_count()).ok_or_else(|| reader.damaged("an id is over 2^53"))?;
-            ops.push(op);
-        }
-        Event::new(agent, after, ops).map_err(|_| reader.damaged("the ops do not make an event"))
-    }
-
-    /// Takes back an event that is done with, so that the next one can have its memory.
-    pub fn recycle(&mut self, event: Event) {
-        self.ops = event.into_ops();
-        if let Some(Op::Insert { text, .. }) = self.ops.pop() {
-            self.text = text;
-        }
-        self.ops.clear();
-    }
-
-    fn name(&mut self, reader: &mut Reader) -> Result<Agent, DecodeError> {
-        let len = usize::from(reader.byte()?);
-        let name = reader.take(len)?;
-        match &self.recent {
-            Some(agent) if agent.as_str().as_bytes() == name => Ok(agent.clone()),
-            _ => {
-                let name = std::str::from_utf8(name).ok().and_then(|name| Agent::new(name).ok());
-                let agent = name.ok_or_else(|| reader.damaged("a name is not an agent's"))?;
-                self.recent = Some(agent.clone());
-                Ok(agent)
-            }
-        }
-    }
-
-    fn op(
-        &mut self,
-        reader: &mut Reader,
-        own: &Agent,
-        others: &mut Vec<Agent>,
-        end: u64,
-    ) -> Result<Op, DecodeError> {
-        let flags = reader.byte()?;
-        let (kind, single) = (flags & KIND, flags & SINGLE != 0);
-        let distance = if flags & ADJACENT != 0 { 0 } else { reader.varint()? };
-        let seq = end.checked_add(distance).ok_or_else(|| reader.damaged("an id is over 2^53"))?;
-        let whose = usize::from(flags >> OTHERS_SHIFT);
-        let anchor = match kind {
-            START if whose > 0 => return Err(reader.damaged("the start of the document is nobody's")),
-            START => Anchor::Left(None),
-            LEFT => Anchor::Left(Some(self.reference(reader, own, others, whose, seq)?)),
-            RIGHT => Anchor::Right(self.reference(reader, own, others, whose, seq)?),
-            _ => {
-                let target = self.reference(reader, own, others, whose, seq)?;
-                let len = if single { 1 } else { reader.varint()? };
-                return Ok(Op::Delete { seq, target, len });
-            }
-        };
-        let len = match single {
-            true => reader.peek().map_or(1, |first| match first {
-                0..0x80 => 1,
-                0x80..0xe0 => 2,
-                0xe0..0xf0 => 3,
-                0xf0.. => 4,
-            }),
-            false => reader.count()?,
-        };
-        let text = std::str::from_utf8(reader.take(len)?).map_err(|_| reader.damaged("text is not UTF-8"))?;
-        let mut owned = std::mem::take(&mut self.text);
-        owned.clear();
-        owned.push_str(text);
-        Ok(Op::Insert { seq, text: owned, anchor })
-    }
-
-    fn reference(
-        &mut self,
-        reader: &mut Reader,
-        own: &Agent,
-        others: &mut Vec<Agent>,
-        whose: usize,
-        seq: u64,
-    ) -> Result<Id, DecodeError> {
-        if whose == 0 {
-            let below = reader.varint()?;
-            let number = seq.checked_sub(below).ok_or_else(|| reader.damaged("an id is below 0"))?;
-            return Ok(Id::new(own.clone(), number));
-        }
-        let whose = match whose {
-            OTHERS_MORE => reader.varint()?,
-            whose => whose as u64 - 1,
-        };
-        let agent = match usize::try_from(whose) {
-            Ok(named) if named < others.len() => others[named].clone(),
-            Ok(named) if named == others.len() => {
-                let agent = self.name(reader)?;
-                others.push(agent.clone());
-                agent
-            }
-            _ => return Err(reader.damaged("an agent was not named before")),
-        };
-        Ok(Id::new(agent, reader.varint()?))
-    }
-}
-
-impl Event {
-    /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does. For many, an
-    /// [`EventDecoder`] is quicker.
-    pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
-        EventDecoder::new().decode(bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DecodeError, Id};
 
     fn event(agent: &str, after: u64, ops: Vec<Op>) -> Event {
         Event::new(Agent::new(agent).unwrap(), after, ops).unwrap()

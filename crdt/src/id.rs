@@ -1,5 +1,6 @@
 //! Agents and ids: who typed a character, and the how-manieth of theirs it is.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -69,6 +70,13 @@ impl Agent {
 
     /// The name.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+// A name orders and compares as its text, so that it is found by text that was never made an agent.
+impl Borrow<str> for Agent {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -11,7 +11,9 @@
 //!   doc/                                    what is applied, what waits, how siblings are ordered
 //!   tree/                                   the characters in document order
 //!   change.rs                               what an editor has to do to follow
-//!   event_codec.rs  state.rs  codec.rs      the binary formats of an event and of a state
+//!   event_codec.rs  event_reader.rs         an event's binary form, written and read
+//!   history.rs                              the binary form of many events
+//!   state.rs  codec.rs                      a state's binary form; what all of these are made of
 //! ```
 //!
 //! The algorithm is Fugue (Weidner & Kleppmann, "The Art of the Fugue: Minimizing Interleaving in
@@ -26,6 +28,8 @@ mod compose;
 mod doc;
 mod event;
 mod event_codec;
+mod event_reader;
+mod history;
 mod id;
 mod op;
 mod state;
@@ -34,10 +38,10 @@ mod version;
 
 pub use change::Change;
 pub use codec::DecodeError;
-pub use compose::push_op;
+pub use compose::{Draft, push_op};
 pub use doc::{Applied, Doc, EditError, MergeError, Span, SpanContent};
 pub use event::{Event, EventError};
-pub use event_codec::EventDecoder;
+pub use history::{decode_events, encode_events};
 pub use id::{Agent, Id, IdError, MAX_AGENT_LEN, MAX_SEQ};
 pub use op::{Anchor, MAX_DELETE_LEN, Op};
 pub use version::Version;

@@ -40,9 +40,11 @@
 //! of the document; which is all that can be wrong about a tree written this way, since its order
 //! follows from it.
 
-use crate::codec::{DecodeError, Reader, crc32, put_varint};
+use crc32fast::hash as crc32;
+
+use crate::codec::{DecodeError, Reader, put_varint};
 use crate::doc::ids::{AgentNo, Ids, MAX_NODES};
-use crate::doc::{Chain, NumberedChain, Skeleton};
+use crate::doc::{Chain, NO_CHAIN, NumberedChain, Skeleton};
 use crate::tree::{Lv, START, Side};
 use crate::{Agent, Doc, MAX_SEQ};
 
@@ -155,8 +157,8 @@ impl Doc {
         if text.chars().count() as u64 != visible {
             return Err(reader.damaged("the text is not as long as it should be"));
         }
-        let skeleton = Skeleton::new(&chains).ok_or_else(|| reader.damaged("chains hang at each other"))?;
-        Ok(skeleton.finish(ids, &turns, text))
+        let skeleton = Skeleton { chains: &chains, turns: &turns, text };
+        skeleton.build(ids).ok_or_else(|| reader.damaged("chains hang at each other"))
     }
 }
 
@@ -200,92 +202,119 @@ fn read_agents(reader: &mut Reader) -> Result<Ids, DecodeError> {
     Ok(ids)
 }
 
+/// A chain's ids: the first number, and the end of the agent's chain before it.
+#[derive(Clone, Copy)]
+struct Seqs {
+    first: u64,
+    before: u64,
+}
+
 /// Reads the chains, gives their nodes numbers, and finds their parents.
 fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>, DecodeError> {
-    // Agents were added by name, so they are numbered as they are encoded.
-    let agents: Vec<AgentNo> = ids.agents().collect();
-    let mut owners: Vec<AgentNo> = Vec::new();
-    for agent in &agents {
-        let count = reader.varint()?;
-        if count > (reader.left() - owners.len().min(reader.left())) as u64 {
+    // Agents were added by name, so they are numbered as they are encoded; and so are chains.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut count = 0u64;
+    for _ in ids.agents() {
+        count = count.saturating_add(reader.varint()?);
+        if count > reader.left() as u64 {
             return Err(reader.damaged("there are fewer bytes than chains"));
         }
-        owners.extend(std::iter::repeat_n(*agent, count as usize));
+        ends.push(count as usize);
     }
-    let mut column = || owners.iter().map(|_| reader.varint()).collect::<Result<Vec<u64>, _>>();
-    let (gaps, lens, near) = (column()?, column()?, column()?);
-    let mut chains: Vec<NumberedChain> = Vec::with_capacity(owners.len());
-    // The end before each chain, and its first number.
-    let mut seqs: Vec<(u64, u64)> = Vec::with_capacity(owners.len());
-    let mut before: Option<(AgentNo, u64)> = None;
-    for ((agent, gap), len) in owners.iter().zip(gaps).zip(lens) {
-        let end = before.filter(|before| before.0 == *agent).map_or(0, |before| before.1);
-        let seq = end.checked_add(gap);
-        let new_end = seq.and_then(|seq| seq.checked_add(len)?.checked_add(1));
-        let (Some(seq), Some(new_end)) = (seq, new_end.filter(|new| *new <= ids.end(*agent))) else {
-            return Err(reader.damaged("a chain goes beyond its agent's end"));
-        };
-        if len >= u64::from(MAX_NODES - ids.next_lv()) {
-            return Err(reader.damaged("there are more characters than a document can hold"));
+    let count = count as usize;
+    let gaps = reader.varints(count)?;
+    let mut chains: Vec<NumberedChain> = Vec::with_capacity(count);
+    let mut seqs: Vec<Seqs> = Vec::with_capacity(count);
+    for (agent, to) in (0..).zip(&ends) {
+        let mut before = 0;
+        while chains.len() < *to {
+            let first = gaps[chains.len()].saturating_add(before);
+            let len = reader.varint()?;
+            let end = first.saturating_add(len).saturating_add(1);
+            if end > ids.end(agent) {
+                return Err(reader.damaged("a chain goes beyond its agent's end"));
+            }
+            if len >= u64::from(MAX_NODES - ids.next_lv()) {
+                return Err(reader.damaged("there are more characters than a document can hold"));
+            }
+            let len = len as u32 + 1;
+            let lv = ids.push(agent, first, len);
+            chains.push(NumberedChain { lv, len, above: NO_CHAIN, node: 0, side: Side::Right });
+            seqs.push(Seqs { first, before });
+            before = end;
         }
-        let len = len as u32 + 1;
-        let lv = ids.push(*agent, seq, len);
-        chains.push(NumberedChain { lv, len, parent: START, side: Side::Right });
-        seqs.push((end, seq));
-        before = Some((*agent, new_end));
     }
-    let far: Vec<usize> = (0..chains.len()).filter(|chain| near[*chain] == 0).collect();
-    let whose = far.iter().map(|_| reader.varint()).collect::<Result<Vec<u64>, _>>()?;
-    let mut last_far = vec![0; agents.len()];
-    let mut parents: Vec<Option<(AgentNo, u64, Side)>> = near
-        .iter()
-        .enumerate()
-        .map(|(chain, near)| {
-            let (end, seq) = seqs[chain];
-            let (seq, side) = hangs_at(near.checked_sub(1)?, near_guess(end, seq))?;
-            (*near <= NEAR).then_some((owners[chain], seq, side))
-        })
-        .collect();
-    for (chain, whose) in far.into_iter().zip(whose) {
-        if whose == 0 {
-            continue;
+    // What is near takes a byte.
+    let near = reader.take(count)?;
+    if near.iter().any(|near| u64::from(*near) > NEAR) {
+        return Err(reader.damaged("a near parent is written as too far away"));
+    }
+    let whose = reader.varints(near.iter().filter(|near| **near == 0).count())?;
+    let mut whose = whose.into_iter();
+    // Per agent, the last far parent: its number, and its chain.
+    let mut last_far = vec![(0, 0); ends.len()];
+    let (mut agent, mut begin) = (0, 0);
+    for no in 0..count {
+        while no >= ends[agent] {
+            (agent, begin) = (agent + 1, ends[agent]);
         }
-        let Some(owner) = usize::try_from(whose - 1).ok().filter(|owner| *owner < agents.len()) else {
-            return Err(reader.damaged("a chain hangs at nobody's"));
+        let Seqs { first, before } = seqs[no];
+        let near_guess = near_guess(before, first);
+        let (owner, found, from, to, hint) = match near[no] {
+            0 => {
+                let whose = whose.next().unwrap_or(0);
+                if whose == 0 {
+                    continue;
+                }
+                let owner = usize::try_from(whose - 1).ok().filter(|owner| *owner < ends.len());
+                let owner = owner.ok_or_else(|| reader.damaged("a chain hangs at nobody's"))?;
+                let (last, hint) = last_far[owner];
+                let from = if owner == 0 { 0 } else { ends[owner - 1] };
+                (owner, hangs_at(reader.varint()?, last), from, ends[owner], hint)
+            }
+            // It hangs at the agent's own, below itself.
+            near => (agent, hangs_at(u64::from(near) - 1, near_guess), begin, no, no),
         };
-        let parent = hangs_at(reader.varint()?, last_far[owner]);
-        let (seq, side) = parent.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
-        last_far[owner] = seq as i64;
-        let (end, own_seq) = seqs[chain];
-        if agents[owner] == owners[chain] && hangs(seq, near_guess(end, own_seq), side) < NEAR {
+        let (seq, side) = found.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
+        if near[no] == 0 && owner == agent && hangs(seq, near_guess, side) < NEAR {
             return Err(reader.damaged("a near parent is written as a far one"));
         }
-        parents[chain] = Some((agents[owner], seq, side));
-    }
-    for (no, chain) in chains.iter_mut().enumerate() {
-        match parents[no] {
-            Some((owner, seq, side)) => {
-                let lv = ids.lv_of(owner, seq).filter(|_| owner != owners[no] || seq < seqs[no].1);
-                chain.parent = lv.ok_or_else(|| reader.damaged("a chain hangs at nothing, or at itself"))?;
-                chain.side = side;
-            }
-            None if near[no] == 0 => {}
-            None => return Err(reader.damaged("a chain hangs at no id")),
+        let above = chain_with(&seqs[from..to], seq, hint.saturating_sub(from)).map(|above| from + above);
+        let above = above.filter(|above| {
+            seq - seqs[*above].first < u64::from(chains[*above].len) && (owner != agent || *above < no)
+        });
+        let above = above.ok_or_else(|| reader.damaged("a chain hangs at nothing, or at itself"))?;
+        if near[no] == 0 {
+            last_far[owner] = (seq as i64, above);
         }
+        let node = (seq - seqs[above].first) as u32;
+        // A chain is as long as can be: else there would be a second encoding of the same state.
+        let is_end = above + 1 == no && first == before && node + 1 == chains[above].len;
+        if is_end && owner == agent && side == Side::Right {
+            return Err(reader.damaged("a chain should be part of the one before it"));
+        }
+        let chain = &mut chains[no];
+        (chain.above, chain.node, chain.side) = (above as u32, node, side);
     }
-    check_joined(&chains, &owners, &seqs)
-        .ok_or_else(|| reader.damaged("a chain should be part of the one before it"))?;
     Ok(chains)
 }
 
-/// `None` when a chain is not as long as can be, which would be a second encoding of the same state.
-fn check_joined(chains: &[NumberedChain], owners: &[AgentNo], seqs: &[(u64, u64)]) -> Option<()> {
-    let joins = |i: &usize| {
-        let chain = chains[*i];
-        let follows = owners[i - 1] == owners[*i] && seqs[*i].0 == seqs[*i].1;
-        follows && chain.side == Side::Right && chain.parent == chain.lv - 1
-    };
-    (1..chains.len()).all(|i| !joins(&i)).then_some(())
+/// The last of the chains that begins at `seq` or before, looked for from `hint` on in ever larger steps:
+/// it is rarely far away.
+fn chain_with(chains: &[Seqs], seq: u64, hint: usize) -> Option<usize> {
+    let is_below = |at: usize| chains[at].first <= seq;
+    let (mut low, mut high) = (hint.min(chains.len()), hint.min(chains.len()));
+    let mut step = 1;
+    while high < chains.len() && is_below(high) {
+        (low, high) = (high, chains.len().min(high + step));
+        step *= 2;
+    }
+    while low > 0 && !is_below(low.min(chains.len() - 1)) {
+        (high, low) = (low, low.saturating_sub(step));
+        step *= 2;
+    }
+    let below = chains.get(low..high)?.partition_point(|chain| chain.first <= seq);
+    (low + below).checked_sub(1)
 }
 
 /// The turns, and how many nodes are visible by them.

@@ -1,14 +1,85 @@
 //! Applying events: whether one is ready, what it does, and which others it releases.
 
 use crate::change::Changes;
+use crate::event_reader::{RawEvent, RawOp, RawTarget};
 use crate::tree::{Lv, Run, START, Side};
-use crate::{Agent, Anchor, Applied, Doc, Event, Op};
+use crate::{Agent, Anchor, Applied, DecodeError, Doc, Event, Op};
 
 use super::ids::AgentNo;
 use super::order::{self, Place};
 use super::waiting::Missing;
 
+/// An agent's name in an event's bytes, looked up.
+#[derive(Clone, Copy)]
+enum Known {
+    As(AgentNo),
+    /// Nothing of it has been applied, or referred to.
+    Not,
+}
+
 impl Doc {
+    /// Applies an event that is still encoded, or keeps it until it can be: what [`Event::decode`] and
+    /// [`Doc::apply`] do, without making anything anew for an event that is ready.
+    pub fn apply_encoded(&mut self, bytes: &[u8]) -> Result<Applied, DecodeError> {
+        let ids = &self.ids;
+        let mut hint = self.recent.0;
+        let look_up = |name| match ids.find_name(name, std::mem::replace(&mut hint, self.recent.1)) {
+            Some(agent) => Some(Known::As(agent)),
+            None => Agent::new(name).ok().map(|_| Known::Not),
+        };
+        let raw = RawEvent::read(bytes, look_up)?;
+        let end = |agent| match agent {
+            Known::As(agent) => ids.end(agent),
+            Known::Not => 0,
+        };
+        let own_end = end(raw.agent);
+        if raw.after < own_end {
+            return Ok(Applied::Repeat);
+        }
+        let is_ready = |op: &RawOp<Known>| match op.target {
+            RawTarget::RightOf(Some(owner), seq) | RawTarget::LeftOf(Some(owner), seq) => seq < end(owner),
+            RawTarget::Deleted(Some(owner), seq) => seq + op.count <= end(owner),
+            _ => true,
+        };
+        let agent = match raw.agent {
+            Known::As(agent) if raw.after == own_end && raw.ops.iter().all(is_ready) => agent,
+            // It has to wait, or is an agent's first: an event to keep, or a name.
+            _ => return Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
+        };
+        self.recent.0 = agent;
+        let mut end = raw.after;
+        for op in raw.ops {
+            end = op.seq + op.count;
+            self.perform_raw(agent, op);
+        }
+        self.advance(agent, end);
+        if !self.waiting.is_empty() {
+            let agent = self.ids.name(agent).clone();
+            self.release(&agent, &mut Changes::unwanted());
+        }
+        Ok(Applied::Now)
+    }
+
+    fn perform_raw(&mut self, agent: AgentNo, op: RawOp<Known>) {
+        let owner = |owner: Option<Known>| match owner {
+            None => agent,
+            Some(Known::As(owner)) => owner,
+            Some(Known::Not) => unreachable!("the event was ready"),
+        };
+        let changes = &mut Changes::unwanted();
+        let (parent, side) = match op.target {
+            RawTarget::Start => (Some(START), Side::Right),
+            RawTarget::RightOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Right),
+            RawTarget::LeftOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Left),
+            RawTarget::Deleted(id, seq) => {
+                return self.delete_ids(owner(id), seq, seq + op.count, changes);
+            }
+        };
+        if let Some(parent) = parent {
+            self.integrate(agent, op.seq, op.count as u32, Some(op.text), parent, side, changes);
+        }
+    }
+
     pub(super) fn receive(&mut self, event: &Event, changes: &mut Changes) -> Applied {
         let end = self.ids.find(event.agent(), self.recent.0).map_or(0, |agent| self.ids.end(agent));
         if event.after() < end {

@@ -1,9 +1,11 @@
-//! Local edits: an index becomes an anchor.
+//! Local edits: an index becomes an anchor, and what the edit says to others becomes ops.
 
 use crate::change::Changes;
-use crate::tree::{At, START, Side};
-use crate::{Agent, Anchor, Doc, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
+use crate::compose::push_delete;
+use crate::tree::{At, Lv, START, Side};
+use crate::{Agent, Anchor, Doc, Draft, MAX_SEQ, Op};
 
+use super::ids::{AgentNo, Ids};
 use super::order::Place;
 
 /// A local edit outside the document, or a chain that has used up its numbers.
@@ -25,16 +27,100 @@ pub enum EditError {
     NoText,
 }
 
+/// Characters typed here.
+struct Typed {
+    agent: AgentNo,
+    seq: u64,
+    /// Where the first one hangs.
+    parent: Lv,
+    side: Side,
+}
+
 impl Doc {
     /// A local insert: integrates at once and advances `agent`'s version; the op's `seq` is the
     /// agent's version before. Should events wait for just these ids, which only one who knew them
     /// beforehand can have made, they are applied too.
     pub fn insert(&mut self, agent: &Agent, at: usize, text: &str) -> Result<Op, EditError> {
         let chars = text.chars().count();
-        let seq = self.check_edit(agent, at, chars)?;
+        self.check_edit(agent, at, chars)?;
         if chars == 0 {
             return Err(EditError::NoText);
         }
+        let no = self.local_agent(agent);
+        let typed = self.type_text(no, at, text, chars as u32);
+        self.release_local(agent);
+        Ok(Op::Insert { seq: typed.seq, text: text.to_owned(), anchor: self.anchor(&typed) })
+    }
+
+    /// A local delete, as one op per range of consecutive ids.
+    pub fn delete(&mut self, agent: &Agent, at: usize, len: usize) -> Result<Vec<Op>, EditError> {
+        let mut seq = self.check_edit(agent, at.saturating_add(len), len)?;
+        let mut ops = Vec::new();
+        if len == 0 {
+            return Ok(ops);
+        }
+        let no = self.local_agent(agent);
+        self.take_out(no, at, len, |ids, owner, target, len| {
+            push_delete(&mut ops, seq, agent, ids.name(owner), target, len);
+            seq += len;
+        });
+        self.release_local(agent);
+        Ok(ops)
+    }
+
+    /// A local edit: deletes, then inserts, at one place. What it says to others goes to the end of
+    /// `draft`, whose agent is the one that types. On an error nothing has changed.
+    ///
+    /// ```
+    /// use inklog_crdt::{Agent, Doc, Draft};
+    ///
+    /// let mut doc = Doc::new();
+    /// let mut draft = Draft::new(Agent::new("ann").unwrap(), 0);
+    /// for (at, deleted, inserted) in [(0, 0, "H"), (1, 0, "i"), (1, 1, "ello"), (5, 0, "!")] {
+    ///     doc.edit(&mut draft, at, deleted, inserted).unwrap();
+    /// }
+    /// assert_eq!(doc.text(), "Hello!");
+    /// let event = draft.finish().unwrap();
+    /// assert_eq!(event.ops().len(), 3);
+    /// ```
+    pub fn edit(
+        &mut self,
+        draft: &mut Draft,
+        at: usize,
+        deleted: usize,
+        inserted: &str,
+    ) -> Result<(), EditError> {
+        let chars = inserted.chars().count();
+        let count = deleted.saturating_add(chars);
+        let mut seq = self.check_edit(draft.agent(), at.saturating_add(deleted), count)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let no = self.local_agent(draft.agent());
+        if deleted > 0 {
+            self.take_out(no, at, deleted, |ids, owner, target, len| {
+                draft.delete(seq, ids.name(owner), target, len);
+                seq += len;
+            });
+        }
+        if chars > 0 {
+            let typed = self.type_text(no, at, inserted, chars as u32);
+            let goes_on = typed.side == Side::Right
+                && typed.parent != START
+                && draft.types_on_at(seq)
+                && self.ids.id_of(typed.parent).0 == typed.agent
+                && self.ids.id_of(typed.parent).1 + 1 == seq;
+            match goes_on {
+                true => draft.type_on(inserted, chars as u64),
+                false => draft.insert(seq, inserted, chars as u64, self.anchor(&typed)),
+            }
+        }
+        self.release_local(draft.agent());
+        Ok(())
+    }
+
+    /// Puts text in, by a visible index.
+    fn type_text(&mut self, agent: AgentNo, at: usize, text: &str, chars: u32) -> Typed {
         let (before, after, next) = match at.checked_sub(1) {
             None => (None, self.tree.begin(), self.tree.first_run()),
             Some(before) => {
@@ -55,24 +141,22 @@ impl Doc {
                 (lv, Side::Right, Place { at: after, depth: depth + 1, gap: depth + 1, next_gap: None })
             }
         };
-        let anchor = match (parent, side) {
-            (START, _) => Anchor::Left(None),
-            (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
-            (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
-        };
-        let no = self.ids.find_or_add(agent, self.recent.0);
-        self.recent.0 = no;
-        let lv = self.ids.push(no, seq, chars as u32);
-        self.put_at(place, lv, chars as u32, Some(text), parent, side);
-        self.advance(no, seq + chars as u64);
-        self.release(agent, &mut Changes::unwanted());
-        Ok(Op::Insert { seq, text: text.to_owned(), anchor })
+        let seq = self.ids.end(agent);
+        let lv = self.ids.push(agent, seq, chars);
+        self.put_at(place, lv, chars, Some(text), parent, side);
+        self.advance(agent, seq + u64::from(chars));
+        Typed { agent, seq, parent, side }
     }
 
-    /// A local delete, as one op per range of consecutive ids.
-    pub fn delete(&mut self, agent: &Agent, at: usize, len: usize) -> Result<Vec<Op>, EditError> {
-        let mut seq = self.check_edit(agent, at.saturating_add(len), len)?;
-        let mut ops: Vec<Op> = Vec::new();
+    /// Makes tombstones of a visible range, and tells of each range of consecutive ids: the owner, the
+    /// first number and how many.
+    fn take_out(
+        &mut self,
+        agent: AgentNo,
+        at: usize,
+        len: usize,
+        mut told: impl FnMut(&Ids, AgentNo, u64, u64),
+    ) {
         let mut rest = len as u32;
         while rest > 0 {
             // What is deleted is gone from the index, so the next piece is again the one at `at`.
@@ -81,22 +165,32 @@ impl Doc {
             let piece = rest.min(run.len - place.off);
             let (mut lv, piece_end) = (run.lv + place.off, run.lv + place.off + piece);
             while lv < piece_end {
-                let (owner, target_seq, alike) = self.ids.id_of(lv);
+                let (owner, target, alike) = self.ids.id_of(lv);
                 let len = alike.min(piece_end - lv);
-                let target = Id::new(self.ids.name(owner).clone(), target_seq);
-                push_delete(&mut ops, &mut seq, target, u64::from(len));
+                told(&self.ids, owner, target, u64::from(len));
                 lv += len;
             }
             self.tree.delete(place, piece);
             rest -= piece;
         }
-        if len > 0 {
-            let no = self.ids.find_or_add(agent, self.recent.0);
-            self.recent.0 = no;
-            self.advance(no, seq);
-            self.release(agent, &mut Changes::unwanted());
+        self.advance(agent, self.ids.end(agent) + len as u64);
+    }
+
+    fn local_agent(&mut self, agent: &Agent) -> AgentNo {
+        self.recent.0 = self.ids.find_or_add(agent, self.recent.0);
+        self.recent.0
+    }
+
+    fn anchor(&self, typed: &Typed) -> Anchor {
+        match (typed.parent, typed.side) {
+            (START, _) => Anchor::Left(None),
+            (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
+            (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
         }
-        Ok(ops)
+    }
+
+    fn release_local(&mut self, agent: &Agent) {
+        self.release(agent, &mut Changes::unwanted());
     }
 
     /// The next number of `agent`, if the edit ends within the document and there are `count` left.
@@ -109,27 +203,5 @@ impl Doc {
             Some(end) if end <= MAX_SEQ => Ok(seq),
             _ => Err(EditError::IdsUsedUp(agent.clone())),
         }
-    }
-}
-
-/// Goes on with the last op, as far as one op may reach, or begins others.
-fn push_delete(ops: &mut Vec<Op>, seq: &mut u64, target: Id, len: u64) {
-    let (mut target, mut rest) = (target, len);
-    if let Some(Op::Delete { target: last, len: last_len, .. }) = ops.last_mut()
-        && last.agent == target.agent
-        && last.seq + *last_len == target.seq
-    {
-        let more = rest.min(MAX_DELETE_LEN - *last_len);
-        *last_len += more;
-        *seq += more;
-        target.seq += more;
-        rest -= more;
-    }
-    while rest > 0 {
-        let len = rest.min(MAX_DELETE_LEN);
-        ops.push(Op::Delete { seq: *seq, target: target.clone(), len });
-        *seq += len;
-        target.seq += len;
-        rest -= len;
     }
 }

@@ -66,6 +66,14 @@ impl Ids {
         }
     }
 
+    /// Finds an agent by its name's text; `hint` is tried first.
+    pub fn find_name(&self, name: &str, hint: AgentNo) -> Option<AgentNo> {
+        match self.agents.get(hint as usize) {
+            Some(entry) if entry.name.as_str() == name => Some(hint),
+            _ => self.by_name.get(name).copied(),
+        }
+    }
+
     /// Finds an agent or makes it known.
     pub fn find_or_add(&mut self, agent: &Agent, hint: AgentNo) -> AgentNo {
         if let Some(no) = self.find(agent, hint) {

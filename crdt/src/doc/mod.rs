@@ -24,7 +24,7 @@ mod restore;
 mod spans;
 mod waiting;
 
-pub(crate) use restore::{NumberedChain, Skeleton};
+pub(crate) use restore::{NO_CHAIN, NumberedChain, Skeleton};
 pub(crate) use spans::Chain;
 
 use crate::change::Changes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::run::{Lv, Run, START, Side};
-use super::{FIRST, NONE, Tree};
+use super::{At, FIRST, Hint, NONE, Tree};
 
 /// How large a document is checked node by node; beyond, that takes too long.
 pub(crate) const NAIVE_NODES: Lv = 10_000;
@@ -13,6 +13,7 @@ impl Tree {
     /// how many nodes there are.
     pub fn assert_invariants(&self, nodes: Lv) {
         self.assert_links();
+        self.assert_remembered();
         self.assert_runs(nodes);
         self.assert_depths_and_gaps(nodes);
     }
@@ -47,6 +48,14 @@ impl Tree {
         }
     }
 
+    fn assert_remembered(&self) {
+        if let Some((leaf, start)) = self.start {
+            assert_eq!(self.index_of(At { leaf, run: 0, off: 0 }), start, "what is before leaf {leaf}");
+        }
+        let Hint { leaf, run, byte } = self.hint;
+        assert_eq!(self.leaf(leaf).byte_at(run.min(self.leaf(leaf).runs.len())), byte, "the hint's text");
+    }
+
     fn assert_runs(&self, nodes: Lv) {
         let mut chars = 0;
         let mut covered: BTreeMap<Lv, Lv> = BTreeMap::new();
@@ -67,6 +76,7 @@ impl Tree {
                 assert!(!joined, "{run:?} should be one with the run before it");
             }
             assert_eq!(byte, leaf.text.len(), "all text belongs to a run");
+            assert_eq!(leaf.chars, leaf.runs.iter().map(Run::chars).sum::<u32>(), "characters of leaf {no}");
         }
         assert_eq!(chars, self.chars, "visible characters");
         let mut next = 0;

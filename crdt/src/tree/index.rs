@@ -1,16 +1,27 @@
 //! Which leaf holds a node: ranges of local numbers, each with its leaf.
 
-use std::collections::BTreeMap;
-
 use super::run::Lv;
 
-/// An ordered map from the first number of a range to the range's leaf; a range ends where the next
-/// begins. Ranges follow leaves, not runs, so that what happens within a leaf never touches it.
+/// Most entries of a block: what a lookup and a shift get through quickly.
+const BLOCK: usize = 256;
+
+/// The first number of a range, and the range's leaf. A range ends where the next begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    start: Lv,
+    leaf: u32,
+}
+
+/// An ordered map from numbers to leaves, in blocks of entries. Ranges follow leaves, not runs, so that
+/// what happens within a leaf never touches it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeafIndex {
-    starts: BTreeMap<Lv, u32>,
-    /// Start and leaf of the last range, where nearly all new nodes go.
-    last: Option<(Lv, u32)>,
+    /// No block is empty.
+    blocks: Vec<Vec<Entry>>,
+    /// The first number of each block.
+    firsts: Vec<Lv>,
+    /// The last range, where nearly all new nodes go.
+    last: Option<Entry>,
     /// The end of what was ever assigned.
     end: Lv,
 }
@@ -19,51 +30,139 @@ impl LeafIndex {
     /// The leaf of a node that is in the tree.
     pub fn leaf_of(&self, lv: Lv) -> u32 {
         match self.last {
-            Some((start, leaf)) if lv >= start => leaf,
-            _ => *self.starts.range(..=lv).next_back().expect("a node in the tree is indexed").1,
+            Some(Entry { start, leaf }) if lv >= start => leaf,
+            _ => self.range_at(lv).expect("a node in the tree is indexed").leaf,
         }
+    }
+
+    /// The range that a number lies in.
+    fn range_at(&self, lv: Lv) -> Option<Entry> {
+        let block = self.firsts.partition_point(|first| *first <= lv).checked_sub(1)?;
+        let entries = &self.blocks[block];
+        Some(entries[entries.partition_point(|entry| entry.start <= lv) - 1])
     }
 
     /// Puts `start..end` into `leaf`. What lies beyond keeps its leaf; numbers that are in no leaf
     /// yet may get any, since they are assigned before they are looked up.
     pub fn assign(&mut self, start: Lv, end: Lv, leaf: u32) {
-        let is_last = end >= self.end;
+        let (is_last, is_new) = (end >= self.end, start == self.end);
         self.end = self.end.max(end);
-        if let Some((last_start, last_leaf)) = self.last
-            && start >= last_start
-            && leaf == last_leaf
-        {
+        if self.last.is_some_and(|last| start >= last.start && leaf == last.leaf) {
             return;
         }
-        let beyond = self.starts.range(..=end).next_back().map(|(_, leaf)| *leaf);
-        while let Some((&inside, _)) = self.starts.range(start..=end).next() {
-            self.starts.remove(&inside);
+        if is_new {
+            // Numbers that were given just now: nothing is there to be moved.
+            self.insert(Entry { start, leaf });
+            return;
         }
-        let before = self.starts.range(..start).next_back().map(|(_, leaf)| *leaf);
-        if before != Some(leaf) {
-            self.starts.insert(start, leaf);
+        let beyond = self.range_at(end);
+        self.remove(start, end);
+        let before = start.checked_sub(1).and_then(|before| self.range_at(before));
+        if before.is_none_or(|before| before.leaf != leaf) {
+            self.insert(Entry { start, leaf });
         }
         if let Some(beyond) = beyond
-            && beyond != leaf
+            && beyond.leaf != leaf
             && !is_last
         {
-            self.starts.insert(end, beyond);
+            self.insert(Entry { start: end, leaf: beyond.leaf });
         }
-        self.last = self.starts.last_key_value().map(|(start, leaf)| (*start, *leaf));
+        self.last = self.blocks.last().and_then(|block| block.last().copied());
     }
 
-    /// Puts ranges, ascending and leaving nothing out, into an empty index.
-    pub fn fill(&mut self, ranges: impl Iterator<Item = (Lv, Lv, u32)>) {
-        let mut last = None;
-        let end = &mut self.end;
-        self.starts = ranges
-            .filter_map(|(start, to, leaf)| {
-                *end = to;
-                let is_new = last != Some(leaf);
-                last = Some(leaf);
-                is_new.then_some((start, leaf))
-            })
-            .collect();
-        self.last = self.starts.last_key_value().map(|(start, leaf)| (*start, *leaf));
+    /// Adds a range that begins where none did.
+    fn insert(&mut self, entry: Entry) {
+        let block = self.firsts.partition_point(|first| *first <= entry.start).saturating_sub(1);
+        if self.blocks.is_empty() {
+            self.blocks.push(Vec::new());
+            self.firsts.push(entry.start);
+        }
+        let entries = &mut self.blocks[block];
+        let at = entries.partition_point(|other| other.start < entry.start);
+        entries.insert(at, entry);
+        self.firsts[block] = entries[0].start;
+        if entries.len() > BLOCK {
+            // At the end of all, where nothing comes between any more, the old block stays full.
+            let is_end = block + 1 == self.firsts.len() && at + 1 == entries.len();
+            let upper = entries.split_off(if is_end { BLOCK } else { BLOCK / 2 });
+            self.firsts.insert(block + 1, upper[0].start);
+            self.blocks.insert(block + 1, upper);
+        }
+        if self.last.is_none_or(|last| last.start <= entry.start) {
+            self.last = Some(entry);
+        }
+    }
+
+    /// Removes the ranges that begin in `from..=to`.
+    fn remove(&mut self, from: Lv, to: Lv) {
+        let mut block = self.firsts.partition_point(|first| *first <= from).saturating_sub(1);
+        while block < self.blocks.len() && self.firsts[block] <= to {
+            let entries = &mut self.blocks[block];
+            let first = entries.partition_point(|entry| entry.start < from);
+            let until = entries.partition_point(|entry| entry.start <= to);
+            entries.drain(first..until);
+            match entries.first() {
+                Some(entry) => {
+                    self.firsts[block] = entry.start;
+                    block += 1;
+                }
+                None => {
+                    self.blocks.remove(block);
+                    self.firsts.remove(block);
+                }
+            }
+        }
+    }
+
+    /// Puts ranges, ascending and leaving nothing out up to `end`, into an empty index.
+    pub fn fill(&mut self, ranges: impl Iterator<Item = (Lv, u32)>, end: Lv) {
+        let mut entries: Vec<Entry> = Vec::with_capacity(ranges.size_hint().0);
+        for (start, leaf) in ranges {
+            if entries.last().is_none_or(|last| last.leaf != leaf) {
+                entries.push(Entry { start, leaf });
+            }
+        }
+        self.end = end;
+        self.last = entries.last().copied();
+        // Not quite full, so that the first changes don't split every block.
+        self.blocks = entries.chunks(BLOCK / 4 * 3).map(<[Entry]>::to_vec).collect();
+        self.firsts = self.blocks.iter().map(|block| block[0].start).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Assignments as leaf splits and typing make them, against one leaf per number.
+    #[test]
+    fn ranges_are_what_single_numbers_would_be() {
+        let (mut index, mut naive) = (LeafIndex::default(), Vec::new());
+        let mut state = 7u64;
+        let mut below = |end: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) % end) as u32
+        };
+        for step in 0..20_000u32 {
+            let leaf = below(50);
+            let (start, end) = match naive.len() as u32 {
+                len if len == 0 || step % 3 > 0 => (len, len + 1 + below(3)),
+                len => {
+                    let start = below(u64::from(len));
+                    (start, start + 1 + below(u64::from(len - start).min(40)))
+                }
+            };
+            naive.resize(naive.len().max(end as usize), 0);
+            naive[start as usize..end as usize].fill(leaf);
+            index.assign(start, end, leaf);
+            let probe = below(naive.len() as u64);
+            for lv in [start, end - 1, probe, start.saturating_sub(1), end.min(naive.len() as u32 - 1)] {
+                assert_eq!(index.leaf_of(lv), naive[lv as usize], "number {lv} after step {step}");
+            }
+        }
+        let mut filled = LeafIndex::default();
+        filled.fill((0..).zip(naive.iter().copied()), naive.len() as Lv);
+        assert!((0..).zip(&naive).all(|(lv, leaf)| filled.leaf_of(lv) == *leaf));
+        assert!((0..).zip(&naive).all(|(lv, leaf)| index.leaf_of(lv) == *leaf));
     }
 }

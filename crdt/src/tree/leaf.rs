@@ -9,6 +9,8 @@ use super::{MAX_RUNS, MAX_TEXT};
 pub(crate) struct Leaf {
     pub runs: Vec<Run>,
     pub text: String,
+    /// How many visible characters.
+    pub(super) chars: u32,
     pub(super) parent: u32,
     pub(super) prev: u32,
     pub(super) next: u32,
@@ -17,12 +19,18 @@ pub(crate) struct Leaf {
 impl Leaf {
     pub(super) fn new(parent: u32, prev: u32, next: u32) -> Leaf {
         // Two more than stay: a leaf is split after a run in the middle of another has made it too big.
-        Leaf { runs: Vec::with_capacity(MAX_RUNS + 2), text: String::new(), parent, prev, next }
+        Leaf { runs: Vec::with_capacity(MAX_RUNS + 2), text: String::new(), chars: 0, parent, prev, next }
+    }
+
+    pub(super) fn of(runs: Vec<Run>, text: String, parent: u32, prev: u32, next: u32) -> Leaf {
+        let chars = runs.iter().map(Run::chars).sum();
+        Leaf { runs, text, chars, parent, prev, next }
     }
 
     pub(super) fn sum(&self) -> Sum {
-        self.runs.iter().fold(Sum::EMPTY, |sum, run| Sum {
-            chars: sum.chars + run.chars(),
+        let none = Sum { chars: self.chars, ..Sum::EMPTY };
+        self.runs.iter().fold(none, |sum, run| Sum {
+            chars: sum.chars,
             min_depth: sum.min_depth.min(run.depth),
             min_gap: sum.min_gap.min(run.gap),
         })
@@ -45,14 +53,8 @@ impl Leaf {
         self.runs[..run].iter().map(|run| usize::from(run.bytes)).sum()
     }
 
-    /// The text of a run.
-    pub fn run_text(&self, run: usize) -> &str {
-        let start = self.byte_at(run);
-        &self.text[start..start + usize::from(self.runs[run].bytes)]
-    }
-
-    /// How many bytes the first `chars` characters of a run take.
-    pub(super) fn bytes_of(&self, run: usize, chars: u32) -> u16 {
+    /// How many bytes the first `chars` characters of a run take, whose text begins at `start`.
+    fn bytes_of(&self, run: usize, chars: u32, start: usize) -> u16 {
         let Run { len, bytes, deleted, .. } = self.runs[run];
         if deleted {
             0
@@ -61,27 +63,30 @@ impl Leaf {
         } else if chars == len {
             bytes
         } else {
-            let text = self.run_text(run);
+            let text = &self.text[start..start + usize::from(bytes)];
             text.char_indices().nth(chars as usize).map_or(bytes, |(at, _)| at as u16)
         }
     }
 
-    /// Puts `new` before node `off` of a run (or after its last one), splitting it if need be, and
-    /// returns the new run's place. `next_gap`, when given, is the gap after it from now on.
+    /// Puts `new` before node `off` of a run (or after its last one) whose text begins at `start`,
+    /// splitting it if need be; returns the new run's place and where its text begins. `next_gap`, when given, is the gap after it from now on.
     pub(super) fn insert(
         &mut self,
         run: usize,
         off: u32,
+        start: usize,
         new: Run,
         text: &str,
         next_gap: Option<u32>,
-    ) -> usize {
-        let mut at = run;
+    ) -> (usize, usize) {
+        let (mut at, mut byte) = (run, start);
         if off > 0 && off == self.runs[run].len {
             debug_assert!(next_gap.is_none());
             at = run + 1;
+            byte += usize::from(self.runs[run].bytes);
         } else if off > 0 {
-            let bytes = self.bytes_of(run, off);
+            let bytes = self.bytes_of(run, off, start);
+            byte += usize::from(bytes);
             let right = self.runs[run].split_off(off, bytes);
             at = run + 1;
             self.runs.insert(at, right);
@@ -89,19 +94,17 @@ impl Leaf {
         if let Some(gap) = next_gap {
             self.runs[at].gap = gap;
         }
-        if !text.is_empty() {
-            let byte = self.byte_at(at);
-            self.text.insert_str(byte, text);
-        }
+        self.text.insert_str(byte, text);
+        self.chars += new.chars();
         self.runs.insert(at, new);
-        at
+        (at, byte)
     }
 
     /// Makes tombstones of `len` visible nodes of a run from `off` on, joining them with tombstones
-    /// beside them.
-    pub(super) fn delete(&mut self, run: usize, off: u32, len: u32) {
-        let (before, until) = (self.bytes_of(run, off), self.bytes_of(run, off + len));
-        let start = self.byte_at(run);
+    /// beside them. Returns the run that begins where the run's text began, at `start`.
+    pub(super) fn delete(&mut self, run: usize, off: u32, len: u32, start: usize) -> usize {
+        let (before, until) = (self.bytes_of(run, off, start), self.bytes_of(run, off + len, start));
+        self.chars -= len;
         self.text.drain(start + usize::from(before)..start + usize::from(until));
         let mut middle = self.runs[run];
         let right = (off + len < middle.len).then(|| middle.split_off(off + len, until));
@@ -135,6 +138,7 @@ impl Leaf {
         if at < to {
             self.runs.drain(at..to);
         }
+        from
     }
 
     /// Moves about half of an overfull leaf out: runs and their text.
@@ -161,6 +165,7 @@ impl Leaf {
         }
         let mut runs = Vec::with_capacity(MAX_RUNS + 2);
         runs.extend(self.runs.drain(at..));
+        self.chars = self.runs.iter().map(Run::chars).sum();
         (runs, self.text.split_off(byte))
     }
 }

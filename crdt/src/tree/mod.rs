@@ -56,6 +56,14 @@ pub(crate) struct At {
     pub off: u32,
 }
 
+/// A run, and where its text begins in its leaf's.
+#[derive(Debug, Clone, Copy)]
+struct Hint {
+    leaf: u32,
+    run: usize,
+    byte: usize,
+}
+
 /// The B-tree.
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
@@ -65,7 +73,9 @@ pub(crate) struct Tree {
     last: u32,
     index: LeafIndex,
     /// Where the last edit was; the next one is likely beside it.
-    hint: (u32, usize),
+    hint: Hint,
+    /// A leaf, and how many visible characters stand before it. Edits within a leaf leave that as it is.
+    start: Option<(u32, usize)>,
     /// The way up from the leaf whose sums changed last, as nodes and slots, until a split changes it.
     path: Vec<(u32, usize)>,
     path_leaf: u32,
@@ -82,7 +92,8 @@ impl Default for Tree {
             root: 0,
             last: 0,
             index: LeafIndex::default(),
-            hint: (0, 0),
+            hint: Hint { leaf: 0, run: 0, byte: 0 },
+            start: Some((FIRST, 0)),
             path: Vec::new(),
             path_leaf: NONE,
             chars: 0,
@@ -148,23 +159,22 @@ impl Tree {
     fn insert_piece(&mut self, at: At, run: Run, text: &str, next_gap: Option<u32>) {
         self.index.assign(run.lv, run.end(), at.leaf);
         self.chars += run.chars() as usize;
+        self.edited(at.leaf);
+        let byte = self.byte_at(at);
         let leaf = &mut self.leaves[at.leaf as usize];
-        if let Some(before) = leaf.runs.get(at.run)
+        if let Some(before) = leaf.runs.get_mut(at.run)
             && at.off == before.len
             && run.continues(before)
         {
-            if !text.is_empty() {
-                let byte = leaf.byte_at(at.run + 1);
-                leaf.text.insert_str(byte, text);
-            }
-            let before = &mut leaf.runs[at.run];
+            leaf.text.insert_str(byte + usize::from(before.bytes), text);
+            leaf.chars += run.chars();
             before.len += run.len;
             before.bytes += run.bytes;
-            self.hint = (at.leaf, at.run);
+            self.hint = Hint { leaf: at.leaf, run: at.run, byte };
             self.add_chars(at.leaf, run.chars() as i32);
         } else {
-            let place = leaf.insert(at.run, at.off, run, text, next_gap);
-            self.hint = (at.leaf, place);
+            let (run, byte) = leaf.insert(at.run, at.off, byte, run, text, next_gap);
+            self.hint = Hint { leaf: at.leaf, run, byte };
             self.update_sums(at.leaf);
         }
         self.split_if_overfull(at.leaf);
@@ -173,11 +183,33 @@ impl Tree {
     /// Makes tombstones of `len` visible nodes of one run, from `at` on.
     pub fn delete(&mut self, at: At, len: u32) {
         self.chars -= len as usize;
-        self.leaves[at.leaf as usize].delete(at.run, at.off, len);
+        self.edited(at.leaf);
+        let byte = self.byte_at(at);
+        let run = self.leaves[at.leaf as usize].delete(at.run, at.off, len, byte);
+        self.hint = Hint { leaf: at.leaf, run, byte };
         // Parts of a run have no lesser depth or gap than its first node, so the sums of those hold.
         self.add_chars(at.leaf, -(len as i32));
-        self.hint = (at.leaf, at.run);
         self.split_if_overfull(at.leaf);
+    }
+
+    /// Where the text of a run begins in its leaf's.
+    fn byte_at(&self, at: At) -> usize {
+        let Hint { leaf, run, byte } = self.hint;
+        let runs = &self.leaf(at.leaf).runs;
+        match at.run.wrapping_sub(run) {
+            _ if at.leaf != leaf => self.leaf(at.leaf).byte_at(at.run),
+            0 => byte,
+            1 => byte + usize::from(runs[run].bytes),
+            usize::MAX => byte - usize::from(runs[at.run].bytes),
+            _ => self.leaf(at.leaf).byte_at(at.run),
+        }
+    }
+
+    /// An edit in one leaf moves what is after it.
+    fn edited(&mut self, leaf: u32) {
+        if self.start.is_some_and(|(start, _)| start != leaf) {
+            self.start = None;
+        }
     }
 
     fn add_chars(&mut self, leaf: u32, delta: i32) {
@@ -224,6 +256,7 @@ impl Tree {
         }
         let right = self.leaves.len() as u32;
         self.path_leaf = NONE;
+        self.hint = Hint { leaf: left, run: 0, byte: 0 };
         let (runs, text) = self.leaves[left as usize].split_off();
         let mut moved: Vec<(Lv, Lv)> = runs.iter().map(|run| (run.lv, run.end())).collect();
         moved.sort_unstable();
@@ -231,7 +264,7 @@ impl Tree {
             self.index.assign(joined[0].0, joined[joined.len() - 1].1, right);
         }
         let Leaf { parent, next, .. } = self.leaves[left as usize];
-        self.leaves.push(Leaf { runs, text, parent, prev: left, next });
+        self.leaves.push(Leaf::of(runs, text, parent, left, next));
         self.leaves[left as usize].next = right;
         match next {
             NONE => self.last = right,

@@ -2,7 +2,7 @@
 
 use super::node::Node;
 use super::run::{Lv, Run};
-use super::{At, NONE, Tree};
+use super::{At, Hint, NONE, Tree};
 
 /// What a search for a run compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Column {
 impl Tree {
     /// Where a node of the tree is.
     pub fn locate(&self, lv: Lv) -> At {
-        let (leaf, run) = self.hint;
+        let Hint { leaf, run, .. } = self.hint;
         let runs = &self.leaf(leaf).runs;
         for run in [run, run.wrapping_sub(1), run + 1] {
             if let Some(found) = runs.get(run)
@@ -44,9 +44,32 @@ impl Tree {
         At { leaf, run, off: lv - self.leaf(leaf).runs[run].lv }
     }
 
-    /// The node at a visible index, which must be below [`Tree::chars`].
-    pub fn at_index(&self, index: usize) -> At {
+    /// The node at a visible index, which must be below [`Tree::chars`]. Remembers where it was.
+    pub fn at_index(&mut self, index: usize) -> At {
+        let (leaf, mut rest) = self.leaf_at_index(index);
+        let (mut run, mut byte) = (0, 0);
+        for Run { len, bytes, deleted, .. } in &self.leaf(leaf).runs {
+            match deleted {
+                false if rest < *len => break,
+                false => rest -= len,
+                true => {}
+            }
+            byte += usize::from(*bytes);
+            run += 1;
+        }
+        self.hint = Hint { leaf, run, byte };
+        At { leaf, run, off: rest }
+    }
+
+    /// The leaf that holds the character at a visible index, and which of its characters it is.
+    fn leaf_at_index(&mut self, index: usize) -> (u32, u32) {
         debug_assert!(index < self.chars);
+        if let Some((leaf, start)) = self.start
+            && let Some(rest) = index.checked_sub(start)
+            && rest < self.leaf(leaf).chars as usize
+        {
+            return (leaf, rest as u32);
+        }
         let mut rest = index as u32;
         let mut at = self.root;
         let leaf = loop {
@@ -61,12 +84,8 @@ impl Tree {
                 break at;
             }
         };
-        let mut run = 0;
-        while rest >= self.leaf(leaf).runs[run].chars() {
-            rest -= self.leaf(leaf).runs[run].chars();
-            run += 1;
-        }
-        At { leaf, run, off: rest }
+        self.start = Some((leaf, index - rest as usize));
+        (leaf, rest)
     }
 
     /// How many visible characters stand before a node.

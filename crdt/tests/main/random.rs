@@ -1,6 +1,8 @@
 //! Random histories against the oracle.
 
-use inklog_crdt::{Agent, Anchor, Applied, Change, Doc, Event, Id, Op, Version, push_op};
+use inklog_crdt::{
+    Agent, Anchor, Applied, Change, Doc, Draft, Event, Id, Op, Version, decode_events, encode_events, push_op,
+};
 
 use crate::json::agent;
 use crate::oracle::Oracle;
@@ -134,7 +136,9 @@ fn documents_do_what_the_oracle_does() {
         let style = if prng.chance(30) { Style::Crowded } else { Style::Odd };
         let count = 2 + prng.below(60);
         let history = History::random(prng, count, style);
+        assert_eq!(decode_events(&encode_events(&history.events)).as_ref(), Ok(&history.events));
         let (mut doc, mut oracle, mut editor) = (Doc::new(), Oracle::default(), Editor::default());
+        let mut encoded = Doc::new();
         for event in history.shuffled(prng) {
             let was_known = doc.version().covers(&event);
             let mut changes = Vec::new();
@@ -152,6 +156,10 @@ fn documents_do_what_the_oracle_does() {
                 (false, false) => Applied::Waits,
             };
             assert_eq!(applied, expected);
+            assert_eq!(encoded.apply_encoded(&event.encode()), Ok(expected));
+            encoded.assert_invariants();
+            assert_eq!(encoded.encode(), doc.encode());
+            assert!(encoded.waiting().eq(doc.waiting()));
         }
         assert_eq!(doc.waiting().count(), 0);
     });
@@ -337,5 +345,49 @@ fn replicas_converge() {
         let state = replicas[0].doc.encode();
         assert!(replicas.iter().all(|replica| replica.doc.encode() == state));
         assert!(replicas.iter().all(|replica| replica.doc.spans() == replicas[0].doc.spans()));
+    });
+}
+
+/// What a draft says is what single ops say, composed.
+#[test]
+fn a_draft_is_the_ops_composed() {
+    for_seeds(200, |prng| {
+        let (ann, bob) = (agent("ann"), agent("bob"));
+        let mut typed = Doc::new();
+        // Something of another's to delete and to type into.
+        typed.insert(&bob, 0, &random_text(prng, 40)).unwrap();
+        let (mut drafted, mut told) = (typed.clone(), typed.clone());
+        let (mut ops, mut end, mut draft) = (Vec::new(), 0, Draft::new(ann.clone(), 0));
+        let mut cursor = 0;
+        for _ in 0..1 + prng.below(60) {
+            let len = typed.len();
+            if prng.chance(25) {
+                cursor = prng.below(len + 1);
+            }
+            let deleted = if prng.chance(30) { prng.below((len - cursor).min(3) + 1) } else { 0 };
+            let backspaces = if prng.chance(30) { prng.below(cursor.min(3) + 1) } else { 0 };
+            cursor -= backspaces;
+            let inserted = if prng.chance(60) { random_text(prng, 3) } else { String::new() };
+            drafted.edit(&mut draft, cursor, backspaces + deleted, &inserted).unwrap();
+            for op in typed.delete(&ann, cursor, backspaces + deleted).unwrap() {
+                push_op(&mut ops, &mut end, &ann, op);
+            }
+            if !inserted.is_empty() {
+                push_op(&mut ops, &mut end, &ann, typed.insert(&ann, cursor, &inserted).unwrap());
+            }
+            cursor += inserted.chars().count();
+            drafted.assert_invariants();
+            assert_eq!(drafted.text(), typed.text());
+        }
+        assert_eq!(draft.ops(), ops);
+        assert_eq!(drafted.encode(), typed.encode());
+        if let Ok(event) = draft.finish() {
+            assert_eq!(told.apply(&event), Applied::Now);
+        }
+        assert_eq!(told.encode(), typed.encode());
+        let before = drafted.encode();
+        let mut draft = Draft::new(ann, 0);
+        assert!(drafted.edit(&mut draft, 1, drafted.len(), "x").is_err());
+        assert_eq!((drafted.encode(), draft.ops().len()), (before, 0));
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use inklog_crdt::{Agent, Applied, Doc, Event, EventDecoder, Op};
+use inklog_crdt::{Agent, Applied, Doc, Event, Op};
 use serde_json::Value;
 
 use crate::json::{agent, shared};
@@ -47,11 +47,8 @@ fn check_sequential(name: &str) {
     let encoded: Vec<Vec<u8>> = events.iter().map(Event::encode).collect();
     let start = Instant::now();
     let mut remote = Doc::new();
-    let mut decoder = EventDecoder::new();
     for bytes in &encoded {
-        let event = decoder.decode(bytes).unwrap();
-        assert_eq!(remote.apply(&event), Applied::Now);
-        decoder.recycle(event);
+        assert_eq!(remote.apply_encoded(bytes), Ok(Applied::Now));
     }
     let applied = start.elapsed();
     assert_eq!(remote.text(), doc.text());

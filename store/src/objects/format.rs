@@ -1,18 +1,31 @@
 //! The bytes of snapshots and segments.
 //!
-//! Either is one zstd frame around: magic (4 bytes), format version (1 byte), body. A snapshot's body
-//! is [`Doc::encode`]'s bytes. A segment's body is the previous segment's key (length as u32, UTF-8,
-//! length 0 for none), then each record as a length (u32) and: user and connection (a length byte and
-//! UTF-8 each, 255 for none), then [`crate::encode_logged`]'s bytes. All numbers little-endian. The
-//! zstd frame carries a checksum of the content.
+//! Either is one zstd frame around: magic (4 bytes), format version (1 byte), body. The zstd frame
+//! carries a checksum of the content. A snapshot's body (version 1) is [`Doc::encode`]'s bytes. A
+//! segment's body (version 2) is kept by columns, which compress better than records do:
+//!
+//! ```text
+//! u32, UTF-8   the previous segment's key, with its length; length 0 for none
+//! u32, bytes   the events, as [`encode_events`] writes them, with their length
+//! u32          how many senders there are
+//!   each       user and connection: a length byte and UTF-8 each, 255 for none
+//! varints      runs of records with the same sender: its number, and how many records
+//! varints      a record's time in ms, less the one's before it (0, for the first), zigzag
+//! ```
+//!
+//! Fixed numbers are little-endian; a varint is an unsigned LEB128 number, a zigzag one counts
+//! 0, -1, 1, -2, … as 0, 1, 2, 3, ….
 
-use inklog_crdt::{DecodeError, Doc};
+use std::collections::{HashMap, HashSet};
 
-use crate::record::{LogRecord, decode_logged, encode_logged};
+use inklog_crdt::{DecodeError, Doc, decode_events, encode_events};
+
+use crate::record::LogRecord;
 
 const SNAPSHOT_MAGIC: &[u8; 4] = b"ISNP";
 const SEGMENT_MAGIC: &[u8; 4] = b"ISEG";
-const VERSION: u8 = 1;
+const SNAPSHOT_VERSION: u8 = 1;
+const SEGMENT_VERSION: u8 = 2;
 /// zstd's level: beyond it, time grows and size hardly shrinks.
 const LEVEL: i32 = 9;
 /// An unpacked object over this is taken for damage rather than memory for it.
@@ -37,12 +50,12 @@ pub struct Segment {
 impl Snapshot {
     /// The object's bytes.
     pub fn encode(doc: &Doc) -> Vec<u8> {
-        pack(SNAPSHOT_MAGIC, &doc.encode())
+        pack(SNAPSHOT_MAGIC, SNAPSHOT_VERSION, &doc.encode())
     }
 
     /// Reads an object's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Snapshot, DecodeError> {
-        Ok(Snapshot { doc: Doc::decode(&unpack(SNAPSHOT_MAGIC, "a snapshot", bytes)?)? })
+        Ok(Snapshot { doc: Doc::decode(&unpack(SNAPSHOT_MAGIC, SNAPSHOT_VERSION, "a snapshot", bytes)?)? })
     }
 }
 
@@ -53,61 +66,113 @@ impl Segment {
         let previous = self.previous.as_deref().unwrap_or("");
         put_u32(&mut body, previous.len());
         body.extend(previous.as_bytes());
-        for record in &self.records {
-            let mut bytes = Vec::new();
-            put_name(&mut bytes, record.user.as_deref());
-            put_name(&mut bytes, record.connection.as_deref());
-            bytes.extend(encode_logged(&record.clone().logged()));
-            put_u32(&mut body, bytes.len());
-            body.extend(bytes);
+        let events: Vec<_> = self.records.iter().map(|record| record.event.clone()).collect();
+        let events = encode_events(&events);
+        put_u32(&mut body, events.len());
+        body.extend(events);
+        let senders = senders(&self.records);
+        let numbers: HashMap<_, _> = senders.iter().zip(0u64..).collect();
+        put_u32(&mut body, senders.len());
+        for (user, connection) in &senders {
+            put_name(&mut body, *user);
+            put_name(&mut body, *connection);
         }
-        pack(SEGMENT_MAGIC, &body)
+        for run in self.records.chunk_by(|a, b| sender(a) == sender(b)) {
+            put_varint(&mut body, numbers[&sender(&run[0])]);
+            put_varint(&mut body, run.len() as u64);
+        }
+        let mut before = 0;
+        for record in &self.records {
+            let later = record.at.wrapping_sub(before) as i64;
+            put_varint(&mut body, ((later << 1) ^ (later >> 63)) as u64);
+            before = record.at;
+        }
+        pack(SEGMENT_MAGIC, SEGMENT_VERSION, &body)
     }
 
     /// Reads an object's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Segment, DecodeError> {
-        let body = unpack(SEGMENT_MAGIC, "a history segment", bytes)?;
+        let body = unpack(SEGMENT_MAGIC, SEGMENT_VERSION, "a history segment", bytes)?;
         let mut reader = Reader { bytes: &body, at: 0 };
         let previous = reader.sized()?;
         let previous = (!previous.is_empty()).then(|| text(previous)).transpose()?;
-        let mut records = Vec::new();
-        while reader.at < body.len() {
-            let mut record = Reader { bytes: reader.sized()?, at: 0 };
-            let user = record.name()?;
-            let connection = record.name()?;
-            let logged = decode_logged(&record.bytes[record.at..])?;
-            records.push(LogRecord { event: logged.event, at: logged.at, user, connection });
+        let events = decode_events(reader.sized()?)?;
+        let mut senders = Vec::new();
+        for _ in 0..reader.u32()? {
+            senders.push((reader.name()?, reader.name()?));
         }
-        Ok(Segment { previous, records })
+        let mut from: Vec<usize> = Vec::with_capacity(events.len());
+        while from.len() < events.len() {
+            let (sender, count) = (reader.varint()?, reader.varint()?);
+            let left = events.len() - from.len();
+            let known = usize::try_from(sender).ok().filter(|sender| *sender < senders.len());
+            let count = usize::try_from(count).ok().filter(|count| (1..=left).contains(count));
+            let (Some(sender), Some(count)) = (known, count) else {
+                return Err(DecodeError::Damaged { at: reader.at, what: "the senders do not add up" });
+            };
+            from.extend(std::iter::repeat_n(sender, count));
+        }
+        let mut at = 0u64;
+        let mut records = Vec::with_capacity(events.len());
+        for (event, sender) in events.into_iter().zip(from) {
+            let later = reader.varint()?;
+            at = at.wrapping_add_signed((later >> 1) as i64 ^ -((later & 1) as i64));
+            let (user, connection) = senders[sender].clone();
+            records.push(LogRecord { event, at, user, connection });
+        }
+        match reader.at == body.len() {
+            true => Ok(Segment { previous, records }),
+            false => Err(DecodeError::Damaged { at: reader.at, what: "there are more times than events" }),
+        }
     }
 }
 
-fn pack(magic: &[u8; 4], body: &[u8]) -> Vec<u8> {
+/// Who sent a record, over which connection.
+fn sender(record: &LogRecord) -> (Option<&str>, Option<&str>) {
+    (record.user.as_deref(), record.connection.as_deref())
+}
+
+/// All senders, each once, in the order of their first records.
+fn senders(records: &[LogRecord]) -> Vec<(Option<&str>, Option<&str>)> {
+    let mut seen = HashSet::new();
+    records.iter().map(sender).filter(|sender| seen.insert(*sender)).collect()
+}
+
+fn pack(magic: &[u8; 4], version: u8, body: &[u8]) -> Vec<u8> {
     let mut plain = magic.to_vec();
-    plain.push(VERSION);
+    plain.push(version);
     plain.extend(body);
     let mut encoder = zstd::bulk::Compressor::new(LEVEL).expect("the level exists");
     encoder.include_checksum(true).expect("a checksum can be asked for");
     encoder.compress(&plain).expect("compressing in memory does not fail")
 }
 
-fn unpack(magic: &[u8; 4], name: &'static str, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+fn unpack(magic: &[u8; 4], version: u8, name: &'static str, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let size = match zstd::zstd_safe::get_frame_content_size(bytes) {
         Ok(Some(size)) if size <= UNPACKED_MAX as u64 => size as usize,
         _ => return Err(DecodeError::NotThisFormat(name)),
     };
     let mut plain = zstd::bulk::decompress(bytes, size).map_err(|_| DecodeError::Checksum)?;
     match plain.get(..5) {
-        Some(head) if head[..4] == magic[..] && head[4] > VERSION => {
-            Err(DecodeError::Newer { found: head[4], known: VERSION })
+        Some(head) if head[..4] == magic[..] && head[4] > version => {
+            Err(DecodeError::Newer { found: head[4], known: version })
         }
-        Some(head) if head[..4] == magic[..] && head[4] == VERSION => Ok(plain.split_off(5)),
+        Some(head) if head[..4] == magic[..] && head[4] == version => Ok(plain.split_off(5)),
         _ => Err(DecodeError::NotThisFormat(name)),
     }
 }
 
 fn put_u32(out: &mut Vec<u8>, number: usize) {
     out.extend(u32::try_from(number).expect("objects are far below 4 GB").to_le_bytes());
+}
+
+fn put_varint(out: &mut Vec<u8>, value: u64) {
+    let mut rest = value;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
 }
 
 fn put_name(out: &mut Vec<u8>, name: Option<&str>) {
@@ -139,9 +204,25 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_le_bytes(self.take(4)?.try_into().expect("four bytes were taken")))
+    }
+
     fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
-        let len = u32::from_le_bytes(self.take(4)?.try_into().expect("four bytes were taken"));
+        let len = self.u32()?;
         self.take(len as usize)
+    }
+
+    fn varint(&mut self) -> Result<u64, DecodeError> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(DecodeError::Damaged { at: self.at, what: "a number is over 64 bits" })
     }
 
     fn name(&mut self) -> Result<Option<String>, DecodeError> {
@@ -170,7 +251,10 @@ mod tests {
     #[test]
     fn segments_and_snapshots_come_back() {
         for previous in [None, Some("docs/d/history/1".to_owned())] {
-            let segment = Segment { previous, records: vec![record(0, None), record(2, Some("alice"))] };
+            let segment = Segment {
+                previous,
+                records: vec![record(0, None), record(2, Some("alice")), record(4, None)],
+            };
             assert_eq!(Segment::decode(&segment.encode()).unwrap(), segment);
         }
         let mut doc = Doc::new();
@@ -188,8 +272,8 @@ mod tests {
         }
         assert!(Snapshot::decode(&bytes).is_err());
         let mut newer = SEGMENT_MAGIC.to_vec();
-        newer.push(VERSION + 1);
+        newer.push(SEGMENT_VERSION + 1);
         let newer = zstd::bulk::compress(&newer, 1).unwrap();
-        assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 2, known: 1 }));
+        assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 3, known: 2 }));
     }
 }

@@ -1,0 +1,129 @@
+//! The workloads, each the same code for every subject.
+
+pub mod load;
+pub mod local;
+pub mod merge;
+pub mod remote;
+pub mod scale;
+pub mod shapes;
+pub mod size;
+
+use crate::measure::{Case, Effort, Figure, medians};
+use crate::subjects::Subject;
+use crate::trace::{Edit, Kind, Trace, Unit, in_unit};
+
+/// Why a subject has no figure.
+#[derive(Debug, Clone)]
+pub struct Absent {
+    pub workload: String,
+    pub subject: &'static str,
+    pub why: String,
+}
+
+/// What has been found so far.
+#[derive(Default)]
+pub struct Results {
+    pub figures: Vec<Figure>,
+    pub absent: Vec<Absent>,
+}
+
+impl Results {
+    pub fn add(
+        &mut self,
+        workload: &str,
+        trace: &str,
+        subject: &str,
+        value: f64,
+        unit: &'static str,
+        ok: bool,
+    ) {
+        let (workload, trace, subject) = (workload.to_owned(), trace.to_owned(), subject.to_owned());
+        eprintln!(
+            "{workload:12} {trace:28} {subject:14} {value:12.3} {unit}{}",
+            if ok { "" } else { "  TEXT WRONG" }
+        );
+        self.figures.push(Figure { workload, trace, subject, value, unit, ok });
+    }
+
+    pub fn lacks(&mut self, workload: &str, subject: &'static str, why: impl Into<String>) {
+        let why = why.into();
+        if !self.absent.iter().any(|absent| absent.workload == workload && absent.subject == subject) {
+            self.absent.push(Absent { workload: workload.to_owned(), subject, why });
+        }
+    }
+
+    /// Measures the cases in turns and adds their medians.
+    pub fn measure(
+        &mut self,
+        workload: &str,
+        trace: &str,
+        unit: &'static str,
+        mut cases: Vec<Case>,
+        effort: Effort,
+    ) {
+        for (subject, value, ok) in medians(&mut cases, effort) {
+            self.add(workload, trace, subject, value, unit, ok);
+        }
+    }
+}
+
+/// Calls a generic function for every CRDT, or for jumprope too.
+#[macro_export]
+macro_rules! for_all {
+    ($call:ident, $($arg:expr),*) => {{
+        use $crate::subjects::*;
+        $call::<Inklog>($($arg),*);
+        $call::<Cola>($($arg),*);
+        $call::<Diamond>($($arg),*);
+        $call::<Yrs>($($arg),*);
+        $call::<Loro>($($arg),*);
+        $call::<Automerge>($($arg),*);
+    }};
+}
+
+/// Everything that was sent in a session, and the replica that has all of it.
+pub struct Session<S> {
+    pub messages: Vec<Vec<u8>>,
+    pub replica: S,
+}
+
+/// Plays a trace, keeping the messages.
+pub fn play<S: Subject>(trace: &Trace) -> Session<S> {
+    match &trace.kind {
+        Kind::Sequential { edits } => {
+            let mut replica = S::new(0);
+            let edits = in_unit(edits, S::UNIT);
+            let messages = edits.iter().map(|edit| replica.edit_and_send(edit)).collect();
+            Session { messages, replica }
+        }
+        Kind::Concurrent { .. } => {
+            let messages = merge::messages::<S>(trace);
+            let mut replica = S::new(merge::SERVER);
+            messages.iter().for_each(|message| replica.receive(message));
+            Session { messages, replica }
+        }
+    }
+}
+
+/// Whether a text is what the trace says. Replicas that type at the same time may end up in another
+/// order than where it was recorded; then the same characters must be there.
+pub fn is_right(trace: &Trace, text: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut chars: Vec<char> = text.chars().collect();
+        chars.sort_unstable();
+        chars
+    };
+    match trace.kind {
+        Kind::Sequential { .. } => text == trace.end,
+        Kind::Concurrent { .. } => text == trace.end || sorted(text) == sorted(&trace.end),
+    }
+}
+
+/// One character typed in the middle of a text.
+pub fn edit_in_the_middle(text: &str, unit: Unit) -> Edit {
+    let at = match unit {
+        Unit::CodePoints => text.chars().count() / 2,
+        Unit::Bytes => text.floor_char_boundary(text.len() / 2),
+    };
+    Edit { at, deleted: 0, inserted: "x".to_owned() }
+}

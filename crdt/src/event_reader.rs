@@ -1,0 +1,174 @@
+//! Reading an event's bytes where they lie: nothing is copied, and what an event must be is checked
+//! here once, whether it is then applied directly or taken out as an [`Event`].
+
+use smallvec::SmallVec;
+
+use crate::codec::{DecodeError, Reader};
+use crate::event_codec::{
+    ADJACENT, DELETE, KIND, LEFT, OTHERS_MORE, OTHERS_SHIFT, RIGHT, SINGLE, START, VERSION,
+};
+use crate::{Agent, Anchor, Event, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
+
+/// An event in its bytes. `K` is what the reader makes of an agent's name.
+pub(crate) struct RawEvent<'a, K> {
+    pub agent: K,
+    pub after: u64,
+    /// Nearly always one.
+    pub ops: SmallVec<[RawOp<'a, K>; 1]>,
+}
+
+/// An op in its bytes.
+pub(crate) struct RawOp<'a, K> {
+    pub seq: u64,
+    /// How many ids it uses up.
+    pub count: u64,
+    /// What is inserted; empty for a delete.
+    pub text: &'a str,
+    /// Where an insert hangs, or what a delete names.
+    pub target: RawTarget<K>,
+}
+
+/// An anchor, or the first id that a delete names. The owner is `None` for the event's agent itself.
+pub(crate) enum RawTarget<K> {
+    Start,
+    RightOf(Option<K>, u64),
+    LeftOf(Option<K>, u64),
+    Deleted(Option<K>, u64),
+}
+
+impl<'a, K: Clone> RawEvent<'a, K> {
+    /// Reads what [`Event::encode`] wrote. `known` is asked for each name once, for the event's agent
+    /// first, and answers `None` to what is no agent's name.
+    pub fn read(bytes: &'a [u8], mut known: impl FnMut(&'a str) -> Option<K>) -> Result<Self, DecodeError> {
+        let reader = &mut Reader::new(bytes, 0);
+        match reader.byte()? {
+            VERSION => {}
+            found if found > VERSION => return Err(DecodeError::Newer { found, known: VERSION }),
+            _ => return Err(DecodeError::NotThisFormat("an Inklog event")),
+        }
+        let own = name(reader)?;
+        let agent = known(own).ok_or_else(|| reader.damaged("a name is not an agent's"))?;
+        let after = reader.varint()?;
+        let mut names = Names { own, others: SmallVec::new(), known };
+        let mut ops = SmallVec::new();
+        let mut end = after;
+        while reader.left() > 0 || ops.is_empty() {
+            let op = read_op(reader, &mut names, end)?;
+            end = op.seq + op.count;
+            ops.push(op);
+        }
+        Ok(RawEvent { agent, after, ops })
+    }
+}
+
+/// The other agents named so far.
+struct Names<'a, K, F> {
+    own: &'a str,
+    others: SmallVec<[K; 2]>,
+    known: F,
+}
+
+impl<'a, K: Clone, F: FnMut(&'a str) -> Option<K>> Names<'a, K, F> {
+    /// The agent that the upper bits of an op's first byte stand for.
+    fn read(&mut self, reader: &mut Reader<'a>, bits: usize) -> Result<K, DecodeError> {
+        let number = if bits == OTHERS_MORE { reader.varint()? } else { bits as u64 - 1 };
+        match usize::try_from(number) {
+            Ok(named) if named < self.others.len() => Ok(self.others[named].clone()),
+            Ok(named) if named == self.others.len() => {
+                let name = name(reader)?;
+                let other = (self.known)(name).filter(|_| name != self.own);
+                let other = other.ok_or_else(|| reader.damaged("a name is not another agent's"))?;
+                self.others.push(other.clone());
+                Ok(other)
+            }
+            _ => Err(reader.damaged("an agent was not named before")),
+        }
+    }
+}
+
+fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let len = usize::from(reader.byte()?);
+    std::str::from_utf8(reader.take(len)?).map_err(|_| reader.damaged("a name is not an agent's"))
+}
+
+fn read_op<'a, K: Clone, F: FnMut(&'a str) -> Option<K>>(
+    reader: &mut Reader<'a>,
+    names: &mut Names<'a, K, F>,
+    end: u64,
+) -> Result<RawOp<'a, K>, DecodeError> {
+    let flags = reader.byte()?;
+    let (kind, single) = (flags & KIND, flags & SINGLE != 0);
+    let distance = if flags & ADJACENT != 0 { 0 } else { reader.varint()? };
+    let seq = end.checked_add(distance).filter(|seq| *seq < MAX_SEQ);
+    let seq = seq.ok_or_else(|| reader.damaged("an id is over 2^53"))?;
+    let bits = usize::from(flags >> OTHERS_SHIFT);
+    if kind == START {
+        if bits > 0 {
+            return Err(reader.damaged("the start of the document is nobody's"));
+        }
+        let (text, count) = read_text(reader, single, seq)?;
+        return Ok(RawOp { seq, count, text, target: RawTarget::Start });
+    }
+    let owner = if bits == 0 { None } else { Some(names.read(reader, bits)?) };
+    let number = reader.varint()?;
+    let number = if bits == 0 { seq.checked_sub(number) } else { Some(number) };
+    let number = number.ok_or_else(|| reader.damaged("an id is below 0"))?;
+    let (text, count) = match kind {
+        DELETE => ("", if single { 1 } else { reader.varint()? }),
+        _ => read_text(reader, single, seq)?,
+    };
+    let (target, named) = match kind {
+        LEFT => (RawTarget::RightOf(owner, number), 1),
+        RIGHT => (RawTarget::LeftOf(owner, number), 1),
+        _ => (RawTarget::Deleted(owner, number), count),
+    };
+    if kind == DELETE && !(1..=MAX_DELETE_LEN).contains(&count) {
+        return Err(reader.damaged("a delete names none or too many"));
+    }
+    let highest = if bits == 0 { seq } else { MAX_SEQ };
+    if seq + count > MAX_SEQ || number.checked_add(named).is_none_or(|end| end > highest) {
+        return Err(reader.damaged("an id is not below the op's own, or over 2^53"));
+    }
+    Ok(RawOp { seq, count, text, target })
+}
+
+/// A text and how many characters it has.
+fn read_text<'a>(reader: &mut Reader<'a>, single: bool, seq: u64) -> Result<(&'a str, u64), DecodeError> {
+    let len = match single {
+        true => reader.peek().map_or(1, |first| match first {
+            0..0x80 => 1,
+            0x80..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0.. => 4,
+        }),
+        false => reader.count()?,
+    };
+    let text = std::str::from_utf8(reader.take(len)?).map_err(|_| reader.damaged("text is not UTF-8"))?;
+    let count = if single { 1 } else { text.chars().count() as u64 };
+    if count == 0 || seq + count > MAX_SEQ {
+        return Err(reader.damaged("text is empty, or an id over 2^53"));
+    }
+    Ok((text, count))
+}
+
+impl Event {
+    /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does.
+    pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+        let raw = RawEvent::read(bytes, |name| Agent::new(name).ok())?;
+        let id = |owner: Option<Agent>, seq| Id::new(owner.unwrap_or_else(|| raw.agent.clone()), seq);
+        let op = |RawOp { seq, count, text, target }: RawOp<Agent>| {
+            let anchor = match target {
+                RawTarget::Start => Anchor::Left(None),
+                RawTarget::RightOf(owner, number) => Anchor::Left(Some(id(owner, number))),
+                RawTarget::LeftOf(owner, number) => Anchor::Right(id(owner, number)),
+                RawTarget::Deleted(owner, number) => {
+                    return Op::Delete { seq, target: id(owner, number), len: count };
+                }
+            };
+            Op::Insert { seq, text: text.to_owned(), anchor }
+        };
+        let ops = raw.ops.into_iter().map(op).collect();
+        let event = Event::new(raw.agent.clone(), raw.after, ops);
+        event.map_err(|_| Reader::new(bytes, bytes.len()).damaged("the ops do not make an event"))
+    }
+}
