@@ -6,34 +6,31 @@ import type { WireOp } from "./types.js";
 /** Most ids that one delete may name. */
 export const MAX_DELETE = 100_000;
 
-/** Where composed ops end, so that a long one need not be counted again. */
+/** Where composed ops end: a long one is not counted again. */
 const ends = new WeakMap<WireOp, number>();
 
-/** Appends `op`, the next local op of `agent`, to the ops of an event that is not sent yet; where it goes on with
- * the last one, that one grows instead (in place). The ids used stay the same. */
+/** Appends `op`, the next local op of `agent` as {@link TextDoc} gave it, to the ops of an event that is not sent yet;
+ * where it goes on with the one pushed last, that one grows instead (in place). The ids used stay the same. */
 export function pushOp(ops: WireOp[], agent: string, op: WireOp): void {
   const ids = new Ids();
   const next = readOp(ids, op, false);
   let last = ops[ops.length - 1];
-  if (last === undefined || !extend(ids, last, agent, op, next)) ops.push((last = { ...op }));
+  if (!last || ends.get(last) !== next.seq || !extend(ids, last, agent, op, next)) ops.push((last = { ...op }));
   ends.set(last, endOf(next));
 }
 
 function extend(ids: Ids, last: WireOp, agent: string, op: WireOp, next: Op): boolean {
-  if ((ends.get(last) ?? endOf(readOp(ids, last, false))) !== next.seq) return false;
   if (last.type === "insert" && op.type === "insert") {
     // It must hang at the id before its own: the last op's last character.
     if (op.left !== agent + "-" + (next.seq - 1)) return false;
-    last.text = (last.text ?? last.char)! + next.text!;
-    delete last.char;
+    last.text! += next.text!;
     return true;
   }
   if (last.type !== "delete" || op.type !== "delete") return false;
   const { seq, count, ref, refSeq } = readOp(ids, last, false);
   const nextEnd = refEnd(next);
-  if (count + next.count > MAX_DELETE || ref !== next.ref) return false;
   // The longer delete keeps the first one's id, and names only ids below it.
-  if (ref!.name === agent && nextEnd > seq) return false;
+  if (count + next.count > MAX_DELETE || ref !== next.ref || (ref!.name === agent && nextEnd > seq)) return false;
   // Backspace takes ids from the last to the first, but which of a delete's own ids stands for which target says
   // nothing: they are all void.
   if (nextEnd === refSeq) last.target = op.target;
