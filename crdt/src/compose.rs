@@ -113,15 +113,19 @@ fn grow_delete(last: &mut Op, agent: &Agent, owner: &Agent, next: u64, more: u64
     true
 }
 
-/// Appends a delete with the ids from `seq` on, as one op or as many as it takes.
+/// Appends a delete with the ids from `seq` on: goes on with the last op, where that ends before the
+/// target, as far as one op may reach, or begins others.
 pub(crate) fn push_delete(ops: &mut Vec<Op>, seq: u64, agent: &Agent, owner: &Agent, target: u64, len: u64) {
     let (mut seq, mut target, mut rest) = (seq, target, len);
-    if let Some(last) = ops.last_mut()
-        && last.end() == seq
-        && matches!(last, Op::Delete { .. })
-        && grow_delete(last, agent, owner, target, rest)
+    if let Some(Op::Delete { seq: first, target: last, len: last_len }) = ops.last_mut()
+        && *first + *last_len == seq
+        && last.agent == *owner
+        && last.seq + *last_len == target
     {
-        return;
+        let below = if owner == agent { first.saturating_sub(target) } else { rest };
+        let more = rest.min(below).min(MAX_DELETE_LEN - *last_len);
+        *last_len += more;
+        (seq, target, rest) = (seq + more, target + more, rest - more);
     }
     while rest > 0 {
         let len = rest.min(MAX_DELETE_LEN);
