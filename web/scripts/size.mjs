@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** In bytes. To be lowered whenever the client gets smaller. */
-const LIMIT = 18_600;
+const LIMIT = 18_900;
 const GOAL = 12_000;
 
 const size = async (source) => {
