@@ -6,10 +6,13 @@ TRACES ?= ../shared/traces
 
 # The browser's side. It alone needs Node.
 NPM := npm --prefix web
-NODE_NEEDED := Node 20 or newer, with npm
+NODE_NEEDED := Node 20.19 or newer, with npm
 EDITOR := web/editor/dist/index.html
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
-HAS_NODE = command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null
+HAS_NODE = command -v npm >/dev/null && \
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor < 2019 ? 1 : 0)'
+# A machine without any Node gets one from PyPI; one with an old Node keeps it first and is told.
+export PATH := $(PATH):$(CURDIR)/.venv/bin
 
 # $(call install,COMMAND,PACKAGE): what the tests start themselves.
 install = command -v $(1) >/dev/null || { \
@@ -43,6 +46,7 @@ test: node redis cfn-lint ## everything that must hold
 	@$(MAKE) --no-print-directory browser-test
 
 web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the browser's side
+	@cargo build --locked -p inklog-cli --bin inklog
 	$(NPM) run build
 	$(NPM) run typecheck
 	$(NPM) test
@@ -68,7 +72,8 @@ bench: node web/node_modules/.package-lock.json ## Inklog beside its peers (TRAC
 cfn-lint: .venv/cfn-lint ## cfn-lint on the template
 	.venv/bin/cfn-lint template.yaml
 
-node:
+node: # the tests of the browser's side run in it
+	@command -v node >/dev/null || $(MAKE) --no-print-directory .venv/node
 	@$(HAS_NODE) || { echo "The tests of the browser's side need $(NODE_NEEDED)." >&2; exit 1; }
 
 redis: # the tests start their own redis-server
@@ -100,6 +105,11 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@touch $@
 
 .venv/cfn-lint: tools/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet -r $<
+	@touch $@
+
+.venv/node: tools/requirements-node.txt
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet -r $<
 	@touch $@

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-const HELP: &str = "the differential test needs Node 20 or newer and the built client: `make test` sees to it, or \
+const HELP: &str = "the differential test needs Node 20.19 or newer and the built client: `make test` sees to it, or \
      `npm --prefix web ci && npm --prefix web run build -w @inklog/client`";
 
 /// A running `web/client/test/differential.mjs`; it ends with its stdin.
