@@ -59,6 +59,8 @@ browser-test: node chromium web/node_modules/.package-lock.json ## the editor in
 lint: ## rustfmt and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path bench/Cargo.toml --check
+	cargo update --quiet --workspace --locked --manifest-path bench/Cargo.toml
 
 bench: node web/node_modules/.package-lock.json ## Inklog beside its peers (TRACES=folder of editing-traces; ARGS=--quick: whether it works)
 	@mkdir -p target

@@ -23,7 +23,34 @@ pub type Round = (f64, bool);
 /// A subject at one workload on one trace.
 pub struct Case<'a> {
     pub subject: &'static str,
-    pub run: Box<dyn FnMut() -> Round + 'a>,
+    pub run: Box<dyn FnMut() -> Result<Round, TooLong> + 'a>,
+}
+
+/// A subject was not done with a piece of work after [`Patience::LIMIT`].
+#[derive(Debug, Clone, Copy)]
+pub struct TooLong;
+
+/// The clock beside a piece of work of many steps, so that no subject holds up the whole run.
+pub struct Patience {
+    start: Instant,
+    steps: u32,
+}
+
+impl Patience {
+    pub const LIMIT: Duration = Duration::from_secs(60);
+
+    pub fn new() -> Patience {
+        Patience { start: Instant::now(), steps: 0 }
+    }
+
+    /// To be called at every step; it looks at the clock seldom enough not to be measured itself.
+    pub fn step(&mut self) -> Result<(), TooLong> {
+        self.steps = self.steps.wrapping_add(1);
+        match self.steps.is_multiple_of(64) && self.start.elapsed() > Patience::LIMIT {
+            true => Err(TooLong),
+            false => Ok(()),
+        }
+    }
 }
 
 /// How long and how often to measure.
@@ -35,7 +62,7 @@ pub struct Effort {
 }
 
 /// All subjects in turn, then again, so that what disturbs the machine disturbs all alike.
-pub fn medians(cases: &mut [Case], effort: Effort) -> Vec<(&'static str, f64, bool)> {
+pub fn medians(cases: &mut [Case], effort: Effort) -> Vec<(&'static str, Result<Round, TooLong>)> {
     let mut values = vec![Vec::new(); cases.len()];
     let mut right = vec![true; cases.len()];
     let mut spent = vec![Duration::ZERO; cases.len()];
@@ -43,23 +70,21 @@ pub fn medians(cases: &mut [Case], effort: Effort) -> Vec<(&'static str, f64, bo
         for (no, case) in cases.iter_mut().enumerate() {
             if spent[no] < effort.budget {
                 let start = Instant::now();
-                let (value, ok) = (case.run)();
+                let round = (case.run)();
                 spent[no] += start.elapsed();
-                values[no].push(value);
-                right[no] &= ok;
+                if let Ok((value, ok)) = round {
+                    values[no].push(value);
+                    right[no] &= ok;
+                }
             }
         }
     }
     let median = |values: &mut Vec<f64>| {
         values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+        values.get(values.len() / 2).copied().ok_or(TooLong)
     };
-    cases
-        .iter()
-        .zip(&mut values)
-        .zip(right)
-        .map(|((case, values), ok)| (case.subject, median(values), ok))
-        .collect()
+    let found = cases.iter().zip(&mut values).zip(right);
+    found.map(|((case, values), ok)| (case.subject, median(values).map(|value| (value, ok)))).collect()
 }
 
 pub fn millis(since: Instant) -> f64 {

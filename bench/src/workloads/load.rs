@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::{Results, edit_in_the_middle, is_right, play};
+use super::{Results, Session, edit_in_the_middle, is_right, play};
 use crate::alloc::live_after;
 use crate::for_all;
 use crate::measure::{Case, Effort, millis};
@@ -14,7 +14,12 @@ use crate::trace::Trace;
 pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
     let mut cases = Vec::new();
     fn case<'a, S: Subject>(trace: &'a Trace, cases: &mut Vec<Case<'a>>, results: &mut Results) {
-        let replica = play::<S>(trace).replica;
+        let Ok(Session { replica, .. }) = play::<S>(trace) else {
+            for workload in ["load", "memory"] {
+                results.took_too_long(workload, &trace.name, S::NAME);
+            }
+            return;
+        };
         let state = replica.state();
         let edit = edit_in_the_middle(&replica.text(), S::UNIT);
         drop(replica);
@@ -35,7 +40,7 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
             let text = black_box(replica.text());
             replica.edit(&edit);
             let ms = millis(start);
-            (ms, is_right(trace, &text) && replica.text().len() == text.len() + 1)
+            Ok((ms, is_right(trace, &text) && replica.text().len() == text.len() + 1))
         };
         cases.push(Case { subject: S::NAME, run: Box::new(run) });
     }

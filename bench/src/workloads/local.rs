@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Results;
 use crate::for_all;
-use crate::measure::{Case, Effort, millis};
+use crate::measure::{Case, Effort, Patience, millis};
 use crate::subjects::Subject;
 use crate::trace::{Trace, in_unit};
 
@@ -17,9 +17,13 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
         let run = move || {
             let start = Instant::now();
             let mut replica = S::new(0);
-            edits.iter().for_each(|edit| replica.edit(edit));
+            let mut patience = Patience::new();
+            for edit in &edits {
+                replica.edit(edit);
+                patience.step()?;
+            }
             let ms = millis(start);
-            (ms, black_box(replica.text()) == trace.end)
+            Ok((ms, black_box(replica.text()) == trace.end))
         };
         cases.push(Case { subject: S::NAME, run: Box::new(run) });
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Results, is_right};
 use crate::for_all;
-use crate::measure::{Case, Effort};
+use crate::measure::{Case, Effort, Patience, TooLong};
 use crate::subjects::Subject;
 use crate::trace::{Edit, Kind, Trace, Unit};
 
@@ -19,7 +19,7 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
     let mut cases = Vec::new();
     fn case<'a, S: Subject>(trace: &'a Trace, cases: &mut Vec<Case<'a>>) {
         let run = move || {
-            let (mut replicas, messages, time) = session::<S>(trace);
+            let (mut replicas, messages, time) = session::<S>(trace)?;
             // At the end of the recording everyone has got everything; the rest is not timed.
             let Kind::Concurrent { txns, .. } = &trace.kind else { unreachable!("it is concurrent") };
             let mut texts = Vec::new();
@@ -34,7 +34,7 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
                 texts.push(replica.text());
             }
             let ok = is_right(trace, &texts[0]) && texts.iter().all(|text| *text == texts[0]);
-            (time.as_secs_f64() * 1000.0, ok)
+            Ok((time.as_secs_f64() * 1000.0, ok))
         };
         cases.push(Case { subject: S::NAME, run: Box::new(run) });
     }
@@ -48,21 +48,25 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
 }
 
 /// What all authors sent, in the order of the trace.
-pub fn messages<S: Subject>(trace: &Trace) -> Vec<Vec<u8>> {
-    session::<S>(trace).1.into_iter().flatten().collect()
+pub fn messages<S: Subject>(trace: &Trace) -> Result<Vec<Vec<u8>>, TooLong> {
+    Ok(session::<S>(trace)?.1.into_iter().flatten().collect())
 }
 
 /// The replicas, the messages of each transaction, and the time it took.
-fn session<S: Subject>(trace: &Trace) -> (Vec<S>, Vec<Vec<Vec<u8>>>, Duration) {
+type Played<S> = (Vec<S>, Vec<Vec<Vec<u8>>>, Duration);
+
+fn session<S: Subject>(trace: &Trace) -> Result<Played<S>, TooLong> {
     let Kind::Concurrent { authors, txns } = &trace.kind else { unreachable!("it is concurrent") };
     let mut replicas: Vec<S> = (0..*authors).map(S::new).collect();
     let mut sent: Vec<Vec<Vec<u8>>> = Vec::with_capacity(txns.len());
     let mut start = Instant::now();
     let mut time = Duration::ZERO;
+    let mut patience = Patience::new();
     for txn in txns {
         let replica = &mut replicas[txn.author];
         for message in txn.receives.iter().flat_map(|txn| &sent[*txn]) {
             replica.receive(message);
+            patience.step()?;
         }
         let mut messages = Vec::with_capacity(txn.edits.len());
         for edit in &txn.edits {
@@ -77,7 +81,7 @@ fn session<S: Subject>(trace: &Trace) -> (Vec<S>, Vec<Vec<Vec<u8>>>, Duration) {
         }
         sent.push(messages);
     }
-    (replicas, sent, time + start.elapsed())
+    Ok((replicas, sent, time + start.elapsed()))
 }
 
 fn in_bytes(text: &str, edit: &Edit) -> Edit {

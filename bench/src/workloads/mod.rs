@@ -8,7 +8,7 @@ pub mod scale;
 pub mod shapes;
 pub mod size;
 
-use crate::measure::{Case, Effort, Figure, medians};
+use crate::measure::{Case, Effort, Figure, Patience, TooLong, medians};
 use crate::subjects::Subject;
 use crate::trace::{Edit, Kind, Trace, Unit, in_unit};
 
@@ -47,9 +47,16 @@ impl Results {
 
     pub fn lacks(&mut self, workload: &str, subject: &'static str, why: impl Into<String>) {
         let why = why.into();
-        if !self.absent.iter().any(|absent| absent.workload == workload && absent.subject == subject) {
+        let is_same = |a: &Absent| a.workload == workload && a.subject == subject && a.why == why;
+        if !self.absent.iter().any(is_same) {
+            eprintln!("{workload:12} {subject}: {why}");
             self.absent.push(Absent { workload: workload.to_owned(), subject, why });
         }
+    }
+
+    /// The subject was stopped.
+    pub fn took_too_long(&mut self, workload: &str, trace: &str, subject: &'static str) {
+        self.lacks(workload, subject, format!("stopped after {} s of {trace}", Patience::LIMIT.as_secs()));
     }
 
     /// Measures the cases in turns and adds their medians.
@@ -61,8 +68,11 @@ impl Results {
         mut cases: Vec<Case>,
         effort: Effort,
     ) {
-        for (subject, value, ok) in medians(&mut cases, effort) {
-            self.add(workload, trace, subject, value, unit, ok);
+        for (subject, round) in medians(&mut cases, effort) {
+            match round {
+                Ok((value, ok)) => self.add(workload, trace, subject, value, unit, ok),
+                Err(TooLong) => self.took_too_long(workload, trace, subject),
+            }
         }
     }
 }
@@ -88,21 +98,35 @@ pub struct Session<S> {
 }
 
 /// Plays a trace, keeping the messages.
-pub fn play<S: Subject>(trace: &Trace) -> Session<S> {
+pub fn play<S: Subject>(trace: &Trace) -> Result<Session<S>, TooLong> {
+    let mut patience = Patience::new();
     match &trace.kind {
         Kind::Sequential { edits } => {
             let mut replica = S::new(0);
-            let edits = in_unit(edits, S::UNIT);
-            let messages = edits.iter().map(|edit| replica.edit_and_send(edit)).collect();
-            Session { messages, replica }
+            let mut messages = Vec::with_capacity(edits.len());
+            for edit in &in_unit(edits, S::UNIT) {
+                messages.push(replica.edit_and_send(edit));
+                patience.step()?;
+            }
+            Ok(Session { messages, replica })
         }
         Kind::Concurrent { .. } => {
-            let messages = merge::messages::<S>(trace);
-            let mut replica = S::new(merge::SERVER);
-            messages.iter().for_each(|message| replica.receive(message));
-            Session { messages, replica }
+            let messages = merge::messages::<S>(trace)?;
+            let replica = receive_all(&messages)?;
+            Ok(Session { messages, replica })
         }
     }
+}
+
+/// A replica that has received these messages, one by one.
+pub fn receive_all<S: Subject>(messages: &[Vec<u8>]) -> Result<S, TooLong> {
+    let mut patience = Patience::new();
+    let mut replica = S::new(merge::SERVER);
+    for message in messages {
+        replica.receive(message);
+        patience.step()?;
+    }
+    Ok(replica)
 }
 
 /// Whether a text is what the trace says. Replicas that type at the same time may end up in another

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::{Results, is_right, merge, play};
+use super::{Results, is_right, play, receive_all};
 use crate::for_all;
 use crate::measure::{Case, Effort, millis};
 use crate::subjects::Subject;
@@ -14,13 +14,12 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
     let workload = if trace.sequential().is_some() { "remote" } else { "server" };
     let mut cases = Vec::new();
     fn case<'a, S: Subject>(trace: &'a Trace, cases: &mut Vec<Case<'a>>) {
-        let messages = play::<S>(trace).messages;
+        let messages = play::<S>(trace).map(|session| session.messages);
         let run = move || {
+            let messages = messages.as_ref().map_err(|too_long| *too_long)?;
             let start = Instant::now();
-            let mut replica = S::new(merge::SERVER);
-            messages.iter().for_each(|message| replica.receive(message));
-            let text = black_box(replica.text());
-            (millis(start), is_right(trace, &text))
+            let text = black_box(receive_all::<S>(messages)?.text());
+            Ok((millis(start), is_right(trace, &text)))
         };
         cases.push(Case { subject: S::NAME, run: Box::new(run) });
     }

@@ -111,7 +111,7 @@ pub fn run(quick: bool, effort: Effort, results: &mut Results) {
                 Ok(mut grown) => {
                     let run = move || {
                         let us = grown.edits();
-                        (us, grown.replica.text().len() == grown.chars)
+                        Ok((us, grown.replica.text().len() == grown.chars))
                     };
                     cases.push(Case { subject: S::NAME, run: Box::new(run) });
                 }

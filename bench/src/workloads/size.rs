@@ -10,7 +10,12 @@ pub const ZSTD_LEVEL: i32 = 19;
 
 pub fn run(trace: &Trace, results: &mut Results) {
     fn case<S: Subject>(trace: &Trace, results: &mut Results) {
-        let Session { messages, replica } = play::<S>(trace);
+        let Ok(Session { messages, replica }) = play::<S>(trace) else {
+            for workload in ["state", "state, zstd", "history", "history, zstd"] {
+                results.took_too_long(workload, &trace.name, S::NAME);
+            }
+            return;
+        };
         let ok = is_right(trace, &replica.text());
         let mut add = |what: &str, forms: Vec<Vec<u8>>| {
             let raw = forms.iter().map(Vec::len).min().unwrap_or_default();
