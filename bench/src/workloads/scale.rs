@@ -94,9 +94,9 @@ pub fn run(quick: bool, effort: Effort, results: &mut Results) {
     let mut gave_up: Vec<(&'static str, usize)> = Vec::new();
     for (name, chars, left) in documents {
         let mut cases: Vec<Case> = Vec::new();
-        fn case<S: Subject>(
+        fn case<'a, S: Subject + 'a>(
             (chars, left): (usize, usize),
-            cases: &mut Vec<Case>,
+            cases: &mut Vec<Case<'a>>,
             gave_up: &mut Vec<(&'static str, usize)>,
             results: &mut Results,
         ) {
