@@ -1,6 +1,6 @@
 // The document as an editor sees it: indexes in UTF-16 units become ids and anchors, and back.
 import { MAX_DELETE, codePoints } from "./compose.js";
-import { LEFT, Op, RIGHT, endOf, readOp } from "./event.js";
+import { LEFT, RIGHT, readOp } from "./event.js";
 import { MAX_SEQ, type Agent } from "./ids.js";
 import { merge, stateOf } from "./merge.js";
 import { Replica, addChange } from "./replica.js";
@@ -108,8 +108,7 @@ export class TextDoc {
   }
 
   #insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { replica } = this;
-    const { ids } = replica;
+    const { tree, ids } = this.replica;
     let count = codePoints(text);
     if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
     const owner = this.#owner(agent, at, at, count);
@@ -118,34 +117,32 @@ export class TextDoc {
     // yet, since it is the first node of that subtree.
     const isLeft = off < run.len || (run.next?.gap ?? 0) >= run.depth + off;
     const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next!.lv;
-    const op = new Op(owner, owner.end, count, text, isLeft ? LEFT : RIGHT);
-    const id = agent + "-" + op.seq;
-    let anchor: string | null = null;
-    if (parent >= 0) {
-      const { agent, seq, lv } = ids.rangeOf(parent);
-      op.ref = agent;
-      op.refSeq = seq + (parent - lv);
-      anchor = agent.name + "-" + op.refSeq;
-    }
-    replica.put(op, undefined, undefined);
-    this.#finish(owner, endOf(op), changes);
+    const { end } = owner;
+    const id = agent + "-" + end;
+    const anchor = parent >= 0 ? ids.idOf(parent) : null;
+    const lv = ids.push(owner, end, count);
+    tree.chars.set(lv, count, text, 0);
+    // No other node hangs there, so nothing has to be asked about siblings.
+    if (off < run.len || !isLeft) tree.insert(run, off, lv, count, parent, isLeft ? LEFT : RIGHT, false);
+    else tree.insert(run.next!, 0, lv, count, parent, LEFT, false);
+    this.#finish(owner, end + count, changes);
     return isLeft ? { type: "insert", id, text, right: anchor! } : { type: "insert", id, text, left: anchor };
   }
 
   /** A local delete, as an op for each range of consecutive ids. */
   delete(agent: string, at: number, len: number, changes?: Change[]): WireOp[] {
-    const { ids } = this.replica;
     const owner = this.#owner(agent, at, at + len, len);
     const ops: WireDelete[] = [];
+    const gone: IdRange[] = [];
+    this.replica.tree.visit(at, len, true, (run, off, count) => this.#note(gone, run.lv + off, count));
     let end = owner.end;
-    for (const range of this.ids(at, len)) {
-      for (let { seq, len: rest } = range; rest > 0; rest -= MAX_DELETE) {
+    for (let { agent: name, seq, len: rest } of gone) {
+      for (; rest > 0; rest -= MAX_DELETE) {
         const count = Math.min(MAX_DELETE, rest);
-        ops.push({ type: "delete", id: agent + "-" + end, target: range.agent + "-" + seq, len: count });
+        ops.push({ type: "delete", id: agent + "-" + end, target: name + "-" + seq, len: count });
         end += count;
         seq += count;
       }
-      this.replica.deleteIds(ids.agent(range.agent), range.seq, range.seq + range.len, undefined);
     }
     if (end > owner.end) this.#finish(owner, end, changes);
     return ops;
@@ -181,27 +178,27 @@ export class TextDoc {
 
   /** Whose characters are visible in a range, in the order of the document. */
   ids(at: number, len: number): IdRange[] {
-    const { tree, ids } = this.replica;
+    const { tree } = this.replica;
     const out: IdRange[] = [];
     const end = Math.min(at + len, this.length);
     if (!(at >= 0 && at < end)) return out;
-    let run: Run | null = tree.runAt(at);
-    for (; run && at < end; run = run.next) {
-      if (run.dead) continue;
-      let off = tree.nodes(run, at);
-      at = tree.index(run, run.len);
-      const to = end < at ? tree.nodes(run, end - 1) + 1 : run.len;
-      while (off < to) {
-        const { agent, seq, lv, len } = ids.rangeOf(run.lv + off);
-        const first = seq + (run.lv + off - lv);
-        const count = Math.min(to - off, seq - first + len);
-        const last = out[out.length - 1];
-        if (last?.agent === agent.name && last.seq + last.len === first) last.len += count;
-        else out.push({ agent: agent.name, seq: first, len: count });
-        off += count;
-      }
-    }
+    tree.visit(at, end - at, false, (run, off, count) => this.#note(out, run.lv + off, count));
     return out;
+  }
+
+  /** Adds the ids of nodes. */
+  #note(out: IdRange[], lv: number, count: number): void {
+    while (count > 0) {
+      const range = this.replica.ids.rangeOf(lv);
+      const { name } = range.agent;
+      const seq = range.seq + (lv - range.lv);
+      const len = Math.min(count, range.lv + range.len - lv);
+      const last = out[out.length - 1];
+      if (last?.agent === name && last.seq + last.len === seq) last.len += len;
+      else out.push({ agent: name, seq, len });
+      lv += len;
+      count -= len;
+    }
   }
 
   /** Where those of a range of ids are that are still visible. */

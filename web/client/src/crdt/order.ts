@@ -27,7 +27,7 @@ export class Order {
     const run = tree.locate(parent);
     const off = parent - run.lv;
     const depth = run.depth + off + 1;
-    const place = { run, off, depth, gap: depth, nextGap: 0 };
+    const place = { run, off };
     let neighbour: number | undefined;
     if (side === RIGHT) {
       place.off++;
@@ -46,16 +46,13 @@ export class Order {
         place.off = after ? 0 : place.run.len;
       }
     } else {
-      place.nextGap = depth;
-      place.gap = off > 0 ? depth - 1 : run.gap;
       // Is the node before outside of the parent's subtree, then there is no left child yet.
-      if (place.gap >= depth) {
+      if (off === 0 && run.gap >= depth) {
         neighbour = this.#add(agent, lv, parent, side, () => tree.seek(run, false, false, depth)!.lv);
       }
       if (neighbour !== undefined) {
         const after = tree.locate(neighbour);
         place.run = after.gap <= depth ? after : tree.seek(after, false, true, depth)!;
-        place.gap = place.run.gap;
       }
     }
     return place;

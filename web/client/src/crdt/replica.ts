@@ -59,7 +59,7 @@ export class Replica {
     const place = this.order.place(agent, lv, parent, side);
     if (changes && text !== null) addChange(changes, this.tree.index(place.run, place.off), 0, text);
     if (text !== null) this.tree.chars.set(lv, count, text, 0);
-    this.tree.insert(place, lv, count, parent, side, text === null);
+    this.tree.insert(place.run, place.off, lv, count, parent, side, text === null);
   }
 
   /** Makes tombstones of the nodes among the ids `from … to-1`. */

@@ -123,17 +123,11 @@ export function decodeState(bytes: Uint8Array): Replica {
     let at = 0;
     let dead = false;
     for (let left = ids.next; left > 0; dead = !dead) {
-      let turn = reader.varint();
+      const turn = reader.varint();
       reader.check(turn <= left);
       left -= turn;
-      if (!dead) at += turn;
-      // What is deleted is gone from the index, so the next piece is again the one at `at`.
-      for (let len; dead && turn > 0; turn -= len) {
-        const run = tree.runAt(at);
-        const off = tree.nodes(run, at);
-        len = Math.min(turn, run.len - off);
-        tree.bury(run, off, len);
-      }
+      if (dead) tree.visit(at, turn, true, () => {});
+      else at += turn;
     }
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(reader.take(reader.left));
     reader.check(codePoints(text) === at);

@@ -6,18 +6,13 @@
 // and ends. The subtree of node c ends before the first run after c whose gap is at most depth(c), and begins at the
 // last run, at or before c, whose gap is at most that; both are one search over the least gaps.
 import { Chars, grown, toText } from "./chars.js";
-import { RIGHT, type Side } from "./event.js";
+import { LEFT, RIGHT, type Side } from "./event.js";
 import { MAX_RUN, NIL, Run, START, goesOn, joins } from "./run.js";
 
 /** Where a new node goes: before node `off` of a run, or after its last, when `off` is its length. */
 export interface Place {
   run: Run;
   off: number;
-  /** What the node is there. */
-  depth: number;
-  gap: number;
-  /** The gap after it from now on; 0 when it stays. */
-  nextGap: number;
 }
 
 export class Tree {
@@ -69,12 +64,15 @@ export class Tree {
     return run.units === run.len ? at : this.chars.nodes(run.lv, at);
   }
 
-  /** Inserts nodes, whose characters are known when they are visible. */
-  insert({ run, off, depth, gap, nextGap }: Place, lv: number, len: number, parent: number, side: Side, dead: boolean): void {
+  /** Inserts nodes before node `off` of a run, or after its last; their characters are known when they are visible. */
+  insert(run: Run, off: number, lv: number, len: number, parent: number, side: Side, dead: boolean): void {
+    const above = this.locate(parent);
+    let depth = above.depth + (parent - above.lv) + 1;
+    let gap = side === RIGHT ? depth : off > 0 ? run.depth + off : run.gap;
     if (off < run.len) {
       const next = off > 0 ? this.#split(run, off) : run;
-      if (nextGap > 0) {
-        next.gap = nextGap;
+      if (side === LEFT) {
+        next.gap = depth;
         this.#splay(next);
       }
       run = next.prev!;
@@ -96,6 +94,25 @@ export class Tree {
       parent = lv - 1;
       gap = depth += count;
       side = RIGHT;
+    }
+  }
+
+  /** Calls back with each piece of nodes that is visible in the `len` units from `at` on, in whole or in part; when it
+   * `buries` them they are tombstones then. */
+  visit(at: number, len: number, buries: boolean, visit: (run: Run, off: number, count: number) => void): void {
+    while (len > 0) {
+      const run = this.runAt(at);
+      const off = this.nodes(run, at);
+      // Begins before `at` when that is inside a pair.
+      const from = this.index(run, off);
+      const end = run.left.sum + run.units;
+      len += at - from;
+      const count = (from + len < end ? this.nodes(run, from + len - 1) + 1 : run.len) - off;
+      const units = this.units(run, off, count);
+      visit(run, off, count);
+      if (buries) this.bury(run, off, count);
+      at = buries ? from : from + units;
+      len -= units;
     }
   }
 
