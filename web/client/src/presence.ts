@@ -1,6 +1,7 @@
 // Who is here. A lane of its own beside the edits: what is shown is only ever the newest, at most five times a
 // second, and only when it changed or is about to lapse.
 
+import type { InklogDocument } from "./document.js";
 import type { JsonObject, Presence } from "./types.js";
 
 const SEND_PAUSE_MS = 200;
@@ -8,65 +9,83 @@ const SEND_PAUSE_MS = 200;
 const RENEW_MS = 40_000;
 const LAPSE_MS = 75_000;
 /** The server takes 4 KB. */
-export const STATE_BYTES_MAX = 4096;
+const STATE_BYTES_MAX = 4096;
+
+const lanes = new WeakMap<InklogDocument, PresenceLane>();
+
+/** Who is in a document, and what they show; the same one whenever it is asked for. */
+export function presenceOf(doc: InklogDocument): PresenceLane {
+  const lane = lanes.get(doc) ?? new PresenceLane(doc);
+  lanes.set(doc, lane);
+  return lane;
+}
 
 export class PresenceLane {
+  /** The others who are here, by agent; another map whenever it changes, which the event `presence` tells. */
   others: ReadonlyMap<string, Presence> = new Map();
-  #heard = new Map<string, number>();
+  readonly #doc: InklogDocument;
+  #seen: unknown;
   #wanted = "null";
   /** What this connection was told, and for whom. */
   #shown = "null";
   #shownAs = "";
+  #connection: unknown;
   #sentAt = -Infinity;
 
-  /** `false`: it is too large. */
-  set(state: JsonObject | null): boolean {
+  /** @internal See {@link presenceOf}. */
+  constructor(doc: InklogDocument) {
+    this.#doc = doc;
+    doc.turns.push((now) => this.#turn(now));
+    doc.flush();
+  }
+
+  /** Shows the others a state, until it is replaced or the document is closed; at most 4 KB of JSON. */
+  set(state: JsonObject | null): void {
     const wanted = JSON.stringify(state);
-    if (new TextEncoder().encode(wanted).length > STATE_BYTES_MAX) return false;
-    this.#wanted = wanted;
-    return true;
+    if (new TextEncoder().encode(wanted).length > STATE_BYTES_MAX) {
+      this.#doc.core.tell("too_large", `a presence state is at most ${STATE_BYTES_MAX} bytes; the last one stays`, false);
+    } else this.#wanted = wanted;
+    this.#doc.flush();
   }
 
-  /** A new connection knows nothing. */
-  reset(): void {
-    this.#shown = "null";
+  /** Sends and tells what is due; gives when the next is. */
+  #turn(now: number): number {
+    const { agent, core } = this.#doc;
+    let due = Infinity;
+    for (const [other, { at }] of core.shown) {
+      if (now >= at + LAPSE_MS) core.show(other, null, now);
+      else due = Math.min(due, at + LAPSE_MS);
+    }
+    if (this.#seen !== core.shown) this.#tell();
+    if (!core.synced) return due;
+    // A new connection knows nothing.
+    if (this.#connection !== core.connection) this.#shown = "null";
+    this.#connection = core.connection;
+    if (now >= this.#sendAt(agent)) {
+      if (this.#shownAs !== agent && this.#shown !== "null") this.#send(this.#shownAs, "null");
+      this.#send(agent, this.#wanted);
+      [this.#shown, this.#shownAs, this.#sentAt] = [this.#wanted, agent, now];
+    }
+    return Math.min(due, this.#sendAt(agent));
   }
 
-  /** Somebody shows something; says whether that is news. */
-  received(agent: string, state: JsonObject | null, now: number): boolean {
-    if (!state) return this.#remove([agent]);
-    this.#heard.set(agent, now);
-    this.others = new Map(this.others).set(agent, { agent, user: agent.split("~")[0]!, state });
-    return true;
+  #tell(): void {
+    const { agent, core } = this.#doc;
+    this.#seen = core.shown;
+    const { size } = this.others;
+    // What an earlier connection of this tab has shown is still there for a while.
+    const others = [...core.shown].filter(([other]) => other !== agent);
+    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state }]));
+    if (size || others.length) core.updates.push(["presence", this.others]);
   }
 
-  /** Takes away who has not been heard of for long; says whether there was any. */
-  lapse(now: number): boolean {
-    return this.#remove([...this.#heard].filter(([, at]) => now >= at + LAPSE_MS).map(([agent]) => agent));
-  }
-
-  /** What to send now: pairs of an agent and its state's JSON. */
-  due(agent: string, now: number): [agent: string, json: string][] {
-    if (now < this.#deadline(agent)) return [];
-    const due: [string, string][] = [[agent, this.#wanted]];
-    if (this.#shownAs !== agent && this.#shown !== "null") due.unshift([this.#shownAs, "null"]);
-    [this.#shown, this.#shownAs, this.#sentAt] = [this.#wanted, agent, now];
-    return due;
-  }
-
-  deadline(agent: string, synced: boolean): number {
-    return Math.min(synced ? this.#deadline(agent) : Infinity, ...[...this.#heard.values()].map((at) => at + LAPSE_MS));
-  }
-
-  #deadline(agent: string): number {
+  #sendAt(agent: string): number {
     const isShown = this.#wanted === this.#shown && (this.#wanted === "null" || this.#shownAs === agent);
     if (!isShown) return this.#sentAt + SEND_PAUSE_MS;
     return this.#wanted === "null" ? Infinity : this.#sentAt + RENEW_MS;
   }
 
-  #remove(agents: string[]): boolean {
-    const gone = agents.filter((agent) => this.#heard.delete(agent));
-    if (gone.length) this.others = new Map([...this.others].filter(([agent]) => !gone.includes(agent)));
-    return gone.length > 0;
+  #send(agent: string, json: string): void {
+    this.#doc.send(`{"action":"PRESENCE","docId":"${this.#doc.docId}","agent":"${agent}","state":${json},"ref":"presence"}`);
   }
 }

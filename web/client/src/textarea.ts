@@ -4,6 +4,8 @@
 
 import type { Anchor, Change } from "./crdt/index.js";
 import type { DocumentEvents, InklogDocument, JsonObject } from "./index.js";
+import { presenceOf } from "./presence.js";
+import { undoOf } from "./undo.js";
 import { LineMap, normalise, wellFormed, type View, type ViewChange } from "./lines.js";
 
 export interface TextareaOptions {
@@ -68,6 +70,8 @@ class TextareaBinding {
     private readonly _element: HTMLTextAreaElement,
     private readonly _options: TextareaOptions,
   ) {
+    // It takes notes from now on.
+    undoOf(_doc);
     this._lines = new LineMap(_doc.text);
     this._value = normalise(_doc.text);
     if (_element.value !== this._value) _element.value = this._value;
@@ -134,7 +138,7 @@ class TextareaBinding {
     event.preventDefault();
     this._own = "step";
     try {
-      this._doc[which]();
+      undoOf(this._doc)[which]();
     } finally {
       this._own = null;
     }
@@ -151,7 +155,7 @@ class TextareaBinding {
     if (!user) return;
     const backward = this._element.selectionDirection === "backward";
     const cursor = backward ? { anchor: to, head: from } : { anchor: from, head: to };
-    this._doc.setPresence({ ...user, cursor } as unknown as JsonObject);
+    presenceOf(this._doc).set({ ...user, cursor } as unknown as JsonObject);
   }
 
   /** Puts the text into the textarea, and the selection back to its places; `always`, or when it is the held one. */

@@ -38,12 +38,6 @@ export interface OpenOptions {
   WebSocket?: WebSocketConstructor;
   /** Where edits are kept until they are saved. Default: IndexedDB, where there is one. `null`: memory only. */
   storage?: Storage | null;
-  /** What the others see of this one from the start. */
-  presence?: JsonObject | null;
-  undo?: {
-    /** Edits that follow each other within this many milliseconds are one step (500). */
-    mergeMs?: number;
-  };
 }
 
 /**
@@ -86,8 +80,9 @@ export interface DocumentEvents {
   change: { changes: Change[]; origin: "local" | "remote" | "undo" | "redo" };
   status: ConnectionStatus;
   save: SaveStatus;
-  /** The others, by agent. */
+  /** The others, by agent, once `presenceOf(document)` was called. */
   presence: ReadonlyMap<string, Presence>;
+  /** What can be undone, once `undoOf(document)` was called. */
   undo: { canUndo: boolean; canRedo: boolean };
   /** This document writes under another agent from now on. */
   agent: string;

@@ -63,7 +63,7 @@ export class Alice {
   }
 
   types(text: string, at = this.core.doc.length): void {
-    this.core.change("local", () => void this.core.insert(at, text));
+    this.core.change("local", () => this.core.edit(at, 0, text, []));
     this.core.tick(this.now);
     this.stores();
   }

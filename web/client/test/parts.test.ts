@@ -4,11 +4,11 @@ import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { InklogDocument, type WebSocketLike } from "../src/index.js";
-import { History } from "../src/history.js";
 import { Link } from "../src/link.js";
-import { PresenceLane } from "../src/presence.js";
+import { presenceOf } from "../src/presence.js";
 import { browserStorage } from "../src/storage.js";
-import { Core } from "../src/sync/core.js";
+import { newLane } from "../src/sync/outbox.js";
+import { undoOf } from "../src/undo.js";
 import { Device } from "./sim/device.js";
 import { Network, envOf } from "./sim/network.js";
 import { Random } from "./sim/random.js";
@@ -17,21 +17,31 @@ import { World, settle } from "./sim/world.js";
 
 // --- Undo
 
+/** A document that reaches no server, at a time of one's own. */
+function alone() {
+  const world = new World(1);
+  const doc = new InklogDocument({ url: "ws://x", docId: "d", user: "me", storage: null }, envOf(world, { dead: true }));
+  return { world, doc };
+}
+
 function writer() {
-  const core = new Core("d", () => "me", new Random(1).next);
-  const history = new History(core, 500);
-  let now = 0;
-  const { undoable, redoable } = history;
+  const { world, doc } = alone();
+  const history = undoOf(doc);
   return {
-    core,
-    text: () => core.doc.toString(),
-    types: (at: number, text: string, after = 1_000) => void history.insert(at, text, (now += after)),
-    deletes: (at: number, len: number, after = 1_000) => history.delete(at, len, (now += after)),
-    undo: () => history.take(undoable, redoable, []),
-    redo: () => history.take(redoable, undoable, []),
-    bob: (at: number, text: string) => void core.doc.insert("bob", at, text),
-    bobDeletes: (at: number, len: number) => void core.doc.delete("bob", at, len),
-    steps: () => [undoable.length, redoable.length],
+    text: () => doc.text,
+    types: (at: number, text: string, after = 1_000) => {
+      world.now += after;
+      doc.insert(at, text);
+    },
+    deletes: (at: number, len: number, after = 1_000) => {
+      world.now += after;
+      doc.delete(at, len);
+    },
+    undo: () => history.undo(),
+    redo: () => history.redo(),
+    bob: (at: number, text: string) => void doc.core.doc.insert("bob", at, text),
+    can: () => [history.canUndo, history.canRedo],
+    told: (told: unknown[]) => doc.on("undo", ({ canUndo, canRedo }) => told.push([canUndo, canRedo])),
   };
 }
 
@@ -74,18 +84,38 @@ test("deleting forwards and backwards in one step comes back in order", () => {
 
 test("edits close in time are one step; what was undone can be redone until something else is typed", () => {
   const me = writer();
+  const told: unknown[] = [];
+  me.told(told);
+  assert.deepEqual(me.can(), [false, false]);
   me.types(0, "a");
   me.types(1, "b", 400);
   me.types(2, "c", 501);
-  assert.deepEqual(me.steps(), [2, 0]);
   me.undo();
   assert.equal(me.text(), "ab");
   me.undo();
   assert.equal(me.text(), "");
+  assert.deepEqual(me.can(), [false, true]);
+  assert.equal(me.undo(), false);
   me.redo();
   assert.equal(me.text(), "ab");
   me.types(2, "!");
-  assert.deepEqual(me.steps(), [2, 0]);
+  assert.deepEqual(me.can(), [true, false]);
+  assert.equal(me.redo(), false);
+  assert.deepEqual(told, [[true, false], [true, true], [false, true], [true, true], [true, false]]);
+});
+
+test("a replaced selection is one step", () => {
+  const { doc } = alone();
+  const history = undoOf(doc);
+  assert.equal(undoOf(doc), history);
+  history.mergeMs = -1;
+  doc.insert(0, "one two");
+  doc.edit([{ at: 4, del: 3, ins: "three" }]);
+  assert.equal(doc.text, "one three");
+  history.undo();
+  assert.equal(doc.text, "one two");
+  history.redo();
+  assert.equal(doc.text, "one three");
 });
 
 test("typing that was deleted and brought back is taken back all the same", () => {
@@ -127,35 +157,82 @@ test("random undo and redo all the way down and up again", () => {
 
 // --- Presence
 
+/** As if it were connected; `sends` gives what the server gets. */
+function shower() {
+  const { world, doc } = alone();
+  doc.core.connected(0);
+  doc.core.connection!.synced = true;
+  const sent: any[] = [];
+  doc.send = (frame) => void sent.push(JSON.parse(frame));
+  const sends = () => {
+    doc.flush();
+    return sent.splice(0).filter(({ action }) => action === "PRESENCE").map(({ agent, state }) => [agent, state]);
+  };
+  return { world, doc, lane: presenceOf(doc), sends };
+}
+
 test("presence goes out on change only, five times a second at most, and is renewed", () => {
-  const lane = new PresenceLane();
+  const { world, doc, lane, sends } = shower();
+  assert.equal(presenceOf(doc), lane);
   const sent: number[] = [];
-  for (let now = 0; now < 100_000; now += 10) {
-    if (now < 2_000) lane.set({ at: now });
-    if (lane.due("me", now).length) sent.push(now);
+  for (; world.now < 100_000; world.now += 10) {
+    if (world.now < 2_000) lane.set({ at: world.now });
+    if (sends().length) sent.push(world.now);
   }
   assert.equal(sent.filter((at) => at < 2_000).length, 10);
   assert.deepEqual(sent.slice(10), [2_000, 42_000, 82_000]);
   lane.set(null);
-  assert.deepEqual(lane.due("me", 100_000), [["me", "null"]]);
-  assert.deepEqual(lane.due("me", 200_000), []);
+  assert.deepEqual(sends(), [[doc.agent, null]]);
+  world.now = 200_000;
+  assert.deepEqual(sends(), []);
 });
 
-test("under a new agent, the old one's presence is taken away", () => {
-  const lane = new PresenceLane();
+test("a new connection is told what is shown; under a new agent, the old one's presence is taken away", () => {
+  const { world, doc, lane, sends } = shower();
+  const { agent } = doc;
   lane.set({ x: 1 });
-  lane.due("old", 0);
-  assert.deepEqual(lane.due("new", 1_000), [["old", "null"], ["new", '{"x":1}']]);
+  assert.deepEqual(sends(), [[agent, { x: 1 }]]);
+  world.now = 1_000;
+  assert.deepEqual(sends(), []);
+  doc.core.connected(1_000);
+  doc.core.connection!.synced = true;
+  assert.deepEqual(sends(), [[agent, { x: 1 }]]);
+  doc.core.lanes = [newLane("new")];
+  world.now = 2_000;
+  assert.deepEqual(sends(), [[agent, null], ["new", { x: 1 }]]);
 });
 
-test("others lapse when they are not heard of, and a state over 4 KB stays here", () => {
-  const lane = new PresenceLane();
-  lane.received("bob~1", { x: 1 }, 0);
-  assert.equal(lane.others.get("bob~1")!.user, "bob");
-  assert.ok(!lane.lapse(60_000));
-  assert.ok(lane.lapse(75_000));
-  assert.equal(lane.others.size, 0);
-  assert.ok(!lane.set({ x: "é".repeat(2_048) }));
+test("others lapse when they are not heard of, also those who came before they were asked for", () => {
+  const { world, doc } = alone();
+  doc.core.connected(0);
+  const shows = (state: object | null) => doc.core.received(JSON.stringify({ action: "REMOTE_PRESENCE", agent: "bob~1", state }), world.now);
+  shows({ x: 1 });
+  const lane = presenceOf(doc);
+  assert.deepEqual([...lane.others.values()], [{ agent: "bob~1", user: "bob", state: { x: 1 } }]);
+  const seen: number[] = [];
+  doc.on("presence", ({ size }) => seen.push(size));
+  for (const now of [74_999, 75_000]) {
+    world.now = now;
+    doc.flush();
+    assert.equal(lane.others.size, now < 75_000 ? 1 : 0);
+  }
+  shows({ x: 2 });
+  doc.flush();
+  shows(null);
+  doc.flush();
+  assert.deepEqual(seen, [0, 1, 0]);
+});
+
+test("a state over 4 KB stays here, and is said", () => {
+  const { world, doc, lane, sends } = shower();
+  const codes: string[] = [];
+  doc.on("error", ({ code }) => codes.push(code));
+  lane.set({ x: 1 });
+  sends();
+  world.now = 1_000;
+  lane.set({ x: "é".repeat(2_048) });
+  assert.deepEqual(codes, ["too_large"]);
+  assert.deepEqual(sends(), []);
 });
 
 // --- The connection
@@ -308,16 +385,18 @@ test("of one's own presence nothing is shown, not even an earlier connection's",
   const network = new Network(world, server);
   const [alice, bob] = ["alice", "bob"].map((user) => {
     const tab = { dead: false, offline: false };
-    const options = { url: "ws://x", docId: "d", user, storage: null, WebSocket: network.socketOf(tab), presence: { user } };
-    return new InklogDocument(options, envOf(world, tab));
+    const options = { url: "ws://x", docId: "d", user, storage: null, WebSocket: network.socketOf(tab) };
+    const doc = new InklogDocument(options, envOf(world, tab));
+    presenceOf(doc).set({ user });
+    return doc;
   }) as [InklogDocument, InklogDocument];
   await settle();
   await world.runUntil(10_000);
-  assert.deepEqual([...bob.presence.keys()], [alice.agent]);
+  assert.deepEqual([...presenceOf(bob).others.keys()], [alice.agent]);
   network.cut();
   await world.runUntil(20_000);
-  assert.deepEqual([...alice.presence.keys()], [bob.agent]);
+  assert.deepEqual([...presenceOf(alice).others.keys()], [bob.agent]);
   await alice.close();
   await world.runUntil(21_000);
-  assert.deepEqual([...bob.presence.keys()], []);
+  assert.deepEqual([...presenceOf(bob).others.keys()], []);
 });

@@ -8,6 +8,8 @@ import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 import { type InklogDocument, type OpenOptions, openDocument } from "../src/index.js";
+import { presenceOf } from "../src/presence.js";
+import { undoOf } from "../src/undo.js";
 import { Stack } from "./stack.js";
 
 let stack: Stack;
@@ -48,6 +50,8 @@ test("two type at once, and both have both", async () => {
   const docId = newDocId();
   const [alice, bob] = [open(docId, "alice"), open(docId, "bob")];
   await Promise.all([alice.synced, bob.synced]);
+  const history = undoOf(alice);
+  presenceOf(bob);
   for (let i = 0; i < 100; i++) {
     alice.insert(alice.length, `a${i} `);
     bob.insert(0, `b${i} `);
@@ -55,14 +59,14 @@ test("two type at once, and both have both", async () => {
   }
   await agree(alice, bob);
   for (let i = 0; i < 100; i++) for (const word of [`a${i} `, `b${i} `]) assert.equal(alice.text.split(word).length, 2, word);
-  alice.undo();
+  history.undo();
   await agree(alice, bob);
   assert.ok(!bob.text.includes("a99") && bob.text.includes("b99"));
-  alice.setPresence({ name: "Alice", cursor: null });
-  await until(bob, () => bob.presence.has(alice.agent));
-  assert.deepEqual(bob.presence.get(alice.agent), { agent: alice.agent, user: "alice", state: { name: "Alice", cursor: null } });
+  presenceOf(alice).set({ name: "Alice", cursor: null });
+  await until(bob, () => presenceOf(bob).others.has(alice.agent));
+  assert.deepEqual(presenceOf(bob).others.get(alice.agent), { agent: alice.agent, user: "alice", state: { name: "Alice", cursor: null } });
   await alice.close();
-  await until(bob, () => bob.presence.size === 0);
+  await until(bob, () => presenceOf(bob).others.size === 0);
   await bob.close();
 });
 

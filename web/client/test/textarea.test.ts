@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { JSDOM } from "jsdom";
 import { InklogDocument } from "../src/index.js";
 import { normalise } from "../src/lines.js";
+import { presenceOf } from "../src/presence.js";
+import { undoOf } from "../src/undo.js";
 import { bindTextarea } from "../src/textarea.js";
 import { Device } from "./sim/device.js";
 import { Network, envOf } from "./sim/network.js";
@@ -20,8 +22,9 @@ class Room {
 
   open(user: string) {
     const tab = { dead: false, offline: false };
-    const options = { url: "ws://sim/dev", docId: "d", user, WebSocket: this.network.socketOf(tab), undo: { mergeMs: 0 } };
+    const options = { url: "ws://sim/dev", docId: "d", user, WebSocket: this.network.socketOf(tab) };
     const doc = new InklogDocument({ ...options, storage: new Device(this.world).storage(tab) }, envOf(this.world, tab));
+    undoOf(doc).mergeMs = 0;
     const area = window.document.body.appendChild(window.document.createElement("textarea"));
     const unbind = bindTextarea(doc, area, { user: { name: user, color: "#123456" } });
     return { doc, area, unbind };
@@ -62,7 +65,7 @@ test("two textareas show the same; the selection stays with its text", async () 
   await room.calm();
   assert.equal(ada.area.value, "zero one two three");
   assert.deepEqual([ada.area.selectionStart, ada.area.selectionEnd], [9, 12]);
-  const { state } = [...ben.doc.presence.values()][0]!;
+  const { state } = [...presenceOf(ben.doc).others.values()][0]!;
   const { anchor, head } = state["cursor"] as any;
   assert.deepEqual([ben.doc.position(anchor), ben.doc.position(head), state["name"]], [9, 12, "ada"]);
 });

@@ -4,6 +4,8 @@ import { Annotation, ChangeSet, EditorSelection, StateEffect, Text, Transaction,
 import type { EditorView, PluginValue, ViewUpdate } from "@codemirror/view";
 import type { Anchor, DocumentEvents, InklogDocument, JsonObject } from "@inklog/client";
 import { LineMap, normalise, type View, type ViewChange } from "@inklog/client/lines";
+import { presenceOf } from "@inklog/client/presence";
+import { undoOf } from "@inklog/client/undo";
 import { colorOf } from "./color.js";
 import { wholePairs } from "./pairs.js";
 
@@ -67,6 +69,8 @@ export class Binding implements PluginValue {
     private readonly _doc: InklogDocument,
     user: Partial<InklogUser>,
   ) {
+    // It takes notes from now on.
+    undoOf(_doc);
     const name = user.name ?? _doc.user;
     this._user = { name, color: user.color ?? colorOf(name) };
     const fill = () => this._gone || this._lines || this._fill();
@@ -107,7 +111,7 @@ export class Binding implements PluginValue {
     this.catchUp();
     this._stepping = true;
     try {
-      this._doc[which]();
+      undoOf(this._doc)[which]();
     } finally {
       this._stepping = false;
     }
@@ -117,8 +121,8 @@ export class Binding implements PluginValue {
   cursors(): RemoteCursor[] {
     const found: RemoteCursor[] = [];
     if (!this._lines) return found;
-    for (const agent of this._shown.keys()) if (!this._doc.presence.has(agent)) this._shown.delete(agent);
-    for (const { agent, user, state } of this._doc.presence.values()) {
+    for (const agent of this._shown.keys()) if (!presenceOf(this._doc).others.has(agent)) this._shown.delete(agent);
+    for (const { agent, user, state } of presenceOf(this._doc).others.values()) {
       const cursor = readRange(state["cursor"]);
       // Presence may overtake the text that it points into; the caret then waits where it was.
       if (!cursor) this._shown.delete(agent);
@@ -271,7 +275,7 @@ export class Binding implements PluginValue {
 
   private _announce(): void {
     const cursor = (this._used && this._selection[this._view.state.selection.mainIndex]) || null;
-    this._doc.setPresence({ ...this._user, cursor } as unknown as JsonObject);
+    presenceOf(this._doc).set({ ...this._user, cursor } as unknown as JsonObject);
   }
 }
 

@@ -3,6 +3,7 @@ import { EditorSelection } from "@codemirror/state";
 import { runScopeHandlers } from "@codemirror/view";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { presenceOf } from "@inklog/client/presence";
 import { redo, remoteCursors, setInklogUser, undo } from "../src/index.js";
 import { Room, type Desk } from "./room.js";
 
@@ -148,12 +149,12 @@ test("a name and a colour change for the others; what is no cursor is none", asy
   await room.calm();
   const [cursor] = remoteCursors(ben.view);
   assert.deepEqual([cursor?.name, cursor?.color], ["Ada Lovelace", "#123456"]);
-  ada.doc.setPresence({ name: 7, cursor: { anchor: "x", head: null } });
+  presenceOf(ada.doc).set({ name: 7, cursor: { anchor: "x", head: null } });
   await room.calm();
   assert.deepEqual(remoteCursors(ben.view), []);
   ada.leave();
   await room.calm();
-  assert.equal(ben.doc.presence.size, 0);
+  assert.equal(presenceOf(ben.doc).others.size, 0);
 });
 
 test("an editor that comes later, or again, shows what there is", async () => {

@@ -2,6 +2,7 @@
 import { EditorState, type Extension } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { InklogDocument } from "../../client/src/index.js";
+import { undoOf } from "../../client/src/undo.js";
 import { Device } from "../../client/test/sim/device.js";
 import { Network, envOf } from "../../client/test/sim/network.js";
 import { Server } from "../../client/test/sim/server.js";
@@ -23,9 +24,10 @@ export class Desk {
   ) {
     const { world, network } = room;
     this.doc = new InklogDocument(
-      { url: "ws://sim/dev", docId: "d", user, storage: device.storage(this), WebSocket: network.socketOf(this), undo: { mergeMs: 0 } },
+      { url: "ws://sim/dev", docId: "d", user, storage: device.storage(this), WebSocket: network.socketOf(this) },
       envOf(world, this, this.page),
     );
+    undoOf(this.doc).mergeMs = 0;
     this.view = new EditorView({
       parent: document.body,
       state: EditorState.create({ extensions: [inklogExtension(this.doc), EditorState.allowMultipleSelections.of(true), extensions] }),

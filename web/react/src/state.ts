@@ -1,5 +1,6 @@
 // What a document tells, as state of a component.
 import type { ConnectionStatus, DocumentEvents, InklogDocument, Presence, SaveStatus } from "@inklog/client";
+import { presenceOf } from "@inklog/client/presence";
 import { useCallback, useSyncExternalStore } from "react";
 
 function useTold<T>(
@@ -48,7 +49,7 @@ const NOBODY: ReadonlyMap<string, Presence> = new Map();
 
 /** The others who are here, by agent. */
 export function usePresence(doc: InklogDocument | null): ReadonlyMap<string, Presence> {
-  return useTold(doc, "presence", (doc) => doc.presence, NOBODY);
+  return useTold(doc, "presence", (doc) => presenceOf(doc).others, NOBODY);
 }
 
 /** Whether the server is reached. */

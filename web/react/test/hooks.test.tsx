@@ -5,6 +5,7 @@ import { StrictMode, type ReactNode } from "react";
 import { act } from "react";
 import { createRoot } from "react-dom/client";
 import { openDocument, type InklogDocument } from "@inklog/client";
+import { presenceOf } from "@inklog/client/presence";
 import { useConnectionStatus, useDocument, useHistory, usePresence, useSaveStatus, useText, type HistoryEvent } from "../src/index.js";
 import { LiveRoom as Room } from "../../client/test/sim/live.js";
 
@@ -52,7 +53,8 @@ test("a document is opened once under StrictMode, and shows what happens to it",
   await until("saved", () => host.textContent === "online|Hello|saved|");
   assert.ok(renders.includes("online|Hello|5|"), "until then, five characters are not saved");
 
-  const ben = openDocument({ ...optionsOf(room), user: "ben", presence: { name: "Ben" } });
+  const ben = openDocument({ ...optionsOf(room), user: "ben" });
+  presenceOf(ben).set({ name: "Ben" });
   await ben.synced;
   ben.insert(5, " there");
   await until("the other and their text show", () => host.textContent === "online|Hello there|saved|ben");

@@ -17,6 +17,7 @@ import { Backoff } from "./backoff.js";
 import { type Lane, type OutEvent, holds, judge, newLane, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { Replica } from "./replica.js";
+import type { JsonObject } from "../types.js";
 
 /** The first sync after joining finds what was broadcast while the connection registered. */
 const SYNC_AFTER_JOIN_MS = 2_000;
@@ -46,8 +47,11 @@ interface Connection {
 export class Core extends Replica {
   /** To send, in order. */
   frames: string[] = [];
+  /** What was last shown, by agent, and when; another map whenever it changes. */
+  shown: ReadonlyMap<string, { state: JsonObject; at: number }> = new Map();
 
-  #connection: Connection | null = null;
+  /** What is under way; another object on every connection, `null` without one. */
+  connection: Connection | null = null;
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
   #refs = 0;
@@ -69,14 +73,14 @@ export class Core extends Replica {
   // --- What it knows
 
   get synced(): boolean {
-    return !!this.#connection?.synced;
+    return !!this.connection?.synced;
   }
 
   /** Ids that are typed and not known to be durable; those of them that are on their way. */
   get pending(): { all: number; sent: number } {
     let all = 0;
     for (const { events, end } of this.lanes) if (events.length) all += end - events[0]!.after;
-    const event = this.#connection?.inFlight?.event;
+    const event = this.connection?.inFlight?.event;
     return { all, sent: event ? event.end - event.after : 0 };
   }
 
@@ -84,25 +88,25 @@ export class Core extends Replica {
 
   connected(now: number): void {
     this.frames = [];
-    this.#connection = { synced: false, inFlight: null, sync: null, syncAt: now, sendAt: 0, lost: 0 };
+    this.connection = { synced: false, inFlight: null, sync: null, syncAt: now, sendAt: 0, lost: 0 };
     this.tick(now);
   }
 
   /** The socket is gone. What was sent may have arrived, or not. */
   disconnected(): void {
     this.frames = [];
-    this.#connection = null;
+    this.connection = null;
   }
 
   /** Asks what was missed, unless that is being asked already. */
   syncNow(now: number): void {
-    if (this.#connection) this.#connection.syncAt = now;
+    if (this.connection) this.connection.syncAt = now;
     this.tick(now);
   }
 
   received(text: string, now: number): void {
-    if (!this.#connection) return;
-    this.#connection.lost = 0;
+    if (!this.connection) return;
+    this.connection.lost = 0;
     const version = this.#known();
     try {
       this.#take(JSON.parse(text), now);
@@ -118,7 +122,7 @@ export class Core extends Replica {
   /** Time has passed, or the store has: does what is due. */
   tick(now: number): void {
     this.keeper.tick(now);
-    const connection = this.#connection;
+    const connection = this.connection;
     if (!connection) return;
     const { sync, inFlight } = connection;
     if (sync && sync.lostAt <= now) {
@@ -132,7 +136,7 @@ export class Core extends Replica {
     }
     if (connection.lost > 2) {
       connection.lost = 0;
-      this.updates.push({ is: "silent" });
+      this.updates.push(["link", "again"]);
     }
     if (!connection.sync && connection.syncAt <= now) this.#requestSync(now);
     this.#pump(now);
@@ -141,7 +145,7 @@ export class Core extends Replica {
   /** When `tick` is due next. */
   deadline(): number {
     const due = [this.keeper.quietAt];
-    const connection = this.#connection;
+    const connection = this.connection;
     if (connection) {
       due.push(connection.sync?.lostAt ?? connection.syncAt);
       if (connection.inFlight) due.push(connection.inFlight.lostAt);
@@ -154,7 +158,7 @@ export class Core extends Replica {
 
   /** Sends the oldest event, when none is in flight and the store has it. */
   #pump(now: number): void {
-    const connection = this.#connection;
+    const connection = this.connection;
     if (!connection?.synced) return;
     const { inFlight } = connection;
     // It may be known to be durable from elsewhere than its ack.
@@ -181,7 +185,7 @@ export class Core extends Replica {
   }
 
   #requestSync(now: number): void {
-    const connection = this.#connection!;
+    const connection = this.connection!;
     const ref = ++this.#refs;
     connection.sync = { ref, lostAt: now + PATIENCE_MS, parts: new Parts() };
     connection.syncAt = Infinity;
@@ -207,7 +211,7 @@ export class Core extends Replica {
   // --- Receiving
 
   #take(message: any, now: number): void {
-    const connection = this.#connection!;
+    const connection = this.connection!;
     const { action, ref } = message;
     const sync = ref !== undefined && ref === connection.sync?.ref ? connection.sync : null;
     if (action === "REMOTE_OP" || action === "OP_REPLAY") this.#takeEvents(message.events, now);
@@ -222,7 +226,7 @@ export class Core extends Replica {
       const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
-      this.updates.push({ is: "presence", agent: message.agent, state: message.state });
+      this.show(message.agent, message.state, now);
     } else if (action === "ERROR") {
       this.#takeError(message, now);
     } else if (!action) {
@@ -304,7 +308,7 @@ export class Core extends Replica {
 
   /** A sync is answered in whole. */
   #takeSync(cursor: string | undefined, now: number): void {
-    const connection = this.#connection!;
+    const connection = this.connection!;
     connection.sync = null;
     this.#syncRetry.tries = 0;
     if (cursor) {
@@ -318,11 +322,11 @@ export class Core extends Replica {
     connection.synced = true;
     connection.syncAt = now + pause;
     this.#active = false;
-    this.updates.push({ is: "synced" });
+    this.updates.push(["synced", null]);
   }
 
   #takeError({ code, message, retry, ref }: any, now: number): void {
-    const { sync, inFlight } = this.#connection!;
+    const { sync, inFlight } = this.connection!;
     const ofSync = sync?.ref === ref;
     const ofSend = inFlight?.ref === ref;
     // Of presence, or of a request given up.
@@ -331,20 +335,20 @@ export class Core extends Replica {
     const final = code === "unauthorized" || code === "forbidden";
     this.tell(code, message, !final);
     if (code === "unauthorized" || (ofSync && final)) {
-      this.updates.push({ is: "refused" });
+      this.updates.push(["link", "refused"]);
     } else if (inFlight && !ofSync && !final) {
       this.#refuse(inFlight.lane, now, inFlight.event);
     } else {
       // Without the cursor, in case that is what it does not like.
       if (ofSync) this.cursor = undefined;
       this.#tryAgain(now, ref);
-      if (ofSend) this.#connection!.sendAt = now + this.#renewal.pause();
+      if (ofSend) this.connection!.sendAt = now + this.#renewal.pause();
     }
   }
 
   /** Something failed: it is sent again after a pause, or, when nobody says what failed, all that is under way. */
   #tryAgain(now: number, ref?: number): void {
-    const connection = this.#connection!;
+    const connection = this.connection!;
     if (connection.sync && (ref === undefined || connection.sync.ref === ref)) {
       connection.sync = null;
       connection.syncAt = now + this.#syncRetry.pause();
@@ -353,6 +357,13 @@ export class Core extends Replica {
       connection.inFlight = null;
       connection.sendAt = now + this.#sendRetry.pause();
     }
+  }
+
+  show(agent: string, state: JsonObject | null, at: number): void {
+    const shown = new Map(this.shown);
+    if (state) shown.set(agent, { state, at });
+    else shown.delete(agent);
+    this.shown = shown;
   }
 
   // --- When the log does not take what is here
@@ -366,7 +377,7 @@ export class Core extends Replica {
 
   #beginAgain(syncAt: number): void {
     this.cursor = undefined;
-    if (this.#connection) Object.assign(this.#connection, { synced: false, inFlight: null, sync: null, syncAt });
+    if (this.connection) Object.assign(this.connection, { synced: false, inFlight: null, sync: null, syncAt });
   }
 
   // --- Small things
@@ -383,7 +394,7 @@ export class Core extends Replica {
     if (!gap) this.#gap.tries = 0;
     const opened = gap && !this.#gapOpen;
     this.#gapOpen = gap;
-    const connection = this.#connection;
+    const connection = this.connection;
     if (!connection?.synced) return;
     const latest = opened ? now : this.#active ? now + SYNC_AFTER_ACTIVITY_MS : Infinity;
     connection.syncAt = Math.min(connection.syncAt, latest);

@@ -1,24 +1,23 @@
 // What is here: the document, the events that are not known to be durable, and what the store is to hold. Knows of
 // no connection; the core, which does, goes on from here.
 
-import { type Change, type IdRange, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
-import type { DocumentEvents, InklogError, JsonObject } from "../types.js";
+import { type Change, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
+import type { DocumentEvents } from "../types.js";
 import { Keeper, type Session, isEventKey, nothing } from "./keeper.js";
 import { type Lane, holds, judge, newLane, push, startOf } from "./outbox.js";
 import { type Rename, succeed } from "./rename.js";
 
-export type Update =
-  | ({ is: "change" } & DocumentEvents["change"])
+/** What is told to the document's listeners: the public events, and some that only its own parts hear. */
+export interface Told extends DocumentEvents {
   /** The document has what the server had when it was asked. */
-  | { is: "synced" }
+  synced: null;
   /** Ids have new names. */
-  | { is: "renamed"; rename: Rename }
-  | { is: "presence"; agent: string; state: JsonObject | null }
-  | { is: "error"; error: InklogError }
-  /** The server does not let this client in. */
-  | { is: "refused" }
-  /** The connection does not answer any more. */
-  | { is: "silent" };
+  renamed: Rename;
+  /** The server does not let this client in (`refused`), or the connection does not answer any more (`again`). */
+  link: "refused" | "again";
+}
+
+export type Update = { [K in keyof Told]: [name: K, value: Told[K]] }[keyof Told];
 
 export class Replica {
   doc = new TextDoc();
@@ -28,6 +27,8 @@ export class Replica {
   /** Where the document stands in what the server has. */
   cursor: string | undefined;
   readonly keeper: Keeper;
+  /** Asked before each local edit, and what it gives, after it; undo takes notes here. */
+  note: ((at: number, del: number, ins: string) => () => void) | undefined;
 
   constructor(readonly docId: string, protected readonly newAgent: () => string) {
     this.lanes = [newLane(newAgent())];
@@ -46,24 +47,18 @@ export class Replica {
 
   // --- Editing
 
-  /** Gives the text as it was inserted. */
-  insert(at: number, text: string): string {
-    const op = this.doc.insert(this.own.agent, at, text);
-    this.push(op);
-    return (op as WireInsert).text!;
+  edit(at: number, del: number, ins: string, changes: Change[]): void {
+    const done = this.note?.(at, del, ins);
+    this.delete(at, del);
+    const op = ins && this.doc.insert(this.own.agent, at, ins);
+    if (op) this.push(op);
+    // The text as it was inserted.
+    if (del || op) changes.push({ at, del, ins: op && (op as WireInsert).text! });
+    done?.();
   }
 
   delete(at: number, len: number): void {
     for (const op of this.doc.delete(this.own.agent, at, len)) this.push(op);
-  }
-
-  /** Inserts text where deleted characters were; gives its ids. */
-  restore(place: IdRange, text: string, changes: Change[]): IdRange {
-    const { agent, end: seq } = this.own;
-    const id = `${place.agent}-${place.seq}`;
-    changes.push({ at: this.doc.position({ id, side: 1 }), del: 0, ins: text });
-    this.push(this.doc.insertBefore(id, agent, text, changes));
-    return { agent, seq, len: this.own.end - seq };
   }
 
   /**
@@ -74,7 +69,7 @@ export class Replica {
     let before = this.doc.waitingCount ? this.doc.toString() : null;
     const changes: Change[] = [];
     make(changes);
-    if (changes.length) this.updates.push({ is: "change", changes, origin });
+    if (changes.length) this.updates.push(["change", { changes, origin }]);
     if (before === null) return;
     for (const { at, del, ins } of changes) before = before.slice(0, at) + ins + before.slice(at + del);
     this.replaced(before);
@@ -155,7 +150,8 @@ export class Replica {
     }
   }
 
-  private push(op: WireOp): void {
+  /** A local edit that the document has already. */
+  push(op: WireOp): void {
     push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
   }
 
@@ -205,7 +201,7 @@ export class Replica {
       const found = successions.find((one) => one.lane === lane);
       if (!found) return [lane];
       const { heir, rename } = found;
-      this.updates.push({ is: "renamed", rename });
+      this.updates.push(["renamed", rename]);
       lane.end = rename.seq;
       lane.foreign = false;
       this.keeper.remove(lane, lane.events.length ? rename.seq : undefined);
@@ -220,11 +216,11 @@ export class Replica {
   }
 
   protected tellChanges(changes: Change[]): void {
-    if (changes.length) this.updates.push({ is: "change", changes, origin: "remote" });
+    if (changes.length) this.updates.push(["change", { changes, origin: "remote" }]);
   }
 
-  protected tell(code: string, message: string, retry: boolean): void {
-    this.updates.push({ is: "error", error: { code, message, retry } });
+  tell(code: string, message: string, retry: boolean): void {
+    this.updates.push(["error", { code, message, retry }]);
   }
 }
 

@@ -2,6 +2,8 @@
 // with troubles of its own. Then the faults stop, and all must come out equal, with everything typed there once.
 
 import { InklogDocument, type Anchor, type Change, type Edit } from "../../src/index.js";
+import { presenceOf } from "../../src/presence.js";
+import { undoOf } from "../../src/undo.js";
 import type { WireEvent } from "../../src/crdt/index.js";
 import { sameEvent } from "./events.js";
 import { Device, type Tab } from "./device.js";
@@ -28,12 +30,15 @@ export interface SessionOptions {
   steps?: number;
 }
 
-const plain = (doc: InklogDocument): Editor => ({
-  text: () => doc.text,
-  edit: (edit) => doc.edit([edit]),
-  undo: () => void doc.undo(),
-  redo: () => void doc.redo(),
-});
+const plain = (doc: InklogDocument): Editor => {
+  const history = undoOf(doc);
+  return {
+    text: () => doc.text,
+    edit: (edit) => doc.edit([edit]),
+    undo: () => void history.undo(),
+    redo: () => void history.redo(),
+  };
+};
 
 /** One open document, and what is known of it from outside. */
 class OpenTab implements Tab {
@@ -155,7 +160,7 @@ export class Session {
     else if (dice < 70) tab.editor.undo();
     else if (dice < 73) tab.editor.redo();
     else if (dice < 77) this.anchors.push(tab.doc.anchor(random.below(tab.doc.length + 1), random.pick([-1, 1])));
-    else if (dice < 80) tab.doc.setPresence({ at: random.below(100) });
+    else if (dice < 80) presenceOf(tab.doc).set({ at: random.below(100) });
     else if (dice < 83) this.crash(tab);
     else if (dice < 85) this.close(tab);
     else if (dice < 89) this.setOffline(tab, !tab.offline);
