@@ -13,8 +13,9 @@ use crate::{Agent, Anchor, Event, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
 pub(crate) struct RawEvent<'a, K> {
     pub agent: K,
     pub after: u64,
-    /// Nearly always one.
-    pub ops: SmallVec<[RawOp<'a, K>; 1]>,
+    pub first: RawOp<'a, K>,
+    /// Nearly always none.
+    pub more: Vec<RawOp<'a, K>>,
 }
 
 /// An op in its bytes.
@@ -39,7 +40,7 @@ pub(crate) enum RawTarget<K> {
 impl<'a, K: Clone> RawEvent<'a, K> {
     /// Reads what [`Event::encode`] wrote. `known` is asked for each name once, for the event's agent
     /// first, and answers `None` to what is no agent's name.
-    pub fn read(bytes: &'a [u8], mut known: impl FnMut(&'a str) -> Option<K>) -> Result<Self, DecodeError> {
+    pub fn read(bytes: &'a [u8], mut known: impl FnMut(&'a [u8]) -> Option<K>) -> Result<Self, DecodeError> {
         let reader = &mut Reader::new(bytes, 0);
         match reader.byte()? {
             VERSION => {}
@@ -50,25 +51,34 @@ impl<'a, K: Clone> RawEvent<'a, K> {
         let agent = known(own).ok_or_else(|| reader.damaged("a name is not an agent's"))?;
         let after = reader.varint()?;
         let mut names = Names { own, others: SmallVec::new(), known };
-        let mut ops = SmallVec::new();
-        let mut end = after;
-        while reader.left() > 0 || ops.is_empty() {
+        let first = read_op(reader, &mut names, after)?;
+        let mut more = Vec::new();
+        let mut end = first.seq + first.count;
+        while reader.left() > 0 {
             let op = read_op(reader, &mut names, end)?;
             end = op.seq + op.count;
-            ops.push(op);
+            more.push(op);
         }
-        Ok(RawEvent { agent, after, ops })
+        Ok(RawEvent { agent, after, first, more })
+    }
+
+    pub fn ops(&self) -> impl Iterator<Item = &RawOp<'a, K>> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    pub fn into_ops(self) -> impl Iterator<Item = RawOp<'a, K>> {
+        std::iter::once(self.first).chain(self.more)
     }
 }
 
 /// The other agents named so far.
 struct Names<'a, K, F> {
-    own: &'a str,
+    own: &'a [u8],
     others: SmallVec<[K; 2]>,
     known: F,
 }
 
-impl<'a, K: Clone, F: FnMut(&'a str) -> Option<K>> Names<'a, K, F> {
+impl<'a, K: Clone, F: FnMut(&'a [u8]) -> Option<K>> Names<'a, K, F> {
     /// The agent that the upper bits of an op's first byte stand for.
     fn read(&mut self, reader: &mut Reader<'a>, bits: usize) -> Result<K, DecodeError> {
         let number = if bits == OTHERS_MORE { reader.varint()? } else { bits as u64 - 1 };
@@ -86,12 +96,12 @@ impl<'a, K: Clone, F: FnMut(&'a str) -> Option<K>> Names<'a, K, F> {
     }
 }
 
-fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let len = usize::from(reader.byte()?);
-    std::str::from_utf8(reader.take(len)?).map_err(|_| reader.damaged("a name is not an agent's"))
+    reader.take(len)
 }
 
-fn read_op<'a, K: Clone, F: FnMut(&'a str) -> Option<K>>(
+fn read_op<'a, K: Clone, F: FnMut(&'a [u8]) -> Option<K>>(
     reader: &mut Reader<'a>,
     names: &mut Names<'a, K, F>,
     end: u64,
@@ -154,8 +164,9 @@ fn read_text<'a>(reader: &mut Reader<'a>, single: bool, seq: u64) -> Result<(&'a
 impl Event {
     /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does.
     pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
-        let raw = RawEvent::read(bytes, |name| Agent::new(name).ok())?;
-        let id = |owner: Option<Agent>, seq| Id::new(owner.unwrap_or_else(|| raw.agent.clone()), seq);
+        let raw = RawEvent::read(bytes, Agent::from_bytes)?;
+        let (own, after) = (raw.agent.clone(), raw.after);
+        let id = |owner: Option<Agent>, seq| Id::new(owner.unwrap_or_else(|| own.clone()), seq);
         let op = |RawOp { seq, count, text, target }: RawOp<Agent>| {
             let anchor = match target {
                 RawTarget::Start => Anchor::Left(None),
@@ -167,8 +178,8 @@ impl Event {
             };
             Op::Insert { seq, text: text.to_owned(), anchor }
         };
-        let ops = raw.ops.into_iter().map(op).collect();
-        let event = Event::new(raw.agent.clone(), raw.after, ops);
+        let ops = raw.into_ops().map(op).collect();
+        let event = Event::new(own.clone(), after, ops);
         event.map_err(|_| Reader::new(bytes, bytes.len()).damaged("the ops do not make an event"))
     }
 }

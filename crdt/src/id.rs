@@ -68,6 +68,11 @@ impl Agent {
         Ok(Agent(name.into()))
     }
 
+    /// The same for bytes; `None` where [`Agent::new`] gives an error.
+    pub(crate) fn from_bytes(name: &[u8]) -> Option<Agent> {
+        Agent::new(std::str::from_utf8(name).ok()?).ok()
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -25,7 +25,7 @@ impl Doc {
         let mut hint = self.recent.0;
         let look_up = |name| match ids.find_name(name, std::mem::replace(&mut hint, self.recent.1)) {
             Some(agent) => Some(Known::As(agent)),
-            None => Agent::new(name).ok().map(|_| Known::Not),
+            None => Agent::from_bytes(name).map(|_| Known::Not),
         };
         let raw = RawEvent::read(bytes, look_up)?;
         let end = |agent| match agent {
@@ -42,13 +42,13 @@ impl Doc {
             _ => true,
         };
         let agent = match raw.agent {
-            Known::As(agent) if raw.after == own_end && raw.ops.iter().all(is_ready) => agent,
+            Known::As(agent) if raw.after == own_end && raw.ops().all(is_ready) => agent,
             // It has to wait, or is an agent's first: an event to keep, or a name.
             _ => return Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
         };
         self.recent.0 = agent;
         let mut end = raw.after;
-        for op in raw.ops {
+        for op in raw.into_ops() {
             end = op.seq + op.count;
             self.perform_raw(agent, op);
         }
@@ -69,6 +69,9 @@ impl Doc {
         let changes = &mut Changes::unwanted();
         let (parent, side) = match op.target {
             RawTarget::Start => (Some(START), Side::Right),
+            RawTarget::RightOf(None, seq) if seq + 1 == op.seq && self.ids.is_newest(agent, op.seq) => {
+                (Some(self.ids.next_lv() - 1), Side::Right)
+            }
             RawTarget::RightOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Right),
             RawTarget::LeftOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Left),
             RawTarget::Deleted(id, seq) => {
@@ -194,6 +197,13 @@ impl Doc {
         side: Side,
         changes: &mut Changes,
     ) {
+        if parent.wrapping_add(1) == lv
+            && side == Side::Right
+            && !changes.wanted()
+            && text.is_some_and(|text| self.tree.type_on(lv, len, text))
+        {
+            return;
+        }
         let place = order::place(&self.tree, &mut self.siblings, &self.ids, lv, parent, side);
         if changes.wanted()
             && let Some(text) = text
@@ -220,7 +230,9 @@ impl Doc {
 
     /// Makes tombstones of the nodes among the ids `from..to`.
     pub(super) fn delete_ids(&mut self, agent: AgentNo, from: u64, to: u64, changes: &mut Changes) {
-        for nodes in self.ids.lvs_of(agent, from, to) {
+        let mut from = from;
+        while let Some(nodes) = self.ids.first_of(agent, from, to) {
+            from = nodes.end_seq();
             let (mut lv, end) = (nodes.lv, nodes.lv + nodes.len);
             while lv < end {
                 let at = self.tree.locate(lv);

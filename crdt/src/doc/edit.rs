@@ -42,11 +42,11 @@ impl Doc {
     /// beforehand can have made, they are applied too.
     pub fn insert(&mut self, agent: &Agent, at: usize, text: &str) -> Result<Op, EditError> {
         let chars = text.chars().count();
-        self.check_edit(agent, at, chars)?;
+        let (no, _) = self.check_edit(agent, at, chars)?;
         if chars == 0 {
             return Err(EditError::NoText);
         }
-        let no = self.local_agent(agent);
+        let no = self.local_agent(agent, no);
         let typed = self.type_text(no, at, text, chars as u32);
         self.release_local(agent);
         Ok(Op::Insert { seq: typed.seq, text: text.to_owned(), anchor: self.anchor(&typed) })
@@ -54,12 +54,12 @@ impl Doc {
 
     /// A local delete, as one op per range of consecutive ids.
     pub fn delete(&mut self, agent: &Agent, at: usize, len: usize) -> Result<Vec<Op>, EditError> {
-        let mut seq = self.check_edit(agent, at.saturating_add(len), len)?;
+        let (no, mut seq) = self.check_edit(agent, at.saturating_add(len), len)?;
         let mut ops = Vec::new();
         if len == 0 {
             return Ok(ops);
         }
-        let no = self.local_agent(agent);
+        let no = self.local_agent(agent, no);
         self.take_out(no, at, len, |ids, owner, target, len| {
             push_delete(&mut ops, seq, agent, ids.name(owner), target, len);
             seq += len;
@@ -92,11 +92,16 @@ impl Doc {
     ) -> Result<(), EditError> {
         let chars = inserted.chars().count();
         let count = deleted.saturating_add(chars);
-        let mut seq = self.check_edit(draft.agent(), at.saturating_add(deleted), count)?;
+        let (no, mut seq) = self.check_edit(draft.agent(), at.saturating_add(deleted), count)?;
         if count == 0 {
             return Ok(());
         }
-        let no = self.local_agent(draft.agent());
+        let no = self.local_agent(draft.agent(), no);
+        if deleted == 0 && draft.types_on_at(seq) && self.type_on(no, seq, at, inserted, chars as u32) {
+            draft.type_on(inserted, chars as u64);
+            self.release_local(draft.agent());
+            return Ok(());
+        }
         if deleted > 0 {
             self.take_out(no, at, deleted, |ids, owner, target, len| {
                 draft.delete(seq, ids.name(owner), target, len);
@@ -105,11 +110,11 @@ impl Doc {
         }
         if chars > 0 {
             let typed = self.type_text(no, at, inserted, chars as u32);
+            let is_after = |(owner, last, _)| owner == typed.agent && last + 1 == seq;
             let goes_on = typed.side == Side::Right
                 && typed.parent != START
                 && draft.types_on_at(seq)
-                && self.ids.id_of(typed.parent).0 == typed.agent
-                && self.ids.id_of(typed.parent).1 + 1 == seq;
+                && is_after(self.ids.id_of(typed.parent));
             match goes_on {
                 true => draft.type_on(inserted, chars as u64),
                 false => draft.insert(seq, inserted, chars as u64, self.anchor(&typed)),
@@ -119,8 +124,28 @@ impl Doc {
         Ok(())
     }
 
+    /// Typing that goes on behind the agent's last character, where nothing came between.
+    fn type_on(&mut self, agent: AgentNo, seq: u64, at: usize, text: &str, chars: u32) -> bool {
+        let goes_on =
+            self.ids.is_newest(agent, seq) && self.tree.type_on_at(at, self.ids.next_lv(), chars, text);
+        if goes_on {
+            self.ids.push(agent, seq, chars);
+            self.advance(agent, seq + u64::from(chars));
+        }
+        goes_on
+    }
+
     /// Puts text in, by a visible index.
     fn type_text(&mut self, agent: AgentNo, at: usize, text: &str, chars: u32) -> Typed {
+        let seq = self.ids.end(agent);
+        let lv = self.ids.push(agent, seq, chars);
+        let (parent, side) = self.type_node(lv, at, text, chars);
+        self.advance(agent, seq + u64::from(chars));
+        Typed { agent, seq, parent, side }
+    }
+
+    /// Puts nodes in, by a visible index; returns what the first one hangs at.
+    fn type_node(&mut self, lv: Lv, at: usize, text: &str, chars: u32) -> (Lv, Side) {
         let (before, after, next) = match at.checked_sub(1) {
             None => (None, self.tree.begin(), self.tree.first_run()),
             Some(before) => {
@@ -141,11 +166,8 @@ impl Doc {
                 (lv, Side::Right, Place { at: after, depth: depth + 1, gap: depth + 1, next_gap: None })
             }
         };
-        let seq = self.ids.end(agent);
-        let lv = self.ids.push(agent, seq, chars);
         self.put_at(place, lv, chars, Some(text), parent, side);
-        self.advance(agent, seq + u64::from(chars));
-        Typed { agent, seq, parent, side }
+        (parent, side)
     }
 
     /// Makes tombstones of a visible range, and tells of each range of consecutive ids: the owner, the
@@ -165,7 +187,7 @@ impl Doc {
             let piece = rest.min(run.len - place.off);
             let (mut lv, piece_end) = (run.lv + place.off, run.lv + place.off + piece);
             while lv < piece_end {
-                let (owner, target, alike) = self.ids.id_of(lv);
+                let (owner, target, alike) = self.ids.next_id_of(lv);
                 let len = alike.min(piece_end - lv);
                 told(&self.ids, owner, target, u64::from(len));
                 lv += len;
@@ -176,8 +198,9 @@ impl Doc {
         self.advance(agent, self.ids.end(agent) + len as u64);
     }
 
-    fn local_agent(&mut self, agent: &Agent) -> AgentNo {
-        self.recent.0 = self.ids.find_or_add(agent, self.recent.0);
+    /// The agent, which [`Doc::check_edit`] may have found.
+    fn local_agent(&mut self, agent: &Agent, found: Option<AgentNo>) -> AgentNo {
+        self.recent.0 = found.unwrap_or_else(|| self.ids.find_or_add(agent, self.recent.0));
         self.recent.0
     }
 
@@ -193,14 +216,21 @@ impl Doc {
         self.release(agent, &mut Changes::unwanted());
     }
 
-    /// The next number of `agent`, if the edit ends within the document and there are `count` left.
-    fn check_edit(&self, agent: &Agent, end: usize, count: usize) -> Result<u64, EditError> {
+    /// The agent, if it is known, and its next number, if the edit ends within the document and there
+    /// are `count` left.
+    fn check_edit(
+        &self,
+        agent: &Agent,
+        end: usize,
+        count: usize,
+    ) -> Result<(Option<AgentNo>, u64), EditError> {
         if end > self.len() {
             return Err(EditError::OutOfRange { end, len: self.len() });
         }
-        let seq = self.ids.find(agent, self.recent.0).map_or(0, |agent| self.ids.end(agent));
+        let no = self.ids.find(agent, self.recent.0);
+        let seq = no.map_or(0, |no| self.ids.end(no));
         match seq.checked_add(count as u64) {
-            Some(end) if end <= MAX_SEQ => Ok(seq),
+            Some(end) if end <= MAX_SEQ => Ok((no, seq)),
             _ => Err(EditError::IdsUsedUp(agent.clone())),
         }
     }

@@ -32,6 +32,8 @@ struct AgentIds {
     end: u64,
     /// Its nodes, ascending. A known id in none of these is void.
     ranges: Vec<IdRange>,
+    /// Which range was looked up last.
+    recent: usize,
 }
 
 /// Nodes `lv …`, up to the next entry, are `seq …` of one agent.
@@ -49,7 +51,20 @@ pub(crate) struct Ids {
     agents: Vec<AgentIds>,
     by_name: BTreeMap<Agent, AgentNo>,
     nodes: Vec<LvRange>,
+    /// Which of them was looked up last.
+    recent: usize,
     next: Lv,
+}
+
+/// Which entry, in ascending order, is the last that `begins` at or before what is looked for: as a
+/// rule the last of all, the one looked up last, or one beside it; else by halving.
+fn find_near<T>(entries: &[T], recent: usize, begins: impl Fn(&T) -> bool) -> Option<usize> {
+    for at in [recent, recent.wrapping_sub(1), recent + 1, entries.len().wrapping_sub(1)] {
+        if entries.get(at).is_some_and(&begins) && !entries.get(at + 1).is_some_and(&begins) {
+            return Some(at);
+        }
+    }
+    entries.partition_point(begins).checked_sub(1)
 }
 
 impl Ids {
@@ -66,11 +81,11 @@ impl Ids {
         }
     }
 
-    /// Finds an agent by its name's text; `hint` is tried first.
-    pub fn find_name(&self, name: &str, hint: AgentNo) -> Option<AgentNo> {
+    /// Finds an agent by its name's bytes; `hint` is tried first.
+    pub fn find_name(&self, name: &[u8], hint: AgentNo) -> Option<AgentNo> {
         match self.agents.get(hint as usize) {
-            Some(entry) if entry.name.as_str() == name => Some(hint),
-            _ => self.by_name.get(name).copied(),
+            Some(entry) if entry.name.as_str().as_bytes() == name => Some(hint),
+            _ => self.by_name.get(std::str::from_utf8(name).ok()?).copied(),
         }
     }
 
@@ -80,7 +95,7 @@ impl Ids {
             return no;
         }
         let no = self.agents.len() as AgentNo;
-        self.agents.push(AgentIds { name: agent.clone(), end: 0, ranges: Vec::new() });
+        self.agents.push(AgentIds { name: agent.clone(), end: 0, ranges: Vec::new(), recent: 0 });
         self.by_name.insert(agent.clone(), no);
         no
     }
@@ -132,25 +147,36 @@ impl Ids {
         lv
     }
 
+    /// Whether the newest node of all is the agent's, directly below `seq`.
+    pub fn is_newest(&self, agent: AgentNo, seq: u64) -> bool {
+        let last = self.agents[agent as usize].ranges.last();
+        last.is_some_and(|last| last.lv + last.len == self.next && last.end_seq() == seq)
+    }
+
     /// The node with an id; `None` for a void or unknown one.
     pub fn lv_of(&self, agent: AgentNo, seq: u64) -> Option<Lv> {
-        let ranges = &self.agents[agent as usize].ranges;
-        let last = ranges.last()?;
-        let range = if seq >= last.seq {
-            last
-        } else {
-            &ranges[ranges.partition_point(|range| range.seq <= seq).checked_sub(1)?]
-        };
+        let AgentIds { ranges, recent, .. } = &self.agents[agent as usize];
+        let range = &ranges[find_near(ranges, *recent, |range| range.seq <= seq)?];
         (seq < range.end_seq()).then(|| range.lv + (seq - range.seq) as u32)
+    }
+
+    /// The first piece of the nodes among the ids `from..to`.
+    pub fn first_of(&mut self, agent: AgentNo, from: u64, to: u64) -> Option<IdRange> {
+        let AgentIds { ranges, recent, .. } = &mut self.agents[agent as usize];
+        let mut at = find_near(ranges, *recent, |range| range.seq <= from).unwrap_or(0);
+        *recent = at;
+        if ranges.get(at)?.end_seq() <= from {
+            at += 1;
+        }
+        let range = *ranges.get(at)?;
+        let (seq, end) = (range.seq.max(from), range.end_seq().min(to));
+        (seq < end).then(|| IdRange { seq, lv: range.lv + (seq - range.seq) as u32, len: (end - seq) as u32 })
     }
 
     /// The nodes among the ids `from..to`, piece by piece.
     pub fn lvs_of(&self, agent: AgentNo, from: u64, to: u64) -> impl Iterator<Item = IdRange> {
         let ranges = &self.agents[agent as usize].ranges;
-        let first = match ranges.last() {
-            Some(last) if from >= last.seq => ranges.len() - 1,
-            _ => ranges.partition_point(|range| range.end_seq() <= from),
-        };
+        let first = ranges.partition_point(|range| range.end_seq() <= from);
         ranges[first..].iter().take_while(move |range| range.seq < to).filter_map(move |range| {
             let (seq, end) = (range.seq.max(from), range.end_seq().min(to));
             let lv = range.lv + seq.checked_sub(range.seq)? as u32;
@@ -160,14 +186,20 @@ impl Ids {
 
     /// Whose node it is, its number there, and how many nodes from it on have consecutive ids.
     pub fn id_of(&self, lv: Lv) -> (AgentNo, u64, u32) {
-        let last = self.nodes.len() - 1;
-        let (at, end) = if lv >= self.nodes[last].lv {
-            (last, self.next)
-        } else {
-            let at = self.nodes.partition_point(|range| range.lv <= lv) - 1;
-            (at, self.nodes[at + 1].lv)
-        };
+        let at = find_near(&self.nodes, self.recent, |range| range.lv <= lv);
+        self.id_in(at.expect("the node is there"), lv)
+    }
+
+    /// The same, for one after the other.
+    pub fn next_id_of(&mut self, lv: Lv) -> (AgentNo, u64, u32) {
+        let at = find_near(&self.nodes, self.recent, |range| range.lv <= lv);
+        self.recent = at.expect("the node is there");
+        self.id_in(self.recent, lv)
+    }
+
+    fn id_in(&self, at: usize, lv: Lv) -> (AgentNo, u64, u32) {
         let range = self.nodes[at];
+        let end = self.nodes.get(at + 1).map_or(self.next, |next| next.lv);
         (range.agent, range.seq + u64::from(lv - range.lv), end - lv)
     }
 

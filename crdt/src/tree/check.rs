@@ -52,8 +52,8 @@ impl Tree {
         if let Some((leaf, start)) = self.start {
             assert_eq!(self.index_of(At { leaf, run: 0, off: 0 }), start, "what is before leaf {leaf}");
         }
-        let Hint { leaf, run, byte } = self.hint;
-        assert_eq!(self.leaf(leaf).byte_at(run.min(self.leaf(leaf).runs.len())), byte, "the hint's text");
+        let Hint { leaf, run, before } = self.hint;
+        assert_eq!(self.leaf(leaf).before(run.min(self.leaf(leaf).runs.len())), before, "the hint's text");
     }
 
     fn assert_runs(&self, nodes: Lv) {

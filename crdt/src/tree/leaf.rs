@@ -16,6 +16,20 @@ pub(crate) struct Leaf {
     pub(super) next: u32,
 }
 
+/// What of a leaf's text stands before a run's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    pub byte: usize,
+    pub chars: u32,
+}
+
+impl Before {
+    /// What stands before the run after this one.
+    pub fn after(self, run: &Run) -> Before {
+        Before { byte: self.byte + usize::from(run.bytes), chars: self.chars + run.chars() }
+    }
+}
+
 impl Leaf {
     pub(super) fn new(parent: u32, prev: u32, next: u32) -> Leaf {
         // Two more than stay: a leaf is split after a run in the middle of another has made it too big.
@@ -46,11 +60,8 @@ impl Leaf {
     }
 
     /// Where a run's text begins.
-    pub fn byte_at(&self, run: usize) -> usize {
-        if run == self.runs.len() {
-            return self.text.len();
-        }
-        self.runs[..run].iter().map(|run| usize::from(run.bytes)).sum()
+    pub(super) fn before(&self, run: usize) -> Before {
+        self.runs[..run].iter().fold(Before::default(), |before, run| before.after(run))
     }
 
     /// How many bytes the first `chars` characters of a run take, whose text begins at `start`.
@@ -69,35 +80,45 @@ impl Leaf {
     }
 
     /// Puts `new` before node `off` of a run (or after its last one) whose text begins at `start`,
-    /// splitting it if need be; returns the new run's place and where its text begins. `next_gap`, when given, is the gap after it from now on.
+    /// splitting it if need be; returns the new run's place and where its text begins. `next_gap`,
+    /// when given, is the gap after it from now on.
     pub(super) fn insert(
         &mut self,
         run: usize,
         off: u32,
-        start: usize,
+        start: Before,
         new: Run,
         text: &str,
         next_gap: Option<u32>,
-    ) -> (usize, usize) {
-        let (mut at, mut byte) = (run, start);
-        if off > 0 && off == self.runs[run].len {
-            debug_assert!(next_gap.is_none());
+    ) -> (usize, Before) {
+        let (mut at, mut before) = (run, start);
+        if off > 0 {
+            if off < self.runs[run].len {
+                let bytes = self.bytes_of(run, off, start.byte);
+                let right = self.runs[run].split_off(off, bytes);
+                self.runs.insert(run + 1, right);
+            } else {
+                debug_assert!(next_gap.is_none());
+            }
+            before = before.after(&self.runs[run]);
             at = run + 1;
-            byte += usize::from(self.runs[run].bytes);
-        } else if off > 0 {
-            let bytes = self.bytes_of(run, off, start);
-            byte += usize::from(bytes);
-            let right = self.runs[run].split_off(off, bytes);
-            at = run + 1;
-            self.runs.insert(at, right);
         }
         if let Some(gap) = next_gap {
             self.runs[at].gap = gap;
         }
-        self.text.insert_str(byte, text);
+        self.text.insert_str(before.byte, text);
         self.chars += new.chars();
         self.runs.insert(at, new);
-        (at, byte)
+        (at, before)
+    }
+
+    /// Puts more text at the end of a visible run whose text begins at `start`.
+    pub(super) fn grow(&mut self, run: usize, start: usize, chars: u32, text: &str) {
+        let run = &mut self.runs[run];
+        self.text.insert_str(start + usize::from(run.bytes), text);
+        run.len += chars;
+        run.bytes += text.len() as u16;
+        self.chars += chars;
     }
 
     /// Makes tombstones of `len` visible nodes of a run from `off` on, joining them with tombstones
@@ -106,6 +127,9 @@ impl Leaf {
         let (before, until) = (self.bytes_of(run, off, start), self.bytes_of(run, off + len, start));
         self.chars -= len;
         self.text.drain(start + usize::from(before)..start + usize::from(until));
+        if let Some(from) = self.move_seam(run, off, len, before, until) {
+            return from;
+        }
         let mut middle = self.runs[run];
         let right = (off + len < middle.len).then(|| middle.split_off(off + len, until));
         let mut left = None;
@@ -141,6 +165,25 @@ impl Leaf {
         from
     }
 
+    /// What is deleted at one end of a run often lies beside a tombstone that it goes on with, since
+    /// keys that delete are held down: then only the seam between the two moves.
+    fn move_seam(&mut self, run: usize, off: u32, len: u32, before: u16, until: u16) -> Option<usize> {
+        let this = self.runs[run];
+        if off == 0 && len < this.len {
+            let tombstone = self.runs[..run].last_mut().filter(|it| it.deleted && this.follows(it))?;
+            tombstone.len += len;
+            self.runs[run] = self.runs[run].split_off(len, until);
+            Some(run - 1)
+        } else if off > 0 && off + len == this.len {
+            let after = *self.runs.get(run + 1).filter(|it| it.deleted && it.follows(&this))?;
+            let gone = self.runs[run].split_off(off, before);
+            self.runs[run + 1] = Run { len: gone.len + after.len, bytes: 0, deleted: true, ..gone };
+            Some(run)
+        } else {
+            None
+        }
+    }
+
     /// Moves about half of an overfull leaf out: runs and their text.
     pub(super) fn split_off(&mut self) -> (Vec<Run>, String) {
         let (mut at, mut byte) = (self.runs.len() / 2, 0);
@@ -161,7 +204,7 @@ impl Leaf {
                 byte = cut;
             }
         } else {
-            byte = self.byte_at(at);
+            byte = self.before(at).byte;
         }
         let mut runs = Vec::with_capacity(MAX_RUNS + 2);
         runs.extend(self.runs.drain(at..));

@@ -34,6 +34,7 @@ pub(crate) use run::{Lv, Run, START, Side};
 pub(crate) use seek::Column;
 
 use index::LeafIndex;
+use leaf::Before;
 use node::{Node, Sum};
 
 /// Most runs that stay in a leaf.
@@ -61,7 +62,7 @@ pub(crate) struct At {
 struct Hint {
     leaf: u32,
     run: usize,
-    byte: usize,
+    before: Before,
 }
 
 /// The B-tree.
@@ -92,7 +93,7 @@ impl Default for Tree {
             root: 0,
             last: 0,
             index: LeafIndex::default(),
-            hint: Hint { leaf: 0, run: 0, byte: 0 },
+            hint: Hint { leaf: FIRST, run: 0, before: Before::default() },
             start: Some((FIRST, 0)),
             path: Vec::new(),
             path_leaf: NONE,
@@ -160,48 +161,75 @@ impl Tree {
         self.index.assign(run.lv, run.end(), at.leaf);
         self.chars += run.chars() as usize;
         self.edited(at.leaf);
-        let byte = self.byte_at(at);
+        let before = self.before(at);
         let leaf = &mut self.leaves[at.leaf as usize];
-        if let Some(before) = leaf.runs.get_mut(at.run)
-            && at.off == before.len
-            && run.continues(before)
-        {
-            leaf.text.insert_str(byte + usize::from(before.bytes), text);
-            leaf.chars += run.chars();
-            before.len += run.len;
-            before.bytes += run.bytes;
-            self.hint = Hint { leaf: at.leaf, run: at.run, byte };
-            self.add_chars(at.leaf, run.chars() as i32);
-        } else {
-            let (run, byte) = leaf.insert(at.run, at.off, byte, run, text, next_gap);
-            self.hint = Hint { leaf: at.leaf, run, byte };
-            self.update_sums(at.leaf);
+        match leaf.runs.get_mut(at.run) {
+            Some(last) if at.off == last.len && run.continues(last) => {
+                match run.deleted {
+                    true => last.len += run.len,
+                    false => leaf.grow(at.run, before.byte, run.len, text),
+                }
+                self.hint = Hint { leaf: at.leaf, run: at.run, before };
+                self.add_chars(at.leaf, run.chars() as i32);
+            }
+            _ => {
+                let (run, before) = leaf.insert(at.run, at.off, before, run, text, next_gap);
+                self.hint = Hint { leaf: at.leaf, run, before };
+                self.update_sums(at.leaf);
+            }
         }
         self.split_if_overfull(at.leaf);
+    }
+
+    /// Inserts `chars` nodes from `lv` on, each the right child of the one before, when that is the
+    /// newest node there is and ends the run last edited: nothing hangs at the newest node yet, so no
+    /// place has to be looked for. That is what nearly all typing is. Answers whether it was so.
+    pub fn type_on(&mut self, lv: Lv, chars: u32, text: &str) -> bool {
+        let Hint { leaf: no, run, before } = self.hint;
+        let leaf = &mut self.leaves[no as usize];
+        match leaf.runs.get(run) {
+            Some(last) if last.end() == lv && !last.deleted && leaf.text.len() + text.len() <= MAX_TEXT => {}
+            _ => return false,
+        }
+        leaf.grow(run, before.byte, chars, text);
+        self.chars += chars as usize;
+        self.index.assign(lv, lv + chars, no);
+        self.edited(no);
+        self.add_chars(no, chars as i32);
+        true
+    }
+
+    /// The same, if the run last edited also ends at a visible index.
+    pub fn type_on_at(&mut self, index: usize, lv: Lv, chars: u32, text: &str) -> bool {
+        let Hint { leaf, run, before } = self.hint;
+        let ends_there = |(start_leaf, start)| {
+            let run = self.leaf(leaf).runs.get(run);
+            start_leaf == leaf
+                && run.is_some_and(|run| start + before.chars as usize + run.len as usize == index)
+        };
+        self.start.is_some_and(ends_there) && self.type_on(lv, chars, text)
     }
 
     /// Makes tombstones of `len` visible nodes of one run, from `at` on.
     pub fn delete(&mut self, at: At, len: u32) {
         self.chars -= len as usize;
         self.edited(at.leaf);
-        let byte = self.byte_at(at);
-        let run = self.leaves[at.leaf as usize].delete(at.run, at.off, len, byte);
-        self.hint = Hint { leaf: at.leaf, run, byte };
+        let before = self.before(at);
+        let run = self.leaves[at.leaf as usize].delete(at.run, at.off, len, before.byte);
+        self.hint = Hint { leaf: at.leaf, run, before };
         // Parts of a run have no lesser depth or gap than its first node, so the sums of those hold.
         self.add_chars(at.leaf, -(len as i32));
         self.split_if_overfull(at.leaf);
     }
 
     /// Where the text of a run begins in its leaf's.
-    fn byte_at(&self, at: At) -> usize {
-        let Hint { leaf, run, byte } = self.hint;
+    fn before(&self, at: At) -> Before {
+        let Hint { leaf, run, before } = self.hint;
         let runs = &self.leaf(at.leaf).runs;
         match at.run.wrapping_sub(run) {
-            _ if at.leaf != leaf => self.leaf(at.leaf).byte_at(at.run),
-            0 => byte,
-            1 => byte + usize::from(runs[run].bytes),
-            usize::MAX => byte - usize::from(runs[at.run].bytes),
-            _ => self.leaf(at.leaf).byte_at(at.run),
+            0 if at.leaf == leaf => before,
+            1 if at.leaf == leaf => before.after(&runs[run]),
+            _ => self.leaf(at.leaf).before(at.run),
         }
     }
 
@@ -256,7 +284,7 @@ impl Tree {
         }
         let right = self.leaves.len() as u32;
         self.path_leaf = NONE;
-        self.hint = Hint { leaf: left, run: 0, byte: 0 };
+        self.hint = Hint { leaf: left, run: 0, before: Before::default() };
         let (runs, text) = self.leaves[left as usize].split_off();
         let mut moved: Vec<(Lv, Lv)> = runs.iter().map(|run| (run.lv, run.end())).collect();
         moved.sort_unstable();

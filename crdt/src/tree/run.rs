@@ -54,12 +54,15 @@ impl Run {
         lv.wrapping_sub(self.lv) < self.len
     }
 
+    /// Whether it goes on with `before`, which stands directly before it: with its numbers, and at its
+    /// last node.
+    pub fn follows(&self, before: &Run) -> bool {
+        self.lv == before.end() && self.parent == before.end() - 1 && self.side == Side::Right
+    }
+
     /// Whether it may be appended to `before`, which stands directly before it.
     pub fn continues(&self, before: &Run) -> bool {
-        self.lv == before.end()
-            && self.parent == before.end() - 1
-            && self.side == Side::Right
-            && self.deleted == before.deleted
+        self.follows(before) && self.deleted == before.deleted
     }
 
     /// Keeps the first `at` nodes, which have `bytes` bytes, and returns the others.

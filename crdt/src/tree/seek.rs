@@ -1,5 +1,6 @@
 //! Finding places in the B-tree: by number, by visible index, and by the least depth or gap.
 
+use super::leaf::Before;
 use super::node::Node;
 use super::run::{Lv, Run};
 use super::{At, Hint, NONE, Tree};
@@ -46,19 +47,22 @@ impl Tree {
 
     /// The node at a visible index, which must be below [`Tree::chars`]. Remembers where it was.
     pub fn at_index(&mut self, index: usize) -> At {
-        let (leaf, mut rest) = self.leaf_at_index(index);
-        let (mut run, mut byte) = (0, 0);
-        for Run { len, bytes, deleted, .. } in &self.leaf(leaf).runs {
-            match deleted {
-                false if rest < *len => break,
-                false => rest -= len,
-                true => {}
+        let (leaf, in_leaf) = self.leaf_at_index(index);
+        let Hint { leaf: last, run, before } = self.hint;
+        let runs = &self.leaf(leaf).runs;
+        let (mut run, mut before) = match last == leaf && before.chars <= in_leaf {
+            true => (run, before),
+            false => (0, Before::default()),
+        };
+        loop {
+            let off = in_leaf - before.chars;
+            if off < runs[run].chars() {
+                self.hint = Hint { leaf, run, before };
+                return At { leaf, run, off };
             }
-            byte += usize::from(*bytes);
+            before = before.after(&runs[run]);
             run += 1;
         }
-        self.hint = Hint { leaf, run, byte };
-        At { leaf, run, off: rest }
     }
 
     /// The leaf that holds the character at a visible index, and which of its characters it is.
