@@ -4,8 +4,9 @@
 import type { Anchor } from "./crdt/index.js";
 import { type Env, Link } from "./link.js";
 import { Sessions } from "./sessions.js";
-import { type Storage, browserStorage, memoryStorage } from "./storage.js";
+import { type Storage, browserStorage, noStorage } from "./storage.js";
 import { Core } from "./sync/core.js";
+import type { Session } from "./sync/keeper.js";
 import { parseId } from "./sync/ids.js";
 import type { Told } from "./sync/replica.js";
 import type { ConnectionStatus, DocumentEvents, Edit, OpenOptions, SaveStatus } from "./types.js";
@@ -34,7 +35,6 @@ export class InklogDocument {
   #sessions: Sessions | undefined;
   #writing: Promise<void> | null = null;
   readonly #opening: Promise<void>;
-  #found = false;
   #adopting = false;
   #flushing = false;
   #again = false;
@@ -53,24 +53,11 @@ export class InklogDocument {
     if (!/^[\w.~-]{1,128}$/.test(this.docId)) throw new RangeError("docId is 1 to 128 of A-Z a-z 0-9 . _ ~ -");
     if (!/^[\w.-]{1,40}$/.test(this.user)) throw new RangeError("user is 1 to 40 of A-Z a-z 0-9 . _ -");
     this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.random);
-    this.#link = new Link(options, env, {
-      opened: () => {
-        this.core.connected(env.now());
-        this.flush();
-      },
-      received: (text) => {
-        this.core.received(text, env.now());
-        this.flush();
-      },
-      lost: () => {
-        this.core.disconnected();
-        this.flush();
-      },
-    });
+    this.#link = new Link(options, env, this.core, () => this.flush());
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.synced = new Promise((resolve) =>
       this.on("synced", () => {
-        this.#link.settled();
+        this.#link.status = "online";
         this.#isReady();
         resolve();
         void this.#adopt();
@@ -168,24 +155,29 @@ export class InklogDocument {
 
   async #open(): Promise<void> {
     const { storage } = this.#options;
+    let found: Session[] = [];
     try {
-      this.#sessions = await this.#openStore(storage === null ? memoryStorage() : (storage ?? (await browserStorage())));
+      const sessions = this.#sessionsIn(storage === null ? noStorage : (storage ?? (await browserStorage())));
+      found = await sessions.read();
+      this.core.load(found);
+      this.#sessions = sessions;
+      this.#freeLocks();
     } catch (error) {
-      this.core.tell("storage", `this browser keeps nothing (${reason(error)}): do not close before all is saved`, false);
-      this.#sessions = await this.#openStore(memoryStorage());
+      this.#keepNothing(error);
     }
     this.flush();
     // The change that brought it has been told by now: who reads the text when it is ready hears of each change once.
-    if (this.#found) this.#isReady();
+    if (found.some(({ base, events }) => base || events.length)) this.#isReady();
   }
 
-  async #openStore(storage: Storage): Promise<Sessions> {
-    const sessions = new Sessions(storage, this.docId, this.user);
-    const found = await sessions.open();
-    this.core.load(found);
-    sessions.keepOnly(this.core.lanes.map(({ agent }) => agent));
-    this.#found ||= found.some(({ base, events }) => base || events.length);
-    return sessions;
+  #sessionsIn(storage: Storage): Sessions {
+    return new Sessions(storage, this.docId, this.user);
+  }
+
+  #keepNothing(error: unknown): void {
+    this.core.tell("storage", `this device keeps nothing (${error}): do not close before all is saved`, false);
+    // The locks stay: whoever goes on with these agents must know all that they wrote.
+    this.#sessions = this.#sessionsIn(noStorage);
   }
 
   /** Writes what there is to write; what is typed meanwhile is the next write. */
@@ -195,26 +187,21 @@ export class InklogDocument {
     const sessions = this.#sessions!;
     const lanes = this.core.lanes.map(({ agent }) => agent);
     const write = async () => {
-      for (const agent of lanes) await sessions.hold(agent);
-      await sessions.storage.write(batch.changes);
-    };
-    const writing = write().then(
-      () => {
+      try {
+        for (const agent of lanes) await sessions.hold(agent);
+        await sessions.storage.write(batch.changes);
         this.core.keeper.stored(batch.no);
-      },
-      (error) => {
-        if (this.#sessions !== sessions) return;
-        this.core.tell("storage", `this device keeps nothing more (${reason(error)}): do not close before all is saved`, false);
-        // The locks stay: whoever goes on with these agents must know all that they wrote.
-        this.#sessions = new Sessions(memoryStorage(), this.docId, this.user);
-        this.core.abandonStore();
-      },
-    ).then(() => {
+      } catch (error) {
+        if (this.#sessions === sessions) {
+          this.#keepNothing(error);
+          this.core.abandonStore();
+        }
+      }
       if (this.#writing === writing) this.#writing = null;
       this.flush();
       this.#freeLocks();
-    });
-    this.#writing = writing;
+    };
+    const writing = (this.#writing = write());
   }
 
   /** Takes over what closed tabs have not sent. */
@@ -222,7 +209,7 @@ export class InklogDocument {
     if (this.#adopting || !this.#sessions) return;
     this.#adopting = true;
     try {
-      const orphans = await this.#sessions.orphans();
+      const orphans = (await this.#sessions.read()).filter(({ free, events }) => free && events.length);
       if (orphans.length) this.core.adopt(orphans);
       this.flush();
     } catch {
@@ -314,11 +301,8 @@ export class InklogDocument {
     for (const name of ["online", "offline", "pagehide"]) this.env.page?.[how](name, this.#onPage);
   }
   readonly #onPage = ({ type }: Event): void => {
-    if (type === "online") {
-      this.#link.online();
-      // A connection that looks open may be none any more.
-      this.core.syncNow(this.env.now());
-    }
+    // A connection that looks open may be none any more.
+    if (type === "online") this.#link.again();
     else if (type === "offline") this.#link.offline();
     // The tab may be gone in a moment: a write that is under way is not waited for.
     else if (this.#sessions) this.#write();
@@ -329,17 +313,15 @@ export class InklogDocument {
 function surroundings(): Env {
   return {
     now: () => performance.now(),
-    date: () => Date.now(),
-    random: () => Math.random(),
+    date: Date.now,
+    random: Math.random,
     setTimeout: (run, ms) => setTimeout(run, ms),
     clearTimeout: (timer) => clearTimeout(timer),
     page: typeof addEventListener === "function" ? globalThis : undefined,
   };
 }
 
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const suffix = ({ random }: Env): string => Math.floor(random() * 36 ** 7).toString(36).padStart(7, "0");
+const suffix = ({ random }: Env): string => random().toString(36).slice(2, 9);
 
 /** A name of this browser's own, kept where that is possible. */
 function guestName(env: Env): string {

@@ -1,6 +1,7 @@
 // The connection: made, made again after a loss, and made anew before API Gateway would end it.
 
 import { Backoff } from "./sync/backoff.js";
+import type { Core } from "./sync/core.js";
 import type { ConnectionStatus, OpenOptions, WebSocketLike } from "./types.js";
 
 /** An attempt that takes longer is given up. */
@@ -25,47 +26,41 @@ export interface Env {
   page?: Pick<EventTarget, "addEventListener" | "removeEventListener"> | undefined;
 }
 
-export interface LinkEvents {
-  opened(): void;
-  received(text: string): void;
-  lost(): void;
+interface Attempt {
+  socket?: WebSocketLike;
+  open?: boolean;
 }
 
 export class Link {
   status: ConnectionStatus = "connecting";
   /** When `tick` is due. */
   deadline = 0;
-  #socket: WebSocketLike | null = null;
-  /** A later attempt makes an earlier one's events meaningless. */
-  #attempt = 0;
-  #busy = false;
-  #open = false;
+  /** The attempt under way, or what became of it; a later one makes its events meaningless. */
+  #current: Attempt | null = null;
   readonly #backoff: Backoff;
   readonly #options: OpenOptions;
   readonly #env: Env;
-  readonly #on: LinkEvents;
+  readonly #core: Pick<Core, "connected" | "received" | "disconnected">;
+  readonly #flush: () => void;
 
-  constructor(options: OpenOptions, env: Env, on: LinkEvents) {
+  /** `flush` does what follows from what the core was told. */
+  constructor(options: OpenOptions, env: Env, core: Pick<Core, "connected" | "received" | "disconnected">, flush: () => void) {
     this.#options = options;
     this.#env = env;
-    this.#on = on;
+    this.#core = core;
+    this.#flush = flush;
     this.#backoff = new Backoff(env.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
   }
 
   send(frame: string): void {
-    this.#socket?.send(frame);
-  }
-
-  /** The server has let the client in. */
-  settled(): void {
-    this.status = "online";
+    this.#current?.socket?.send(frame);
   }
 
   tick(now: number): void {
     if (now < this.deadline) return;
-    if (!this.#busy) void this.#connect(now);
-    else if (this.#open) this.again();
-    else this.#lost(false);
+    if (!this.#current) void this.#connect(now);
+    else if (this.#current.open) this.again();
+    else this.offline();
   }
 
   /** The server does not let the client in: a fresh token may help. */
@@ -75,21 +70,16 @@ export class Link {
 
   /** The network is gone, as far as the system knows. */
   offline(): void {
-    if (this.#busy) this.#lost(false);
+    if (this.#current) this.#lost(false);
   }
 
   /** Connects now, whatever was before. */
   again(): void {
     if (this.status === "closed") return;
-    if (this.#busy) this.#lost(false);
+    this.offline();
     this.#backoff.tries = 0;
     this.status = "connecting";
     this.deadline = 0;
-  }
-
-  /** The network is back, as far as the system knows. */
-  online(): void {
-    if (!this.#open) this.again();
   }
 
   close(): void {
@@ -99,49 +89,49 @@ export class Link {
   }
 
   async #connect(now: number): Promise<void> {
-    const attempt = ++this.#attempt;
-    const isCurrent = () => attempt === this.#attempt;
-    this.#busy = true;
+    const attempt: Attempt = (this.#current = {});
+    const isCurrent = () => attempt === this.#current;
     this.deadline = now + CONNECT_MS_MAX;
     if (this.status !== "refused") this.status = "connecting";
     let refused = false;
+    const lost = () => isCurrent() && this.#lost(refused);
     try {
       let { url } = this.#options;
       const token = await this.#options.token?.();
       if (!isCurrent()) return;
       if (token) url += (url.includes("?") ? "&" : "?") + "token=" + encodeURIComponent(token);
-      const socket = new (this.#options.WebSocket ?? globalThis.WebSocket)(url);
-      this.#socket = socket;
+      const socket = (attempt.socket = new (this.#options.WebSocket ?? globalThis.WebSocket)(url));
       socket.onopen = () => {
         if (!isCurrent()) return;
-        this.#open = true;
-        this.deadline = this.#env.now() + LIFETIME_MS + this.#env.random() * LIFETIME_JITTER_MS;
-        this.#on.opened();
+        attempt.open = true;
+        const now = this.#env.now();
+        this.deadline = now + LIFETIME_MS + this.#env.random() * LIFETIME_JITTER_MS;
+        this.#core.connected(now);
+        this.#flush();
       };
       socket.onmessage = ({ data }: { data: string }) => {
-        if (isCurrent()) this.#on.received(data);
+        if (!isCurrent()) return;
+        this.#core.received(data, this.#env.now());
+        this.#flush();
       };
       // A browser does not say why an upgrade was refused; other places do.
       socket.onerror = ({ message }: { message?: string }) => (refused ||= / 40[13]\b/.test(message ?? ""));
-      socket.onclose = () => {
-        if (isCurrent()) this.#lost(refused);
-      };
+      socket.onclose = lost;
     } catch {
       // No token, or no such address: tried again like any other failure.
-      if (isCurrent()) this.#lost(refused);
+      lost();
     }
   }
 
   /** There is no connection any more; another try comes after a pause. */
   #lost(refused: boolean): void {
     if (this.status === "online" && !refused) this.#backoff.tries = 0;
-    const socket = this.#socket;
-    this.#attempt++;
-    this.#socket = null;
-    this.#busy = this.#open = false;
+    const socket = this.#current?.socket;
+    this.#current = null;
     if (this.status !== "closed") this.status = refused ? "refused" : "offline";
     this.deadline = this.#env.now() + this.#backoff.pause();
     socket?.close();
-    this.#on.lost();
+    this.#core.disconnected();
+    this.#flush();
   }
 }

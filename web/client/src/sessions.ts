@@ -15,23 +15,16 @@ export class Sessions {
     this.#user = user;
   }
 
-  /** All sessions of the user in the document; takes the locks that are free. */
-  async open(): Promise<Session[]> {
-    const sessions: Session[] = [];
-    for (const agent of await this.#agents()) sessions.push(await this.#read(agent, await this.hold(agent)));
-    return sessions;
-  }
-
-  /** Sessions with events that nobody sends: their tabs are gone. */
-  async orphans(): Promise<Session[]> {
-    const orphans: Session[] = [];
-    for (const agent of await this.#agents()) {
-      if (this.#locks.has(agent) || !(await this.hold(agent))) continue;
-      const session = await this.#read(agent, true);
-      if (session.events.length) orphans.push(session);
-      else this.#free(agent);
+  /** The user's sessions in the document that are not held yet; takes the locks that are free. */
+  async read(): Promise<Session[]> {
+    const prefix = endKey(this.#docId, "");
+    const held = new Map<string, boolean>();
+    for (const [key] of await this.storage.read(prefix)) {
+      const agent = key.slice(prefix.length);
+      if (agent.split("~")[0] === this.#user && !this.#locks.has(agent)) held.set(agent, await this.hold(agent));
     }
-    return orphans;
+    const records = held.size ? await this.storage.read(this.#docId + "/") : [];
+    return [...held].map(([agent, free]) => readSession(this.#docId, agent, records, free));
   }
 
   /** Takes an agent's lock, unless it is held already; says whether it is held now. */
@@ -45,24 +38,10 @@ export class Sessions {
 
   /** Frees the locks of all other agents. */
   keepOnly(agents: string[]): void {
-    for (const agent of this.#locks.keys()) if (!agents.includes(agent)) this.#free(agent);
-  }
-
-  #free(agent: string): void {
-    void this.#locks.get(agent)?.then((free) => free?.());
-    this.#locks.delete(agent);
-  }
-
-  async #agents(): Promise<string[]> {
-    const prefix = endKey(this.#docId, "");
-    const agents = (await this.storage.read(prefix)).map(([key]) => key.slice(prefix.length));
-    return agents.filter((agent) => agent.split("~")[0] === this.#user);
-  }
-
-  async #read(agent: string, free: boolean): Promise<Session> {
-    const key = endKey(this.#docId, agent);
-    const [[, end] = [key, 0]] = (await this.storage.read(key)).filter(([other]) => other === key);
-    const records = await this.storage.read(sessionPrefix(this.#docId, agent));
-    return readSession(this.#docId, agent, end, records, free);
+    for (const [agent, lock] of this.#locks) {
+      if (agents.includes(agent)) continue;
+      void lock.then((free) => free?.());
+      this.#locks.delete(agent);
+    }
   }
 }

@@ -13,16 +13,11 @@ export interface Storage {
   lock(name: string): Promise<(() => void) | null>;
 }
 
-/** Keeps nothing beyond the tab. */
-export const memoryStorage = (): Storage => {
-  const records = new Map<string, unknown>();
-  return {
-    read: async (prefix) => [...records].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1)),
-    write: async (changes) => {
-      for (const [key, value] of changes) value === undefined ? records.delete(key) : records.set(key, value);
-    },
-    lock: async () => () => {},
-  };
+/** Keeps nothing. */
+export const noStorage: Storage = {
+  read: async () => [],
+  write: async () => {},
+  lock: async () => () => {},
 };
 
 /** IndexedDB and Web Locks; throws where there is no such thing. */

@@ -259,7 +259,7 @@ function link(random = () => 1, token?: () => string) {
   }
   const env = { ...envOf(world, { dead: false }), random };
   const options = { url: "ws://x/dev", docId: "d", WebSocket: Socket, ...(token && { token }) };
-  const link = new Link(options, env, { opened() {}, received() {}, lost() {} });
+  const link = new Link(options, env, { connected() {}, received() {}, disconnected() {} }, () => {});
   /** Time goes to what is due. */
   const next = async () => {
     const waited = Math.max(0, link.deadline - world.now);
@@ -305,7 +305,7 @@ test("a connection is made anew before the gateway's two hours, and an attempt w
   assert.equal(await next(), 15_000);
   await next();
   sockets.at(-1)!.onopen!({});
-  one.settled();
+  one.status = "online";
   const lifetime = await next();
   assert.ok(lifetime > 100 * 60_000 && lifetime < 118 * 60_000);
   assert.equal(await next(), 0);
@@ -321,7 +321,7 @@ test("the network's coming back is not waited for", async () => {
   }
   one.offline();
   assert.equal(one.status, "offline");
-  one.online();
+  one.again();
   assert.equal(await next(), 0);
 });
 
@@ -370,7 +370,7 @@ test("a store that fails is said, and what was typed is sent none the less", asy
   doc.insert(0, "kept in memory");
   while (!doc.save.allSaved) await world.step();
   assert.equal(server.whole().toString(), "kept in memory");
-  assert.deepEqual(errors, ["storage: this device keeps nothing more (the disk is full): do not close before all is saved"]);
+  assert.deepEqual(errors, ["storage: this device keeps nothing (Error: the disk is full): do not close before all is saved"]);
 });
 
 test("names that the server would refuse are refused at once", () => {

@@ -98,23 +98,15 @@ export class Core extends Replica {
     this.connection = null;
   }
 
-  /** Asks what was missed, unless that is being asked already. */
-  syncNow(now: number): void {
-    if (this.connection) this.connection.syncAt = now;
-    this.tick(now);
-  }
-
   received(text: string, now: number): void {
     if (!this.connection) return;
     this.connection.lost = 0;
-    const version = this.#known();
     try {
       this.#take(JSON.parse(text), now);
     } catch (error) {
       this.tell("odd", `the server sent something that cannot be read: ${error}`, true);
       this.#tryAgain(now);
     }
-    this.#active ||= this.#known() !== version;
     this.#lookForGap(now);
     this.tick(now);
   }
@@ -124,15 +116,10 @@ export class Core extends Replica {
     this.keeper.tick(now);
     const connection = this.connection;
     if (!connection) return;
-    const { sync, inFlight } = connection;
-    if (sync && sync.lostAt <= now) {
-      connection.sync = null;
-      connection.syncAt = now;
+    for (const request of [connection.sync, connection.inFlight]) {
+      if (!request || request.lostAt > now) continue;
       connection.lost++;
-    }
-    if (inFlight && inFlight.lostAt <= now) {
-      connection.inFlight = null;
-      connection.lost++;
+      this.#tryAgain(now, request.ref);
     }
     if (connection.lost > 2) {
       connection.lost = 0;
@@ -254,7 +241,10 @@ export class Core extends Replica {
       else this.#refuse(lane, now, own);
     } else {
       const isNew = this.doc.apply(event, changes) !== "repeat";
-      if (isNew) this.#since.add(event.agent);
+      if (isNew) {
+        this.#since.add(event.agent);
+        this.#active = true;
+      }
       if (isNew || keepsAll) this.keeper.add(event);
     }
   }
@@ -281,12 +271,17 @@ export class Core extends Replica {
     if (this.lanes.some(({ events, doubtful }) => events.length || doubtful)) {
       const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
       for (const event of events) server.apply(event);
-      for (const lane of this.lanes) this.#compare(lane, server);
+      for (const lane of this.lanes) {
+        // What the server's state holds is saved; the rest may prove to be another's.
+        while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
+        judge(lane, server);
+      }
       this.prune();
       if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
         return this.rebuild(server, bytes, events, cursor);
       }
     }
+    this.#active = true;
     const changes: Change[] = [];
     if (bytes) this.merge(bytes, changes);
     this.tellChanges(changes);
@@ -298,12 +293,6 @@ export class Core extends Replica {
       this.keeper.remove(own);
       this.lanes[this.lanes.length - 1] = newLane(this.newAgent());
     }
-  }
-
-  /** Drops from a lane what the server's state holds of it; marks what that state proves to be another's. */
-  #compare(lane: Lane, server: TextDoc): void {
-    while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
-    judge(lane, server);
   }
 
   /** A sync is answered in whole. */
@@ -349,11 +338,12 @@ export class Core extends Replica {
   /** Something failed: it is sent again after a pause, or, when nobody says what failed, all that is under way. */
   #tryAgain(now: number, ref?: number): void {
     const connection = this.connection!;
-    if (connection.sync && (ref === undefined || connection.sync.ref === ref)) {
+    const failed = (request: { ref: number } | null) => request && request.ref === (ref ?? request.ref);
+    if (failed(connection.sync)) {
       connection.sync = null;
       connection.syncAt = now + this.#syncRetry.pause();
     }
-    if (connection.inFlight && (ref === undefined || connection.inFlight.ref === ref)) {
+    if (failed(connection.inFlight)) {
       connection.inFlight = null;
       connection.sendAt = now + this.#sendRetry.pause();
     }
@@ -372,21 +362,12 @@ export class Core extends Replica {
   #refuse(lane: Lane, now: number, event?: OutEvent): void {
     lane.doubtful = true;
     if (event) [event.refused, event.kept] = [true, 0];
-    this.#beginAgain(now + this.#renewal.pause());
-  }
-
-  #beginAgain(syncAt: number): void {
     this.cursor = undefined;
-    if (this.connection) Object.assign(this.connection, { synced: false, inFlight: null, sync: null, syncAt });
+    const syncAt = now + this.#renewal.pause();
+    Object.assign(this.connection!, { synced: false, inFlight: null, sync: null, syncAt });
   }
 
   // --- Small things
-
-  #known(): number {
-    let sum = 0;
-    for (const end of this.doc.version.values()) sum += end;
-    return sum;
-  }
 
   /** A gap leads to a sync at once; while it stays, `_takeSync` sees to the next. */
   #lookForGap(now: number): void {

@@ -202,14 +202,17 @@ export class Keeper {
   }
 }
 
-/** Reads what the store has of an agent. */
-export function readSession(docId: string, agent: string, end: number, records: [string, any][], free: boolean): Session {
+/** Reads what the store has of an agent, from all records of the document. */
+export function readSession(docId: string, agent: string, records: [string, any][], free: boolean): Session {
   const prefix = sessionPrefix(docId, agent);
-  const session: Session = { agent, free, end, recent: [], records: 0, events: [], keys: new Set([endKey(docId, agent)]) };
+  const session: Session = { agent, free, end: 0, recent: [], records: 0, events: [], keys: new Set() };
   for (const [key, value] of records) {
+    const isEnd = key === endKey(docId, agent);
+    if (!isEnd && !key.startsWith(prefix)) continue;
     session.keys.add(key);
     const kind = key[prefix.length];
-    if (kind === "b") session.base = value;
+    if (isEnd) session.end = Math.max(session.end, value);
+    else if (kind === "b") session.base = value;
     else if (kind === "t") {
       session.recent.push(...value);
       session.records = Number(key.slice(-PADDED)) + 1;

@@ -70,11 +70,7 @@ function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes:
     lane.events.push(event);
   }
   const count = event.ops.length;
-  const last = event.ops[count - 1];
-  // Typing on, the most frequent of all edits, without counting what is there.
-  if (op.type === "insert" && last?.type === "insert" && op.left === idText(lane.agent, event.end - 1)) {
-    last.text += op.text!;
-  } else pushOp(event.ops, lane.agent, op);
+  pushOp(event.ops, lane.agent, op);
   event.bytes += textBytes + (event.ops.length > count ? opBytes : 0);
   event.end = lane.end = end;
   event.kept = 0;
@@ -112,12 +108,10 @@ function jsonBytes(code: number): number {
 }
 
 /** Whether the log's event is the very one that was sent, however its JSON is written. */
-export const sameOps = (a: readonly WireOp[], b: readonly WireOp[]): boolean => a.map(told).join() === b.map(told).join();
+export const sameOps = (a: readonly WireOp[], b: readonly WireOp[]): boolean => told(a) === told(b);
 
-const told = (op: WireOp): string =>
-  JSON.stringify(
-    op.type === "delete" ? [op.id, op.target, op.len ?? 1] : [op.id, op.text ?? op.char, op.left, op.right],
-  );
+const told = (ops: readonly any[]): string =>
+  JSON.stringify(ops.map(({ id, target, len = 1, text, char, left, right }) => [id, target, len, text ?? char, left, right]));
 
 /** Whether a document that is the server's holds an event: as far as one can tell, for deleted text cannot. */
 export function holds(server: TextDoc, agent: string, event: OutEvent): boolean {

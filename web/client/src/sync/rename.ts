@@ -68,8 +68,8 @@ function renamed(event: OutEvent, from: number, renames: readonly Rename[]): Out
     const id = newId(op.id, renames);
     if (op.type === "insert") {
       const { left, right } = op;
-      const anchor = right ? { right: newId(right, renames) } : left ? { left: newId(left, renames) } : {};
-      return [{ ...op, id, ...anchor }];
+      if (right) return [{ ...op, id, right: newId(right, renames) }];
+      return [{ ...op, id, left: left ? newId(left, renames) : null }];
     }
     const { agent, seq } = parseId(op.target);
     const count = idCount(op);
