@@ -18,7 +18,7 @@ impl Run<'_> {
     fn beside(&self, workload: &str, trace: &str) -> Option<(f64, f64, &str)> {
         let own = self.of(workload, trace, "inklog")?;
         let peers = self.0.iter().filter(|f| f.workload == workload && f.trace == trace);
-        let peers = peers.filter(|f| f.subject != "inklog" && f.subject != "jumprope" && f.ok);
+        let peers = peers.filter(|f| f.subject != "inklog" && !f.subject.starts_with("jumprope") && f.ok);
         let best = peers.min_by(|a, b| a.value.total_cmp(&b.value))?;
         Some((own, best.value, &best.subject))
     }

@@ -1,19 +1,63 @@
-//! jumprope: a rope, as a bound on what editing by position costs when nothing has to be merged.
+//! jumprope: a rope, as a bound on what editing by position costs when nothing has to be merged. Its
+//! buffered form puts off what is typed or deleted at one place until something else is asked for.
 
-use jumprope::JumpRopeBuf;
+use jumprope::{JumpRope, JumpRopeBuf};
 
 use super::Subject;
 use crate::trace::{Edit, Unit};
 
-pub struct Jumprope(JumpRopeBuf);
+/// Both forms of the rope.
+pub trait Text: Default {
+    const NAME: &'static str;
+    fn remove(&mut self, range: std::ops::Range<usize>);
+    fn insert(&mut self, at: usize, text: &str);
+    fn text(&self) -> String;
+}
 
-impl Subject for Jumprope {
+impl Text for JumpRope {
     const NAME: &'static str = "jumprope";
+
+    fn remove(&mut self, range: std::ops::Range<usize>) {
+        self.remove(range);
+    }
+
+    fn insert(&mut self, at: usize, text: &str) {
+        self.insert(at, text);
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Text for JumpRopeBuf {
+    const NAME: &'static str = "jumprope-buf";
+
+    fn remove(&mut self, range: std::ops::Range<usize>) {
+        self.remove(range);
+    }
+
+    fn insert(&mut self, at: usize, text: &str) {
+        self.insert(at, text);
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+pub struct Rope<T>(T);
+
+pub type Jumprope = Rope<JumpRope>;
+pub type BufferedJumprope = Rope<JumpRopeBuf>;
+
+impl<T: Text> Subject for Rope<T> {
+    const NAME: &'static str = T::NAME;
     const UNIT: Unit = Unit::CodePoints;
     const ONLY_LOCAL: Option<&'static str> = Some("it is a rope, and merges nothing");
 
-    fn new(_: usize) -> Jumprope {
-        Jumprope(JumpRopeBuf::new())
+    fn new(_: usize) -> Self {
+        Rope(T::default())
     }
 
     fn edit(&mut self, edit: &Edit) {
@@ -34,14 +78,14 @@ impl Subject for Jumprope {
     }
 
     fn text(&self) -> String {
-        self.0.to_string()
+        self.0.text()
     }
 
     fn state(&self) -> Vec<u8> {
         unreachable!("it runs only local")
     }
 
-    fn load(_: usize, _: &[u8]) -> Jumprope {
+    fn load(_: usize, _: &[u8]) -> Self {
         unreachable!("it runs only local")
     }
 

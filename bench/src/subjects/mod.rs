@@ -13,7 +13,7 @@ pub use automerge::Automerge;
 pub use cola::Cola;
 pub use diamond::Diamond;
 pub use inklog::Inklog;
-pub use jumprope::Jumprope;
+pub use jumprope::{BufferedJumprope, Jumprope};
 pub use loro::Loro;
 pub use yrs::Yrs;
 

@@ -29,5 +29,6 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
     }
     for_all!(case, trace, edits, &mut cases);
     case::<crate::subjects::Jumprope>(trace, edits, &mut cases);
+    case::<crate::subjects::BufferedJumprope>(trace, edits, &mut cases);
     results.measure("local", &trace.name, "ms", cases, effort);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Results;
 use crate::for_all;
-use crate::measure::millis;
+use crate::measure::{Patience, Round, TooLong, millis};
 use crate::subjects::{Inklog, Subject};
 use crate::trace::Edit;
 
@@ -17,14 +17,18 @@ fn typed(at: usize, inserted: &str) -> Edit {
 }
 
 /// Milliseconds, and whether the text was right.
-type Outcome = (f64, bool);
+type Outcome = Result<Round, TooLong>;
 
 /// `count` characters, each typed before all others.
 fn backwards<S: Subject>(count: usize) -> Outcome {
     let start = Instant::now();
     let mut replica = S::new(0);
-    (0..count).for_each(|_| replica.edit(&typed(0, "x")));
-    (millis(start), replica.text().len() == count)
+    let mut patience = Patience::new();
+    for _ in 0..count {
+        replica.edit(&typed(0, "x"));
+        patience.step()?;
+    }
+    Ok((millis(start), replica.text().len() == count))
 }
 
 /// `count` characters, of which every second one is deleted.
@@ -32,25 +36,34 @@ fn every_second<S: Subject>(count: usize) -> Outcome {
     let mut replica = S::new(0);
     replica.edit(&typed(0, &"ab".repeat(count / 2)));
     let start = Instant::now();
-    (0..count / 2).for_each(|no| replica.edit(&Edit { at: no, deleted: 1, inserted: String::new() }));
-    (millis(start), replica.text() == "b".repeat(count / 2))
+    let mut patience = Patience::new();
+    for no in 0..count / 2 {
+        replica.edit(&Edit { at: no, deleted: 1, inserted: String::new() });
+        patience.step()?;
+    }
+    Ok((millis(start), replica.text() == "b".repeat(count / 2)))
 }
 
 /// Authors who type `each` characters at the same time into an empty document; one replica receives
 /// them in turns.
 fn at_once<S: Subject>(authors: usize, each: usize) -> Outcome {
-    let sent: Vec<Vec<Vec<u8>>> = (0..authors)
-        .map(|author| {
-            let mut replica = S::new(author + 1);
-            (0..each).map(|at| replica.edit_and_send(&typed(at, "x"))).collect()
-        })
-        .collect();
+    let mut patience = Patience::new();
+    let mut sent: Vec<Vec<Vec<u8>>> = Vec::with_capacity(authors);
+    for author in 0..authors {
+        let mut replica = S::new(author + 1);
+        sent.push((0..each).map(|at| replica.edit_and_send(&typed(at, "x"))).collect());
+        patience.step()?;
+    }
     let start = Instant::now();
+    let mut patience = Patience::new();
     let mut replica = S::new(0);
     for no in 0..each {
-        sent.iter().for_each(|messages| replica.receive(&messages[no]));
+        for messages in &sent {
+            replica.receive(&messages[no]);
+            patience.step()?;
+        }
     }
-    (millis(start), replica.text().len() == authors * each)
+    Ok((millis(start), replica.text().len() == authors * each))
 }
 
 fn subtrees<S: Subject>(count: usize) -> Outcome {
@@ -79,7 +92,7 @@ fn same_anchor(count: usize) -> Outcome {
     let ms = millis(start);
     let state = doc.encode();
     let again = Doc::decode(&state).expect("it was encoded here");
-    (ms, doc.len() == count && again.text() == doc.text() && again.encode() == state)
+    Ok((ms, doc.len() == count && again.text() == doc.text() && again.encode() == state))
 }
 
 pub fn run(quick: bool, results: &mut Results) {
@@ -105,7 +118,8 @@ fn ask(results: &mut Results, subject: &'static str, name: &str, count: usize, s
         // Some peers panic at such things.
         let start = Instant::now();
         match std::panic::catch_unwind(|| shape(count)) {
-            Ok((ms, ok)) => results.add("shapes", &format!("{count} {name}"), subject, ms, "ms", ok),
+            Ok(Ok((ms, ok))) => results.add("shapes", &format!("{count} {name}"), subject, ms, "ms", ok),
+            Ok(Err(TooLong)) => return results.took_too_long("shapes", &format!("{count} {name}"), subject),
             Err(_) => return results.lacks("shapes", subject, format!("it panics at {count} {name}")),
         }
         if start.elapsed() > PATIENCE {

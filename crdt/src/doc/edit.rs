@@ -213,7 +213,9 @@ impl Doc {
     }
 
     fn release_local(&mut self, agent: &Agent) {
-        self.release(agent, &mut Changes::unwanted());
+        if !self.waiting.is_empty() {
+            self.release(agent, &mut Changes::unwanted());
+        }
     }
 
     /// The agent, if it is known, and its next number, if the edit ends within the document and there

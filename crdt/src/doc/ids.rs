@@ -74,6 +74,7 @@ impl Ids {
     }
 
     /// Finds an agent; `hint` is tried first.
+    #[inline]
     pub fn find(&self, agent: &Agent, hint: AgentNo) -> Option<AgentNo> {
         match self.agents.get(hint as usize) {
             Some(entry) if entry.name == *agent => Some(hint),
@@ -126,6 +127,7 @@ impl Ids {
     }
 
     /// Gives the next `len` nodes the ids from `seq` on, which lies above all that the agent has.
+    #[inline]
     pub fn push(&mut self, agent: AgentNo, seq: u64, len: u32) -> Lv {
         let lv = self.next;
         assert!(

@@ -44,12 +44,18 @@ impl LeafIndex {
 
     /// Puts `start..end` into `leaf`. What lies beyond keeps its leaf; numbers that are in no leaf
     /// yet may get any, since they are assigned before they are looked up.
+    #[inline]
     pub fn assign(&mut self, start: Lv, end: Lv, leaf: u32) {
+        if self.last.is_some_and(|last| start >= last.start && leaf == last.leaf) {
+            self.end = self.end.max(end);
+        } else {
+            self.assign_anew(start, end, leaf);
+        }
+    }
+
+    fn assign_anew(&mut self, start: Lv, end: Lv, leaf: u32) {
         let (is_last, is_new) = (end >= self.end, start == self.end);
         self.end = self.end.max(end);
-        if self.last.is_some_and(|last| start >= last.start && leaf == last.leaf) {
-            return;
-        }
         if is_new {
             // Numbers that were given just now: nothing is there to be moved.
             self.insert(Entry { start, leaf });

@@ -244,7 +244,9 @@ impl Tree {
         if delta == 0 {
             return;
         }
-        self.find_path(leaf);
+        if self.path_leaf != leaf {
+            self.find_path(leaf);
+        }
         for (node, slot) in &self.path {
             self.nodes[*node as usize].add_chars(*slot, delta);
         }
@@ -252,7 +254,9 @@ impl Tree {
 
     /// Brings the sums above a leaf up to date.
     fn update_sums(&mut self, leaf: u32) {
-        self.find_path(leaf);
+        if self.path_leaf != leaf {
+            self.find_path(leaf);
+        }
         let mut sum = self.leaf(leaf).sum();
         for (node, slot) in &self.path {
             let node = &mut self.nodes[*node as usize];
@@ -265,9 +269,6 @@ impl Tree {
     }
 
     fn find_path(&mut self, leaf: u32) {
-        if self.path_leaf == leaf {
-            return;
-        }
         self.path_leaf = leaf;
         self.path.clear();
         let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
@@ -278,10 +279,13 @@ impl Tree {
         }
     }
 
-    fn split_if_overfull(&mut self, left: u32) {
-        if !self.leaf(left).is_overfull() {
-            return;
+    fn split_if_overfull(&mut self, leaf: u32) {
+        if self.leaf(leaf).is_overfull() {
+            self.split(leaf);
         }
+    }
+
+    fn split(&mut self, left: u32) {
         let right = self.leaves.len() as u32;
         self.path_leaf = NONE;
         self.hint = Hint { leaf: left, run: 0, before: Before::default() };
