@@ -70,18 +70,10 @@ fn run(args: &Args) -> Result<(), String> {
         if wants("local") {
             workloads::local::run(trace, effort, &mut results);
         }
-        if wants("remote") {
-            workloads::remote::run(trace, effort, &mut results);
-        }
         if wants("merge") {
             workloads::merge::run(trace, effort, &mut results);
         }
-        if wants("load") {
-            workloads::load::run(trace, effort, &mut results);
-        }
-        if wants("size") {
-            workloads::size::run(trace, &mut results);
-        }
+        workloads::played(trace, wants, effort, &mut results);
     }
     if wants("scale") {
         workloads::scale::run(args.quick, effort, &mut results);

@@ -91,14 +91,37 @@ macro_rules! for_all {
     }};
 }
 
-/// Everything that was sent in a session, and the replica that has all of it.
-pub struct Session<S> {
+/// What a subject makes of a trace: made once, for all workloads that begin where it ends.
+pub struct Played {
+    /// Everything that was sent.
     pub messages: Vec<Vec<u8>>,
-    pub replica: S,
+    /// See [`Subject::state`], [`Subject::small_states`], [`Subject::histories`].
+    pub state: Vec<u8>,
+    pub small_states: Vec<Vec<u8>>,
+    pub histories: Result<Vec<Vec<u8>>, &'static str>,
+    /// One character typed in the middle of the text.
+    pub middle: Edit,
+    /// Whether the text was right.
+    pub ok: bool,
+}
+
+impl Played {
+    fn new<S: Subject>(trace: &Trace) -> Result<Played, TooLong> {
+        let (messages, replica) = play::<S>(trace)?;
+        let text = replica.text();
+        Ok(Played {
+            state: replica.state(),
+            small_states: replica.small_states(),
+            histories: replica.histories(&messages),
+            middle: edit_in_the_middle(&text, S::UNIT),
+            ok: is_right(trace, &text),
+            messages,
+        })
+    }
 }
 
 /// Plays a trace, keeping the messages.
-pub fn play<S: Subject>(trace: &Trace) -> Result<Session<S>, TooLong> {
+fn play<S: Subject>(trace: &Trace) -> Result<(Vec<Vec<u8>>, S), TooLong> {
     let mut patience = Patience::new();
     match &trace.kind {
         Kind::Sequential { edits } => {
@@ -108,14 +131,48 @@ pub fn play<S: Subject>(trace: &Trace) -> Result<Session<S>, TooLong> {
                 messages.push(replica.edit_and_send(edit));
                 patience.step()?;
             }
-            Ok(Session { messages, replica })
+            Ok((messages, replica))
         }
         Kind::Concurrent { .. } => {
             let messages = merge::messages::<S>(trace)?;
             let replica = receive_all(&messages)?;
-            Ok(Session { messages, replica })
+            Ok((messages, replica))
         }
     }
+}
+
+/// The workloads that begin with a session which was played: remote, load, memory and size.
+pub fn played(trace: &Trace, wants: impl Fn(&str) -> bool, effort: Effort, results: &mut Results) {
+    if !["remote", "load", "size"].into_iter().any(&wants) {
+        return;
+    }
+    let (mut remote, mut load) = (Vec::new(), Vec::new());
+    fn case<'a, S: Subject + 'a>(
+        trace: &'a Trace,
+        wants: &impl Fn(&str) -> bool,
+        [remote, load]: [&mut Vec<Case<'a>>; 2],
+        results: &mut Results,
+    ) {
+        let Ok(played) = Played::new::<S>(trace) else {
+            for workload in [remote::name(trace), "load", "memory", "state", "history"] {
+                results.took_too_long(workload, &trace.name, S::NAME);
+            }
+            return;
+        };
+        if wants("size") {
+            size::add(trace, S::NAME, &played, results);
+        }
+        if wants("load") {
+            load::memory::<S>(trace, &played, results);
+            load.push(load::case::<S>(trace, &played));
+        }
+        if wants("remote") {
+            remote.push(remote::case::<S>(trace, played.messages));
+        }
+    }
+    for_all!(case, trace, &wants, [&mut remote, &mut load], results);
+    remote::run(trace, remote, effort, results);
+    load::run(trace, load, effort, results);
 }
 
 /// A replica that has received these messages, one by one.

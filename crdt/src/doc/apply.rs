@@ -47,8 +47,9 @@ impl Doc {
             _ => return Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
         };
         self.recent.0 = agent;
-        let mut end = raw.after;
-        for op in raw.into_ops() {
+        let mut end = raw.first.seq + raw.first.count;
+        self.perform_raw(agent, &raw.first);
+        for op in &raw.more {
             end = op.seq + op.count;
             self.perform_raw(agent, op);
         }
@@ -60,7 +61,7 @@ impl Doc {
         Ok(Applied::Now)
     }
 
-    fn perform_raw(&mut self, agent: AgentNo, op: RawOp<Known>) {
+    fn perform_raw(&mut self, agent: AgentNo, op: &RawOp<Known>) {
         let owner = |owner: Option<Known>| match owner {
             None => agent,
             Some(Known::As(owner)) => owner,
