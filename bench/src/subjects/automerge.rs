@@ -1,7 +1,7 @@
 //! Automerge: messages are its changes, one a transaction.
 
 use automerge::transaction::Transactable;
-use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
+use automerge::{ActorId, AutoCommit, Change, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
 
 use super::Subject;
 use crate::trace::{Edit, Unit};
@@ -38,7 +38,8 @@ impl Subject for Automerge {
     }
 
     fn receive(&mut self, message: &[u8]) {
-        self.doc.load_incremental(message).expect("it was encoded here");
+        let change = Change::from_bytes(message.to_vec()).expect("it was encoded here");
+        self.doc.apply_changes([change]).expect("what it depends on came before");
     }
 
     fn text(&self) -> String {
