@@ -118,7 +118,7 @@ export class TextDoc {
     const isLeft = off < run.len || (run.next?.gap ?? 0) >= run.depth + off;
     const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next!.lv;
     const { end } = owner;
-    const id = agent + "-" + end;
+    const id = owner.prefix + end;
     const anchor = parent >= 0 ? ids.idOf(parent) : null;
     const lv = ids.push(owner, end, count);
     tree.chars.set(lv, count, text, 0);
@@ -193,8 +193,8 @@ export class TextDoc {
       const { name } = range.agent;
       const seq = range.seq + (lv - range.lv);
       const len = Math.min(count, range.lv + range.len - lv);
-      const last = out[out.length - 1];
-      if (last?.agent === name && last.seq + last.len === seq) last.len += len;
+      const last = out.length > 0 && out[out.length - 1]!;
+      if (last && last.agent === name && last.seq + last.len === seq) last.len += len;
       else out.push({ agent: name, seq, len });
       lv += len;
       count -= len;

@@ -26,7 +26,12 @@ export class Agent {
   /** How often its end has moved since `waiting` was last looked through. */
   moves = 0;
 
-  constructor(readonly name: string) {}
+  /** What its ids begin with. */
+  readonly prefix: string;
+
+  constructor(readonly name: string) {
+    this.prefix = name + "-";
+  }
 
   // Below, a number and the distance of two are added last: what comes out is exact up to 2^53, what is added first may
   // not be.
@@ -132,6 +137,6 @@ export class Ids {
   /** A node's id as text. */
   idOf(lv: number): string {
     const { agent, seq, lv: first } = this.rangeOf(lv);
-    return agent.name + "-" + (seq + (lv - first));
+    return agent.prefix + (seq + (lv - first));
   }
 }
