@@ -68,7 +68,17 @@ pub fn table(figures: &[Figure]) -> String {
             own <= 52_000.0,
         ));
     }
-    for (what, workload) in [("state", "state, zstd"), ("history", "history, zstd"), ("memory", "memory")] {
+    for trace in run.traces() {
+        let history = run.of("history, zstd", trace, "inklog");
+        if let (Some(own), Some(file)) = (history, run.of("history", trace, "diamond-types")) {
+            rows.push((
+                format!("history, zstd, {trace}: smaller than the file of diamond-types"),
+                format!("{} beside {}", number(own), number(file)),
+                own < file,
+            ));
+        }
+    }
+    for (what, workload) in [("state", "state, zstd"), ("memory", "memory")] {
         for trace in run.traces() {
             if let Some((own, best, who)) = run.beside(workload, trace) {
                 let found = format!("{} beside {} of {who}", number(own), number(best));

@@ -142,8 +142,29 @@ fn read_op<'a, K: Clone, F: FnMut(&'a [u8]) -> Option<K>>(
     Ok(RawOp { seq, count, text, target })
 }
 
+/// All of ASCII, so that a single character of it, which is what typing sends, needs no check.
+const ASCII: &str = {
+    const BYTES: [u8; 128] = {
+        let mut bytes = [0; 128];
+        let mut at = 0;
+        while at < bytes.len() {
+            bytes[at] = at as u8;
+            at += 1;
+        }
+        bytes
+    };
+    match std::str::from_utf8(&BYTES) {
+        Ok(ascii) => ascii,
+        Err(_) => panic!("ASCII is UTF-8"),
+    }
+};
+
 /// A text and how many characters it has.
 fn read_text<'a>(reader: &mut Reader<'a>, single: bool, seq: u64) -> Result<(&'a str, u64), DecodeError> {
+    if single && let Some(at @ 0..0x80) = reader.peek() {
+        reader.take(1)?;
+        return Ok((&ASCII[usize::from(at)..=usize::from(at)], 1));
+    }
     let len = match single {
         true => reader.peek().map_or(1, |first| match first {
             0..0x80 => 1,
