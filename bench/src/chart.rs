@@ -52,7 +52,7 @@ pub fn draw(figures: &[Figure]) -> Option<String> {
     );
     let _ = writeln!(
         out,
-        "<text x=\"20\" y=\"47\" fill=\"#57606a\">Shorter is better; each step of a bar's length is a factor. Medians of one run of make bench.</text>"
+        "<text x=\"20\" y=\"47\" fill=\"#57606a\">Shorter is better; logarithmic, each line ten times the one before. jumprope merges nothing. Medians of one make bench.</text>"
     );
     let mut top = TOP;
     for (pair, row_height) in panels.chunks(2).zip(row_heights) {
