@@ -21,7 +21,11 @@ for (const trace of traces) {
   const workers = [];
   for (const peer of Object.keys(peers)) {
     const child = fork(new URL("worker.mjs", import.meta.url), [peer, trace]);
-    const [{ tasks, bytes, edits }] = await Promise.race([once(child, "message"), once(child, "exit").then(() => process.exit(1))]);
+    // It has said why.
+    const fail = () => process.exit(1);
+    child.once("exit", fail);
+    const [{ tasks, bytes, edits }] = await once(child, "message");
+    child.off("exit", fail);
     workers.push({ child, tasks, bytes, edits, times: {} });
   }
   console.log(`\n${trace}, ${workers[0].edits} edits; encoded: ${workers.map(({ bytes }) => bytes).join(" / ")} bytes`);
