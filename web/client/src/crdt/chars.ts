@@ -4,8 +4,8 @@
 export class Chars {
   #points: Uint32Array = new Uint32Array(64);
 
-  /** Gives nodes from `lv` on the characters of well-formed `text` from unit `from` on. */
-  set(lv: number, len: number, text: string, from: number): void {
+  /** Gives nodes from `lv` on the characters of well-formed `text` from unit `from` on, and returns where those end. */
+  set(lv: number, len: number, text: string, from: number): number {
     const end = lv + len;
     if (end > this.#points.length) this.#points = grown(this.#points, end);
     for (; lv < end; from++) {
@@ -13,6 +13,7 @@ export class Chars {
       this.#points[lv++] = point;
       if (point > 0xffff) from++;
     }
+    return from;
   }
 
   /** How many units `len` nodes have. */

@@ -36,7 +36,7 @@ export class Order {
       // Is the next node outside of the parent's subtree, then there is no right child yet.
       if (inside || (next !== null && next.gap >= depth)) {
         // What is below the only child is deeper than it, and before the next node that is not.
-        neighbour = this.#add(agent, lv, parent, side, () =>
+        neighbour = this.add(agent, lv, parent, side, () =>
           inside ? parent + 1 : (next!.depth <= depth ? next! : tree.seek(next!, true, false, depth)!).lv,
         );
       }
@@ -48,7 +48,7 @@ export class Order {
     } else {
       // Is the node before outside of the parent's subtree, then there is no left child yet.
       if (off === 0 && run.gap >= depth) {
-        neighbour = this.#add(agent, lv, parent, side, () => tree.seek(run, false, false, depth)!.lv);
+        neighbour = this.add(agent, lv, parent, side, () => tree.seek(run, false, false, depth)!.lv);
       }
       if (neighbour !== undefined) {
         const after = tree.locate(neighbour);
@@ -60,7 +60,7 @@ export class Order {
 
   /** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the
    * right, after it on the left. */
-  #add(agent: Agent, lv: number, parent: number, side: Side, onlyChild: () => number): number | undefined {
+  add(agent: Agent, lv: number, parent: number, side: Side, onlyChild: () => number): number | undefined {
     const key = parent * 2 + side;
     let kept = this.#siblings.get(key);
     if (kept === undefined) {

@@ -1,11 +1,12 @@
 // The binary form of a document's state, as crdt/src/state.rs describes it: canonical, the same bytes for the same
 // set of events, whoever encodes.
+import { build } from "./build.js";
 import { Reader, crc32, putVarint, putVarint4 } from "./codec.js";
 import { codePoints } from "./compose.js";
 import { DecodeError } from "./errors.js";
 import type { Agent } from "./ids.js";
 import { LEFT, Op, RIGHT, endOf, type Side } from "./event.js";
-import { merge, stateOf } from "./merge.js";
+import { stateOf } from "./merge.js";
 import { Replica } from "./replica.js";
 
 /** "INKS", and the newest version of the format. The checksum follows. */
@@ -115,28 +116,26 @@ export function decodeState(bytes: Uint8Array): Replica {
   const reader = new Reader(bytes, HEADER);
   reader.check(new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER - 4, true) === crc32(bytes.subarray(HEADER)));
   const replica = new Replica();
-  const { tree, ids } = replica;
+  const { ids } = replica;
   try {
     const ends = readAgents(reader, replica);
-    // Until it is known which are deleted, all are visible, and without characters.
-    merge(replica, readChains(reader, ends), ends, undefined);
-    let at = 0;
-    let dead = false;
-    for (let left = ids.next; left > 0; dead = !dead) {
+    const chains = readChains(reader, ends);
+    for (const chain of chains) {
+      reader.check(chain.count <= ends.get(chain.agent)! - chain.seq);
+      chain.lv = ids.push(chain.agent, chain.seq, chain.count);
+    }
+    const turns: number[] = [];
+    let visible = 0;
+    for (let left = ids.next; left > 0; ) {
       const turn = reader.varint();
       reader.check(turn <= left);
       left -= turn;
-      if (dead) tree.visit(at, turn, true, () => {});
-      else at += turn;
+      if (turns.push(turn) % 2 === 1) visible += turn;
     }
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(reader.take(reader.left));
-    reader.check(codePoints(text) === at);
-    let unit = 0;
-    for (let run = tree.first.next; run !== null; run = run.next) {
-      if (run.dead) continue;
-      tree.rewrite(run, text, unit);
-      unit += run.units;
-    }
+    reader.check(codePoints(text) === visible);
+    reader.check(build(replica, chains, turns, text) === ids.next);
+    for (const [agent, end] of ends) replica.advance(agent, end);
   } catch (error) {
     throw error instanceof DecodeError ? error : new DecodeError(`damaged: ${(error as Error).message}`);
   }

@@ -67,8 +67,8 @@ export class Tree {
   /** Inserts nodes before node `off` of a run, or after its last; their characters are known when they are visible. */
   insert(run: Run, off: number, lv: number, len: number, parent: number, side: Side, dead: boolean): void {
     const above = this.locate(parent);
-    let depth = above.depth + (parent - above.lv) + 1;
-    let gap = side === RIGHT ? depth : off > 0 ? run.depth + off : run.gap;
+    const depth = above.depth + (parent - above.lv) + 1;
+    const gap = side === RIGHT ? depth : off > 0 ? run.depth + off : run.gap;
     if (off < run.len) {
       const next = off > 0 ? this.#split(run, off) : run;
       if (side === LEFT) {
@@ -77,6 +77,11 @@ export class Tree {
       }
       run = next.prev!;
     }
+    this.append(run, lv, len, depth, gap, parent, side, dead);
+  }
+
+  /** Inserts nodes right after a run, and returns the run of the last one. */
+  append(run: Run, lv: number, len: number, depth: number, gap: number, parent: number, side: Side, dead: boolean): Run {
     for (; len > 0; len -= MAX_RUN) {
       const count = Math.min(len, MAX_RUN);
       const units = dead ? 0 : this.chars.units(lv, count);
@@ -95,6 +100,7 @@ export class Tree {
       gap = depth += count;
       side = RIGHT;
     }
+    return run;
   }
 
   /** Calls back with each piece of nodes that is visible in the `len` units from `at` on, in whole or in part; when it
@@ -148,13 +154,6 @@ export class Tree {
       return;
     }
     run.units = units;
-    this.#splay(run);
-  }
-
-  /** Gives a visible run other characters. */
-  rewrite(run: Run, text: string, from: number): void {
-    this.chars.set(run.lv, run.len, text, from);
-    run.units = this.chars.units(run.lv, run.len);
     this.#splay(run);
   }
 
