@@ -107,16 +107,9 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@touch $@
 
 .venv/cfn-lint: tools/requirements.txt
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet -r $<
-	@touch $@
-
 .venv/node: tools/requirements-node.txt
+.venv/sam: tools/requirements.txt tools/requirements-sam.txt
+.venv/cfn-lint .venv/node .venv/sam:
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet -r $<
-	@touch $@
-
-.venv/sam: tools/requirements-sam.txt tools/requirements.txt
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet -r tools/requirements.txt -r $<
+	.venv/bin/pip install --quiet $(addprefix -r ,$^)
 	@touch $@

@@ -167,8 +167,7 @@ fn read_text<'a>(reader: &mut Reader<'a>, single: bool, seq: u64) -> Result<(&'a
     }
     let len = match single {
         true => reader.peek().map_or(1, |first| match first {
-            0..0x80 => 1,
-            0x80..0xe0 => 2,
+            ..0xe0 => 2,
             0xe0..0xf0 => 3,
             0xf0.. => 4,
         }),

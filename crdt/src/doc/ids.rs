@@ -23,6 +23,12 @@ impl IdRange {
     pub fn end_seq(&self) -> u64 {
         self.seq + u64::from(self.len)
     }
+
+    /// What of it lies in `from..to`, if anything does.
+    fn within(&self, from: u64, to: u64) -> Option<IdRange> {
+        let (seq, end) = (self.seq.max(from), self.end_seq().min(to));
+        (seq < end).then(|| IdRange { seq, lv: self.lv + (seq - self.seq) as u32, len: (end - seq) as u32 })
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -170,33 +176,30 @@ impl Ids {
         if ranges.get(at)?.end_seq() <= from {
             at += 1;
         }
-        let range = *ranges.get(at)?;
-        let (seq, end) = (range.seq.max(from), range.end_seq().min(to));
-        (seq < end).then(|| IdRange { seq, lv: range.lv + (seq - range.seq) as u32, len: (end - seq) as u32 })
+        ranges.get(at)?.within(from, to)
     }
 
     /// The nodes among the ids `from..to`, piece by piece.
     pub fn lvs_of(&self, agent: AgentNo, from: u64, to: u64) -> impl Iterator<Item = IdRange> {
         let ranges = &self.agents[agent as usize].ranges;
         let first = ranges.partition_point(|range| range.end_seq() <= from);
-        ranges[first..].iter().take_while(move |range| range.seq < to).filter_map(move |range| {
-            let (seq, end) = (range.seq.max(from), range.end_seq().min(to));
-            let lv = range.lv + seq.checked_sub(range.seq)? as u32;
-            (seq < end).then(|| IdRange { seq, lv, len: (end - seq) as u32 })
-        })
+        ranges[first..].iter().map_while(move |range| range.within(from, to))
     }
 
     /// Whose node it is, its number there, and how many nodes from it on have consecutive ids.
     pub fn id_of(&self, lv: Lv) -> (AgentNo, u64, u32) {
-        let at = find_near(&self.nodes, self.recent, |range| range.lv <= lv);
-        self.id_in(at.expect("the node is there"), lv)
+        self.id_in(self.entry_of(lv), lv)
     }
 
     /// The same, for one after the other.
     pub fn next_id_of(&mut self, lv: Lv) -> (AgentNo, u64, u32) {
-        let at = find_near(&self.nodes, self.recent, |range| range.lv <= lv);
-        self.recent = at.expect("the node is there");
+        self.recent = self.entry_of(lv);
         self.id_in(self.recent, lv)
+    }
+
+    /// Which of `nodes` holds a node.
+    fn entry_of(&self, lv: Lv) -> usize {
+        find_near(&self.nodes, self.recent, |range| range.lv <= lv).expect("the node is there")
     }
 
     fn id_in(&self, at: usize, lv: Lv) -> (AgentNo, u64, u32) {
