@@ -14,37 +14,28 @@ pub trait Text: Default {
     fn text(&self) -> String;
 }
 
-impl Text for JumpRope {
-    const NAME: &'static str = "jumprope";
+macro_rules! text {
+    ($rope:ty, $name:literal) => {
+        impl Text for $rope {
+            const NAME: &'static str = $name;
 
-    fn remove(&mut self, range: std::ops::Range<usize>) {
-        self.remove(range);
-    }
+            fn remove(&mut self, range: std::ops::Range<usize>) {
+                self.remove(range);
+            }
 
-    fn insert(&mut self, at: usize, text: &str) {
-        self.insert(at, text);
-    }
+            fn insert(&mut self, at: usize, text: &str) {
+                self.insert(at, text);
+            }
 
-    fn text(&self) -> String {
-        self.to_string()
-    }
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        }
+    };
 }
 
-impl Text for JumpRopeBuf {
-    const NAME: &'static str = "jumprope-buf";
-
-    fn remove(&mut self, range: std::ops::Range<usize>) {
-        self.remove(range);
-    }
-
-    fn insert(&mut self, at: usize, text: &str) {
-        self.insert(at, text);
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
+text!(JumpRope, "jumprope");
+text!(JumpRopeBuf, "jumprope-buf");
 
 pub struct Rope<T>(T);
 

@@ -53,9 +53,9 @@ pub fn messages<S: Subject>(trace: &Trace) -> Result<Vec<Vec<u8>>, TooLong> {
 }
 
 /// The replicas, the messages of each transaction, and the time it took.
-type Played<S> = (Vec<S>, Vec<Vec<Vec<u8>>>, Duration);
+type Session<S> = (Vec<S>, Vec<Vec<Vec<u8>>>, Duration);
 
-fn session<S: Subject>(trace: &Trace) -> Result<Played<S>, TooLong> {
+fn session<S: Subject>(trace: &Trace) -> Result<Session<S>, TooLong> {
     let Kind::Concurrent { authors, txns } = &trace.kind else { unreachable!("it is concurrent") };
     let mut replicas: Vec<S> = (0..*authors).map(S::new).collect();
     let mut sent: Vec<Vec<Vec<u8>>> = Vec::with_capacity(txns.len());
