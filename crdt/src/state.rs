@@ -43,9 +43,10 @@
 use crc32fast::hash as crc32;
 
 use crate::codec::{DecodeError, Reader, put_varint};
-use crate::doc::ids::{AgentNo, Ids, MAX_NODES};
+use crate::doc::ids::Ids;
 use crate::doc::{Chain, NO_CHAIN, NumberedChain, Skeleton};
 use crate::tree::{Lv, START, Side};
+use crate::version::AgentNo;
 use crate::{Agent, Doc, MAX_SEQ};
 
 const MAGIC: &[u8] = b"INKS";
@@ -64,13 +65,14 @@ impl Doc {
         out.push(VERSION);
         out.extend_from_slice(&[0; 4]);
         // An agent that is listed without an end has done nothing.
-        let agents: Vec<AgentNo> = self.ids.agents().filter(|agent| self.ids.end(*agent) > 0).collect();
+        let version = self.version();
+        let agents: Vec<AgentNo> = version.numbers().filter(|agent| version.end(*agent) > 0).collect();
         put_varint(&mut out, agents.len() as u64);
         for agent in &agents {
-            let name = self.ids.name(*agent).as_str();
+            let name = version.name(*agent).as_str();
             out.push(name.len() as u8);
             out.extend_from_slice(name.as_bytes());
-            put_varint(&mut out, self.ids.end(*agent));
+            put_varint(&mut out, version.end(*agent));
         }
         self.put_chains(&mut out, &agents);
         let mut turns = vec![0u64];
@@ -150,7 +152,7 @@ impl Doc {
         let reader = &mut Reader::new(bytes, HEADER);
         let mut ids = read_agents(reader)?;
         let chains = read_chains(reader, &mut ids)?;
-        let (turns, visible) = read_turns(reader, ids.next_lv())?;
+        let (turns, visible) = read_turns(reader, ids.nodes())?;
         let Ok(text) = std::str::from_utf8(reader.take(reader.left())?) else {
             return Err(reader.damaged("text is not UTF-8"));
         };
@@ -214,7 +216,7 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
     // Agents were added by name, so they are numbered as they are encoded; and so are chains.
     let mut ends: Vec<usize> = Vec::new();
     let mut count = 0u64;
-    for _ in ids.agents() {
+    for _ in ids.version().numbers() {
         count = count.saturating_add(reader.varint()?);
         if count > reader.left() as u64 {
             return Err(reader.damaged("there are fewer bytes than chains"));
@@ -231,10 +233,10 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
             let first = gaps[chains.len()].saturating_add(before);
             let len = reader.varint()?;
             let end = first.saturating_add(len).saturating_add(1);
-            if end > ids.end(agent) {
+            if end > ids.version().end(agent) {
                 return Err(reader.damaged("a chain goes beyond its agent's end"));
             }
-            if len >= u64::from(MAX_NODES - ids.next_lv()) {
+            if len >= u64::from(ids.left()) {
                 return Err(reader.damaged("there are more characters than a document can hold"));
             }
             let len = len as u32 + 1;

@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::{Agent, Event, Id};
 
+/// Which entry of a [`Version`] an agent is, in the order in which they came.
+pub(crate) type AgentNo = u32;
+
 /// `{agent: end}`; an agent that is not in it stands at 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Version(BTreeMap<Agent, u64>);
+#[derive(Debug, Clone, Default)]
+pub struct Version {
+    /// Agents and ends, by number. An end may be 0, which is as good as no entry.
+    ends: Vec<(Agent, u64)>,
+    by_name: BTreeMap<Agent, AgentNo>,
+}
 
 impl Version {
     /// The version of an empty document.
@@ -16,19 +23,14 @@ impl Version {
 
     /// The end of `agent`'s chain, 0 when nothing of it is known.
     pub fn get(&self, agent: &Agent) -> u64 {
-        self.0.get(agent).copied().unwrap_or(0)
+        self.by_name.get(agent).map_or(0, |no| self.end(*no))
     }
 
     /// Moves `agent` forward to `end`; a lower `end` changes nothing.
     pub fn advance(&mut self, agent: &Agent, end: u64) {
-        if end == 0 {
-            return;
-        }
-        match self.0.get_mut(agent) {
-            Some(at) => *at = (*at).max(end),
-            None => {
-                self.0.insert(agent.clone(), end);
-            }
+        if end > 0 {
+            let no = self.find_or_add(agent, AgentNo::MAX);
+            self.advance_no(no, end);
         }
     }
 
@@ -56,19 +58,78 @@ impl Version {
 
     /// Agents and ends, by agent.
     pub fn iter(&self) -> impl Iterator<Item = (&Agent, u64)> {
-        self.0.iter().map(|(agent, end)| (agent, *end))
+        let all = self.by_name.iter().map(|(agent, no)| (agent, self.end(*no)));
+        all.filter(|(_, end)| *end > 0)
     }
 
     /// How many agents it names.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ends.iter().filter(|(_, end)| *end > 0).count()
     }
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.iter().all(|(_, end)| *end == 0)
+    }
+
+    /// Finds an agent; `hint` is tried first.
+    #[inline]
+    pub(crate) fn find(&self, agent: &Agent, hint: AgentNo) -> Option<AgentNo> {
+        match self.ends.get(hint as usize) {
+            Some((name, _)) if name == agent => Some(hint),
+            _ => self.by_name.get(agent).copied(),
+        }
+    }
+
+    /// Finds an agent by its name's bytes; `hint` is tried first.
+    #[inline]
+    pub(crate) fn find_name(&self, name: &[u8], hint: AgentNo) -> Option<AgentNo> {
+        match self.ends.get(hint as usize) {
+            Some((agent, _)) if agent.as_str().as_bytes() == name => Some(hint),
+            _ => self.by_name.get(std::str::from_utf8(name).ok()?).copied(),
+        }
+    }
+
+    /// Finds an agent, or adds it with the end 0.
+    pub(crate) fn find_or_add(&mut self, agent: &Agent, hint: AgentNo) -> AgentNo {
+        if let Some(no) = self.find(agent, hint) {
+            return no;
+        }
+        let no = self.ends.len() as AgentNo;
+        self.ends.push((agent.clone(), 0));
+        self.by_name.insert(agent.clone(), no);
+        no
+    }
+
+    /// All agents, those with the end 0 included, by name.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = AgentNo> {
+        self.by_name.values().copied()
+    }
+
+    pub(crate) fn name(&self, agent: AgentNo) -> &Agent {
+        &self.ends[agent as usize].0
+    }
+
+    pub(crate) fn end(&self, agent: AgentNo) -> u64 {
+        self.ends[agent as usize].1
+    }
+
+    /// As [`Version::advance`], by number.
+    #[inline]
+    pub(crate) fn advance_no(&mut self, agent: AgentNo, end: u64) {
+        let at = &mut self.ends[agent as usize].1;
+        *at = end.max(*at);
     }
 }
+
+/// The order in which agents came does not count.
+impl PartialEq for Version {
+    fn eq(&self, other: &Version) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Version {}
 
 impl FromIterator<(Agent, u64)> for Version {
     fn from_iter<I: IntoIterator<Item = (Agent, u64)>>(pairs: I) -> Version {

@@ -2,10 +2,10 @@
 
 use crate::change::Changes;
 use crate::event_reader::{RawEvent, RawOp, RawTarget};
-use crate::tree::{Lv, Run, START, Side};
+use crate::tree::{Lv, Numbers, Run, START, Side};
+use crate::version::AgentNo;
 use crate::{Agent, Anchor, Applied, DecodeError, Doc, Event, Op};
 
-use super::ids::AgentNo;
 use super::order::{self, Place};
 use super::waiting::Missing;
 
@@ -21,15 +21,15 @@ impl Doc {
     /// Applies an event that is still encoded, or keeps it until it can be: what [`Event::decode`] and
     /// [`Doc::apply`] do, without making anything anew for an event that is ready.
     pub fn apply_encoded(&mut self, bytes: &[u8]) -> Result<Applied, DecodeError> {
-        let ids = &self.ids;
+        let version = self.version();
         let mut hint = self.recent.0;
-        let look_up = |name| match ids.find_name(name, std::mem::replace(&mut hint, self.recent.1)) {
+        let look_up = |name| match version.find_name(name, std::mem::replace(&mut hint, self.recent.1)) {
             Some(agent) => Some(Known::As(agent)),
             None => Agent::from_bytes(name).map(|_| Known::Not),
         };
         let raw = RawEvent::read(bytes, look_up)?;
         let end = |agent| match agent {
-            Known::As(agent) => ids.end(agent),
+            Known::As(agent) => version.end(agent),
             Known::Not => 0,
         };
         let own_end = end(raw.agent);
@@ -53,9 +53,9 @@ impl Doc {
             end = op.seq + op.count;
             self.perform_raw(agent, op);
         }
-        self.advance(agent, end);
+        self.ids.advance(agent, end);
         if !self.waiting.is_empty() {
-            let agent = self.ids.name(agent).clone();
+            let agent = self.version().name(agent).clone();
             self.release(&agent, &mut Changes::unwanted());
         }
         Ok(Applied::Now)
@@ -70,8 +70,9 @@ impl Doc {
         let changes = &mut Changes::unwanted();
         let (parent, side) = match op.target {
             RawTarget::Start => (Some(START), Side::Right),
-            RawTarget::RightOf(None, seq) if seq + 1 == op.seq && self.ids.is_newest(agent, op.seq) => {
-                (Some(self.ids.next_lv() - 1), Side::Right)
+            RawTarget::RightOf(None, seq) if seq + 1 == op.seq => {
+                let newest = self.ids.newest_before(agent, op.seq);
+                (newest.or_else(|| self.ids.lv_of(agent, seq)), Side::Right)
             }
             RawTarget::RightOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Right),
             RawTarget::LeftOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Left),
@@ -85,7 +86,8 @@ impl Doc {
     }
 
     pub(super) fn receive(&mut self, event: &Event, changes: &mut Changes) -> Applied {
-        let end = self.ids.find(event.agent(), self.recent.0).map_or(0, |agent| self.ids.end(agent));
+        let agent = self.version().find(event.agent(), self.recent.0);
+        let end = agent.map_or(0, |agent| self.version().end(agent));
         if event.after() < end {
             return Applied::Repeat;
         }
@@ -116,7 +118,7 @@ impl Doc {
             if agent == event.agent() {
                 continue;
             }
-            let known = self.find(agent).map_or(0, |agent| self.ids.end(agent));
+            let known = self.find(agent).map_or(0, |agent| self.version().end(agent));
             if known < end {
                 return Some(Missing { agent: agent.clone(), end, op });
             }
@@ -126,7 +128,7 @@ impl Doc {
 
     /// Finds an agent that an op refers to.
     fn find(&mut self, agent: &Agent) -> Option<AgentNo> {
-        let found = self.ids.find(agent, self.recent.1)?;
+        let found = self.version().find(agent, self.recent.1)?;
         self.recent.1 = found;
         Some(found)
     }
@@ -152,13 +154,7 @@ impl Doc {
                 }
             }
         }
-        self.advance(agent, end);
-    }
-
-    /// Moves an agent's end forward.
-    pub(super) fn advance(&mut self, agent: AgentNo, end: u64) {
         self.ids.advance(agent, end);
-        self.version.advance(self.ids.name(agent), end);
     }
 
     /// The node and side that an anchor names; `None` when the id is void.
@@ -185,10 +181,11 @@ impl Doc {
         changes: &mut Changes,
     ) {
         let lv = self.ids.push(agent, seq, len);
-        self.put(lv, len, text, parent, side, changes);
+        self.put(lv, len, text, parent, side, Numbers::New, changes);
     }
 
     /// Puts nodes that have their numbers and ids into the tree, where the order of siblings says.
+    #[expect(clippy::too_many_arguments, reason = "numbers, content and anchor are what a node is")]
     pub(super) fn put(
         &mut self,
         lv: Lv,
@@ -196,6 +193,7 @@ impl Doc {
         text: Option<&str>,
         parent: Lv,
         side: Side,
+        numbers: Numbers,
         changes: &mut Changes,
     ) {
         if parent.wrapping_add(1) == lv
@@ -211,10 +209,11 @@ impl Doc {
         {
             changes.insert(self.tree.index_of(place.at), len as usize, text);
         }
-        self.put_at(place, lv, len, text, parent, side);
+        self.put_at(place, lv, len, text, parent, side, numbers);
     }
 
     /// The same at a known place.
+    #[expect(clippy::too_many_arguments, reason = "numbers, content and anchor are what a node is")]
     pub(super) fn put_at(
         &mut self,
         place: Place,
@@ -223,10 +222,11 @@ impl Doc {
         text: Option<&str>,
         parent: Lv,
         side: Side,
+        numbers: Numbers,
     ) {
         let Place { at, depth, gap, next_gap } = place;
         let run = Run { lv, len, depth, gap, parent, bytes: 0, side, deleted: text.is_none() };
-        self.tree.insert(at, run, text.unwrap_or_default(), next_gap);
+        self.tree.insert(at, run, text.unwrap_or_default(), next_gap, numbers);
     }
 
     /// Makes tombstones of the nodes among the ids `from..to`.
@@ -257,13 +257,13 @@ impl Doc {
         }
         let mut moved = vec![agent.clone()];
         while let Some(agent) = moved.pop() {
-            let end = self.version.get(&agent);
+            let end = self.version().get(&agent);
             if self.try_next(&agent, end, 0, changes) {
                 moved.push(agent.clone());
             }
             while let Some((waiter, after, op)) = self.waiting.unblock(&agent, end) {
                 // A merge may have covered the event that waited.
-                if self.version.get(&waiter) == after && self.try_next(&waiter, after, op, changes) {
+                if self.version().get(&waiter) == after && self.try_next(&waiter, after, op, changes) {
                     moved.push(waiter);
                 }
             }

@@ -7,26 +7,23 @@ impl Doc {
     /// Panics when an inner invariant is broken; for tests. Takes time in proportion to the document,
     /// and more for a small one, whose tree is then checked node by node.
     pub fn assert_invariants(&self) {
-        let nodes = self.ids.next_lv();
-        self.tree.assert_invariants(nodes);
-        self.assert_ids(nodes);
-        self.assert_siblings(nodes);
+        self.tree.assert_invariants(self.ids.nodes());
+        self.assert_ids();
+        self.assert_siblings();
         for event in self.waiting.iter() {
-            assert!(event.after() >= self.version.get(event.agent()), "{event:?} is covered, but waits");
+            assert!(event.after() >= self.version().get(event.agent()), "{event:?} is covered, but waits");
         }
     }
 
-    fn assert_ids(&self, nodes: Lv) {
+    fn assert_ids(&self) {
         let mut count = 0;
-        let mut agents = 0;
-        for agent in self.ids.agents() {
-            let end = self.ids.end(agent);
-            assert_eq!(self.version.get(self.ids.name(agent)), end, "end of {}", self.ids.name(agent));
-            agents += usize::from(end > 0);
-            let mut known = 0;
+        for agent in self.version().numbers() {
+            let (name, end) = (self.version().name(agent), self.version().end(agent));
+            let (mut known, mut above) = (0, 0);
             for range in self.ids.ranges(agent) {
-                assert!(range.seq >= known && range.len > 0, "{range:?} is out of order");
-                known = range.end_seq();
+                let ascends = range.seq >= known && range.lv >= above;
+                assert!(ascends && range.len > 0, "{range:?} is out of order");
+                (known, above) = (range.end_seq(), range.lv + range.len);
                 count += range.len;
                 for off in [0, range.len / 2, range.len - 1] {
                     let id = (agent, range.seq + u64::from(off));
@@ -35,19 +32,18 @@ impl Doc {
                     assert_eq!((agent, seq), id, "id of {}", range.lv + off);
                 }
             }
-            assert!(known <= end, "{} has nodes beyond its end", self.ids.name(agent));
+            assert!(known <= end, "{name} has nodes beyond its end");
         }
-        assert_eq!(count, nodes, "every node has an id");
-        assert_eq!(agents, self.version.len(), "the version names whoever has an end");
+        assert_eq!(count, self.ids.nodes(), "every node has an id");
     }
 
     /// Rebuilds all sets of siblings from the parents, and compares.
-    fn assert_siblings(&self, nodes: Lv) {
-        if nodes > NAIVE_NODES {
+    fn assert_siblings(&self) {
+        if self.ids.nodes() > NAIVE_NODES {
             return;
         }
         let mut children: Vec<((Lv, Side), crate::Id, Lv)> = Vec::new();
-        let mut place = vec![0; nodes as usize];
+        let mut place = vec![0; self.ids.end_lv() as usize];
         let mut count = 0;
         for run in self.tree.runs() {
             for lv in run.lv..run.end() {

@@ -2,10 +2,11 @@
 
 use crate::change::Changes;
 use crate::compose::push_delete;
-use crate::tree::{At, Lv, START, Side};
+use crate::tree::{At, Lv, Numbers, START, Side};
+use crate::version::AgentNo;
 use crate::{Agent, Anchor, Doc, Draft, MAX_SEQ, Op};
 
-use super::ids::{AgentNo, Ids};
+use super::ids::Ids;
 use super::order::Place;
 
 /// A local edit outside the document, or a chain that has used up its numbers.
@@ -61,7 +62,7 @@ impl Doc {
         }
         let no = self.local_agent(agent, no);
         self.take_out(no, at, len, |ids, owner, target, len| {
-            push_delete(&mut ops, seq, agent, ids.name(owner), target, len);
+            push_delete(&mut ops, seq, agent, ids.version().name(owner), target, len);
             seq += len;
         });
         self.release_local(agent);
@@ -90,6 +91,9 @@ impl Doc {
         deleted: usize,
         inserted: &str,
     ) -> Result<(), EditError> {
+        if deleted == 0 && self.type_on(draft, at, inserted) {
+            return Ok(());
+        }
         let chars = inserted.chars().count();
         let count = deleted.saturating_add(chars);
         let (no, mut seq) = self.check_edit(draft.agent(), at.saturating_add(deleted), count)?;
@@ -97,14 +101,9 @@ impl Doc {
             return Ok(());
         }
         let no = self.local_agent(draft.agent(), no);
-        if deleted == 0 && draft.types_on_at(seq) && self.type_on(no, seq, at, inserted, chars as u32) {
-            draft.type_on(inserted, chars as u64);
-            self.release_local(draft.agent());
-            return Ok(());
-        }
         if deleted > 0 {
             self.take_out(no, at, deleted, |ids, owner, target, len| {
-                draft.delete(seq, ids.name(owner), target, len);
+                draft.delete(seq, ids.version().name(owner), target, len);
                 seq += len;
             });
         }
@@ -124,23 +123,33 @@ impl Doc {
         Ok(())
     }
 
-    /// Typing that goes on behind the agent's last character, where nothing came between.
-    fn type_on(&mut self, agent: AgentNo, seq: u64, at: usize, text: &str, chars: u32) -> bool {
-        let goes_on =
-            self.ids.is_newest(agent, seq) && self.tree.type_on_at(at, self.ids.next_lv(), chars, text);
-        if goes_on {
-            self.ids.push(agent, seq, chars);
-            self.advance(agent, seq + u64::from(chars));
+    /// Typing that goes on behind the agent's last character, where nothing came between: what nearly
+    /// every keystroke is. Answers whether it was.
+    #[inline]
+    fn type_on(&mut self, draft: &mut Draft, at: usize, text: &str) -> bool {
+        let Some(agent) = self.version().find(draft.agent(), self.recent.0) else { return false };
+        let seq = self.version().end(agent);
+        let chars = if text.len() == 1 { 1 } else { text.chars().count() as u64 };
+        if !draft.types_on_at(seq) || chars == 0 || chars > MAX_SEQ - seq {
+            return false;
         }
-        goes_on
+        let next = self.ids.goes_on(agent, seq, chars as u32);
+        if !next.is_some_and(|lv| self.tree.type_on_at(at, lv, chars as u32, text)) {
+            return false;
+        }
+        self.ids.push(agent, seq, chars as u32);
+        self.ids.advance(agent, seq + chars);
+        draft.type_on(text, chars);
+        self.release_local(draft.agent());
+        true
     }
 
     /// Puts text in, by a visible index.
     fn type_text(&mut self, agent: AgentNo, at: usize, text: &str, chars: u32) -> Typed {
-        let seq = self.ids.end(agent);
+        let seq = self.version().end(agent);
         let lv = self.ids.push(agent, seq, chars);
         let (parent, side) = self.type_node(lv, at, text, chars);
-        self.advance(agent, seq + u64::from(chars));
+        self.ids.advance(agent, seq + u64::from(chars));
         Typed { agent, seq, parent, side }
     }
 
@@ -166,7 +175,7 @@ impl Doc {
                 (lv, Side::Right, Place { at: after, depth: depth + 1, gap: depth + 1, next_gap: None })
             }
         };
-        self.put_at(place, lv, chars, Some(text), parent, side);
+        self.put_at(place, lv, chars, Some(text), parent, side, Numbers::New);
         (parent, side)
     }
 
@@ -195,7 +204,7 @@ impl Doc {
             self.tree.delete(place, piece);
             rest -= piece;
         }
-        self.advance(agent, self.ids.end(agent) + len as u64);
+        self.ids.advance(agent, self.version().end(agent) + len as u64);
     }
 
     /// The agent, which [`Doc::check_edit`] may have found.
@@ -229,8 +238,8 @@ impl Doc {
         if end > self.len() {
             return Err(EditError::OutOfRange { end, len: self.len() });
         }
-        let no = self.ids.find(agent, self.recent.0);
-        let seq = no.map_or(0, |no| self.ids.end(no));
+        let no = self.version().find(agent, self.recent.0);
+        let seq = no.map_or(0, |no| self.version().end(no));
         match seq.checked_add(count as u64) {
             Some(end) if end <= MAX_SEQ => Ok((no, seq)),
             _ => Err(EditError::IdsUsedUp(agent.clone())),

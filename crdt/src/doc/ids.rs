@@ -1,15 +1,30 @@
 //! Ids and local numbers: `(agent, seq) -> Lv` and back, and each agent's end.
+//!
+//! An agent gets its numbers from blocks that are its own, so that what it types at one place has
+//! consecutive numbers, and is one run, though others type meanwhile:
+//!
+//! ```text
+//!   numbers   0 … 99   100 … 115   116 … 131   132 …
+//!   block of  ann      bob         ann         bob
+//!
+//!   ann       seq 0 … 79 -> 0 … 79   (80 … 89: a delete's)   seq 90 … 109 -> 80 … 99   seq 110 … -> 116 …
+//! ```
+//!
+//! A block finds the agent of a number, and the agent's ranges, which ascend by seq and by number
+//! alike, turn the one into the other.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::tree::Lv;
-use crate::{Agent, Id};
+use crate::version::AgentNo;
+use crate::{Agent, Id, Version};
 
-/// Most nodes of one document, so that every number fits a [`Lv`] and none is [`crate::tree::START`].
+/// How many numbers there are, so that each fits a [`Lv`] and none is [`crate::tree::START`].
 pub(crate) const MAX_NODES: u32 = u32::MAX - 1;
-
-/// Which entry of [`Ids`] an agent is.
-pub(crate) type AgentNo = u32;
+/// How many numbers an agent's later blocks have, at least and at most: the first as many as are
+/// needed at once, each further one twice as many as the one before. No more can stay unused than
+/// the agent has nodes, or nearly.
+const BLOCK: Range<u32> = 16..1024;
 
 /// Nodes `lv … lv+len-1` are `seq … seq+len-1` of one agent.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +39,10 @@ impl IdRange {
         self.seq + u64::from(self.len)
     }
 
+    fn end_lv(&self) -> Lv {
+        self.lv + self.len
+    }
+
     /// What of it lies in `from..to`, if anything does.
     fn within(&self, from: u64, to: u64) -> Option<IdRange> {
         let (seq, end) = (self.seq.max(from), self.end_seq().min(to));
@@ -31,35 +50,38 @@ impl IdRange {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct AgentIds {
-    name: Agent,
-    /// Its end: the ids below are known.
-    end: u64,
     /// Its nodes, ascending. A known id in none of these is void.
     ranges: Vec<IdRange>,
     /// Which range was looked up last.
     recent: usize,
+    /// What is left of its newest block.
+    room: Range<Lv>,
+    /// How many numbers its next block has at least.
+    block: u32,
 }
 
-/// Nodes `lv …`, up to the next entry, are `seq …` of one agent.
+/// Numbers `start …`, up to the next block, are one agent's.
 #[derive(Debug, Clone, Copy)]
-struct LvRange {
-    lv: Lv,
+struct Block {
+    start: Lv,
     agent: AgentNo,
-    seq: u64,
 }
 
-/// All agents and nodes. Both tables only ever grow at their ends, because an agent's chain is
+/// All agents and nodes. The tables only ever grow at their ends, because an agent's chain is
 /// applied in order; so looking up what was typed last needs no search.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ids {
+    version: Version,
+    /// By the number that the version gives to an agent.
     agents: Vec<AgentIds>,
-    by_name: BTreeMap<Agent, AgentNo>,
-    nodes: Vec<LvRange>,
-    /// Which of them was looked up last.
+    blocks: Vec<Block>,
+    /// Which block was looked up last.
     recent: usize,
-    next: Lv,
+    /// The end of the last block.
+    end: Lv,
+    nodes: u32,
 }
 
 /// Which entry, in ascending order, is the last that `begins` at or before what is looked for: as a
@@ -74,57 +96,39 @@ fn find_near<T>(entries: &[T], recent: usize, begins: impl Fn(&T) -> bool) -> Op
 }
 
 impl Ids {
-    /// How many nodes there are: the number of the next one.
-    pub fn next_lv(&self) -> Lv {
-        self.next
+    /// Agents and their ends. It numbers the agents, for here and everywhere.
+    pub fn version(&self) -> &Version {
+        &self.version
     }
 
-    /// Finds an agent; `hint` is tried first.
-    #[inline]
-    pub fn find(&self, agent: &Agent, hint: AgentNo) -> Option<AgentNo> {
-        match self.agents.get(hint as usize) {
-            Some(entry) if entry.name == *agent => Some(hint),
-            _ => self.by_name.get(agent).copied(),
-        }
+    /// How many nodes there are.
+    pub fn nodes(&self) -> u32 {
+        self.nodes
     }
 
-    /// Finds an agent by its name's bytes; `hint` is tried first.
-    pub fn find_name(&self, name: &[u8], hint: AgentNo) -> Option<AgentNo> {
-        match self.agents.get(hint as usize) {
-            Some(entry) if entry.name.as_str().as_bytes() == name => Some(hint),
-            _ => self.by_name.get(std::str::from_utf8(name).ok()?).copied(),
-        }
+    /// The end of all numbers that were given, or set aside.
+    pub fn end_lv(&self) -> Lv {
+        self.end
+    }
+
+    /// How many more nodes fit in any case.
+    pub fn left(&self) -> u32 {
+        MAX_NODES - self.end
     }
 
     /// Finds an agent or makes it known.
     pub fn find_or_add(&mut self, agent: &Agent, hint: AgentNo) -> AgentNo {
-        if let Some(no) = self.find(agent, hint) {
-            return no;
+        let no = self.version.find_or_add(agent, hint);
+        if no as usize == self.agents.len() {
+            self.agents.push(AgentIds::default());
         }
-        let no = self.agents.len() as AgentNo;
-        self.agents.push(AgentIds { name: agent.clone(), end: 0, ranges: Vec::new(), recent: 0 });
-        self.by_name.insert(agent.clone(), no);
         no
     }
 
-    pub fn name(&self, agent: AgentNo) -> &Agent {
-        &self.agents[agent as usize].name
-    }
-
-    /// The end of an agent's chain.
-    pub fn end(&self, agent: AgentNo) -> u64 {
-        self.agents[agent as usize].end
-    }
-
     /// Moves an agent's end forward.
+    #[inline]
     pub fn advance(&mut self, agent: AgentNo, end: u64) {
-        let entry = &mut self.agents[agent as usize];
-        entry.end = entry.end.max(end);
-    }
-
-    /// Agents by name.
-    pub fn agents(&self) -> impl Iterator<Item = AgentNo> {
-        self.by_name.values().copied()
+        self.version.advance_no(agent, end);
     }
 
     /// An agent's nodes, ascending.
@@ -132,33 +136,62 @@ impl Ids {
         &self.agents[agent as usize].ranges
     }
 
-    /// Gives the next `len` nodes the ids from `seq` on, which lies above all that the agent has.
+    /// Gives `len` new nodes the ids from `seq` on, which lies above all that the agent has, and
+    /// consecutive numbers.
     #[inline]
     pub fn push(&mut self, agent: AgentNo, seq: u64, len: u32) -> Lv {
-        let lv = self.next;
-        assert!(
-            len <= MAX_NODES - lv,
-            "a document holds at most {MAX_NODES} characters, deleted ones included"
-        );
-        self.next += len;
-        let ranges = &mut self.agents[agent as usize].ranges;
+        if self.agents[agent as usize].room.len() < len as usize {
+            self.make_room(agent, len);
+        }
+        self.nodes += len;
+        let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
+        let lv = room.start;
+        room.start += len;
         match ranges.last_mut() {
-            Some(last) if last.end_seq() == seq && last.lv + last.len == lv => {
+            Some(last) if last.end_seq() == seq && last.end_lv() == lv => {
                 last.len += len;
-                // The same agent then also has the last entry of `nodes`.
                 return lv;
             }
             last => debug_assert!(last.is_none_or(|last| last.end_seq() <= seq)),
         }
         ranges.push(IdRange { seq, lv, len });
-        self.nodes.push(LvRange { lv, agent, seq });
         lv
     }
 
-    /// Whether the newest node of all is the agent's, directly below `seq`.
-    pub fn is_newest(&self, agent: AgentNo, seq: u64) -> bool {
-        let last = self.agents[agent as usize].ranges.last();
-        last.is_some_and(|last| last.lv + last.len == self.next && last.end_seq() == seq)
+    /// Sees to it that an agent has room for `len` nodes.
+    fn make_room(&mut self, agent: AgentNo, len: u32) {
+        let AgentIds { room, block, .. } = &mut self.agents[agent as usize];
+        if self.blocks.last().is_some_and(|last| last.agent == agent) {
+            // Nothing is behind its block, which can go on.
+            let more = len - room.len() as u32;
+            assert_room(more, self.end);
+            self.end += more;
+            room.end = self.end;
+            return;
+        }
+        assert_room(len, self.end);
+        let all = len.max(*block).min(MAX_NODES - self.end);
+        *block = (*block * 2).clamp(BLOCK.start, BLOCK.end);
+        self.blocks.push(Block { start: self.end, agent });
+        *room = self.end..self.end + all;
+        self.end += all;
+    }
+
+    /// The number of an agent's newest node, if that has the id directly before `seq`.
+    #[inline]
+    pub fn newest_before(&self, agent: AgentNo, seq: u64) -> Option<Lv> {
+        let last = self.agents[agent as usize].ranges.last().filter(|last| last.end_seq() == seq)?;
+        Some(last.end_lv() - 1)
+    }
+
+    /// The number that [`Ids::push`] will give, if that is directly after the agent's newest node's, and
+    /// `seq` after its id.
+    #[inline]
+    pub fn goes_on(&self, agent: AgentNo, seq: u64, len: u32) -> Option<Lv> {
+        let AgentIds { ranges, room, .. } = &self.agents[agent as usize];
+        let last = ranges.last()?;
+        let has_room = room.len() >= len as usize || room.end == self.end;
+        (has_room && last.end_seq() == seq && last.end_lv() == room.start).then_some(room.start)
     }
 
     /// The node with an id; `None` for a void or unknown one.
@@ -188,29 +221,40 @@ impl Ids {
 
     /// Whose node it is, its number there, and how many nodes from it on have consecutive ids.
     pub fn id_of(&self, lv: Lv) -> (AgentNo, u64, u32) {
-        self.id_in(self.entry_of(lv), lv)
+        let (_, agent, range) = self.entry_of(lv);
+        self.id_in(agent, range, lv)
     }
 
     /// The same, for one after the other.
     pub fn next_id_of(&mut self, lv: Lv) -> (AgentNo, u64, u32) {
-        self.recent = self.entry_of(lv);
-        self.id_in(self.recent, lv)
+        let (block, agent, range) = self.entry_of(lv);
+        self.recent = block;
+        self.agents[agent as usize].recent = range;
+        self.id_in(agent, range, lv)
     }
 
-    /// Which of `nodes` holds a node.
-    fn entry_of(&self, lv: Lv) -> usize {
-        find_near(&self.nodes, self.recent, |range| range.lv <= lv).expect("the node is there")
+    /// The block that a node's number is from, and the agent and its range.
+    fn entry_of(&self, lv: Lv) -> (usize, AgentNo, usize) {
+        let block = find_near(&self.blocks, self.recent, |block| block.start <= lv);
+        let block = block.expect("the node is there");
+        let agent = self.blocks[block].agent;
+        let AgentIds { ranges, recent, .. } = &self.agents[agent as usize];
+        let range = find_near(ranges, *recent, |range| range.lv <= lv);
+        (block, agent, range.expect("the node is there"))
     }
 
-    fn id_in(&self, at: usize, lv: Lv) -> (AgentNo, u64, u32) {
-        let range = self.nodes[at];
-        let end = self.nodes.get(at + 1).map_or(self.next, |next| next.lv);
-        (range.agent, range.seq + u64::from(lv - range.lv), end - lv)
+    fn id_in(&self, agent: AgentNo, range: usize, lv: Lv) -> (AgentNo, u64, u32) {
+        let range = self.agents[agent as usize].ranges[range];
+        (agent, range.seq + u64::from(lv - range.lv), range.end_lv() - lv)
     }
 
     /// The id of a node.
     pub fn id(&self, lv: Lv) -> Id {
         let (agent, seq, _) = self.id_of(lv);
-        Id::new(self.name(agent).clone(), seq)
+        Id::new(self.version.name(agent).clone(), seq)
     }
+}
+
+fn assert_room(len: u32, end: Lv) {
+    assert!(len <= MAX_NODES - end, "the document has too many characters, deleted ones included");
 }

@@ -1,10 +1,8 @@
 //! Another replica's state, united with this one: checked as a whole first, then put in.
 
 use crate::change::Changes;
-use crate::tree::{Lv, START, Side};
+use crate::tree::{Lv, Numbers, START, Side};
 use crate::{Anchor, Change, Doc, Id, MAX_SEQ, Span, SpanContent, Version};
-
-use super::ids::MAX_NODES;
 
 /// A state that cannot be part of any document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +26,7 @@ pub enum MergeError {
     #[error("span {0} contradicts what is known here")]
     Contradiction(Id),
     /// More characters than a document can hold.
-    #[error("the document would have more than {MAX_NODES} characters, deleted ones included")]
+    #[error("the document would have too many characters, deleted ones included")]
     TooLarge,
 }
 
@@ -99,12 +97,20 @@ impl Doc {
                     (before.unwrap_or(START), Side::Right)
                 }
             };
-            self.put(part.lv, (part.count - part.known) as u32, part.new_text(), parent, side, changes);
+            self.put(
+                part.lv,
+                (part.count - part.known) as u32,
+                part.new_text(),
+                parent,
+                side,
+                Numbers::Given,
+                changes,
+            );
         }
-        let moved: Vec<_> = version.iter().filter(|(agent, end)| self.version.get(agent) < *end).collect();
+        let moved: Vec<_> = version.iter().filter(|(agent, end)| self.version().get(agent) < *end).collect();
         for (agent, end) in &moved {
             let no = self.ids.find_or_add(agent, self.recent.0);
-            self.advance(no, *end);
+            self.ids.advance(no, *end);
         }
         for (agent, _) in moved {
             self.release(agent, changes);
@@ -125,7 +131,7 @@ impl Doc {
             }
         }
         let new = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.count - part.known));
-        if new.is_none_or(|new| new > u64::from(MAX_NODES - self.ids.next_lv())) {
+        if new.is_none_or(|new| new > u64::from(self.ids.left())) {
             return Err(MergeError::TooLarge);
         }
         let order = self.order(&parts)?;
@@ -146,9 +152,9 @@ impl Doc {
         if span.anchor.id().is_some_and(|anchor| anchor.agent == *agent && anchor.seq >= *seq) {
             return Err(MergeError::Circle(span.id.clone()));
         }
-        let known = self.version.get(agent).saturating_sub(*seq).min(count);
+        let known = self.version().get(agent).saturating_sub(*seq).min(count);
         if known > 0 {
-            let no = self.ids.find(agent, self.recent.0).expect("an agent with a version is listed");
+            let no = self.version().find(agent, self.recent.0).expect("an agent with a version is listed");
             let nodes: u64 = self.ids.lvs_of(no, *seq, seq + known).map(|range| u64::from(range.len)).sum();
             if nodes < known {
                 return Err(MergeError::Contradiction(span.id.clone()));
@@ -198,7 +204,7 @@ impl Doc {
 
     /// Whether an id is a node here.
     fn has_node(&self, id: &Id) -> bool {
-        let agent = self.ids.find(&id.agent, self.recent.0);
+        let agent = self.version().find(&id.agent, self.recent.0);
         agent.is_some_and(|agent| self.ids.lv_of(agent, id.seq).is_some())
     }
 }

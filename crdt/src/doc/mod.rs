@@ -29,9 +29,10 @@ pub(crate) use spans::Chain;
 
 use crate::change::Changes;
 use crate::tree::Tree;
+use crate::version::AgentNo;
 use crate::{Change, Event, Version};
 
-use ids::{AgentNo, Ids};
+use ids::Ids;
 use order::Siblings;
 use waiting::Waiting;
 
@@ -52,7 +53,8 @@ pub enum Applied {
 
 /// A replica of one document: the applied events' text and tree, and the events that still wait.
 ///
-/// It holds at most 2^32 - 2 characters, deleted ones included, and panics on an event with more.
+/// It holds 2^31 characters, deleted ones included, or up to twice as many when few people typed them,
+/// and panics on an event with more.
 ///
 /// ```
 /// use inklog_crdt::{Agent, Applied, Doc, Event};
@@ -73,7 +75,6 @@ pub struct Doc {
     pub(crate) tree: Tree,
     pub(crate) ids: Ids,
     siblings: Siblings,
-    version: Version,
     waiting: Waiting,
     /// The agents last looked up, tried first: of an event, and of a reference.
     recent: (AgentNo, AgentNo),
@@ -104,7 +105,7 @@ impl Doc {
 
     /// What has been applied.
     pub fn version(&self) -> &Version {
-        &self.version
+        self.ids.version()
     }
 
     /// Events that cannot be applied yet, by agent and `after`.

@@ -88,15 +88,14 @@ impl Skeleton<'_> {
         while let Some(step) = walk.todo.pop() {
             walk.take(step);
         }
-        if walk.reached != u64::from(ids.next_lv()) {
+        if walk.reached != u64::from(ids.nodes()) {
             return None;
         }
         let mut siblings = Siblings::default();
         for (parent, side, nodes) in walk.siblings {
             siblings.put((parent, side), &nodes, &ids);
         }
-        let version = ids.agents().map(|agent| (ids.name(agent).clone(), ids.end(agent))).collect();
-        Some(Doc { tree: walk.builder.finish(), ids, siblings, version, ..Doc::default() })
+        Some(Doc { tree: walk.builder.finish(), ids, siblings, ..Doc::default() })
     }
 }
 

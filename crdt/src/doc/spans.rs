@@ -1,9 +1,8 @@
 //! The state taken apart: chains of characters, in the order of their ids.
 
 use crate::tree::{Lv, Run, START, Side};
+use crate::version::AgentNo;
 use crate::{Anchor, Doc, Id};
-
-use super::ids::AgentNo;
 
 /// What a [`Span`] holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +113,7 @@ impl Doc {
             (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
             (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
         };
-        Span { id: Id::new(self.ids.name(agent).clone(), seq), content, anchor }
+        Span { id: Id::new(self.version().name(agent).clone(), seq), content, anchor }
     }
 
     /// The chains in the order of their ids.
@@ -147,7 +146,8 @@ impl Doc {
         runs.sort_unstable_by_key(|(run, _)| run.lv);
         let ranges = self
             .ids
-            .agents()
+            .version()
+            .numbers()
             .flat_map(|agent| self.ids.ranges(agent).iter().map(move |range| (agent, *range)));
         ranges.flat_map(move |(agent, range)| {
             let end = range.lv + range.len;

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use super::recent::Place;
 use super::run::{Lv, Run, START, Side};
-use super::{At, FIRST, Hint, NONE, Tree};
+use super::{At, FIRST, NONE, Tree};
 
 /// How large a document is checked node by node; beyond, that takes too long.
-pub(crate) const NAIVE_NODES: Lv = 10_000;
+pub(crate) const NAIVE_NODES: u32 = 10_000;
 
 impl Tree {
     /// Panics unless the B-tree is sound and every depth and gap is what the parents say. `nodes` is
     /// how many nodes there are.
-    pub fn assert_invariants(&self, nodes: Lv) {
-        self.assert_links();
-        self.assert_remembered();
-        self.assert_runs(nodes);
-        self.assert_depths_and_gaps(nodes);
+    pub fn assert_invariants(&self, nodes: u32) {
+        let mut tree = self.clone();
+        tree.count_all();
+        tree.assert_links();
+        tree.assert_remembered();
+        tree.assert_runs(nodes);
+        tree.assert_depths_and_gaps(nodes);
     }
 
     fn assert_links(&self) {
@@ -48,16 +51,26 @@ impl Tree {
         }
     }
 
-    fn assert_remembered(&self) {
+    fn assert_remembered(&mut self) {
         if let Some((leaf, start)) = self.start {
             assert_eq!(self.index_of(At { leaf, run: 0, off: 0 }), start, "what is before leaf {leaf}");
         }
-        let Hint { leaf, run, before } = self.hint;
-        assert_eq!(self.leaf(leaf).before(run.min(self.leaf(leaf).runs.len())), before, "the hint's text");
+        let places: Vec<Place> = self.recent.places().copied().collect();
+        for (no, Place { leaf, run, before, open, .. }) in places.iter().copied().enumerate() {
+            assert!(places[..no].iter().all(|other| other.leaf != leaf), "leaf {leaf} is there twice");
+            let runs = &self.leaf(leaf).runs;
+            assert_eq!(self.leaf(leaf).before(run.min(runs.len())), before, "the text before a place");
+            let Some(open) = open else { continue };
+            assert!(runs[run].end() == open && !runs[run].deleted, "{open} goes on with {:?}", runs[run]);
+            let last = At { leaf, run, off: runs[run].len - 1 };
+            let next = self.node_after(last).map_or(0, |next| self.gap_before(next));
+            assert!(next <= self.depth_of(last), "something hangs on the right of the node before {open}");
+        }
     }
 
-    fn assert_runs(&self, nodes: Lv) {
+    fn assert_runs(&self, nodes: u32) {
         let mut chars = 0;
+        let mut count = 0;
         let mut covered: BTreeMap<Lv, Lv> = BTreeMap::new();
         for (no, leaf) in self.leaves.iter().enumerate() {
             assert!(!leaf.runs.is_empty() || nodes == 0, "only an empty document has an empty leaf");
@@ -69,6 +82,7 @@ impl Tree {
                 assert_eq!(text.chars().count() as u32, run.chars(), "text of {run:?}");
                 byte += usize::from(run.bytes);
                 chars += run.chars() as usize;
+                count += run.len;
                 assert!(covered.insert(run.lv, run.end()).is_none(), "{run:?} is there twice");
                 assert_eq!(self.index.leaf_of(run.lv) as usize, no, "index of {run:?}");
                 assert_eq!(self.index.leaf_of(run.end() - 1) as usize, no, "index of the end of {run:?}");
@@ -81,18 +95,18 @@ impl Tree {
         assert_eq!(chars, self.chars, "visible characters");
         let mut next = 0;
         for (start, end) in covered {
-            assert_eq!(start, next, "nodes are covered once, by one run");
+            assert!(start >= next, "node {start} is in two runs");
             next = end;
         }
-        assert_eq!(next, nodes, "every node is in a run");
+        assert_eq!(count, nodes, "every node is in a run");
     }
 
     /// Climbs the Fugue tree itself, so only as long as that is cheap.
-    fn assert_depths_and_gaps(&self, nodes: Lv) {
+    fn assert_depths_and_gaps(&self, nodes: u32) {
         if nodes > NAIVE_NODES {
             return;
         }
-        let mut parents = vec![START; nodes as usize];
+        let mut parents = vec![START; self.runs().map(|run| run.end() as usize).max().unwrap_or(0)];
         for run in self.runs() {
             for lv in run.lv..run.end() {
                 parents[lv as usize] = if lv == run.lv { run.parent } else { lv - 1 };

@@ -31,48 +31,61 @@ impl LeafIndex {
     pub fn leaf_of(&self, lv: Lv) -> u32 {
         match self.last {
             Some(Entry { start, leaf }) if lv >= start => leaf,
-            _ => self.range_at(lv).expect("a node in the tree is indexed").leaf,
+            _ => self.range_at(lv).expect("a node in the tree is indexed").0.leaf,
         }
     }
 
-    /// The range that a number lies in.
-    fn range_at(&self, lv: Lv) -> Option<Entry> {
+    /// The range that a number lies in, and where the next one begins.
+    fn range_at(&self, lv: Lv) -> Option<(Entry, Option<Lv>)> {
         let block = self.firsts.partition_point(|first| *first <= lv).checked_sub(1)?;
         let entries = &self.blocks[block];
-        Some(entries[entries.partition_point(|entry| entry.start <= lv) - 1])
+        let at = entries.partition_point(|entry| entry.start <= lv) - 1;
+        let next = entries.get(at + 1).map(|next| next.start);
+        Some((entries[at], next.or_else(|| self.firsts.get(block + 1).copied())))
     }
 
-    /// Puts `start..end` into `leaf`. What lies beyond keeps its leaf; numbers that are in no leaf
-    /// yet may get any, since they are assigned before they are looked up.
-    #[inline]
+    /// Puts numbers that were given just now, the highest of their agent, into `leaf`. Returns up to
+    /// where the index has that leaf: further numbers of the agent that go there, up to that, need not
+    /// be added.
+    ///
+    /// Numbers may have been set aside below and above, see `doc/ids.rs`: those are in no leaf, and
+    /// until they are added it does not matter which the index names. So that it stays right about
+    /// those of the next block, a range begins wherever something is put behind such a hole.
+    pub fn add(&mut self, start: Lv, end: Lv, leaf: u32) -> Lv {
+        if start >= self.end {
+            let goes_on = start == self.end && self.last.is_some_and(|last| last.leaf == leaf);
+            self.end = end;
+            if !goes_on {
+                self.insert(Entry { start, leaf });
+            }
+            return Lv::MAX;
+        }
+        let is_there =
+            |entry: &Entry, next: Option<Lv>| entry.leaf == leaf && next.is_none_or(|next| end <= next);
+        match self.range_at(start) {
+            Some((entry, next)) if is_there(&entry, next) => next.unwrap_or(Lv::MAX),
+            _ => {
+                self.remove(start, end - 1);
+                self.insert(Entry { start, leaf });
+                self.set_last();
+                self.range_at(start).and_then(|(_, next)| next).unwrap_or(Lv::MAX)
+            }
+        }
+    }
+
+    /// Puts `start..end` into `leaf`, wherever they were. What lies beyond keeps its leaf.
     pub fn assign(&mut self, start: Lv, end: Lv, leaf: u32) {
-        if self.last.is_some_and(|last| start >= last.start && leaf == last.leaf) {
-            self.end = self.end.max(end);
-        } else {
-            self.assign_anew(start, end, leaf);
+        let beyond = self.range_at(end).filter(|_| end < self.end);
+        self.end = self.end.max(end);
+        self.remove(start, end);
+        self.insert(Entry { start, leaf });
+        if let Some((beyond, _)) = beyond {
+            self.insert(Entry { start: end, ..beyond });
         }
+        self.set_last();
     }
 
-    fn assign_anew(&mut self, start: Lv, end: Lv, leaf: u32) {
-        let (is_last, is_new) = (end >= self.end, start == self.end);
-        self.end = self.end.max(end);
-        if is_new {
-            // Numbers that were given just now: nothing is there to be moved.
-            self.insert(Entry { start, leaf });
-            return;
-        }
-        let beyond = self.range_at(end);
-        self.remove(start, end);
-        let before = start.checked_sub(1).and_then(|before| self.range_at(before));
-        if before.is_none_or(|before| before.leaf != leaf) {
-            self.insert(Entry { start, leaf });
-        }
-        if let Some(beyond) = beyond
-            && beyond.leaf != leaf
-            && !is_last
-        {
-            self.insert(Entry { start: end, leaf: beyond.leaf });
-        }
+    fn set_last(&mut self) {
         self.last = self.blocks.last().and_then(|block| block.last().copied());
     }
 

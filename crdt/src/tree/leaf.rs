@@ -1,6 +1,6 @@
 //! A leaf of the B-tree: a few runs and their visible text.
 
-use super::node::Sum;
+use super::node::{Mins, Sum};
 use super::run::{Lv, Run};
 use super::{MAX_RUNS, MAX_TEXT};
 
@@ -19,14 +19,14 @@ pub(crate) struct Leaf {
 /// What of a leaf's text stands before a run's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Before {
-    pub byte: usize,
+    pub byte: u32,
     pub chars: u32,
 }
 
 impl Before {
     /// What stands before the run after this one.
     pub fn after(self, run: &Run) -> Before {
-        Before { byte: self.byte + usize::from(run.bytes), chars: self.chars + run.chars() }
+        Before { byte: self.byte + u32::from(run.bytes), chars: self.chars + run.chars() }
     }
 }
 
@@ -42,11 +42,13 @@ impl Leaf {
     }
 
     pub(super) fn sum(&self) -> Sum {
-        let none = Sum { chars: self.chars, ..Sum::EMPTY };
-        self.runs.iter().fold(none, |sum, run| Sum {
-            chars: sum.chars,
-            min_depth: sum.min_depth.min(run.depth),
-            min_gap: sum.min_gap.min(run.gap),
+        Sum { chars: self.chars, mins: self.mins() }
+    }
+
+    pub(super) fn mins(&self) -> Mins {
+        self.runs.iter().fold(Mins::NONE, |mins, run| Mins {
+            depth: mins.depth.min(run.depth),
+            gap: mins.gap.min(run.gap),
         })
     }
 
@@ -65,7 +67,7 @@ impl Leaf {
     }
 
     /// How many bytes the first `chars` characters of a run take, whose text begins at `start`.
-    fn bytes_of(&self, run: usize, chars: u32, start: usize) -> u16 {
+    fn bytes_of(&self, run: usize, chars: u32, start: u32) -> u16 {
         let Run { len, bytes, deleted, .. } = self.runs[run];
         if deleted {
             0
@@ -74,7 +76,7 @@ impl Leaf {
         } else if chars == len {
             bytes
         } else {
-            let text = &self.text[start..start + usize::from(bytes)];
+            let text = &self.text[start as usize..start as usize + usize::from(bytes)];
             text.char_indices().nth(chars as usize).map_or(bytes, |(at, _)| at as u16)
         }
     }
@@ -106,16 +108,16 @@ impl Leaf {
         if let Some(gap) = next_gap {
             self.runs[at].gap = gap;
         }
-        self.text.insert_str(before.byte, text);
+        self.text.insert_str(before.byte as usize, text);
         self.chars += new.chars();
         self.runs.insert(at, new);
         (at, before)
     }
 
     /// Puts more text at the end of a visible run whose text begins at `start`.
-    pub(super) fn grow(&mut self, run: usize, start: usize, chars: u32, text: &str) {
+    pub(super) fn grow(&mut self, run: usize, start: u32, chars: u32, text: &str) {
         let run = &mut self.runs[run];
-        self.text.insert_str(start + usize::from(run.bytes), text);
+        self.text.insert_str(start as usize + usize::from(run.bytes), text);
         run.len += chars;
         run.bytes += text.len() as u16;
         self.chars += chars;
@@ -123,9 +125,10 @@ impl Leaf {
 
     /// Makes tombstones of `len` visible nodes of a run from `off` on, joining them with tombstones
     /// beside them. Returns the run that begins where the run's text began, at `start`.
-    pub(super) fn delete(&mut self, run: usize, off: u32, len: u32, start: usize) -> usize {
+    pub(super) fn delete(&mut self, run: usize, off: u32, len: u32, start: u32) -> usize {
         let (before, until) = (self.bytes_of(run, off, start), self.bytes_of(run, off + len, start));
         self.chars -= len;
+        let start = start as usize;
         self.text.drain(start + usize::from(before)..start + usize::from(until));
         if let Some(from) = self.move_seam(run, off, len, before, until) {
             return from;
@@ -204,7 +207,7 @@ impl Leaf {
                 byte = cut;
             }
         } else {
-            byte = self.before(at).byte;
+            byte = self.before(at).byte as usize;
         }
         let mut runs = Vec::with_capacity(MAX_RUNS + 2);
         runs.extend(self.runs.drain(at..));

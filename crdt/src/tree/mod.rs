@@ -24,6 +24,7 @@ mod check;
 mod index;
 mod leaf;
 mod node;
+mod recent;
 mod run;
 mod seek;
 
@@ -35,7 +36,8 @@ pub(crate) use seek::Column;
 
 use index::LeafIndex;
 use leaf::Before;
-use node::{Node, Sum};
+use node::{Mins, Node, Sum};
+use recent::{Place, Recent};
 
 /// Most runs that stay in a leaf.
 const MAX_RUNS: usize = 32;
@@ -57,12 +59,13 @@ pub(crate) struct At {
     pub off: u32,
 }
 
-/// A run, and where its text begins in its leaf's.
-#[derive(Debug, Clone, Copy)]
-struct Hint {
-    leaf: u32,
-    run: usize,
-    before: Before,
+/// Whose numbers the nodes have that are inserted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// Given to them just now: they are their agent's highest.
+    New,
+    /// Given some time before, so that higher ones of the agent may be in the tree already.
+    Given,
 }
 
 /// The B-tree.
@@ -73,30 +76,24 @@ pub(crate) struct Tree {
     root: u32,
     last: u32,
     index: LeafIndex,
-    /// Where the last edit was; the next one is likely beside it.
-    hint: Hint,
+    recent: Recent,
     /// A leaf, and how many visible characters stand before it. Edits within a leaf leave that as it is.
     start: Option<(u32, usize)>,
-    /// The way up from the leaf whose sums changed last, as nodes and slots, until a split changes it.
-    path: Vec<(u32, usize)>,
-    path_leaf: u32,
     chars: usize,
 }
 
 impl Default for Tree {
     fn default() -> Tree {
         let mut root = Node::new(NONE, true);
-        root.insert(0, 0, Sum::EMPTY);
+        root.insert(0, 0, Sum { chars: 0, mins: Mins::NONE });
         Tree {
             leaves: vec![Leaf::new(0, NONE, NONE)],
             nodes: vec![root],
             root: 0,
             last: 0,
             index: LeafIndex::default(),
-            hint: Hint { leaf: FIRST, run: 0, before: Before::default() },
+            recent: Recent::default(),
             start: Some((FIRST, 0)),
-            path: Vec::new(),
-            path_leaf: NONE,
             chars: 0,
         }
     }
@@ -133,10 +130,10 @@ impl Tree {
 
     /// Inserts the nodes of `run` at a place, with their text if they are visible, and gives the gap
     /// after them the value `next_gap`, if any. `run.bytes` is set here.
-    pub fn insert(&mut self, at: At, mut run: Run, text: &str, next_gap: Option<u32>) {
+    pub fn insert(&mut self, at: At, mut run: Run, text: &str, next_gap: Option<u32>, numbers: Numbers) {
         if text.len() <= MAX_PIECE {
             run.bytes = text.len() as u16;
-            self.insert_piece(at, run, text, next_gap);
+            self.insert_piece(at, run, text, next_gap, numbers);
             return;
         }
         let (mut at, mut next_gap, mut rest) = (at, next_gap, text);
@@ -148,7 +145,7 @@ impl Tree {
             if chars < run.len {
                 run = this.split_off(chars, this.bytes);
             }
-            self.insert_piece(at, this, piece, next_gap.take());
+            self.insert_piece(at, this, piece, next_gap.take(), numbers);
             rest = tail;
             if !rest.is_empty() {
                 at = self.locate(run.lv - 1);
@@ -157,124 +154,138 @@ impl Tree {
         }
     }
 
-    fn insert_piece(&mut self, at: At, run: Run, text: &str, next_gap: Option<u32>) {
-        self.index.assign(run.lv, run.end(), at.leaf);
-        self.chars += run.chars() as usize;
-        self.edited(at.leaf);
+    fn insert_piece(&mut self, at: At, run: Run, text: &str, next_gap: Option<u32>, numbers: Numbers) {
+        let (lv, end) = (run.lv, run.end());
+        let reach = match numbers {
+            Numbers::New => self.index.add(lv, end, at.leaf),
+            Numbers::Given => {
+                self.index.assign(lv, end, at.leaf);
+                end
+            }
+        };
+        let open = (!run.deleted).then_some(end);
+        let chars = run.chars();
+        self.chars += chars as usize;
         let before = self.before(at);
+        self.visit(at.leaf);
         let leaf = &mut self.leaves[at.leaf as usize];
-        match leaf.runs.get_mut(at.run) {
+        let (run, before) = match leaf.runs.get_mut(at.run) {
             Some(last) if at.off == last.len && run.continues(last) => {
                 match run.deleted {
                     true => last.len += run.len,
                     false => leaf.grow(at.run, before.byte, run.len, text),
                 }
-                self.hint = Hint { leaf: at.leaf, run: at.run, before };
-                self.add_chars(at.leaf, run.chars() as i32);
+                (at.run, before)
             }
             _ => {
-                let (run, before) = leaf.insert(at.run, at.off, before, run, text, next_gap);
-                self.hint = Hint { leaf: at.leaf, run, before };
-                self.update_sums(at.leaf);
+                let inserted = leaf.insert(at.run, at.off, before, run, text, next_gap);
+                self.update_mins(at.leaf);
+                inserted
             }
-        }
+        };
+        let place = self.recent.first_mut();
+        let uncounted = place.uncounted + chars as i32;
+        *place = Place { leaf: at.leaf, run, before, open, reach, uncounted };
         self.split_if_overfull(at.leaf);
     }
 
-    /// Inserts `chars` nodes from `lv` on, each the right child of the one before, when that is the
-    /// newest node there is and ends the run last edited: nothing hangs at the newest node yet, so no
+    /// Inserts `chars` new nodes from `lv` on, each the right child of the one before, when the node
+    /// before them was inserted last at one of the places last edited: nothing hangs at that yet, so no
     /// place has to be looked for. That is what nearly all typing is. Answers whether it was so.
+    #[inline]
     pub fn type_on(&mut self, lv: Lv, chars: u32, text: &str) -> bool {
-        let Hint { leaf: no, run, before } = self.hint;
-        let leaf = &mut self.leaves[no as usize];
-        match leaf.runs.get(run) {
-            Some(last) if last.end() == lv && !last.deleted && leaf.text.len() + text.len() <= MAX_TEXT => {}
-            _ => return false,
+        let Some(place) = self.recent.open_at(lv) else { return false };
+        let leaf = &mut self.leaves[place.leaf as usize];
+        let end = lv + chars;
+        if leaf.text.len() + text.len() > MAX_TEXT || end > place.reach {
+            return false;
         }
-        leaf.grow(run, before.byte, chars, text);
+        leaf.grow(place.run, place.before.byte, chars, text);
+        place.open = Some(end);
+        place.uncounted += chars as i32;
         self.chars += chars as usize;
-        self.index.assign(lv, lv + chars, no);
-        self.edited(no);
-        self.add_chars(no, chars as i32);
+        if self.start.is_some_and(|(start, _)| start != place.leaf) {
+            self.start = None;
+        }
         true
     }
 
-    /// The same, if the run last edited also ends at a visible index.
+    /// The same, if the nodes also go to a visible index where the last edit was.
+    #[inline]
     pub fn type_on_at(&mut self, index: usize, lv: Lv, chars: u32, text: &str) -> bool {
-        let Hint { leaf, run, before } = self.hint;
-        let ends_there = |(start_leaf, start)| {
-            let run = self.leaf(leaf).runs.get(run);
-            start_leaf == leaf
-                && run.is_some_and(|run| start + before.chars as usize + run.len as usize == index)
+        let Place { leaf, run, before, open, .. } = *self.recent.first();
+        let ends_there = |start: usize| {
+            let run = &self.leaf(leaf).runs[run];
+            start + (before.chars + run.len) as usize == index
         };
-        self.start.is_some_and(ends_there) && self.type_on(lv, chars, text)
+        open == Some(lv)
+            && self.start.is_some_and(|(start_leaf, start)| start_leaf == leaf && ends_there(start))
+            && self.type_on(lv, chars, text)
     }
 
     /// Makes tombstones of `len` visible nodes of one run, from `at` on.
     pub fn delete(&mut self, at: At, len: u32) {
         self.chars -= len as usize;
-        self.edited(at.leaf);
         let before = self.before(at);
+        self.visit(at.leaf);
         let run = self.leaves[at.leaf as usize].delete(at.run, at.off, len, before.byte);
-        self.hint = Hint { leaf: at.leaf, run, before };
-        // Parts of a run have no lesser depth or gap than its first node, so the sums of those hold.
-        self.add_chars(at.leaf, -(len as i32));
+        // Parts of a run have no lesser depth or gap than its first node, so the least of those hold.
+        let place = self.recent.first_mut();
+        (place.run, place.before, place.open) = (run, before, None);
+        place.uncounted -= len as i32;
         self.split_if_overfull(at.leaf);
     }
 
-    /// Where the text of a run begins in its leaf's.
+    /// What of a leaf's text stands before a run's.
     fn before(&self, at: At) -> Before {
-        let Hint { leaf, run, before } = self.hint;
         let runs = &self.leaf(at.leaf).runs;
-        match at.run.wrapping_sub(run) {
-            0 if at.leaf == leaf => before,
-            1 if at.leaf == leaf => before.after(&runs[run]),
-            _ => self.leaf(at.leaf).before(at.run),
-        }
+        let (from, before) = match self.recent.in_leaf(at.leaf) {
+            Some(place) if place.run <= at.run => (place.run, place.before),
+            _ => (0, Before::default()),
+        };
+        runs[from..at.run].iter().fold(before, |before, run| before.after(run))
     }
 
-    /// An edit in one leaf moves what is after it.
-    fn edited(&mut self, leaf: u32) {
+    /// A leaf is about to change, which moves what is after it.
+    #[inline]
+    fn visit(&mut self, leaf: u32) {
+        if let Some(forgotten) = self.recent.visit(leaf) {
+            self.count(forgotten.leaf, forgotten.uncounted);
+        }
         if self.start.is_some_and(|(start, _)| start != leaf) {
             self.start = None;
         }
     }
 
-    fn add_chars(&mut self, leaf: u32, delta: i32) {
-        if delta == 0 {
-            return;
-        }
-        if self.path_leaf != leaf {
-            self.find_path(leaf);
-        }
-        for (node, slot) in &self.path {
-            self.nodes[*node as usize].add_chars(*slot, delta);
-        }
-    }
-
-    /// Brings the sums above a leaf up to date.
-    fn update_sums(&mut self, leaf: u32) {
-        if self.path_leaf != leaf {
-            self.find_path(leaf);
-        }
-        let mut sum = self.leaf(leaf).sum();
-        for (node, slot) in &self.path {
-            let node = &mut self.nodes[*node as usize];
-            if node.sum_at(*slot) == sum {
-                return;
-            }
-            node.set_sum(*slot, sum);
-            sum = node.sum();
-        }
-    }
-
-    fn find_path(&mut self, leaf: u32) {
-        self.path_leaf = leaf;
-        self.path.clear();
+    /// Counts, above a leaf, characters that it has got or lost.
+    fn count(&mut self, leaf: u32, chars: i32) {
         let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
         while parent != NONE {
-            let node = &self.nodes[parent as usize];
-            self.path.push((parent, node.slot_of(child)));
+            let node = &mut self.nodes[parent as usize];
+            node.add_chars(node.slot_of(child), chars);
+            (child, parent) = (parent, node.parent);
+        }
+    }
+
+    /// Counts whatever is not counted yet: before something is looked up by its index.
+    fn count_all(&mut self) {
+        while let Some((leaf, chars)) = self.recent.take_uncounted() {
+            self.count(leaf, chars);
+        }
+    }
+
+    /// Brings the least depths and gaps above a leaf up to date.
+    fn update_mins(&mut self, leaf: u32) {
+        let mut mins = self.leaf(leaf).mins();
+        let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
+        while parent != NONE {
+            let node = &mut self.nodes[parent as usize];
+            let slot = node.slot_of(child);
+            if node.mins_at(slot) == mins {
+                return;
+            }
+            node.set_mins(slot, mins);
+            mins = node.mins();
             (child, parent) = (parent, node.parent);
         }
     }
@@ -287,8 +298,9 @@ impl Tree {
 
     fn split(&mut self, left: u32) {
         let right = self.leaves.len() as u32;
-        self.path_leaf = NONE;
-        self.hint = Hint { leaf: left, run: 0, before: Before::default() };
+        self.count_all();
+        // The leaf changed last, so it is the first place.
+        *self.recent.first_mut() = Place { leaf: left, ..Place::NOWHERE };
         let (runs, text) = self.leaves[left as usize].split_off();
         let mut moved: Vec<(Lv, Lv)> = runs.iter().map(|run| (run.lv, run.end())).collect();
         moved.sort_unstable();

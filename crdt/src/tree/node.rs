@@ -3,20 +3,24 @@
 /// Most children of an inner node.
 pub(super) const FANOUT: usize = 16;
 
+/// The least depth of a run's first node and the least gap before a run, in a part of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mins {
+    pub depth: u32,
+    pub gap: u32,
+}
+
+impl Mins {
+    /// Of nothing.
+    pub const NONE: Mins = Mins { depth: u32::MAX, gap: u32::MAX };
+}
+
 /// What a part of the document adds up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sum {
     /// Visible characters.
     pub chars: u32,
-    /// The least depth of a run's first node.
-    pub min_depth: u32,
-    /// The least gap before a run.
-    pub min_gap: u32,
-}
-
-impl Sum {
-    /// Of nothing.
-    pub const EMPTY: Sum = Sum { chars: 0, min_depth: u32::MAX, min_gap: u32::MAX };
+    pub mins: Mins,
 }
 
 /// One array per field, because a search looks at one field of every child.
@@ -72,13 +76,21 @@ impl Node {
     }
 
     pub fn sum_at(&self, slot: usize) -> Sum {
-        Sum { chars: self.chars[slot], min_depth: self.min_depth[slot], min_gap: self.min_gap[slot] }
+        Sum { chars: self.chars[slot], mins: self.mins_at(slot) }
+    }
+
+    pub fn mins_at(&self, slot: usize) -> Mins {
+        Mins { depth: self.min_depth[slot], gap: self.min_gap[slot] }
     }
 
     pub fn set_sum(&mut self, slot: usize, sum: Sum) {
         self.chars[slot] = sum.chars;
-        self.min_depth[slot] = sum.min_depth;
-        self.min_gap[slot] = sum.min_gap;
+        self.set_mins(slot, sum.mins);
+    }
+
+    pub fn set_mins(&mut self, slot: usize, mins: Mins) {
+        self.min_depth[slot] = mins.depth;
+        self.min_gap[slot] = mins.gap;
     }
 
     pub fn add_chars(&mut self, slot: usize, delta: i32) {
@@ -86,12 +98,12 @@ impl Node {
     }
 
     pub fn sum(&self) -> Sum {
+        Sum { chars: self.chars().iter().sum(), mins: self.mins() }
+    }
+
+    pub fn mins(&self) -> Mins {
         let least = |column: &[u32]| column.iter().copied().min().unwrap_or(u32::MAX);
-        Sum {
-            chars: self.chars().iter().sum(),
-            min_depth: least(self.min_depth()),
-            min_gap: least(self.min_gap()),
-        }
+        Mins { depth: least(self.min_depth()), gap: least(self.min_gap()) }
     }
 
     /// Makes room at `slot`; the node must not be full.

@@ -3,7 +3,7 @@
 use super::leaf::Before;
 use super::node::Node;
 use super::run::{Lv, Run};
-use super::{At, Hint, NONE, Tree};
+use super::{At, NONE, Tree};
 
 /// What a search for a run compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +31,14 @@ impl Column {
 impl Tree {
     /// Where a node of the tree is.
     pub fn locate(&self, lv: Lv) -> At {
-        let Hint { leaf, run, .. } = self.hint;
-        let runs = &self.leaf(leaf).runs;
-        for run in [run, run.wrapping_sub(1), run + 1] {
-            if let Some(found) = runs.get(run)
-                && found.contains(lv)
-            {
-                return At { leaf, run, off: lv - found.lv };
+        let last = self.recent.first();
+        if let Some(leaf) = self.leaves.get(last.leaf as usize) {
+            for run in [last.run, last.run.wrapping_sub(1), last.run + 1] {
+                if let Some(found) = leaf.runs.get(run)
+                    && found.contains(lv)
+                {
+                    return At { leaf: last.leaf, run, off: lv - found.lv };
+                }
             }
         }
         let leaf = self.index.leaf_of(lv);
@@ -48,20 +49,18 @@ impl Tree {
     /// The node at a visible index, which must be below [`Tree::chars`]. Remembers where it was.
     pub fn at_index(&mut self, index: usize) -> At {
         let (leaf, in_leaf) = self.leaf_at_index(index);
-        let Hint { leaf: last, run, before } = self.hint;
-        let runs = &self.leaf(leaf).runs;
-        let (mut run, mut before) = match last == leaf && before.chars <= in_leaf {
-            true => (run, before),
-            false => (0, Before::default()),
-        };
+        self.visit(leaf);
+        let runs = &self.leaves[leaf as usize].runs;
+        let place = self.recent.first_mut();
+        if place.before.chars > in_leaf {
+            (place.run, place.before, place.open) = (0, Before::default(), None);
+        }
         loop {
-            let off = in_leaf - before.chars;
-            if off < runs[run].chars() {
-                self.hint = Hint { leaf, run, before };
-                return At { leaf, run, off };
+            let (run, off) = (&runs[place.run], in_leaf - place.before.chars);
+            if off < run.chars() {
+                return At { leaf, run: place.run, off };
             }
-            before = before.after(&runs[run]);
-            run += 1;
+            (place.run, place.before, place.open) = (place.run + 1, place.before.after(run), None);
         }
     }
 
@@ -74,6 +73,7 @@ impl Tree {
         {
             return (leaf, rest as u32);
         }
+        self.count_all();
         let mut rest = index as u32;
         let mut at = self.root;
         let leaf = loop {
@@ -93,7 +93,8 @@ impl Tree {
     }
 
     /// How many visible characters stand before a node.
-    pub fn index_of(&self, at: At) -> usize {
+    pub fn index_of(&mut self, at: At) -> usize {
+        self.count_all();
         let leaf = self.leaf(at.leaf);
         let mut index: u32 = leaf.runs[..at.run].iter().map(Run::chars).sum();
         if !leaf.runs.is_empty() && !self.run(at).deleted {
