@@ -46,91 +46,76 @@ impl LeafIndex {
 
     /// Puts numbers that were given just now, the highest of their agent, into `leaf`. Returns up to
     /// where the index has that leaf: further numbers of the agent that go there, up to that, need not
-    /// be added.
+    /// be added; but [`LeafIndex::reached`] must be told.
     ///
     /// Numbers may have been set aside below and above, see `doc/ids.rs`: those are in no leaf, and
     /// until they are added it does not matter which the index names. So that it stays right about
     /// those of the next block, a range begins wherever something is put behind such a hole.
     pub fn add(&mut self, start: Lv, end: Lv, leaf: u32) -> Lv {
-        if start >= self.end {
-            let goes_on = start == self.end && self.last.is_some_and(|last| last.leaf == leaf);
-            self.end = end;
-            if !goes_on {
-                self.insert(Entry { start, leaf });
-            }
-            return Lv::MAX;
+        if start < self.end {
+            return self.put(start, end, leaf, false);
         }
-        let is_there =
-            |entry: &Entry, next: Option<Lv>| entry.leaf == leaf && next.is_none_or(|next| end <= next);
-        match self.range_at(start) {
-            Some((entry, next)) if is_there(&entry, next) => next.unwrap_or(Lv::MAX),
-            _ => {
-                self.remove(start, end - 1);
-                self.insert(Entry { start, leaf });
-                self.set_last();
-                self.range_at(start).and_then(|(_, next)| next).unwrap_or(Lv::MAX)
-            }
+        let goes_on = start == self.end && self.last.is_some_and(|last| last.leaf == leaf);
+        self.end = end;
+        if !goes_on {
+            self.put(start, end, leaf, false);
         }
+        Lv::MAX
+    }
+
+    /// Numbers below `end` are in leaves now.
+    #[inline]
+    pub fn reached(&mut self, end: Lv) {
+        self.end = self.end.max(end);
     }
 
     /// Puts `start..end` into `leaf`, wherever they were. What lies beyond keeps its leaf.
     pub fn assign(&mut self, start: Lv, end: Lv, leaf: u32) {
-        let beyond = self.range_at(end).filter(|_| end < self.end);
+        let keeps_beyond = end < self.end;
         self.end = self.end.max(end);
-        self.remove(start, end);
-        self.insert(Entry { start, leaf });
-        if let Some((beyond, _)) = beyond {
-            self.insert(Entry { start: end, ..beyond });
-        }
-        self.set_last();
+        self.put(start, end, leaf, keeps_beyond);
     }
 
-    fn set_last(&mut self) {
-        self.last = self.blocks.last().and_then(|block| block.last().copied());
-    }
-
-    /// Adds a range that begins where none did.
-    fn insert(&mut self, entry: Entry) {
-        let block = self.firsts.partition_point(|first| *first <= entry.start).saturating_sub(1);
+    /// Makes `start..end` a range, in place of what begins there, and returns where the next one does.
+    fn put(&mut self, start: Lv, end: Lv, leaf: u32, keeps_beyond: bool) -> Lv {
         if self.blocks.is_empty() {
             self.blocks.push(Vec::new());
-            self.firsts.push(entry.start);
+            self.firsts.push(start);
+        }
+        let block = self.firsts.partition_point(|first| *first <= start).saturating_sub(1);
+        while self.firsts.get(block + 1).is_some_and(|next| *next < end) {
+            let next = self.blocks.remove(block + 1);
+            self.firsts.remove(block + 1);
+            self.blocks[block].extend(next);
         }
         let entries = &mut self.blocks[block];
-        let at = entries.partition_point(|other| other.start < entry.start);
-        entries.insert(at, entry);
+        let at = entries.partition_point(|entry| entry.start < start);
+        let until = at + entries[at..].iter().take_while(|entry| entry.start < end).count();
+        let next = entries.get(until).map(|next| next.start);
+        let next = next.or_else(|| self.firsts.get(block + 1).copied()).unwrap_or(Lv::MAX);
+        let beyond = until.checked_sub(1).map(|last| Entry { start: end, ..entries[last] });
+        let beyond = beyond.filter(|_| keeps_beyond && next != end);
+        let this = Entry { start, leaf };
+        if until > at {
+            entries[at] = this;
+            entries.drain(at + 1..until);
+        } else {
+            entries.insert(at, this);
+        }
+        if let Some(beyond) = beyond {
+            entries.insert(at + 1, beyond);
+        }
         self.firsts[block] = entries[0].start;
-        if entries.len() > BLOCK {
-            // At the end of all, where nothing comes between any more, the old block stays full.
-            let is_end = block + 1 == self.firsts.len() && at + 1 == entries.len();
-            let upper = entries.split_off(if is_end { BLOCK } else { BLOCK / 2 });
+        // At the end of all, where nothing comes between any more, the old block stays full.
+        let is_end = at + 2 >= entries.len() && block + 1 == self.firsts.len();
+        while self.blocks[block].len() > BLOCK {
+            let entries = &mut self.blocks[block];
+            let upper = entries.split_off(if is_end { BLOCK } else { entries.len() / 2 });
             self.firsts.insert(block + 1, upper[0].start);
             self.blocks.insert(block + 1, upper);
         }
-        if self.last.is_none_or(|last| last.start <= entry.start) {
-            self.last = Some(entry);
-        }
-    }
-
-    /// Removes the ranges that begin in `from..=to`.
-    fn remove(&mut self, from: Lv, to: Lv) {
-        let mut block = self.firsts.partition_point(|first| *first <= from).saturating_sub(1);
-        while block < self.blocks.len() && self.firsts[block] <= to {
-            let entries = &mut self.blocks[block];
-            let first = entries.partition_point(|entry| entry.start < from);
-            let until = entries.partition_point(|entry| entry.start <= to);
-            entries.drain(first..until);
-            match entries.first() {
-                Some(entry) => {
-                    self.firsts[block] = entry.start;
-                    block += 1;
-                }
-                None => {
-                    self.blocks.remove(block);
-                    self.firsts.remove(block);
-                }
-            }
-        }
+        self.last = self.blocks.last().and_then(|block| block.last().copied());
+        next
     }
 
     /// Puts ranges, ascending and leaving nothing out up to `end`, into an empty index.
@@ -153,35 +138,70 @@ impl LeafIndex {
 mod tests {
     use super::*;
 
-    /// Assignments as leaf splits and typing make them, against one leaf per number.
+    /// Assignments as leaf splits and the typing of several agents make them, against one leaf per
+    /// number. Each agent gets its numbers from blocks, of which some are never used up.
     #[test]
     fn ranges_are_what_single_numbers_would_be() {
-        let (mut index, mut naive) = (LeafIndex::default(), Vec::new());
+        const HOLE: u32 = u32::MAX;
+        let mut index = LeafIndex::default();
+        let mut naive: Vec<u32> = Vec::new();
+        let mut rooms = vec![0..0; 3];
         let mut state = 7u64;
         let mut below = |end: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             ((state >> 33) % end) as u32
         };
+        // Per agent, a leaf in which it types on, the next number there, and up to where it may.
+        let mut open = [(0, 0, 0); 3];
         for step in 0..20_000u32 {
-            let leaf = below(50);
-            let (start, end) = match naive.len() as u32 {
-                len if len == 0 || step % 3 > 0 => (len, len + 1 + below(3)),
-                len => {
-                    let start = below(u64::from(len));
-                    (start, start + 1 + below(u64::from(len - start).min(40)))
+            let (leaf, agent) = (below(50), below(3) as usize);
+            let (start, end);
+            if step % 3 > 0 || naive.is_empty() {
+                let count = 1 + below(3);
+                if rooms[agent].len() < count as usize {
+                    let first = naive.len() as u32;
+                    rooms[agent] = first..first + count + below(20);
+                    naive.resize(rooms[agent].end as usize, HOLE);
                 }
-            };
-            naive.resize(naive.len().max(end as usize), 0);
-            naive[start as usize..end as usize].fill(leaf);
-            index.assign(start, end, leaf);
+                (start, end) = (rooms[agent].start, rooms[agent].start + count);
+                rooms[agent].start = end;
+                let (here, next, reach) = open[agent];
+                if next == start && end <= reach && step % 2 == 0 {
+                    naive[start as usize..end as usize].fill(here);
+                    index.reached(end);
+                    open[agent] = (here, end, reach);
+                } else {
+                    naive[start as usize..end as usize].fill(leaf);
+                    open[agent] = (leaf, end, index.add(start, end, leaf));
+                }
+            } else {
+                // What lies in one leaf without a hole, as far as that goes, or a part of it.
+                start = below(naive.len() as u64);
+                let left = naive[start as usize];
+                let alike = naive[start as usize..].iter().take_while(|leaf| **leaf == left).count() as u64;
+                end = start + 1 + below(alike.min(40));
+                if left == HOLE {
+                    continue;
+                }
+                // A leaf that is split is new to all of its numbers.
+                let right = 50 + step;
+                naive[start as usize..end as usize].fill(right);
+                index.assign(start, end, right);
+                for place in &mut open {
+                    place.2 = if place.0 == left { 0 } else { place.2 };
+                }
+            }
             let probe = below(naive.len() as u64);
             for lv in [start, end - 1, probe, start.saturating_sub(1), end.min(naive.len() as u32 - 1)] {
-                assert_eq!(index.leaf_of(lv), naive[lv as usize], "number {lv} after step {step}");
+                if naive[lv as usize] != HOLE {
+                    assert_eq!(index.leaf_of(lv), naive[lv as usize], "number {lv} after step {step}");
+                }
             }
         }
+        let used = |(lv, leaf): (u32, &u32)| *leaf == HOLE || index.leaf_of(lv) == *leaf;
+        assert!((0..).zip(&naive).all(used));
         let mut filled = LeafIndex::default();
         filled.fill((0..).zip(naive.iter().copied()), naive.len() as Lv);
         assert!((0..).zip(&naive).all(|(lv, leaf)| filled.leaf_of(lv) == *leaf));
-        assert!((0..).zip(&naive).all(|(lv, leaf)| index.leaf_of(lv) == *leaf));
     }
 }

@@ -202,6 +202,7 @@ impl Tree {
         }
         leaf.grow(place.run, place.before.byte, chars, text);
         place.open = Some(end);
+        self.index.reached(end);
         place.uncounted += chars as i32;
         self.chars += chars as usize;
         if self.start.is_some_and(|(start, _)| start != place.leaf) {

@@ -391,3 +391,59 @@ fn a_draft_is_the_ops_composed() {
         assert_eq!((drafted.encode(), draft.ops().len()), (before, 0));
     });
 }
+
+/// Several people type at once, a character or a few at a time, each where their cursor is: a server
+/// gets all of it as it comes, and each of them what they lacked now and then.
+#[test]
+fn what_is_typed_at_once_converges() {
+    for_seeds(12, |prng| {
+        let writers = 2 + prng.below(5);
+        let mut replicas: Vec<(Agent, Doc)> =
+            NAMES[..writers].iter().map(|name| (agent(name), Doc::new())).collect();
+        let mut cursors = vec![0; writers];
+        let mut received = vec![0; writers];
+        let (mut server, mut oracle) = (Doc::new(), Oracle::default());
+        let mut log: Vec<Vec<u8>> = Vec::new();
+        for step in 0..1500 {
+            let who = prng.below(writers);
+            let (agent, doc) = &mut replicas[who];
+            if prng.chance(20) {
+                for event in &log[std::mem::replace(&mut received[who], log.len())..] {
+                    assert_ne!(doc.apply_encoded(event), Ok(Applied::Waits));
+                }
+            }
+            let cursor = &mut cursors[who];
+            *cursor = if prng.chance(5) { prng.below(doc.len() + 1) } else { (*cursor).min(doc.len()) };
+            let mut draft = Draft::new(agent.clone(), doc.version().get(agent));
+            if *cursor > 0 && prng.chance(15) {
+                *cursor -= 1;
+                doc.edit(&mut draft, *cursor, 1, "").unwrap();
+            } else {
+                let text = random_text(prng, 3);
+                doc.edit(&mut draft, *cursor, 0, &text).unwrap();
+                *cursor += text.chars().count();
+            }
+            let event = draft.finish().unwrap();
+            oracle.receive(&event);
+            log.push(event.encode());
+            assert_eq!(server.apply_encoded(&log[step]), Ok(Applied::Now));
+            if step % 100 == 99 {
+                server.assert_invariants();
+                doc.assert_invariants();
+                assert_eq!(server.text(), oracle.text());
+                match prng.below(4) {
+                    0 => server = Doc::decode(&server.encode()).unwrap(),
+                    1 => {
+                        doc.merge(&server.spans(), server.version()).unwrap();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for ((_, doc), received) in replicas.iter_mut().zip(received) {
+            log[received..].iter().for_each(|event| assert_ne!(doc.apply_encoded(event), Ok(Applied::Waits)));
+            doc.assert_invariants();
+            assert_eq!(doc.encode(), server.encode());
+        }
+    });
+}
