@@ -51,6 +51,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is wrong with the field that was read last, roughly.
+    #[cold]
     pub fn damaged(&self, what: &'static str) -> DecodeError {
         DecodeError::Damaged { at: self.at, what }
     }
@@ -60,22 +61,29 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.at
     }
 
+    #[cold]
+    fn early(&self) -> DecodeError {
+        self.damaged("the bytes end early")
+    }
+
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
-        let byte = *self.bytes.get(self.at).ok_or_else(|| self.damaged("the bytes end early"))?;
+        let Some(byte) = self.peek() else { return Err(self.early()) };
         self.at += 1;
         Ok(byte)
     }
 
     /// The next byte, which stays.
+    #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        if len > self.left() {
-            return Err(self.damaged("the bytes end early"));
-        }
-        let bytes = &self.bytes[self.at..self.at + len];
+        let Some(bytes) = self.bytes.get(self.at..).and_then(|rest| rest.get(..len)) else {
+            return Err(self.early());
+        };
         self.at += len;
         Ok(bytes)
     }
@@ -84,9 +92,11 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn varint(&mut self) -> Result<u64, DecodeError> {
         let first = self.byte()?;
-        if first < 0x80 {
-            return Ok(u64::from(first));
-        }
+        if first < 0x80 { Ok(u64::from(first)) } else { self.varint_after(first) }
+    }
+
+    /// The rest of a number of several bytes.
+    fn varint_after(&mut self, first: u8) -> Result<u64, DecodeError> {
         let mut value = u64::from(first & 0x7f);
         for shift in (7..64).step_by(7) {
             let byte = self.byte()?;

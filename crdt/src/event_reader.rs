@@ -40,6 +40,7 @@ pub(crate) enum RawTarget<K> {
 impl<'a, K: Clone> RawEvent<'a, K> {
     /// Reads what [`Event::encode`] wrote. `known` is asked for each name once, for the event's agent
     /// first, and answers `None` to what is no agent's name.
+    #[inline]
     pub fn read(bytes: &'a [u8], mut known: impl FnMut(&'a [u8]) -> Option<K>) -> Result<Self, DecodeError> {
         let reader = &mut Reader::new(bytes, 0);
         match reader.byte()? {
@@ -52,13 +53,7 @@ impl<'a, K: Clone> RawEvent<'a, K> {
         let after = reader.varint()?;
         let mut names = Names { own, others: SmallVec::new(), known };
         let first = read_op(reader, &mut names, after)?;
-        let mut more = Vec::new();
-        let mut end = first.seq + first.count;
-        while reader.left() > 0 {
-            let op = read_op(reader, &mut names, end)?;
-            end = op.seq + op.count;
-            more.push(op);
-        }
+        let more = if reader.left() == 0 { Vec::new() } else { read_more(reader, &mut names, &first)? };
         Ok(RawEvent { agent, after, first, more })
     }
 
@@ -96,11 +91,30 @@ impl<'a, K: Clone, F: FnMut(&'a [u8]) -> Option<K>> Names<'a, K, F> {
     }
 }
 
+#[inline]
 fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let len = usize::from(reader.byte()?);
     reader.take(len)
 }
 
+/// The ops after the first.
+#[inline(never)]
+fn read_more<'a, K: Clone, F: FnMut(&'a [u8]) -> Option<K>>(
+    reader: &mut Reader<'a>,
+    names: &mut Names<'a, K, F>,
+    first: &RawOp<'a, K>,
+) -> Result<Vec<RawOp<'a, K>>, DecodeError> {
+    let mut more = Vec::new();
+    let mut end = first.seq + first.count;
+    while reader.left() > 0 {
+        let op = read_op(reader, names, end)?;
+        end = op.seq + op.count;
+        more.push(op);
+    }
+    Ok(more)
+}
+
+#[inline(always)]
 fn read_op<'a, K: Clone, F: FnMut(&'a [u8]) -> Option<K>>(
     reader: &mut Reader<'a>,
     names: &mut Names<'a, K, F>,

@@ -197,7 +197,7 @@ fn read_agents(reader: &mut Reader) -> Result<Ids, DecodeError> {
         if end == 0 || end > MAX_SEQ {
             return Err(reader.damaged("an agent's end is 0 or over 2^53"));
         }
-        let no = ids.find_or_add(&agent, AgentNo::MAX);
+        let no = ids.find_or_add(&agent, [AgentNo::MAX; 2]);
         ids.advance(no, end);
         before = Some(agent);
     }

@@ -7,6 +7,9 @@ use crate::{Agent, Event, Id};
 /// Which entry of a [`Version`] an agent is, in the order in which they came.
 pub(crate) type AgentNo = u32;
 
+/// The agents to be tried first when one is looked up: as a rule it is one of the last two.
+pub(crate) type Hints = [AgentNo; 2];
+
 /// `{agent: end}`; an agent that is not in it stands at 0.
 #[derive(Debug, Clone, Default)]
 pub struct Version {
@@ -29,7 +32,7 @@ impl Version {
     /// Moves `agent` forward to `end`; a lower `end` changes nothing.
     pub fn advance(&mut self, agent: &Agent, end: u64) {
         if end > 0 {
-            let no = self.find_or_add(agent, AgentNo::MAX);
+            let no = self.find_or_add(agent, [AgentNo::MAX; 2]);
             self.advance_no(no, end);
         }
     }
@@ -72,27 +75,31 @@ impl Version {
         self.ends.iter().all(|(_, end)| *end == 0)
     }
 
-    /// Finds an agent; `hint` is tried first.
+    /// Finds an agent.
     #[inline]
-    pub(crate) fn find(&self, agent: &Agent, hint: AgentNo) -> Option<AgentNo> {
-        match self.ends.get(hint as usize) {
-            Some((name, _)) if name == agent => Some(hint),
-            _ => self.by_name.get(agent).copied(),
+    pub(crate) fn find(&self, agent: &Agent, hints: Hints) -> Option<AgentNo> {
+        for hint in hints {
+            if self.ends.get(hint as usize).is_some_and(|(name, _)| name == agent) {
+                return Some(hint);
+            }
         }
+        self.by_name.get(agent).copied()
     }
 
-    /// Finds an agent by its name's bytes; `hint` is tried first.
+    /// Finds an agent by its name's bytes.
     #[inline]
-    pub(crate) fn find_name(&self, name: &[u8], hint: AgentNo) -> Option<AgentNo> {
-        match self.ends.get(hint as usize) {
-            Some((agent, _)) if agent.as_str().as_bytes() == name => Some(hint),
-            _ => self.by_name.get(std::str::from_utf8(name).ok()?).copied(),
+    pub(crate) fn find_name(&self, name: &[u8], hints: Hints) -> Option<AgentNo> {
+        for hint in hints {
+            if self.ends.get(hint as usize).is_some_and(|(agent, _)| agent.as_str().as_bytes() == name) {
+                return Some(hint);
+            }
         }
+        self.by_name.get(std::str::from_utf8(name).ok()?).copied()
     }
 
     /// Finds an agent, or adds it with the end 0.
-    pub(crate) fn find_or_add(&mut self, agent: &Agent, hint: AgentNo) -> AgentNo {
-        if let Some(no) = self.find(agent, hint) {
+    pub(crate) fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNo {
+        if let Some(no) = self.find(agent, hints) {
             return no;
         }
         let no = self.ends.len() as AgentNo;

@@ -22,8 +22,7 @@ impl Doc {
     /// [`Doc::apply`] do, without making anything anew for an event that is ready.
     pub fn apply_encoded(&mut self, bytes: &[u8]) -> Result<Applied, DecodeError> {
         let version = self.version();
-        let mut hint = self.recent.0;
-        let look_up = |name| match version.find_name(name, std::mem::replace(&mut hint, self.recent.1)) {
+        let look_up = |name| match version.find_name(name, self.recent) {
             Some(agent) => Some(Known::As(agent)),
             None => Agent::from_bytes(name).map(|_| Known::Not),
         };
@@ -46,7 +45,7 @@ impl Doc {
             // It has to wait, or is an agent's first: an event to keep, or a name.
             _ => return Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
         };
-        self.recent.0 = agent;
+        self.remember(agent);
         let mut end = raw.first.seq + raw.first.count;
         self.perform_raw(agent, &raw.first);
         for op in &raw.more {
@@ -71,8 +70,10 @@ impl Doc {
         let (parent, side) = match op.target {
             RawTarget::Start => (Some(START), Side::Right),
             RawTarget::RightOf(None, seq) if seq + 1 == op.seq => {
-                let newest = self.ids.newest_before(agent, op.seq);
-                (newest.or_else(|| self.ids.lv_of(agent, seq)), Side::Right)
+                if self.type_on_there(agent, op) {
+                    return;
+                }
+                (self.ids.lv_of(agent, seq), Side::Right)
             }
             RawTarget::RightOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Right),
             RawTarget::LeftOf(id, seq) => (self.ids.lv_of(owner(id), seq), Side::Left),
@@ -85,8 +86,21 @@ impl Doc {
         }
     }
 
+    /// Text that hangs at its agent's newest node, where nothing else does: what nearly every keystroke
+    /// is. Answers whether it was.
+    #[inline]
+    fn type_on_there(&mut self, agent: AgentNo, op: &RawOp<Known>) -> bool {
+        let len = op.count as u32;
+        let next = self.ids.goes_on(agent, op.seq, len);
+        let is_so = next.is_some_and(|lv| self.tree.type_on(lv, len, op.text));
+        if is_so {
+            self.ids.push_on(agent, len);
+        }
+        is_so
+    }
+
     pub(super) fn receive(&mut self, event: &Event, changes: &mut Changes) -> Applied {
-        let agent = self.version().find(event.agent(), self.recent.0);
+        let agent = self.version().find(event.agent(), self.recent);
         let end = agent.map_or(0, |agent| self.version().end(agent));
         if event.after() < end {
             return Applied::Repeat;
@@ -128,14 +142,14 @@ impl Doc {
 
     /// Finds an agent that an op refers to.
     fn find(&mut self, agent: &Agent) -> Option<AgentNo> {
-        let found = self.version().find(agent, self.recent.1)?;
-        self.recent.1 = found;
+        let found = self.version().find(agent, self.recent)?;
+        self.remember(found);
         Some(found)
     }
 
     fn perform(&mut self, event: &Event, changes: &mut Changes) {
-        let agent = self.ids.find_or_add(event.agent(), self.recent.0);
-        self.recent.0 = agent;
+        let agent = self.ids.find_or_add(event.agent(), self.recent);
+        self.remember(agent);
         let mut end = event.after();
         for op in event.ops() {
             match op {

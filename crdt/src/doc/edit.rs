@@ -91,7 +91,7 @@ impl Doc {
         deleted: usize,
         inserted: &str,
     ) -> Result<(), EditError> {
-        if deleted == 0 && self.type_on(draft, at, inserted) {
+        if deleted == 0 && self.type_on_here(draft, at, inserted) {
             return Ok(());
         }
         let chars = inserted.chars().count();
@@ -126,8 +126,8 @@ impl Doc {
     /// Typing that goes on behind the agent's last character, where nothing came between: what nearly
     /// every keystroke is. Answers whether it was.
     #[inline]
-    fn type_on(&mut self, draft: &mut Draft, at: usize, text: &str) -> bool {
-        let Some(agent) = self.version().find(draft.agent(), self.recent.0) else { return false };
+    fn type_on_here(&mut self, draft: &mut Draft, at: usize, text: &str) -> bool {
+        let Some(agent) = self.version().find(draft.agent(), self.recent) else { return false };
         let seq = self.version().end(agent);
         let chars = if text.len() == 1 { 1 } else { text.chars().count() as u64 };
         if !draft.types_on_at(seq) || chars == 0 || chars > MAX_SEQ - seq {
@@ -137,7 +137,7 @@ impl Doc {
         if !next.is_some_and(|lv| self.tree.type_on_at(at, lv, chars as u32, text)) {
             return false;
         }
-        self.ids.push(agent, seq, chars as u32);
+        self.ids.push_on(agent, chars as u32);
         self.ids.advance(agent, seq + chars);
         draft.type_on(text, chars);
         self.release_local(draft.agent());
@@ -209,8 +209,9 @@ impl Doc {
 
     /// The agent, which [`Doc::check_edit`] may have found.
     fn local_agent(&mut self, agent: &Agent, found: Option<AgentNo>) -> AgentNo {
-        self.recent.0 = found.unwrap_or_else(|| self.ids.find_or_add(agent, self.recent.0));
-        self.recent.0
+        let agent = found.unwrap_or_else(|| self.ids.find_or_add(agent, self.recent));
+        self.remember(agent);
+        agent
     }
 
     fn anchor(&self, typed: &Typed) -> Anchor {
@@ -238,7 +239,7 @@ impl Doc {
         if end > self.len() {
             return Err(EditError::OutOfRange { end, len: self.len() });
         }
-        let no = self.version().find(agent, self.recent.0);
+        let no = self.version().find(agent, self.recent);
         let seq = no.map_or(0, |no| self.version().end(no));
         match seq.checked_add(count as u64) {
             Some(end) if end <= MAX_SEQ => Ok((no, seq)),

@@ -16,15 +16,18 @@
 use std::ops::Range;
 
 use crate::tree::Lv;
-use crate::version::AgentNo;
+use crate::version::{AgentNo, Hints};
 use crate::{Agent, Id, Version};
 
-/// How many numbers there are, so that each fits a [`Lv`] and none is [`crate::tree::START`].
-pub(crate) const MAX_NODES: u32 = u32::MAX - 1;
-/// How many numbers an agent's later blocks have, at least and at most: the first as many as are
-/// needed at once, each further one twice as many as the one before. No more can stay unused than
-/// the agent has nodes, or nearly.
-const BLOCK: Range<u32> = 16..1024;
+/// Most nodes of one document.
+pub(crate) const MAX_NODES: u32 = u32::MAX / 2;
+/// The end of all numbers. It is enough for twice as many as there are nodes, none of them is
+/// [`crate::tree::START`], and each fits a [`Lv`].
+const MAX_LV: Lv = u32::MAX - 1;
+/// A block keeps some numbers for its agent when the next block begins: an agent's first block none,
+/// the second one, each further one twice as many, up to here. Since all that was kept before has been
+/// used by then, no more are unused than there are nodes.
+const MOST_KEPT: u32 = 1024;
 
 /// Nodes `lv … lv+len-1` are `seq … seq+len-1` of one agent.
 #[derive(Debug, Clone, Copy)]
@@ -56,10 +59,10 @@ struct AgentIds {
     ranges: Vec<IdRange>,
     /// Which range was looked up last.
     recent: usize,
-    /// What is left of its newest block.
+    /// What is left of its newest block: of the last block of all, everything.
     room: Range<Lv>,
-    /// How many numbers its next block has at least.
-    block: u32,
+    /// How much room that keeps when another block begins.
+    keeps: u32,
 }
 
 /// Numbers `start …`, up to the next block, are one agent's.
@@ -79,8 +82,6 @@ pub(crate) struct Ids {
     blocks: Vec<Block>,
     /// Which block was looked up last.
     recent: usize,
-    /// The end of the last block.
-    end: Lv,
     nodes: u32,
 }
 
@@ -106,19 +107,19 @@ impl Ids {
         self.nodes
     }
 
-    /// The end of all numbers that were given, or set aside.
+    /// The end of all numbers that were given.
     pub fn end_lv(&self) -> Lv {
-        self.end
+        self.blocks.last().map_or(0, |last| self.agents[last.agent as usize].room.start)
     }
 
-    /// How many more nodes fit in any case.
+    /// How many more nodes there may be.
     pub fn left(&self) -> u32 {
-        MAX_NODES - self.end
+        MAX_NODES - self.nodes
     }
 
     /// Finds an agent or makes it known.
-    pub fn find_or_add(&mut self, agent: &Agent, hint: AgentNo) -> AgentNo {
-        let no = self.version.find_or_add(agent, hint);
+    pub fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNo {
+        let no = self.version.find_or_add(agent, hints);
         if no as usize == self.agents.len() {
             self.agents.push(AgentIds::default());
         }
@@ -140,10 +141,10 @@ impl Ids {
     /// consecutive numbers.
     #[inline]
     pub fn push(&mut self, agent: AgentNo, seq: u64, len: u32) -> Lv {
+        self.count(len);
         if self.agents[agent as usize].room.len() < len as usize {
-            self.make_room(agent, len);
+            self.begin_block(agent);
         }
-        self.nodes += len;
         let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
         let lv = room.start;
         room.start += len;
@@ -158,40 +159,44 @@ impl Ids {
         lv
     }
 
-    /// Sees to it that an agent has room for `len` nodes.
-    fn make_room(&mut self, agent: AgentNo, len: u32) {
-        let AgentIds { room, block, .. } = &mut self.agents[agent as usize];
-        if self.blocks.last().is_some_and(|last| last.agent == agent) {
-            // Nothing is behind its block, which can go on.
-            let more = len - room.len() as u32;
-            assert_room(more, self.end);
-            self.end += more;
-            room.end = self.end;
-            return;
-        }
-        assert_room(len, self.end);
-        let all = len.max(*block).min(MAX_NODES - self.end);
-        *block = (*block * 2).clamp(BLOCK.start, BLOCK.end);
-        self.blocks.push(Block { start: self.end, agent });
-        *room = self.end..self.end + all;
-        self.end += all;
+    #[inline]
+    fn count(&mut self, new: u32) {
+        assert!(new <= self.left(), "a document holds at most {MAX_NODES} characters, deleted ones included");
+        self.nodes += new;
     }
 
-    /// The number of an agent's newest node, if that has the id directly before `seq`.
-    #[inline]
-    pub fn newest_before(&self, agent: AgentNo, seq: u64) -> Option<Lv> {
-        let last = self.agents[agent as usize].ranges.last().filter(|last| last.end_seq() == seq)?;
-        Some(last.end_lv() - 1)
+    /// Begins a block for an agent that has not enough room.
+    fn begin_block(&mut self, agent: AgentNo) {
+        let mut start = 0;
+        if let Some(last) = self.blocks.last() {
+            let AgentIds { room, keeps, .. } = &mut self.agents[last.agent as usize];
+            room.end = room.end.min(room.start.saturating_add(*keeps));
+            *keeps = (*keeps * 2).clamp(1, MOST_KEPT);
+            start = room.end;
+        }
+        self.blocks.push(Block { start, agent });
+        self.agents[agent as usize].room = start..MAX_LV;
     }
 
     /// The number that [`Ids::push`] will give, if that is directly after the agent's newest node's, and
-    /// `seq` after its id.
+    /// `seq` after its id: then [`Ids::push_on`] does as well.
     #[inline]
     pub fn goes_on(&self, agent: AgentNo, seq: u64, len: u32) -> Option<Lv> {
         let AgentIds { ranges, room, .. } = &self.agents[agent as usize];
         let last = ranges.last()?;
-        let has_room = room.len() >= len as usize || room.end == self.end;
-        (has_room && last.end_seq() == seq && last.end_lv() == room.start).then_some(room.start)
+        (room.len() >= len as usize && last.end_seq() == seq && last.end_lv() == room.start)
+            .then_some(room.start)
+    }
+
+    /// As [`Ids::push`], where [`Ids::goes_on`].
+    #[inline]
+    pub fn push_on(&mut self, agent: AgentNo, len: u32) {
+        self.count(len);
+        let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
+        if let Some(last) = ranges.last_mut() {
+            last.len += len;
+            room.start += len;
+        }
     }
 
     /// The node with an id; `None` for a void or unknown one.
@@ -253,8 +258,4 @@ impl Ids {
         let (agent, seq, _) = self.id_of(lv);
         Id::new(self.version.name(agent).clone(), seq)
     }
-}
-
-fn assert_room(len: u32, end: Lv) {
-    assert!(len <= MAX_NODES - end, "the document has too many characters, deleted ones included");
 }

@@ -4,6 +4,8 @@ use crate::change::Changes;
 use crate::tree::{Lv, Numbers, START, Side};
 use crate::{Anchor, Change, Doc, Id, MAX_SEQ, Span, SpanContent, Version};
 
+use super::ids::MAX_NODES;
+
 /// A state that cannot be part of any document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
@@ -26,7 +28,7 @@ pub enum MergeError {
     #[error("span {0} contradicts what is known here")]
     Contradiction(Id),
     /// More characters than a document can hold.
-    #[error("the document would have too many characters, deleted ones included")]
+    #[error("the document would have more than {MAX_NODES} characters, deleted ones included")]
     TooLarge,
 }
 
@@ -76,8 +78,8 @@ impl Doc {
         let mut out = Vec::new();
         let changes = &mut Changes::into(&mut out);
         for part in &mut parts {
-            let agent = self.ids.find_or_add(&part.span.id.agent, self.recent.0);
-            self.recent.0 = agent;
+            let agent = self.ids.find_or_add(&part.span.id.agent, self.recent);
+            self.remember(agent);
             if part.is_new() {
                 part.lv =
                     self.ids.push(agent, part.span.id.seq + part.known, (part.count - part.known) as u32);
@@ -92,7 +94,7 @@ impl Doc {
             let (parent, side) = match part.known {
                 0 => self.parent(&part.span.anchor).unwrap_or((START, Side::Right)),
                 known => {
-                    let agent = self.ids.find_or_add(&part.span.id.agent, self.recent.0);
+                    let agent = self.ids.find_or_add(&part.span.id.agent, self.recent);
                     let before = self.ids.lv_of(agent, part.span.id.seq + known - 1);
                     (before.unwrap_or(START), Side::Right)
                 }
@@ -109,7 +111,7 @@ impl Doc {
         }
         let moved: Vec<_> = version.iter().filter(|(agent, end)| self.version().get(agent) < *end).collect();
         for (agent, end) in &moved {
-            let no = self.ids.find_or_add(agent, self.recent.0);
+            let no = self.ids.find_or_add(agent, self.recent);
             self.ids.advance(no, *end);
         }
         for (agent, _) in moved {
@@ -154,7 +156,7 @@ impl Doc {
         }
         let known = self.version().get(agent).saturating_sub(*seq).min(count);
         if known > 0 {
-            let no = self.version().find(agent, self.recent.0).expect("an agent with a version is listed");
+            let no = self.version().find(agent, self.recent).expect("an agent with a version is listed");
             let nodes: u64 = self.ids.lvs_of(no, *seq, seq + known).map(|range| u64::from(range.len)).sum();
             if nodes < known {
                 return Err(MergeError::Contradiction(span.id.clone()));
@@ -204,7 +206,7 @@ impl Doc {
 
     /// Whether an id is a node here.
     fn has_node(&self, id: &Id) -> bool {
-        let agent = self.version().find(&id.agent, self.recent.0);
+        let agent = self.version().find(&id.agent, self.recent);
         agent.is_some_and(|agent| self.ids.lv_of(agent, id.seq).is_some())
     }
 }

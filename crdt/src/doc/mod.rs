@@ -29,7 +29,7 @@ pub(crate) use spans::Chain;
 
 use crate::change::Changes;
 use crate::tree::Tree;
-use crate::version::AgentNo;
+use crate::version::{AgentNo, Hints};
 use crate::{Change, Event, Version};
 
 use ids::Ids;
@@ -53,8 +53,7 @@ pub enum Applied {
 
 /// A replica of one document: the applied events' text and tree, and the events that still wait.
 ///
-/// It holds 2^31 characters, deleted ones included, or up to twice as many when few people typed them,
-/// and panics on an event with more.
+/// It holds at most 2^31 - 1 characters, deleted ones included, and panics on an event with more.
 ///
 /// ```
 /// use inklog_crdt::{Agent, Applied, Doc, Event};
@@ -76,8 +75,8 @@ pub struct Doc {
     pub(crate) ids: Ids,
     siblings: Siblings,
     waiting: Waiting,
-    /// The agents last looked up, tried first: of an event, and of a reference.
-    recent: (AgentNo, AgentNo),
+    /// The agents that were looked up last.
+    recent: Hints,
 }
 
 impl Doc {
@@ -111,6 +110,13 @@ impl Doc {
     /// Events that cannot be applied yet, by agent and `after`.
     pub fn waiting(&self) -> impl Iterator<Item = &Event> {
         self.waiting.iter()
+    }
+
+    /// Tries this agent first from now on.
+    fn remember(&mut self, agent: AgentNo) {
+        if self.recent[0] != agent {
+            self.recent = [agent, self.recent[0]];
+        }
     }
 
     /// Applies an event, or keeps it until it can be.
