@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Doc;
-use crate::tree::{Builder, Lv, Run, START, Side};
+use crate::tree::{Builder, Lv, Run, START, Side, sort_by_number};
 
 use super::ids::Ids;
 use super::order::Siblings;
@@ -33,19 +33,22 @@ pub(crate) struct Skeleton<'a> {
     pub text: &'a str,
 }
 
+/// A part of [`Walk::hanging`].
+type Hanging = Range<u32>;
+
 /// A step of the walk that is still to be taken.
 enum Step {
-    /// A chain with all that hangs below it, from this node of it on, which stands at this depth.
-    Subtree { chain: u32, node: u32, depth: u32, hanging: Range<usize> },
-    /// Chains that hang at one node on one side, as a range of [`Walk::hanging`], at a depth.
-    Siblings { hanging: Range<usize>, depth: u32 },
-    /// A node whose left children have been passed, as [`Step::Subtree`].
-    Middle { chain: u32, node: u32, depth: u32, hanging: Range<usize> },
+    /// Chains that hang at one node on one side, and their depth.
+    Siblings { hanging: Hanging, depth: u32 },
+    /// A chain from this node on, which stands at this depth and begins a subtree, and what hangs at it.
+    Subtree { chain: u32, node: u32, depth: u32, hanging: Hanging },
+    /// The same when the node's left children have been passed.
+    Rest { chain: u32, node: u32, depth: u32, hanging: Hanging },
 }
 
 struct Walk<'a> {
     chains: &'a [NumberedChain],
-    /// Chains by the chain that they hang at, and then by node, side and id.
+    /// Chains by the node that they hang at, and then by side and id.
     hanging: Vec<u32>,
     /// By chain, where its part of `hanging` begins; the last part is what hangs at the start.
     begin: Vec<u32>,
@@ -55,18 +58,17 @@ struct Walk<'a> {
     reached: u64,
     /// The nodes that are not the only child of their parent on their side.
     siblings: Vec<(Lv, Side, Vec<Lv>)>,
-    builder: Builder,
+    builder: Builder<'a>,
     turns: std::slice::Iter<'a, u64>,
     /// Nodes left in this turn, and whether they are deleted.
     turn: (u64, bool),
-    text: &'a str,
 }
 
 impl Skeleton<'_> {
     /// The document; `None` when chains hang at each other in a circle.
     pub fn build(self, ids: Ids) -> Option<Doc> {
         let chains = self.chains;
-        let (hanging, begin) = by_parent(chains);
+        let (hanging, begin) = by_parent(chains, ids.end_lv());
         let mut turns = self.turns.iter();
         let turn = (turns.next().copied().unwrap_or(0), false);
         let mut walk = Walk {
@@ -77,14 +79,15 @@ impl Skeleton<'_> {
             begins: u32::MAX,
             reached: 0,
             siblings: Vec::new(),
-            builder: Builder::default(),
+            builder: Builder::new(self.text, chains.len()),
             turns,
             turn,
-            text: self.text,
         };
-        let roots = walk.begin[chains.len()] as usize..chains.len();
+        let roots = walk.begin[chains.len()]..chains.len() as u32;
         walk.note_siblings(START, Side::Right, roots.clone(), None);
-        walk.todo.push(Step::Siblings { hanging: roots, depth: 1 });
+        if !roots.is_empty() {
+            walk.todo.push(Step::Siblings { hanging: roots, depth: 1 });
+        }
         while let Some(step) = walk.todo.pop() {
             walk.take(step);
         }
@@ -95,114 +98,111 @@ impl Skeleton<'_> {
         for (parent, side, nodes) in walk.siblings {
             siblings.put((parent, side), &nodes, &ids);
         }
-        Some(Doc { tree: walk.builder.finish(), ids, siblings, ..Doc::default() })
+        let tree = walk.builder.finish(chains.iter().map(|chain| chain.lv), ids.end_lv());
+        Some(Doc { tree, ids, siblings, ..Doc::default() })
     }
 }
 
-/// Chains grouped by what they hang at, and where each group begins.
-fn by_parent(chains: &[NumberedChain]) -> (Vec<u32>, Vec<u32>) {
-    let group = |chain: &NumberedChain| (chain.above as usize).min(chains.len());
-    let mut begin = vec![0; chains.len() + 2];
-    chains.iter().for_each(|chain| begin[group(chain) + 1] += 1);
-    for at in 1..begin.len() {
-        begin[at] += begin[at - 1];
-    }
-    let mut next = begin.clone();
-    let mut hanging = vec![0; chains.len()];
-    for (no, chain) in (0..).zip(chains) {
-        let place = &mut next[group(chain)];
-        hanging[*place as usize] = no;
-        *place += 1;
-    }
-    for group in 0..chains.len() {
-        let group = &mut hanging[begin[group] as usize..begin[group + 1] as usize];
-        if group.len() > 1 {
-            // Stable, so that ids stay in order.
-            group.sort_by_key(|chain| {
-                let NumberedChain { node, side, .. } = chains[*chain as usize];
-                (node, side)
-            });
+/// Chains in the order of what they hang at, and where that of each chain begins among them. All
+/// numbers are below `end`.
+fn by_parent(chains: &[NumberedChain], end: Lv) -> (Vec<u32>, Vec<u32>) {
+    let key = |chain: &NumberedChain| match chains.get(chain.above as usize) {
+        Some(above) => (above.lv + chain.node) * 2 + u32::from(chain.side == Side::Right),
+        None => end * 2,
+    };
+    let mut hanging: Vec<(u32, u32)> = chains.iter().map(key).zip(0..).collect();
+    sort_by_number(&mut hanging, end * 2 + 1);
+    let mut begin = Vec::with_capacity(chains.len() + 1);
+    let mut at = 0;
+    for first in chains.iter().map(|chain| chain.lv).chain([end]) {
+        while hanging.get(at).is_some_and(|(parent, _)| *parent < first * 2) {
+            at += 1;
         }
+        begin.push(at as u32);
     }
-    (hanging, begin)
+    (hanging.into_iter().map(|(_, chain)| chain).collect(), begin)
 }
 
 impl Walk<'_> {
     fn take(&mut self, step: Step) {
         match step {
-            Step::Siblings { hanging, .. } if hanging.is_empty() => {}
             Step::Siblings { hanging, depth } => {
-                let chain = self.hanging[hanging.start];
+                let chain = self.hanging[hanging.start as usize];
                 if hanging.len() > 1 {
                     self.todo.push(Step::Siblings { hanging: hanging.start + 1..hanging.end, depth });
                 }
-                let hanging = self.begin[chain as usize] as usize..self.begin[chain as usize + 1] as usize;
-                self.enter(chain, 0, depth, hanging);
+                let hanging = self.begin[chain as usize]..self.begin[chain as usize + 1];
+                self.begins = self.begins.min(depth);
+                self.pass(chain, 0, depth, hanging);
             }
-            Step::Subtree { chain, node, depth, hanging } => self.enter(chain, node, depth, hanging),
-            Step::Middle { chain, node, depth, hanging } => self.leave(chain, node, depth, hanging),
+            Step::Subtree { chain, node, depth, hanging } => {
+                self.begins = self.begins.min(depth);
+                self.pass(chain, node, depth, hanging);
+            }
+            Step::Rest { chain, node, depth, hanging } => self.pass(chain, node, depth, hanging),
         }
     }
 
     /// Passes the nodes up to the first one that something else hangs at, and plans what is there.
-    fn enter(&mut self, chain: u32, node: u32, depth: u32, hanging: Range<usize>) {
-        self.begins = self.begins.min(depth);
-        let Some(first) = self.hanging[hanging.clone()].first() else {
-            return self.emit(chain, node, self.chains[chain as usize].len, depth);
-        };
-        let NumberedChain { node: at, side, .. } = self.chains[*first as usize];
-        let at_depth = depth + (at - node);
-        if at > node {
-            self.emit(chain, node, at, depth);
-            self.begins = at_depth;
-        }
-        if side == Side::Right {
-            return self.leave(chain, at, at_depth, hanging);
-        }
-        let right = self.end_of(&hanging, at, Side::Left);
-        let left = hanging.start..right;
-        let parent = self.chains[chain as usize].lv + at;
-        self.note_siblings(parent, Side::Left, left.clone(), None);
-        self.todo.push(Step::Middle { chain, node: at, depth: at_depth, hanging: right..hanging.end });
-        self.todo.push(Step::Siblings { hanging: left, depth: at_depth + 1 });
-    }
-
-    /// Passes a node, and plans what is on the right of it: what hangs there, and the rest of its chain.
-    fn leave(&mut self, chain: u32, node: u32, depth: u32, hanging: Range<usize>) {
+    fn pass(&mut self, chain: u32, node: u32, depth: u32, hanging: Hanging) {
         let NumberedChain { lv, len, .. } = self.chains[chain as usize];
-        self.emit(chain, node, node + 1, depth);
-        let end = self.end_of(&hanging, node, Side::Right);
-        let next = (node + 1 < len).then_some(lv + node + 1);
-        self.note_siblings(lv + node, Side::Right, hanging.start..end, next);
-        // The chain's own next node is one of the right children, at its place among them.
-        let lower = |other: &u32| next.is_none_or(|next| self.chains[*other as usize].lv < next);
-        let own = hanging.start + self.hanging[hanging.start..end].partition_point(lower);
-        let depth = depth + 1;
-        if own < end {
-            self.todo.push(Step::Siblings { hanging: own..end, depth });
+        if hanging.is_empty() {
+            return self.emit(chain, node, len, depth);
         }
-        if next.is_some() {
-            self.todo.push(Step::Subtree { chain, node: node + 1, depth, hanging: end..hanging.end });
-        }
-        if hanging.start < own {
-            self.todo.push(Step::Siblings { hanging: hanging.start..own, depth });
-        }
-    }
-
-    /// Where what hangs at a node up to a side ends.
-    fn end_of(&self, hanging: &Range<usize>, node: u32, side: Side) -> usize {
-        let beyond = |other: &u32| {
-            let other = self.chains[*other as usize];
-            (other.node, other.side) > (node, side)
-        };
-        let here = &self.hanging[hanging.clone()];
-        hanging.start + here.iter().position(beyond).unwrap_or(here.len())
-    }
-
-    fn note_siblings(&mut self, parent: Lv, side: Side, hanging: Range<usize>, own: Option<Lv>) {
-        if hanging.len() + usize::from(own.is_some()) < 2 {
+        let first = self.hanging[hanging.start as usize];
+        let NumberedChain { node: at, side, .. } = self.chains[first as usize];
+        let at_depth = depth + (at - node);
+        let end = self.end_of(&hanging, at, side);
+        let here = hanging.start..end;
+        let rest = end..hanging.end;
+        if side == Side::Left {
+            if at > node {
+                self.emit(chain, node, at, depth);
+                self.begins = at_depth;
+            }
+            self.note_siblings(lv + at, Side::Left, here.clone(), None);
+            self.todo.push(Step::Rest { chain, node: at, depth: at_depth, hanging: rest });
+            self.todo.push(Step::Siblings { hanging: here, depth: at_depth + 1 });
             return;
         }
+        self.emit(chain, node, at + 1, depth);
+        let next = (at + 1 < len).then_some(lv + at + 1);
+        self.note_siblings(lv + at, Side::Right, here.clone(), next);
+        // The chain's own next node is one of the right children, at its place among them.
+        let lower = |other: &u32| next.is_none_or(|next| self.chains[*other as usize].lv < next);
+        let among = &self.hanging[here.start as usize..here.end as usize];
+        let own = here.start + among.partition_point(lower) as u32;
+        let depth = at_depth + 1;
+        if own < here.end {
+            self.todo.push(Step::Siblings { hanging: own..here.end, depth });
+        }
+        if next.is_some() {
+            self.todo.push(Step::Subtree { chain, node: at + 1, depth, hanging: rest });
+        }
+        if here.start < own {
+            self.todo.push(Step::Siblings { hanging: here.start..own, depth });
+        }
+    }
+
+    /// Where what hangs at a node on a side ends. The first one hangs there.
+    fn end_of(&self, hanging: &Hanging, node: u32, side: Side) -> u32 {
+        let is_there = |other: &u32| {
+            let other = &self.chains[self.hanging[*other as usize] as usize];
+            (other.node, other.side) == (node, side)
+        };
+        (hanging.start + 1..hanging.end).find(|other| !is_there(other)).unwrap_or(hanging.end)
+    }
+
+    #[inline]
+    fn note_siblings(&mut self, parent: Lv, side: Side, hanging: Hanging, own: Option<Lv>) {
+        if hanging.len() + usize::from(own.is_some()) > 1 {
+            self.put_siblings(parent, side, hanging, own);
+        }
+    }
+
+    #[cold]
+    fn put_siblings(&mut self, parent: Lv, side: Side, hanging: Hanging, own: Option<Lv>) {
+        let hanging = hanging.start as usize..hanging.end as usize;
         let others = self.hanging[hanging].iter().map(|chain| self.chains[*chain as usize].lv);
         let mut set: Vec<Lv> = others.collect();
         if let Some(own) = own {
@@ -211,6 +211,7 @@ impl Walk<'_> {
         self.siblings.push((parent, side, set));
     }
 
+    #[inline]
     /// Appends the nodes `from..to` of a chain to the document, in as many turns as they take.
     fn emit(&mut self, chain: u32, from: u32, to: u32, depth: u32) {
         let NumberedChain { lv, above, node, side, .. } = self.chains[chain as usize];
@@ -231,26 +232,14 @@ impl Walk<'_> {
                 self.turn = (*turn, !self.turn.1);
             }
             let (left, deleted) = self.turn;
+            run.deleted = deleted;
             let tail = (u64::from(run.len) > left).then(|| run.split_off(left as u32, 0));
             self.turn.0 -= u64::from(run.len);
-            let mut chars = "";
-            if !deleted {
-                (chars, self.text) = split_chars(self.text, run.len as usize);
-            }
-            self.builder.push(Run { deleted, ..run }, chars);
+            self.builder.push(chain, run);
             match tail {
                 Some(tail) => run = tail,
                 None => return,
             }
         }
     }
-}
-
-/// The first `count` characters and the others.
-fn split_chars(text: &str, count: usize) -> (&str, &str) {
-    // In ASCII, which is most text, characters are bytes.
-    if text.as_bytes().get(..count).is_some_and(<[u8]>::is_ascii) {
-        return text.split_at(count);
-    }
-    text.split_at(text.char_indices().nth(count).map_or(text.len(), |(at, _)| at))
 }

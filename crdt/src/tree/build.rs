@@ -11,62 +11,105 @@ const TEXT: usize = MAX_TEXT / 4 * 3;
 const CHILDREN: usize = FANOUT / 4 * 3;
 
 /// Takes runs in document order.
-#[derive(Debug, Default)]
-pub(crate) struct Builder {
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    /// The visible text that is left.
+    text: &'a str,
+    is_ascii: bool,
     leaves: Vec<Leaf>,
-    /// What the leaf that is being filled holds so far. It gets just the memory that it needs.
+    /// What the leaf that is being filled holds so far: its runs, and how much of `text`. It gets just
+    /// the memory that it needs.
     runs: Vec<Run>,
-    text: String,
-    /// First number and leaf of every run.
-    starts: Vec<(Lv, u32)>,
-    nodes: Lv,
+    bytes: usize,
+    /// By chain, the leaves of its first node and of the one that came last.
+    chains: Vec<(u32, u32)>,
+    /// Where a chain goes over to another leaf: that node, and the leaf.
+    moves: Vec<(Lv, u32)>,
 }
 
-impl Builder {
-    /// Appends a run, whose depth and gap are right and whose text, unless it is deleted, is `text`.
-    pub fn push(&mut self, run: Run, text: &str) {
-        let (mut run, mut rest) = (run, text);
-        loop {
-            let room = TEXT.saturating_sub(self.text.len());
-            if rest.len() <= room {
-                run.bytes = rest.len() as u16;
-                return self.push_piece(run, rest);
-            }
-            let room = if room < TEXT / 4 { TEXT } else { room };
-            let (piece, tail) = rest.split_at(rest.floor_char_boundary(room));
-            let mut this = Run { bytes: piece.len() as u16, ..run };
-            let is_all = tail.is_empty();
-            if !is_all {
-                run = this.split_off(piece.chars().count() as u32, this.bytes);
-            }
-            self.push_piece(this, piece);
-            if is_all {
-                return;
-            }
-            rest = tail;
+impl<'a> Builder<'a> {
+    /// For that much text, and nodes in that many chains.
+    pub fn new(text: &'a str, chains: usize) -> Builder<'a> {
+        Builder {
+            text,
+            is_ascii: text.is_ascii(),
+            leaves: Vec::new(),
+            runs: Vec::with_capacity(RUNS),
+            bytes: 0,
+            chains: vec![(NONE, NONE); chains],
+            moves: Vec::new(),
         }
     }
 
-    fn push_piece(&mut self, run: Run, text: &str) {
-        self.nodes += run.len;
-        if self.text.len() + text.len() <= TEXT {
-            if let Some(before) = self.runs.last_mut()
-                && run.continues(before)
-            {
+    /// Appends a part of a chain, which comes after those with lower numbers. Depth and gap are right;
+    /// it takes its text from what is left.
+    #[inline]
+    pub fn push(&mut self, chain: u32, mut run: Run) {
+        let bytes = if run.deleted { 0 } else { self.bytes_of(run.len) };
+        if bytes <= TEXT - self.bytes {
+            run.bytes = bytes as u16;
+            self.push_piece(chain, run);
+        } else {
+            self.push_cut(chain, run);
+        }
+    }
+
+    /// The same for a visible part whose text has no room in this leaf.
+    fn push_cut(&mut self, chain: u32, mut run: Run) {
+        loop {
+            let (bytes, room) = (self.bytes_of(run.len), TEXT - self.bytes);
+            if bytes <= room {
+                run.bytes = bytes as u16;
+                return self.push_piece(chain, run);
+            }
+            // It is cut, unless that would be near its beginning.
+            let room = if room < TEXT / 4 { 0 } else { room };
+            let bytes = self.text[self.bytes..].floor_char_boundary(room);
+            if bytes > 0 {
+                let chars =
+                    if self.is_ascii { bytes } else { self.text[self.bytes..][..bytes].chars().count() };
+                let mut piece = Run { bytes: bytes as u16, ..run };
+                run = piece.split_off(chars as u32, bytes as u16);
+                self.push_piece(chain, piece);
+            }
+            self.finish_leaf();
+        }
+    }
+
+    /// How many bytes the next characters take.
+    #[inline]
+    fn bytes_of(&self, chars: u32) -> usize {
+        let chars = chars as usize;
+        if self.is_ascii {
+            return chars;
+        }
+        let text = &self.text[self.bytes..];
+        text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at)
+    }
+
+    #[inline]
+    fn push_piece(&mut self, chain: u32, run: Run) {
+        let joins = self.runs.last().is_some_and(|before| run.continues(before));
+        if !joins && self.runs.len() == RUNS {
+            self.finish_leaf();
+        }
+        let this = self.leaves.len() as u32;
+        let (first, last) = &mut self.chains[chain as usize];
+        if *last != this {
+            match *first {
+                NONE => *first = this,
+                _ => self.moves.push((run.lv, this)),
+            }
+            *last = this;
+        }
+        self.bytes += usize::from(run.bytes);
+        match self.runs.last_mut() {
+            Some(before) if joins => {
                 before.len += run.len;
                 before.bytes += run.bytes;
-                self.text.push_str(text);
-                return;
             }
-        } else {
-            self.finish_leaf();
+            _ => self.runs.push(run),
         }
-        if self.runs.len() == RUNS {
-            self.finish_leaf();
-        }
-        self.starts.push((run.lv, self.leaves.len() as u32));
-        self.runs.push(run);
-        self.text.push_str(text);
     }
 
     fn finish_leaf(&mut self) {
@@ -75,13 +118,14 @@ impl Builder {
         }
         let this = self.leaves.len() as u32;
         let (prev, next) = (this.checked_sub(1).unwrap_or(NONE), this + 1);
-        self.leaves.push(Leaf::of(self.runs.clone(), self.text.clone(), NONE, prev, next));
+        let (text, rest) = self.text.split_at(self.bytes);
+        self.leaves.push(Leaf::of(self.runs.clone(), text.to_owned(), NONE, prev, next));
+        (self.text, self.bytes) = (rest, 0);
         self.runs.clear();
-        self.text.clear();
     }
 
-    /// The tree.
-    pub fn finish(mut self) -> Tree {
+    /// The tree. `first` are the first numbers of the chains, which ascend, and all are below `end`.
+    pub fn finish(mut self, first: impl Iterator<Item = Lv>, end: Lv) -> Tree {
         self.finish_leaf();
         let mut tree = Tree::default();
         let Some(last) = self.leaves.last_mut() else { return tree };
@@ -89,8 +133,15 @@ impl Builder {
         tree.leaves = self.leaves;
         tree.last = tree.leaves.len() as u32 - 1;
         tree.nodes.clear();
-        sort_by_number(&mut self.starts, self.nodes);
-        tree.index.fill(self.starts.into_iter(), self.nodes);
+        sort_by_number(&mut self.moves, end);
+        let mut moves = self.moves.into_iter().peekable();
+        let mut chains = first.zip(self.chains).map(|(lv, (leaf, _))| (lv, leaf)).peekable();
+        let ranges = std::iter::from_fn(|| match (chains.peek(), moves.peek()) {
+            (Some(chain), Some(moved)) if moved.0 < chain.0 => moves.next(),
+            (None, _) => moves.next(),
+            _ => chains.next(),
+        });
+        tree.index.fill(ranges, end);
         let mut level: Vec<(u32, Sum)> = (0..).zip(tree.leaves.iter().map(Leaf::sum)).collect();
         let mut above_leaves = true;
         loop {
@@ -121,15 +172,15 @@ impl Builder {
 
 /// Sorts pairs by their numbers, which are all below `end`: by digits, the lowest first, since the
 /// numbers are dense and a document has many.
-fn sort_by_number(pairs: &mut Vec<(Lv, u32)>, end: Lv) {
+pub(crate) fn sort_by_number(pairs: &mut Vec<(Lv, u32)>, end: Lv) {
     const BITS: u32 = 11;
-    if pairs.len() < 1 << BITS {
+    if pairs.len() < 1 << (BITS - 3) {
         return pairs.sort_unstable();
     }
     let mut sorted = vec![(0, 0); pairs.len()];
     for shift in (0..u32::BITS - end.leading_zeros()).step_by(BITS as usize) {
         let digit = |lv: Lv| (lv >> shift) as usize & ((1 << BITS) - 1);
-        let mut places = [0; 1 << BITS];
+        let mut places = [0u32; 1 << BITS];
         pairs.iter().for_each(|(lv, _)| places[digit(*lv)] += 1);
         let mut next = 0;
         for place in &mut places {
@@ -137,7 +188,7 @@ fn sort_by_number(pairs: &mut Vec<(Lv, u32)>, end: Lv) {
         }
         for pair in pairs.iter() {
             let place = &mut places[digit(pair.0)];
-            sorted[*place] = *pair;
+            sorted[*place as usize] = *pair;
             *place += 1;
         }
         std::mem::swap(pairs, &mut sorted);

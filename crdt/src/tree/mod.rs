@@ -28,7 +28,7 @@ mod recent;
 mod run;
 mod seek;
 
-pub(crate) use build::Builder;
+pub(crate) use build::{Builder, sort_by_number};
 pub(crate) use check::NAIVE_NODES;
 pub(crate) use leaf::Leaf;
 pub(crate) use run::{Lv, Run, START, Side};
