@@ -179,7 +179,7 @@ impl Tree {
             }
             _ => {
                 let inserted = leaf.insert(at.run, at.off, before, run, text, next_gap);
-                self.update_mins(at.leaf);
+                self.lower_mins(at.leaf, Mins { depth: run.depth, gap: run.gap });
                 inserted
             }
         };
@@ -275,18 +275,15 @@ impl Tree {
         }
     }
 
-    /// Brings the least depths and gaps above a leaf up to date.
-    fn update_mins(&mut self, leaf: u32) {
-        let mut mins = self.leaf(leaf).mins();
+    /// Sees to it that the least depths and gaps above a leaf are no higher than those of a new run.
+    /// None can rise: where the gap after the new run does, the new run has the gap from before.
+    fn lower_mins(&mut self, leaf: u32, mins: Mins) {
         let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
         while parent != NONE {
             let node = &mut self.nodes[parent as usize];
-            let slot = node.slot_of(child);
-            if node.mins_at(slot) == mins {
+            if !node.lower_mins(node.slot_of(child), mins) {
                 return;
             }
-            node.set_mins(slot, mins);
-            mins = node.mins();
             (child, parent) = (parent, node.parent);
         }
     }

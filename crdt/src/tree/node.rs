@@ -79,7 +79,7 @@ impl Node {
         Sum { chars: self.chars[slot], mins: self.mins_at(slot) }
     }
 
-    pub fn mins_at(&self, slot: usize) -> Mins {
+    fn mins_at(&self, slot: usize) -> Mins {
         Mins { depth: self.min_depth[slot], gap: self.min_gap[slot] }
     }
 
@@ -88,9 +88,17 @@ impl Node {
         self.set_mins(slot, sum.mins);
     }
 
-    pub fn set_mins(&mut self, slot: usize, mins: Mins) {
+    fn set_mins(&mut self, slot: usize, mins: Mins) {
         self.min_depth[slot] = mins.depth;
         self.min_gap[slot] = mins.gap;
+    }
+
+    /// Lowers the least of a child to `mins`, and says whether that changed anything.
+    pub fn lower_mins(&mut self, slot: usize, mins: Mins) -> bool {
+        let now = self.mins_at(slot);
+        let lower = Mins { depth: now.depth.min(mins.depth), gap: now.gap.min(mins.gap) };
+        self.set_mins(slot, lower);
+        lower != now
     }
 
     pub fn add_chars(&mut self, slot: usize, delta: i32) {
@@ -101,7 +109,7 @@ impl Node {
         Sum { chars: self.chars().iter().sum(), mins: self.mins() }
     }
 
-    pub fn mins(&self) -> Mins {
+    fn mins(&self) -> Mins {
         let least = |column: &[u32]| column.iter().copied().min().unwrap_or(u32::MAX);
         Mins { depth: least(self.min_depth()), gap: least(self.min_gap()) }
     }
