@@ -78,12 +78,11 @@ impl Version {
     /// Finds an agent.
     #[inline]
     pub(crate) fn find(&self, agent: &Agent, hints: Hints) -> Option<AgentNo> {
-        for hint in hints {
-            if self.ends.get(hint as usize).is_some_and(|(name, _)| name == agent) {
-                return Some(hint);
-            }
+        let is_it = |hint: &AgentNo| self.ends.get(*hint as usize).is_some_and(|(name, _)| name == agent);
+        if is_it(&hints[0]) {
+            return Some(hints[0]);
         }
-        self.by_name.get(agent).copied()
+        Some(hints[1]).filter(is_it).or_else(|| self.by_name.get(agent).copied())
     }
 
     /// Finds an agent by its name's bytes.
