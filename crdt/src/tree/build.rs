@@ -170,12 +170,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Sorts pairs by their numbers, which are all below `end`: by digits, the lowest first, since the
-/// numbers are dense and a document has many.
+/// Sorts pairs by their numbers, which are all below `end`, keeping the order of equal ones: by digits,
+/// the lowest first, since a document has many numbers and they are not high.
 pub(crate) fn sort_by_number(pairs: &mut Vec<(Lv, u32)>, end: Lv) {
     const BITS: u32 = 11;
     if pairs.len() < 1 << (BITS - 3) {
-        return pairs.sort_unstable();
+        return pairs.sort_by_key(|pair| pair.0);
     }
     let mut sorted = vec![(0, 0); pairs.len()];
     for shift in (0..u32::BITS - end.leading_zeros()).step_by(BITS as usize) {

@@ -8,6 +8,7 @@
 //!      | text  "the visible characters of these runs"
 //!
 //!     lv 17 ──> leaf 5                                               index.rs
+//!     edited last: leaf 5, leaf 2, …                                 recent.rs
 //! ```
 //!
 //! The Fugue tree itself is nowhere: `depth` and `gap` (see [`Run`]) are enough to find where a

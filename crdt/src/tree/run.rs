@@ -1,6 +1,7 @@
 //! The run: what a leaf of the tree holds instead of single characters.
 
-/// A node's number in the order of its arrival here; dense, and private to one replica.
+/// A node's number, private to one replica. An agent's nodes have ascending ones, mostly consecutive:
+/// see `doc/ids.rs`.
 pub(crate) type Lv = u32;
 
 /// The start of the document, as the parent of a node. No node ever has this number.
