@@ -84,7 +84,7 @@ export class History {
   #edit(at: number, del: number, ins: string): () => void {
     const { doc, own: { agent, end } } = this.#doc.core;
     const deleted = this.#piecesOf(at, del);
-    const left = ins && at > 0 && doc.ids(at - 1, 1)[0];
+    const left = ins && at > 0 && doc.idsAt(at - 1, 1)[0];
     if (left && (del || left.agent !== agent || left.seq + 1 !== end)) this.#cuts.add(idText(left.agent, left.seq + 1));
     return () => {
       const seq = deleted.reduce((seq, { len }) => seq + len, end);
@@ -146,7 +146,7 @@ export class History {
   #piecesOf(at: number, len: number): Piece[] {
     const { doc } = this.#doc.core;
     const chars = [...doc.slice(at, at + len)];
-    return doc.ids(at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
+    return doc.idsAt(at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
   }
 
   /** Inserts text where a deleted character was; gives its ids. */

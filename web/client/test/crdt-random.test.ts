@@ -79,7 +79,7 @@ test("anchors and ids stay with their characters", () => {
     const at = whole(text, random.below(text.length));
     const len = random.below(text.length - at + 1);
     const before = doc.anchor(at, 1);
-    const ranges = doc.ids(at, len);
+    const ranges = doc.idsAt(at, len);
     const ids = ranges.reduce((sum, range) => sum + range.len, 0);
     const end = whole(text, at + len) < at + len ? at + len + 1 : at + len;
     assert.equal(ids, [...text.slice(at, len === 0 ? at : end)].length);

@@ -1,88 +1,54 @@
 // The document as an editor sees it: indexes in UTF-16 units become ids and anchors, and back.
 import { MAX_DELETE, codePoints } from "./compose.js";
-import { LEFT, RIGHT, readOp } from "./event.js";
+import { LEFT, RIGHT } from "./event.js";
 import { MAX_SEQ, type Agent } from "./ids.js";
-import { merge, stateOf } from "./merge.js";
+import { merge } from "./merge.js";
 import { Replica, addChange } from "./replica.js";
 import type { Run } from "./run.js";
 import { decodeState, encodeState } from "./state.js";
-import type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireOp } from "./types.js";
+import type { Anchor, Change, IdRange, WireDelete, WireOp } from "./types.js";
 
 /** A replica of one document. All indexes and lengths count UTF-16 units. An index inside a surrogate pair counts as
  * the one before the pair, and a range that has half a pair has all of it. Changes are added to the array that is
  * given, and made one after the other; neighbours are joined, also with the last one that is there. */
-export class TextDoc {
-  /** @internal */
-  replica = new Replica();
-
+export class TextDoc extends Replica {
   /** A document from its canonical state. Throws {@link DecodeError}. */
   static decode(bytes: Uint8Array): TextDoc {
     const doc = new TextDoc();
-    doc.replica = decodeState(bytes);
+    doc.mergeState(bytes);
     return doc;
   }
 
   /** The canonical state: the same bytes for the same events. Waiting events are not part of it. */
   encode(): Uint8Array {
-    return encodeState(this.replica);
+    return encodeState(this);
   }
 
   get length(): number {
-    return this.replica.tree.length;
+    return this.tree.length;
   }
 
-  toString(): string {
+  override toString(): string {
     return this.slice(0, this.length);
   }
 
   slice(from: number, to: number): string {
-    return this.replica.tree.text(Math.max(from, 0), Math.min(to, this.length));
+    return this.tree.text(Math.max(from, 0), Math.min(to, this.length));
   }
 
-  /** What has been applied: of each agent, the end of its chain. */
-  get version(): ReadonlyMap<string, number> {
-    return this.replica.version;
-  }
-
-  /** How many events cannot be applied yet. */
-  get waitingCount(): number {
-    return this.replica.waitingCount;
-  }
-
-  /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
-  apply(event: WireEvent, changes?: Change[]): Applied {
-    return this.replica.receive(event, changes);
-  }
-
-  /** Unites a DOC_STATE of format `ops` with this document. On an {@link EventError} nothing has changed. */
-  mergeOps(ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
-    const { ids } = this.replica;
-    const ends = Object.entries(version).map(([name, end]): [Agent, number] => [ids.agent(name), end]);
-    merge(this.replica, ops.map((op) => readOp(ids, op, true)), new Map(ends), changes);
-  }
-
-  /** Unites a DOC_STATE of format `binary` with this document. */
+  /** Unites a canonical state, the format `binary` of a DOC_STATE, with this document. Throws {@link DecodeError}, or
+   * {@link EventError} when the two cannot be of one document; then nothing has changed. */
   mergeState(bytes: Uint8Array, changes?: Change[]): void {
     const other = decodeState(bytes);
-    if (this.version.size + this.waitingCount === 0) {
-      this.replica = other;
-      if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
-      return;
-    }
-    const { ids } = this.replica;
-    const here = ({ name }: Agent) => ids.agent(name);
-    const ops = stateOf(other);
-    for (const op of ops) {
-      op.agent = here(op.agent);
-      op.ref = op.ref && here(op.ref);
-    }
-    merge(this.replica, ops, new Map([...other.version].map(([name, end]) => [ids.agent(name), end])), changes);
+    if (this.version.size + this.waitingCount > 0) return merge(this, other, changes);
+    Object.assign(this, other);
+    if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
   }
 
   /** A local insert: integrates at once, and advances `agent`'s version; the op's number is the agent's version
    * before. Should events wait for just these ids, they are applied too, and what they change is added to `changes`. */
   insert(agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { tree } = this.replica;
+    const { tree } = this;
     let run = tree.first;
     let off = 1;
     if (at > 0) {
@@ -98,7 +64,7 @@ export class TextDoc {
   /** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
    * the id is no character's. */
   insertBefore(id: string, agent: string, text: string, changes?: Change[]): WireOp {
-    const { tree, ids } = this.replica;
+    const { tree, ids } = this;
     const lv = ids.parse(id).lvOf(ids.seq);
     if (lv === -1) return this.insert(agent, this.length, text, changes);
     const run = tree.locate(lv);
@@ -108,7 +74,7 @@ export class TextDoc {
   }
 
   #insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { tree, ids } = this.replica;
+    const { tree, ids } = this;
     let count = codePoints(text);
     if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
     const owner = this.#owner(agent, at, at, count);
@@ -134,7 +100,7 @@ export class TextDoc {
     const owner = this.#owner(agent, at, at + len, len);
     const ops: WireDelete[] = [];
     const gone: IdRange[] = [];
-    this.replica.tree.visit(at, len, true, (run, off, count) => this.#note(gone, run.lv + off, count));
+    this.tree.visit(at, len, true, (run, off, count) => this.#note(gone, run.lv + off, count));
     let end = owner.end;
     for (let { agent: name, seq, len: rest } of gone) {
       for (; rest > 0; rest -= MAX_DELETE) {
@@ -151,25 +117,25 @@ export class TextDoc {
   /** The agent of a local edit, which must end within the document and have `count` ids left. */
   #owner(agent: string, from: number, to: number, count: number): Agent {
     if (!(from >= 0 && from <= to && to <= this.length)) throw new RangeError(`${from} to ${to} is not within ${this.length} units`);
-    const owner = this.replica.ids.agent(agent);
+    const owner = this.ids.agent(agent);
     if (count > MAX_SEQ - owner.end) throw new RangeError(`agent ${agent} has used up its ids`);
     return owner;
   }
 
   #finish(agent: Agent, end: number, changes?: Change[]): void {
-    this.replica.advance(agent, end);
-    this.replica.release(agent, changes);
+    this.advance(agent, end);
+    this.release(agent, changes);
   }
 
   /** A place that stays beside the character before `at` (-1) or after it (1). */
   anchor(at: number, side: -1 | 1): Anchor {
-    const [beside] = this.ids(side < 0 ? at - 1 : at, 1);
+    const [beside] = this.idsAt(side < 0 ? at - 1 : at, 1);
     return { id: beside ? beside.agent + "-" + beside.seq : null, side };
   }
 
   /** Where an anchor is now; where its character is deleted, that is where it was. */
   position({ id, side }: Anchor): number {
-    const { tree, ids } = this.replica;
+    const { tree, ids } = this;
     const lv = id === null ? -1 : ids.parse(id).lvOf(ids.seq);
     if (lv === -1) return side < 0 ? 0 : this.length;
     const run = tree.locate(lv);
@@ -177,8 +143,8 @@ export class TextDoc {
   }
 
   /** Whose characters are visible in a range, in the order of the document. */
-  ids(at: number, len: number): IdRange[] {
-    const { tree } = this.replica;
+  idsAt(at: number, len: number): IdRange[] {
+    const { tree } = this;
     const out: IdRange[] = [];
     const end = Math.min(at + len, this.length);
     if (!(at >= 0 && at < end)) return out;
@@ -189,7 +155,7 @@ export class TextDoc {
   /** Adds the ids of nodes. */
   #note(out: IdRange[], lv: number, count: number): void {
     while (count > 0) {
-      const range = this.replica.ids.rangeOf(lv);
+      const range = this.ids.rangeOf(lv);
       const { name } = range.agent;
       const seq = range.seq + (lv - range.lv);
       const len = Math.min(count, range.lv + range.len - lv);
@@ -203,9 +169,9 @@ export class TextDoc {
 
   /** Where those of a range of ids are that are still visible. */
   find({ agent, seq, len }: IdRange): { at: number; len: number }[] {
-    const { tree } = this.replica;
+    const { tree } = this;
     const out: { at: number; len: number }[] = [];
-    this.replica.eachVisible(this.replica.ids.agent(agent), seq, seq + len, (run, off, count) => {
+    this.eachVisible(this.ids.agent(agent), seq, seq + len, (run, off, count) => {
       const at = tree.index(run, off);
       const units = tree.units(run, off, count);
       const last = out[out.length - 1];

@@ -4,3 +4,4 @@ export type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireInser
 export { DecodeError, EventError } from "./errors.js";
 export { pushOp } from "./compose.js";
 export { TextDoc } from "./doc.js";
+export { mergeOps } from "./ops.js";

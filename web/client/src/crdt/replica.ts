@@ -11,13 +11,19 @@ import type { Applied, Change, WireEvent } from "./types.js";
 export type Changes = Change[] | undefined;
 
 export class Replica {
+  /** @internal */
   tree = new Tree();
+  /** @internal */
   ids = new Ids();
+  /** @internal */
   order = new Order(this.tree, this.ids);
-  version = new Map<string, number>();
+  /** What has been applied: of each agent, the end of its chain. */
+  version: ReadonlyMap<string, number> = new Map();
+  /** How many events cannot be applied yet. */
   waitingCount = 0;
 
-  receive(wire: WireEvent, changes: Changes): Applied {
+  /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
+  apply(wire: WireEvent, changes?: Change[]): Applied {
     const event = readEvent(this.ids, wire);
     const { agent, after } = event;
     if (after < agent.end) return "repeat";
@@ -50,7 +56,7 @@ export class Replica {
     return true;
   }
 
-  /** Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
+  /** @internal Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
    * id it uses up its ids and makes none. */
   put({ agent, seq, count, text, side, ref, refSeq }: Op, lv: number | undefined, changes: Changes): void {
     const parent = ref ? ref.lvOf(refSeq) : START;
@@ -62,7 +68,7 @@ export class Replica {
     this.tree.insert(place.run, place.off, lv, count, parent, side, text === null);
   }
 
-  /** Makes tombstones of the nodes among the ids `from … to-1`. */
+  /** @internal Makes tombstones of the nodes among the ids `from … to-1`. */
   deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
     this.eachVisible(agent, from, to, (run, off, len) => {
@@ -71,7 +77,7 @@ export class Replica {
     });
   }
 
-  /** Calls back with each piece of visible nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
+  /** @internal Calls back with each piece of visible nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
   eachVisible(agent: Agent, from: number, to: number, visit: (run: Run, off: number, len: number) => void): void {
     agent.eachNode(from, to, (lv, count) => {
       for (const end = lv + count; lv < end; ) {
@@ -84,10 +90,10 @@ export class Replica {
     });
   }
 
-  /** Moves an agent's end forward. */
+  /** @internal Moves an agent's end forward. */
   advance(agent: Agent, end: number): void {
     agent.end = end;
-    this.version.set(agent.name, end);
+    (this.version as Map<string, number>).set(agent.name, end);
   }
 
   /** Keeps an event until it can be applied, and says whether it is new. Of two with the same place in a chain the first
@@ -100,7 +106,7 @@ export class Replica {
     return true;
   }
 
-  /** Applies what waited for `agent`'s new end, and what waited for that, and so on. */
+  /** @internal Applies what waited for `agent`'s new end, and what waited for that, and so on. */
   release(agent: Agent, changes: Changes): void {
     if (this.waitingCount === 0) return;
     const moved = [agent];

@@ -283,7 +283,7 @@ export class Core extends Replica {
     }
     this.#active = true;
     const changes: Change[] = [];
-    if (bytes) this.merge(bytes, changes);
+    if (bytes) this.doc.mergeState(bytes, changes);
     this.tellChanges(changes);
     if (bytes) this.keeper.rebase(bytes, cursor);
     this.#takeEvents(events, now, true);

@@ -122,7 +122,7 @@ export function holds(server: TextDoc, agent: string, event: OutEvent): boolean 
     const chars = op.type === "delete" ? [] : [...op.text!];
     return server.find({ agent, seq, len: idCount(op) }).every(({ at, len }) => {
       let wanted = "";
-      for (const ids of server.ids(at, len)) {
+      for (const ids of server.idsAt(at, len)) {
         wanted += chars.slice(ids.seq - seq, ids.seq - seq + ids.len).join("");
       }
       return server.slice(at, at + len) === wanted;

@@ -134,16 +134,10 @@ export class Replica {
     return this.lanes.find((lane) => lane.agent === agent);
   }
 
-  protected merge(bytes: Uint8Array, changes?: Change[]): void {
-    if (this.doc.version.size || this.doc.waitingCount) return this.doc.mergeState(bytes, changes);
-    this.doc = TextDoc.decode(bytes);
-    if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
-  }
-
   /** A base that cannot be read is as good as none: the server has it all, and what was typed is kept beside it. */
   private mergeStored({ base }: Session): boolean {
     try {
-      if (base) this.merge(base.state);
+      if (base) this.doc.mergeState(base.state);
       return true;
     } catch {
       return false;

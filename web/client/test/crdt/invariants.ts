@@ -8,7 +8,7 @@ import { MAX_RUN, NIL, type Run, START, goesOn } from "../../src/crdt/run.js";
 const CLIMBED = 1500;
 
 export function assertInvariants(doc: TextDoc): void {
-  const { tree, ids } = doc.replica;
+  const { tree, ids } = doc;
   const runs: Run[] = [];
   for (let run: Run | null = tree.first; run; run = run.next) runs.push(run);
   assertTree(runs, doc.length);
@@ -80,8 +80,7 @@ function assertDepthsAndGaps(runs: Run[], nodes: number): void {
   }
 }
 
-function assertIds({ replica }: TextDoc): void {
-  const { ids, version, waitingCount } = replica;
+function assertIds({ ids, version, waitingCount }: TextDoc): void {
   let nodes = 0;
   let waiting = 0;
   for (const agent of ids.agents.values()) {
