@@ -2,7 +2,7 @@
 // itself. Here the parts meet: the core with its rules, the connection, the store, undo, presence, and the clock.
 
 import type { Anchor } from "./crdt/index.js";
-import { type Env, Link } from "./link.js";
+import { type Env, type Link, newLink } from "./link.js";
 import { Sessions } from "./sessions.js";
 import { type Storage, browserStorage, noStorage } from "./storage.js";
 import { Core } from "./sync/core.js";
@@ -12,7 +12,7 @@ import type { Told } from "./sync/replica.js";
 import type { ConnectionStatus, DocumentEvents, Edit, OpenOptions, SaveStatus } from "./types.js";
 
 /** Opens a document; it connects by itself, and works before and without that. */
-export const openDocument = (options: OpenOptions): InklogDocument => new InklogDocument(options, surroundings());
+export const openDocument = (options: OpenOptions): InklogDocument => new InklogDocument(options, globalThis);
 
 /** One document, open in this tab. */
 export class InklogDocument {
@@ -52,8 +52,8 @@ export class InklogDocument {
     this.user = options.user ?? guestName(env);
     if (!/^[\w.~-]{1,128}$/.test(this.docId)) throw new RangeError("docId is 1 to 128 of A-Z a-z 0-9 . _ ~ -");
     if (!/^[\w.-]{1,40}$/.test(this.user)) throw new RangeError("user is 1 to 40 of A-Z a-z 0-9 . _ -");
-    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.random);
-    this.#link = new Link(options, env, this.core, () => this.flush());
+    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random);
+    this.#link = newLink(options, env, this.core, () => this.flush());
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.synced = new Promise((resolve) =>
       this.on("synced", () => {
@@ -182,7 +182,7 @@ export class InklogDocument {
 
   /** Writes what there is to write; what is typed meanwhile is the next write. */
   #write(): void {
-    const batch = this.core.keeper.takeBatch(this.env.date());
+    const batch = this.core.keeper.takeBatch(this.env.Date.now());
     if (!batch) return;
     const sessions = this.#sessions!;
     const lanes = this.core.lanes.map(({ agent }) => agent);
@@ -234,7 +234,7 @@ export class InklogDocument {
     this.#flushing = true;
     while (this.#again) {
       this.#again = false;
-      this.#turn(this.env.now());
+      this.#turn(this.env.performance.now());
     }
     this.#flushing = false;
     this.#wait();
@@ -271,7 +271,7 @@ export class InklogDocument {
     env.clearTimeout(this.#timer);
     if (this.status === "closed" || !this.#sessions) return;
     const due = Math.min(this.core.deadline(), this.#link.deadline, this.#due);
-    if (due < Infinity) this.#timer = env.setTimeout(() => this.flush(), Math.max(0, due - env.now()));
+    if (due < Infinity) this.#timer = env.setTimeout(() => this.flush(), Math.max(0, due - env.performance.now()));
   }
 
   #emit(name: string, value: unknown): void {
@@ -298,7 +298,7 @@ export class InklogDocument {
   }
 
   #listenToPage(how: "addEventListener" | "removeEventListener"): void {
-    for (const name of ["online", "offline", "pagehide"]) this.env.page?.[how](name, this.#onPage);
+    for (const name of ["online", "offline", "pagehide"]) this.env[how]?.(name, this.#onPage);
   }
   readonly #onPage = ({ type }: Event): void => {
     // A connection that looks open may be none any more.
@@ -310,18 +310,7 @@ export class InklogDocument {
   };
 }
 
-function surroundings(): Env {
-  return {
-    now: () => performance.now(),
-    date: Date.now,
-    random: Math.random,
-    setTimeout: (run, ms) => setTimeout(run, ms),
-    clearTimeout: (timer) => clearTimeout(timer),
-    page: typeof addEventListener === "function" ? globalThis : undefined,
-  };
-}
-
-const suffix = ({ random }: Env): string => random().toString(36).slice(2, 9);
+const suffix = ({ Math }: Env): string => Math.random().toString(36).slice(2, 9);
 
 /** A name of this browser's own, kept where that is possible. */
 function guestName(env: Env): string {

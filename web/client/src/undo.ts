@@ -2,6 +2,7 @@
 // now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which take
 // the old ones' place in the steps below and above.
 
+import { insertBefore } from "./crdt/doc.js";
 import type { Change, IdRange } from "./crdt/index.js";
 import { idText } from "./sync/ids.js";
 import type { InklogDocument } from "./document.js";
@@ -128,7 +129,7 @@ export class History {
   #note(pieces: Piece[]): void {
     if (!pieces.length) return;
     const undoable = this.#undoable;
-    const now = this.#doc.env.now();
+    const now = this.#doc.env.performance.now();
     if (now - this.#at > this.mergeMs || !undoable.length) undoable.push([]);
     if (undoable.length > STEPS_MAX) undoable.shift();
     this.#at = now;
@@ -154,7 +155,7 @@ export class History {
     const { core } = this.#doc;
     const { agent, end: seq } = core.own;
     changes.push({ at: core.doc.position({ id, side: 1 }), del: 0, ins: text });
-    core.push(core.doc.insertBefore(id, agent, text, changes));
+    core.push(insertBefore(core.doc, id, agent, text, changes));
     return { agent, seq, len: core.own.end - seq };
   }
 

@@ -58,22 +58,11 @@ export class TextDoc extends Replica {
       // Inside a pair.
       if (whole < at) return this.insert(agent, whole, text, changes);
     }
-    return this.#insertAfter(run, off, agent, at, text, changes);
+    return this.insertAfter(run, off, agent, at, text, changes);
   }
 
-  /** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
-   * the id is no character's. */
-  insertBefore(id: string, agent: string, text: string, changes?: Change[]): WireOp {
-    const { tree, ids } = this;
-    const lv = ids.parse(id).lvOf(ids.seq);
-    if (lv === -1) return this.insert(agent, this.length, text, changes);
-    const run = tree.locate(lv);
-    const off = lv - run.lv;
-    const at = tree.index(run, off);
-    return off > 0 ? this.#insertAfter(run, off, agent, at, text, changes) : this.#insertAfter(run.prev!, run.prev!.len, agent, at, text, changes);
-  }
-
-  #insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
+  /** @internal A local insert after `off` nodes of a run, which is unit `at`. */
+  insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
     const { tree, ids } = this;
     let count = codePoints(text);
     if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
@@ -180,4 +169,16 @@ export class TextDoc extends Replica {
     });
     return out;
   }
+}
+
+/** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
+ * the id is no character's. */
+export function insertBefore(doc: TextDoc, id: string, agent: string, text: string, changes?: Change[]): WireOp {
+  const { tree, ids } = doc;
+  const lv = ids.parse(id).lvOf(ids.seq);
+  if (lv === -1) return doc.insert(agent, doc.length, text, changes);
+  const run = tree.locate(lv);
+  const off = lv - run.lv;
+  const at = tree.index(run, off);
+  return off > 0 ? doc.insertAfter(run, off, agent, at, text, changes) : doc.insertAfter(run.prev!, run.prev!.len, agent, at, text, changes);
 }

@@ -13,7 +13,7 @@
 
 import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
-import { Backoff } from "./backoff.js";
+import { type Backoff, backoff } from "./backoff.js";
 import { type Lane, type OutEvent, holds, judge, newLane, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { Replica } from "./replica.js";
@@ -66,7 +66,7 @@ export class Core extends Replica {
   constructor(docId: string, newAgent: () => string, random: () => number) {
     super(docId, newAgent);
     [this.#gap, this.#sendRetry, this.#syncRetry, this.#renewal] = [5_000, 5_000, 30_000, 300_000].map(
-      (longest) => new Backoff(random, 200, longest),
+      (longest) => backoff(random, 200, longest),
     ) as [Backoff, Backoff, Backoff, Backoff];
   }
 
