@@ -33,11 +33,11 @@ export class InklogDocument {
   readonly #link: Link;
   readonly #listeners: { [name: string]: Set<(value: any) => void> } = {};
   #sessions: Sessions | undefined;
-  #writing: Promise<void> | null = null;
+  #writing?: Promise<void> | undefined;
   readonly #opening: Promise<void>;
-  #adopting = false;
-  #flushing = false;
-  #again = false;
+  #adopting?: boolean;
+  #flushing?: boolean;
+  #again?: boolean;
   #due = 0;
   #timer: unknown;
   readonly #told: { [name: string]: string } = {};
@@ -101,8 +101,8 @@ export class InklogDocument {
   edit(edits: readonly Edit[]): void {
     this.core.change("local", (changes) => {
       for (const { at, del, ins } of edits) {
-        const from = this.#outside(at, 0);
-        this.core.edit(from, Math.max(0, this.#outside(at + del, 1) - from), ins, changes);
+        const from = this.#outside(at, 1);
+        this.core.edit(from, Math.max(0, this.#outside(at + del, -1) - from), ins, changes);
       }
     });
     this.flush();
@@ -197,7 +197,7 @@ export class InklogDocument {
           this.core.abandonStore();
         }
       }
-      if (this.#writing === writing) this.#writing = null;
+      if (this.#writing === writing) this.#writing = undefined;
       this.flush();
       this.#freeLocks();
     };
@@ -289,12 +289,10 @@ export class InklogDocument {
 
   // --- Small things
 
-  /** The nearest place within the text that splits no surrogate pair. */
-  #outside(at: number, up: 0 | 1): number {
-    const { length } = this;
-    if (!(at > 0)) return 0;
-    if (at >= length) return length;
-    return /^[\ud800-\udbff][\udc00-\udfff]$/.test(this.core.doc.slice(at - 1, at + 1)) ? at - 1 + 2 * up : at;
+  /** The place within the text that is before the character there (1), or after the one before (-1): where that is
+   * inside a surrogate pair, it is before or after the pair. */
+  #outside(at: number, side: -1 | 1): number {
+    return at > 0 ? this.position(this.anchor(Math.min(at, this.length), side)) : 0;
   }
 
   #listenToPage(how: "addEventListener" | "removeEventListener"): void {

@@ -57,7 +57,7 @@ export class Reader {
 /** CRC-32 as in zip and PNG. */
 export function crc32(bytes: Uint8Array): number {
   const table = Int32Array.from({ length: 256 }, (_, crc) => {
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (-(crc & 1) & 0xedb88320);
     return crc;
   });
   let crc = -1;

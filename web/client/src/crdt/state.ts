@@ -9,9 +9,10 @@ import { LEFT, Op, RIGHT, endOf, type Side } from "./event.js";
 import { stateOf } from "./merge.js";
 import { Replica } from "./replica.js";
 
-/** "INKS", and the newest version of the format. The checksum follows. */
-const MAGIC = [0x49, 0x4e, 0x4b, 0x53, 1];
-const HEADER = MAGIC.length + 4;
+/** "INKS"; then come the version of the format and the checksum. */
+const MAGIC = 0x494e4b53;
+const VERSION = 1;
+const HEADER = 9;
 /** The highest number for a near parent. */
 const NEAR = 127;
 /** Most nodes, deleted ones included, of a document here: each takes some bytes. */
@@ -20,22 +21,22 @@ const MAX_NODES = 2 ** 27;
 export function encodeState(replica: Replica): Uint8Array {
   const agents = [...replica.ids.agents.values()].filter(({ end }) => end > 0);
   agents.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const head = [...MAGIC, 0, 0, 0, 0];
+  const head = Array<number>(HEADER);
   putVarint(head, agents.length);
   for (const { name, end } of agents) {
     head.push(name.length);
     for (let i = 0; i < name.length; i++) head.push(name.charCodeAt(i));
     putVarint(head, end);
   }
-  const columns = [head, ...chainColumns(replica, agents), turnsOf(replica)];
+  const columns = [head, ...chainColumns(replica, agents), turnsOf(replica)].flat();
   const text = new TextEncoder().encode(replica.tree.text(0, replica.tree.length));
-  const bytes = new Uint8Array(columns.reduce((sum, column) => sum + column.length, text.length));
-  let at = 0;
-  for (const column of [...columns, text]) {
-    bytes.set(column, at);
-    at += column.length;
-  }
-  new DataView(bytes.buffer).setUint32(HEADER - 4, crc32(bytes.subarray(HEADER)), true);
+  const bytes = new Uint8Array(columns.length + text.length);
+  bytes.set(columns);
+  bytes.set(text, columns.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC);
+  bytes[4] = VERSION;
+  view.setUint32(5, crc32(bytes.subarray(HEADER)), true);
   return bytes;
 }
 
@@ -109,12 +110,13 @@ function turnsOf({ tree }: Replica): number[] {
 /** Reads what {@link encodeState} wrote. Whatever the bytes hold: either a document comes out, or a DecodeError. */
 export function decodeState(bytes: Uint8Array): Replica {
   const version = bytes[4]!;
-  if (bytes.length < HEADER || version < 1 || MAGIC.some((byte, at) => at < 4 && bytes[at] !== byte)) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < HEADER || version < 1 || view.getUint32(0) !== MAGIC) {
     throw new DecodeError("these bytes are not an Inklog document");
   }
-  if (version > MAGIC[4]!) throw new DecodeError(`format version ${version} is newer than this client; reload it`, true);
+  if (version > VERSION) throw new DecodeError(`format version ${version} is newer than this client; reload it`, true);
   const reader = new Reader(bytes, HEADER);
-  reader.check(new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER - 4, true) === crc32(bytes.subarray(HEADER)));
+  reader.check(view.getUint32(5, true) === crc32(bytes.subarray(HEADER)));
   const replica = new Replica();
   const { ids } = replica;
   try {

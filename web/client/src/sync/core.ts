@@ -55,8 +55,8 @@ export class Core extends Replica {
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
   #refs = 0;
-  #active = false;
-  #gapOpen = false;
+  #active?: boolean;
+  #gapOpen?: boolean;
   #syncPause = SYNC_AFTER_ACTIVITY_MS;
   readonly #gap: Backoff;
   readonly #sendRetry: Backoff;

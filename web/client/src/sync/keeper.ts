@@ -64,8 +64,8 @@ export class Keeper {
   #records = 0;
   /** To be written, at once or before the next event. */
   #base: Omit<Base, "at"> | undefined;
-  #baseDue = false;
-  #encodeDue = false;
+  #baseDue?: boolean;
+  #encodeDue?: boolean;
   #removals: [string, unknown][] = [];
   #batches = 1;
   #done = 1;
