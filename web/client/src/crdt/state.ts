@@ -21,7 +21,7 @@ const MAX_NODES = 2 ** 27;
 export function encodeState(replica: Replica): Uint8Array {
   const agents = [...replica.ids.agents.values()].filter(({ end }) => end > 0);
   agents.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const head = Array<number>(HEADER);
+  const head = new Array<number>(HEADER).fill(0);
   putVarint(head, agents.length);
   for (const { name, end } of agents) {
     head.push(name.length);
