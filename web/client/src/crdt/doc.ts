@@ -14,9 +14,7 @@ import type { Anchor, Change, IdRange, WireDelete, WireOp } from "./types.js";
 export class TextDoc extends Replica {
   /** A document from its canonical state. Throws {@link DecodeError}. */
   static decode(bytes: Uint8Array): TextDoc {
-    const doc = new TextDoc();
-    doc.mergeState(bytes);
-    return doc;
+    return Object.assign(new TextDoc(), decodeState(bytes));
   }
 
   /** The canonical state: the same bytes for the same events. Waiting events are not part of it. */
@@ -39,7 +37,11 @@ export class TextDoc extends Replica {
   /** Unites a canonical state, the format `binary` of a DOC_STATE, with this document. Throws {@link DecodeError}, or
    * {@link EventError} when the two cannot be of one document; then nothing has changed. */
   mergeState(bytes: Uint8Array, changes?: Change[]): void {
-    const other = decodeState(bytes);
+    this.merge(decodeState(bytes), changes);
+  }
+
+  /** @internal Unites another replica, which is used up, with this one. */
+  merge(other: Replica, changes?: Change[]): void {
     if (this.version.size + this.waitingCount > 0) return merge(this, other, changes);
     Object.assign(this, other);
     if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());

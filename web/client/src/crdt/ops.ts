@@ -1,14 +1,15 @@
 // A state in JSON, the format `ops` of a DOC_STATE, for who cannot read the binary one.
+import type { TextDoc } from "./doc.js";
 import { EventError } from "./errors.js";
 import { bad, endOf, isSeq, readOp, type Op } from "./event.js";
 import { lastOf } from "./ids.js";
-import { byId, merge } from "./merge.js";
+import { byId } from "./merge.js";
 import { Replica } from "./replica.js";
 import type { Change, WireOp } from "./types.js";
 
 /** Unites a DOC_STATE of format `ops` with a document. Throws {@link EventError} when it is no state, or not one of this
  * document; then nothing has changed. */
-export function mergeOps(doc: Replica, ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
+export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
   const other = new Replica();
   const { ids } = other;
   const read = ops.map((wire) => {
@@ -26,7 +27,7 @@ export function mergeOps(doc: Replica, ops: WireOp[], version: Record<string, nu
     if (!isSeq(end)) throw new EventError("a version is no number");
     other.advance(ids.agent(name), end);
   }
-  merge(doc, other, changes);
+  doc.merge(other, changes);
 }
 
 /** Each after what it hangs at. */

@@ -14,7 +14,7 @@
 import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { type Backoff, backoff } from "./backoff.js";
-import { type Lane, type OutEvent, holds, judge, newLane, sameOps, startOf } from "./outbox.js";
+import { type Lane, type OutEvent, holds, judge, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { Replica } from "./replica.js";
 import type { JsonObject } from "../types.js";
@@ -267,32 +267,24 @@ export class Core extends Replica {
   }
 
   #takeState({ state, events, cursor }: Answer, now: number): void {
-    const bytes = state ? bytesOf(state) : null;
-    if (this.lanes.some(({ events, doubtful }) => events.length || doubtful)) {
-      const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
-      for (const event of events) server.apply(event);
-      for (const lane of this.lanes) {
-        // What the server's state holds is saved; the rest may prove to be another's.
-        while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
-        judge(lane, server);
-      }
-      this.prune();
-      if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
-        return this.rebuild(server, bytes, events, cursor);
-      }
+    const bytes = state ? bytesOf(state) : new TextDoc().encode();
+    const server = TextDoc.decode(bytes);
+    for (const event of events) server.apply(event);
+    for (const lane of this.lanes) {
+      // What the server's state holds is saved; the rest may prove to be another's.
+      while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
+      judge(lane, server);
+    }
+    this.prune();
+    if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
+      return this.rebuild(server, bytes, events, cursor);
     }
     this.#active = true;
     const changes: Change[] = [];
-    if (bytes) this.doc.mergeState(bytes, changes);
+    this.doc.merge(server, changes);
     this.tellChanges(changes);
-    if (bytes) this.keeper.rebase(bytes, cursor);
+    this.keeper.rebase(bytes, cursor);
     this.#takeEvents(events, now, true);
-    const { own } = this;
-    if ((this.doc.version.get(own.agent) ?? 0) > own.end) {
-      // Somebody else wrote under this name, and nothing is here that would have to be offered again.
-      this.keeper.remove(own);
-      this.lanes[this.lanes.length - 1] = newLane(this.newAgent());
-    }
   }
 
   /** A sync is answered in whole. */
