@@ -120,10 +120,10 @@ export function decodeState(bytes: Uint8Array): Replica {
   const replica = new Replica();
   const { ids } = replica;
   try {
-    const ends = readAgents(reader, replica);
-    const chains = readChains(reader, ends);
+    readAgents(reader, replica);
+    const chains = readChains(reader, [...ids.agents.values()]);
     for (const chain of chains) {
-      reader.check(chain.count <= ends.get(chain.agent)! - chain.seq);
+      reader.check(chain.count <= chain.agent.end - chain.seq);
       chain.lv = ids.push(chain.agent, chain.seq, chain.count);
     }
     const turns: number[] = [];
@@ -137,26 +137,23 @@ export function decodeState(bytes: Uint8Array): Replica {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(reader.take(reader.left));
     reader.check(codePoints(text) === visible);
     reader.check(build(replica, chains, turns, text) === ids.next);
-    for (const [agent, end] of ends) replica.advance(agent, end);
   } catch (error) {
     throw error instanceof DecodeError ? error : new DecodeError(`damaged: ${(error as Error).message}`);
   }
   return replica;
 }
 
-function readAgents(reader: Reader, { ids }: Replica): Map<Agent, number> {
-  const ends = new Map<Agent, number>();
+function readAgents(reader: Reader, replica: Replica): void {
+  const { ids } = replica;
   for (let count = reader.varint(); count > 0; count--) {
     const name = String.fromCharCode(...reader.take(reader.take(1)[0]!));
     const end = reader.varint();
     reader.check(!ids.agents.has(name) && end > 0);
-    ends.set(ids.agent(name), end);
+    replica.advance(ids.agent(name), end);
   }
-  return ends;
 }
 
-function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
-  const agents = [...ends.keys()];
+function readChains(reader: Reader, agents: Agent[]): Op[] {
   const chains: Op[] = [];
   for (const agent of agents) {
     for (let count = reader.varint(); count > 0; count--) {
