@@ -18,7 +18,8 @@ interface Walk {
 
 /** Fills an empty replica. `chains` are in the order of their ids and have their numbers; `turns` says how many nodes are
  * visible in document order, how many then deleted, and so on, and `text` has the characters of the visible ones.
- * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing. */
+ * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text is
+ * missing or left over. */
 export function build({ tree, order }: Replica, chains: Op[], turns: number[], text: string): number {
   const { length } = chains;
   // By where they hang, then by id.
@@ -101,5 +102,5 @@ export function build({ tree, order }: Replica, chains: Op[], turns: number[], t
       }
     }
   }
-  return done;
+  return unit === text.length ? done : -1;
 }

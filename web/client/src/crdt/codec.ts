@@ -1,7 +1,6 @@
 // What the binary state is written in: LEB128 numbers and a checksum. No number here needs more than 55 bits, and all
 // that is done with one over 53 is to refuse it, except where a chain hangs: that is a number times 4 plus a rest
 // below 4, and kept apart as such.
-import { DecodeError } from "./errors.js";
 
 export function putVarint(out: number[], value: number): void {
   for (; value >= 0x80; value = Math.floor(value / 0x80)) out.push((value % 0x80) | 0x80);
@@ -28,7 +27,7 @@ export class Reader {
 
   /** Throws unless what was read may be so. */
   check(holds: boolean): void {
-    if (!holds) throw new DecodeError(`damaged at byte ${this.at}`);
+    if (!holds) throw new Error(`byte ${this.at}`);
   }
 
   take(length: number): Uint8Array {
@@ -36,14 +35,19 @@ export class Reader {
     return this.bytes.subarray(this.at, (this.at += length));
   }
 
+  byte(): number {
+    this.check(this.left > 0);
+    return this.bytes[this.at++]!;
+  }
+
   /** A number. {@link rest} is then what it is modulo 4, and {@link quarter} the number of fours. */
   varint(): number {
-    let byte = this.take(1)[0]!;
+    let byte = this.byte();
     this.rest = byte & 3;
     let value = byte & 0x7f;
     this.quarter = value >> 2;
     for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
-      byte = this.take(1)[0]!;
+      byte = this.byte();
       this.check(weight < 2 ** 56);
       value += (byte & 0x7f) * weight;
       this.quarter += (byte & 0x7f) * (weight / 4);
