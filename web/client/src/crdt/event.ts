@@ -23,8 +23,8 @@ export class Op {
     /** Where the first node hangs, or what is deleted; null for the start of the document. */
     public ref: Agent | null = null,
     public refSeq = 0,
-    /** The number of the first node, once it has one. */
-    public lv = 0,
+    /** The number of the first node, once it has one; -1 before. */
+    public lv = -1,
     /** The depth of the first node; of an op of a state. */
     public depth = 0,
   ) {}

@@ -57,7 +57,7 @@ export function merge(replica: Replica, other: Replica, changes: Changes): void 
     return op.count > 0;
   });
   // What something hangs at is less deep.
-  for (const op of fresh.sort((a, b) => a.depth - b.depth)) replica.put(op, op.lv, changes);
+  for (const op of fresh.sort((a, b) => a.depth - b.depth)) replica.put(op, changes);
   const moved: Agent[] = [];
   for (const [name, end] of other.version) {
     const agent = ids.agent(name);

@@ -22,7 +22,7 @@ export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, nu
   });
   const order = inOrder(read.sort(byId));
   for (const op of read) op.lv = ids.push(op.agent, op.seq, op.count);
-  for (const op of order) other.put(op, op.lv, undefined);
+  for (const op of order) other.put(op, undefined);
   for (const [name, end] of Object.entries(version)) {
     if (!isSeq(end)) throw new EventError("a version is no number");
     other.advance(ids.agent(name), end);

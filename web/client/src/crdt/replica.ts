@@ -1,6 +1,6 @@
 // What is applied and what waits: events go in here, in any order and as often as they like; another replica's state
 // too.
-import { readEvent, refEnd, type Event, type Op } from "./event.js";
+import { endOf, readEvent, refEnd, type Event, type Op } from "./event.js";
 import { Ids, type Agent } from "./ids.js";
 import { Order } from "./order.js";
 import { START, type Run } from "./run.js";
@@ -46,22 +46,20 @@ export class Replica {
         return false;
       }
     }
-    let end = 0;
     for (const op of ops) {
-      end = op.seq + op.count;
-      if (op.isDelete) this.deleteIds(op.ref!, op.refSeq, op.refSeq + op.count, changes);
-      else this.put(op, undefined, changes);
+      if (op.isDelete) this.deleteIds(op.ref!, op.refSeq, refEnd(op), changes);
+      else this.put(op, changes);
     }
-    this.advance(agent, end);
+    this.advance(agent, endOf(ops[ops.length - 1]!));
     return true;
   }
 
   /** @internal Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
    * id it uses up its ids and makes none. */
-  put({ agent, seq, count, text, side, ref, refSeq }: Op, lv: number | undefined, changes: Changes): void {
+  put({ agent, seq, count, text, side, ref, refSeq, lv }: Op, changes: Changes): void {
     const parent = ref ? ref.lvOf(refSeq) : START;
     if (parent === -1) return;
-    lv ??= this.ids.push(agent, seq, count);
+    if (lv < 0) lv = this.ids.push(agent, seq, count);
     const place = this.order.place(agent, lv, parent, side);
     if (changes && text !== null) addChange(changes, this.tree.index(place.run, place.off), 0, text);
     if (text !== null) this.tree.chars.set(lv, count, text, 0);
@@ -119,12 +117,7 @@ export class Replica {
       this.#dropCovered(agent);
       const { blocked } = agent;
       agent.blocked = [];
-      for (const event of blocked) {
-        const op = event.ops[event.ready]!;
-        if (refEnd(op) > op.ref!.end) op.ref!.blocked.push(event);
-        // A merge may have covered the event that waited.
-        else if (event.agent.waiting.get(event.after) === event) tryNext(event.agent);
-      }
+      for (const event of blocked) tryNext(event.agent);
     }
   }
 
