@@ -40,22 +40,16 @@ export class Reader {
     return this.bytes[this.at++]!;
   }
 
-  /** A number. {@link rest} is then what it is modulo 4, and {@link quarter} the number of fours. */
   varint(): number {
-    let byte = this.byte();
-    this.rest = byte & 3;
-    let value = byte & 0x7f;
-    this.quarter = value >> 2;
-    for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
+    let value = 0;
+    for (let weight = 1, byte = 0x80; byte >= 0x80; weight *= 0x80) {
+      this.check(weight < 2 ** 60);
       byte = this.byte();
-      this.check(weight < 2 ** 56);
       value += (byte & 0x7f) * weight;
-      this.quarter += (byte & 0x7f) * (weight / 4);
     }
     return value;
   }
-  rest = 0;
-  quarter = 0;
+
 }
 
 /** CRC-32 as in zip and PNG. */

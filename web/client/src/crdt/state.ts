@@ -182,8 +182,9 @@ function readChains(reader: Reader, agents: Agent[]): Op[] {
     const owner = whose[at]!;
     if (owner < 0) return;
     reader.check(owner < agents.length);
-    reader.varint();
-    hang(chain, agents[owner]!, last[owner]!, reader.quarter, reader.rest);
+    const low = reader.byte();
+    const number = ((low & 0x7f) >> 2) + (low & 0x80 && reader.varint() * 32);
+    hang(chain, agents[owner]!, last[owner]!, number, low & 3);
     last[owner] = chain.refSeq;
   });
   return chains;

@@ -2,7 +2,7 @@
 // An event's boundaries stay from the moment it is closed: when it is about to be sent, or would outgrow a frame.
 
 import { type TextDoc, type WireOp, pushOp } from "../crdt/index.js";
-import { idCount, idText, parseId } from "./ids.js";
+import { idCount, idText, parseId, referenceOf } from "./ids.js";
 
 /** An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB. */
 export const EVENT_BYTES_MAX = 30_000;
@@ -48,8 +48,7 @@ export const startOf = (lane: Lane): number => lane.events[0]?.after ?? lane.end
 
 /** Adds the agent's next op; a giant insert becomes several. */
 export function push(lane: Lane, op: WireOp, over: string[]): void {
-  const reference = (op.type === "delete" ? op.target : (op.left ?? op.right)) ?? "";
-  const bytes = OP_BYTES + lane.agent.length + reference.length;
+  const bytes = OP_BYTES + lane.agent.length + (referenceOf(op)?.length ?? 0);
   let { seq } = parseId(op.id);
   if (op.type === "delete") return add(lane, op, over, bytes, 0, seq + idCount(op));
   let anchor: object = op.right ? { right: op.right } : { left: op.left };
