@@ -7,15 +7,10 @@ import { LEFT, RIGHT, type Side } from "./event.js";
 import { lastOf, type Agent, type Ids } from "./ids.js";
 import type { Place, Tree } from "./tree.js";
 
-/** Of the agents that have children of one node on one side, by name: the last child of each on the right, the first
- * on the left. */
-interface Siblings {
-  agents: Agent[];
-  lvs: number[];
-}
-
 export class Order {
-  #siblings = new Map<number, Siblings>();
+  /** Of the agents that have children of one node on one side, by name: the last child of each on the right, the first
+   * on the left. */
+  #siblings = new Map<number, number[]>();
   constructor(
     readonly tree: Tree,
     readonly ids: Ids,
@@ -62,20 +57,13 @@ export class Order {
    * right, after it on the left. */
   add(agent: Agent, lv: number, parent: number, side: Side, onlyChild: () => number): number | undefined {
     const key = parent * 2 + side;
-    let kept = this.#siblings.get(key);
-    if (kept === undefined) {
-      const only = onlyChild();
-      this.#siblings.set(key, (kept = { agents: [this.ids.rangeOf(only).agent], lvs: [only] }));
-    }
-    const { agents, lvs } = kept;
-    const at = lastOf(agents, ({ name }) => name <= agent.name);
+    const nameOf = (lv: number) => this.ids.rangeOf(lv).agent.name;
+    let lvs = this.#siblings.get(key);
+    if (lvs === undefined) this.#siblings.set(key, (lvs = [onlyChild()]));
+    const at = lastOf(lvs, (lv) => nameOf(lv) <= agent.name);
     const neighbour = lvs[side === LEFT ? at + 1 : at];
-    if (agents[at] !== agent) {
-      agents.splice(at + 1, 0, agent);
-      lvs.splice(at + 1, 0, lv);
-    } else if (side === RIGHT) {
-      lvs[at] = lv;
-    }
+    if (at < 0 || nameOf(lvs[at]!) < agent.name) lvs.splice(at + 1, 0, lv);
+    else if (side === RIGHT) lvs[at] = lv;
     return neighbour;
   }
 }
