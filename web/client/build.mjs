@@ -7,8 +7,8 @@ import esbuild from "esbuild";
 /** None of these may be a name of the API, of the wire, of what is stored, or of the platform: test/dist.test.ts plays a
  * session with what comes out. One that is missing here only costs bytes. */
 const INTERNAL = `
-  abandonStore admit adopt advance agents append blocked bury chain chars check child closed connected connection
-  base copy core count dead deadline deleteIds depth disconnected doubtful drained eachNode eachVisible env failed first flush
+  abandonStore admit adopt advance agents append blocked bury byName chain chars check child closed connected connection
+  base copy core count dead deadline deleteIds depth disconnected doubtful drained eachNode eachPiece env failed first flush
   foreign frames free gap heir hold hurry idOf inFlight index insertAfter isDelete keepOnly keeper keeps kept lane lanes
   last load locate lost lostAt lowDepth lowGap lv lvOf lvs mergeStored moves newAgent no node nodes note off order own
   parent pause pending place prefix prev prune quarter quietAt rangeOf ranges rebase rebuild received recent records

@@ -165,7 +165,8 @@ export class TextDoc extends Replica {
   find({ agent, seq, len }: IdRange): { at: number; len: number }[] {
     const { tree } = this;
     const out: { at: number; len: number }[] = [];
-    this.eachVisible(this.ids.agent(agent), seq, seq + len, (run, off, count) => {
+    this.eachPiece(this.ids.agent(agent), seq, seq + len, (run, off, count) => {
+      if (run.dead) return;
       const at = tree.index(run, off);
       const units = tree.units(run, off, count);
       const last = out[out.length - 1];

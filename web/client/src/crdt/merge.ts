@@ -5,26 +5,23 @@ import type { Agent } from "./ids.js";
 import type { Changes, Replica } from "./replica.js";
 
 /** The whole state as inserts, by id, with the numbers of their nodes and without their text. */
-export function stateOf({ tree, ids }: Replica): Op[] {
+export function stateOf(replica: Replica): Op[] {
+  const { ids } = replica;
   const ops: Op[] = [];
-  for (let run = tree.first.next; run !== null; run = run.next) {
-    for (let off = 0; off < run.len; ) {
+  for (const agent of ids.byName()) {
+    replica.eachPiece(agent, 0, Infinity, (run, off, count) => {
       const lv = run.lv + off;
-      const { agent, seq, lv: first, len } = ids.rangeOf(lv);
-      const count = Math.min(run.len - off, first + len - lv);
-      const parent = off === 0 ? run.parent : lv - 1;
+      const own = ids.rangeOf(lv);
+      const parent = off > 0 ? lv - 1 : run.parent;
       const above = parent < 0 ? null : ids.rangeOf(parent);
       const refSeq = above ? above.seq + (parent - above.lv) : 0;
-      const side = off === 0 ? run.side : RIGHT;
+      const side = off > 0 ? RIGHT : run.side;
       const text = run.dead ? null : "";
-      ops.push(new Op(agent, seq + (lv - first), count, text, side, above && above.agent, refSeq, lv, run.depth + off));
-      off += count;
-    }
+      ops.push(new Op(agent, own.seq + (lv - own.lv), count, text, side, above && above.agent, refSeq, lv, run.depth + off));
+    });
   }
-  return ops.sort(byId);
+  return ops;
 }
-
-export const byId = (a: Op, b: Op): number => (a.agent === b.agent ? a.seq - b.seq : a.agent.name < b.agent.name ? -1 : 1);
 
 /** Unites the state of another replica, which is used up, with this one: nodes, tombstones and versions. Throws, with
  * nothing changed, when the two cannot be of one document. */

@@ -3,7 +3,6 @@ import type { TextDoc } from "./doc.js";
 import { EventError } from "./errors.js";
 import { bad, endOf, isSeq, readOp, type Op } from "./event.js";
 import { lastOf } from "./ids.js";
-import { byId } from "./merge.js";
 import { Replica } from "./replica.js";
 import type { Change, WireOp } from "./types.js";
 
@@ -29,6 +28,8 @@ export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, nu
   }
   doc.merge(other, changes);
 }
+
+const byId = (a: Op, b: Op): number => (a.agent === b.agent ? a.seq - b.seq : a.agent.name < b.agent.name ? -1 : 1);
 
 /** Each after what it hangs at. */
 function inOrder(ops: Op[]): Op[] {

@@ -69,21 +69,22 @@ export class Replica {
   /** @internal Makes tombstones of the nodes among the ids `from … to-1`. */
   deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
-    this.eachVisible(agent, from, to, (run, off, len) => {
+    this.eachPiece(agent, from, to, (run, off, len) => {
+      if (run.dead) return;
       if (changes) addChange(changes, tree.index(run, off), tree.units(run, off, len), "");
       tree.bury(run, off, len);
     });
   }
 
-  /** @internal Calls back with each piece of visible nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
-  eachVisible(agent: Agent, from: number, to: number, visit: (run: Run, off: number, len: number) => void): void {
+  /** @internal Calls back with each piece of nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
+  eachPiece(agent: Agent, from: number, to: number, visit: (run: Run, off: number, len: number) => void): void {
     agent.eachNode(from, to, (lv, count) => {
       for (const end = lv + count; lv < end; ) {
         const run = this.tree.locate(lv);
         const off = lv - run.lv;
         const len = Math.min(run.len - off, end - lv);
         lv += len;
-        if (!run.dead) visit(run, off, len);
+        visit(run, off, len);
       }
     });
   }

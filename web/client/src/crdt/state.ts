@@ -18,8 +18,7 @@ const NEAR = 127;
 const MAX_NODES = 2 ** 27;
 
 export function encodeState(replica: Replica): Uint8Array {
-  const agents = [...replica.ids.agents.values()].filter(({ end }) => end > 0);
-  agents.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const agents = replica.ids.byName().filter(({ end }) => end > 0);
   const head = new Array<number>(HEADER).fill(0);
   putVarint(head, agents.length);
   for (const { name, end } of agents) {
