@@ -20,37 +20,24 @@ export class Order {
   place(agent: Agent, lv: number, parent: number, side: Side): Place {
     const { tree } = this;
     const run = tree.locate(parent);
-    const off = parent - run.lv;
-    const depth = run.depth + off + 1;
-    const place = { run, off };
-    let neighbour: number | undefined;
-    if (side === RIGHT) {
-      place.off++;
-      const { next } = run;
-      const inside = off + 1 < run.len;
-      // Is the next node outside of the parent's subtree, then there is no right child yet.
-      if (inside || (next !== null && next.gap >= depth)) {
-        // What is below the only child is deeper than it, and before the next node that is not.
-        neighbour = this.add(agent, lv, parent, side, () =>
-          inside ? parent + 1 : (next!.depth <= depth ? next! : tree.seek(next!, true, false, depth)!).lv,
-        );
-      }
-      if (neighbour !== undefined) {
-        const after = tree.seek(tree.locate(neighbour), true, true, depth);
-        place.run = after ?? tree.last();
-        place.off = after ? 0 : place.run.len;
-      }
-    } else {
-      // Is the node before outside of the parent's subtree, then there is no left child yet.
-      if (off === 0 && run.gap >= depth) {
-        neighbour = this.add(agent, lv, parent, side, () => tree.seek(run, false, false, depth)!.lv);
-      }
-      if (neighbour !== undefined) {
-        const after = tree.locate(neighbour);
-        place.run = after.gap <= depth ? after : tree.seek(after, false, true, depth)!;
-      }
-    }
-    return place;
+    const isRight = side === RIGHT;
+    const off = parent - run.lv + (isRight ? 1 : 0);
+    const depth = run.depth + (parent - run.lv) + 1;
+    const inside = isRight && off < run.len;
+    // Is the node beside outside of the parent's subtree, then there is no child on that side yet.
+    const beside = isRight ? run.next : off > 0 ? null : run;
+    if (!inside && (beside === null || beside.gap < depth)) return { run, off };
+    const neighbour = this.add(agent, lv, parent, side, () => {
+      if (inside) return parent + 1;
+      // What is below the only child is deeper than it, and before the next node that is not.
+      return (isRight && beside!.depth <= depth ? beside! : tree.seek(beside!, isRight, false, depth)!).lv;
+    });
+    if (neighbour === undefined) return { run, off };
+    const sibling = tree.locate(neighbour);
+    const after = !isRight && sibling.gap <= depth ? sibling : tree.seek(sibling, isRight, true, depth);
+    if (after) return { run: after, off: 0 };
+    const last = tree.last();
+    return { run: last, off: last.len };
   }
 
   /** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the
