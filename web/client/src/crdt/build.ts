@@ -1,6 +1,7 @@
 // A document from its chains: these hang at each other in the Fugue tree, which is walked once, in document order. Depths
 // and gaps come with the walk, so nothing is searched.
 import { LEFT, RIGHT, type Op, type Side } from "./event.js";
+import { addSibling } from "./order.js";
 import type { Replica } from "./replica.js";
 import { START } from "./run.js";
 
@@ -19,7 +20,8 @@ interface Rest {
  * visible in document order, how many then deleted, and so on, and `text` has the characters of the visible ones.
  * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text is
  * missing or left over. */
-export function build({ tree, ids, order }: Replica, chains: Op[], turns: number[], text: string): number {
+export function build(replica: Replica, chains: Op[], turns: number[], text: string): number {
+  const { tree, ids } = replica;
   // What hangs at each node on each side, and a bit for each side of it where there is something.
   const children = new Map<number, Op[]>();
   const hasChildren = new Uint8Array(ids.next);
@@ -42,7 +44,7 @@ export function build({ tree, ids, order }: Replica, chains: Op[], turns: number
       child.depth = depth;
       // Places with several are kept for those that will come.
       if (sibling === undefined) sibling = child.lv;
-      else order.add(child.agent, child.lv, parent, side, () => sibling!);
+      else addSibling(replica, child.lv, parent, side, () => sibling!);
     }
     return all;
   };

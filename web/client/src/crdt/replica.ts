@@ -2,7 +2,7 @@
 // too.
 import { endOf, readEvent, refEnd, type Event, type Op } from "./event.js";
 import { Ids, type Agent } from "./ids.js";
-import { Order } from "./order.js";
+import { placeOf } from "./order.js";
 import { START, type Run } from "./run.js";
 import { Tree } from "./tree.js";
 import type { Applied, Change, WireEvent } from "./types.js";
@@ -15,8 +15,9 @@ export class Replica {
   tree = new Tree();
   /** @internal */
   ids = new Ids();
-  /** @internal */
-  order = new Order(this.tree, this.ids);
+  /** @internal Of the agents that have children of one node on one side, by name: the last child of each on the right,
+   * the first on the left. */
+  siblings = new Map<number, number[]>();
   /** What has been applied: of each agent, the end of its chain. */
   version: ReadonlyMap<string, number> = new Map();
   /** How many events cannot be applied yet. */
@@ -60,7 +61,7 @@ export class Replica {
     const parent = ref ? ref.lvOf(refSeq) : START;
     if (parent === -1) return;
     if (lv < 0) lv = this.ids.push(agent, seq, count);
-    const place = this.order.place(agent, lv, parent, side);
+    const place = placeOf(this, lv, parent, side);
     if (changes && text !== null) addChange(changes, this.tree.index(place.run, place.off), 0, text);
     if (text !== null) this.tree.chars.set(lv, count, text, 0);
     this.tree.insert(place.run, place.off, lv, count, parent, side, text === null);
