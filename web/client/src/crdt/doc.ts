@@ -72,9 +72,9 @@ export class TextDoc extends Replica {
     if (count === 0) throw new RangeError("there is no text to insert");
     // When what stands next hangs below what stands before, the new node goes on the left of it, where nothing hangs
     // yet, since it is the first node of that subtree.
-    const isLeft = off < run.len || (run.next?.gap ?? 0) >= run.depth + off;
+    const isLeft = off < run.len || run.next.gap >= run.depth + off;
     if (isLeft && off === run.len) {
-      run = run.next!;
+      run = run.next;
       off = 0;
     }
     const parent = run.lv + (isLeft ? off : off - 1);
@@ -186,5 +186,5 @@ export function insertBefore(doc: TextDoc, id: string, agent: string, text: stri
   const run = tree.locate(lv);
   const off = lv - run.lv;
   const at = tree.index(run, off);
-  return off > 0 ? doc.insertAfter(run, off, agent, at, text, changes) : doc.insertAfter(run.prev!, run.prev!.len, agent, at, text, changes);
+  return off > 0 ? doc.insertAfter(run, off, agent, at, text, changes) : doc.insertAfter(run.prev, run.prev.len, agent, at, text, changes);
 }

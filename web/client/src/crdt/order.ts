@@ -17,19 +17,17 @@ export function placeOf(replica: Replica, lv: number, parent: number, side: Side
   const depth = run.depth + (parent - run.lv) + 1;
   const inside = isRight && off < run.len;
   // Is the node beside outside of the parent's subtree, then there is no child on that side yet.
-  const beside = isRight ? run.next : off > 0 ? null : run;
-  if (!inside && (beside === null || beside.gap < depth)) return { run, off };
+  const beside = isRight ? run.next : run;
+  if (!inside && (beside.gap < depth || (!isRight && off > 0))) return { run, off };
   const neighbour = addSibling(replica, lv, parent, side, () => {
     if (inside) return parent + 1;
     // What is below the only child is deeper than it, and before the next node that is not.
-    return (isRight && beside!.depth <= depth ? beside! : tree.seek(beside!, isRight, false, depth)!).lv;
+    return (isRight && beside.depth <= depth ? beside : tree.seek(beside, isRight, false, depth)).lv;
   });
   if (neighbour === undefined) return { run, off };
   const sibling = tree.locate(neighbour);
   const after = !isRight && sibling.gap <= depth ? sibling : tree.seek(sibling, isRight, true, depth);
-  if (after) return { run: after, off: 0 };
-  const last = tree.last();
-  return { run: last, off: last.len };
+  return { run: after, off: 0 };
 }
 
 /** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the

@@ -93,7 +93,7 @@ function turnsOf({ tree }: Replica): number[] {
   const out: number[] = [];
   let turn = 0;
   let dead = false;
-  for (let run = tree.first.next; run !== null; run = run.next) {
+  for (let run = tree.first.next; run !== tree.end; run = run.next) {
     if (run.dead !== dead) {
       putVarint(out, turn);
       turn = 0;
