@@ -30,8 +30,6 @@ export interface Session extends Lane {
   free: boolean;
   base?: Base;
   recent: WireEvent[];
-  /** The number of the next record of such events. */
-  records: number;
 }
 
 /** One write, made whole or not at all. */
@@ -56,7 +54,6 @@ export class Keeper {
   quietAt = Infinity;
   readonly #replica: Replica;
   #recentKept = 0;
-  #records = 0;
   /** To be written, at once or before the next event. */
   #base: Omit<Base, "at"> | undefined;
   #baseDue?: boolean;
@@ -75,8 +72,6 @@ export class Keeper {
     // What the own session has is stored; the rest, and another's base, is as soon as something is typed on it.
     this.recent = [...(own?.recent ?? []), ...((!isNewest && newest?.recent) || []), ...others];
     this.#recentKept = own?.recent.length ?? 0;
-    // None is written over before it is removed.
-    this.#records = own?.records ?? 0;
     if (!isNewest) this.#base = newest?.base;
   }
 
@@ -137,6 +132,7 @@ export class Keeper {
     const { own } = replica;
     const name = (name: string) => sessionPrefix(replica.docId, own.agent) + name;
     const encodes = this.#encodeDue && replica.settled;
+    const no = this.#batches + 1;
     const typed = own.events.some(({ kept }) => !kept);
     this.#encodeDue = false;
     if (encodes) {
@@ -156,10 +152,10 @@ export class Keeper {
     // Own events are there already; but for whoever reads only the base and what belongs to it.
     const recent = this.recent.slice(this.#recentKept).filter(({ agent }) => rebases || agent !== own.agent);
     if ((typed || rebases) && recent.length) {
-      this.#put(own, name("t" + padded(this.#records++)), recent);
+      // Only this tab has the agent: no record of another moment is written over.
+      this.#put(own, name(`t${now}.${no}`), recent);
       this.#recentKept = this.recent.length;
     }
-    const no = this.#batches + 1;
     for (const lane of replica.lanes) {
       const events = lane.events.filter(({ kept }) => !kept);
       if ((events.length || (lane === own && rebases)) && !lane.keys.has(endKey(replica.docId, lane.agent))) {
@@ -202,7 +198,7 @@ export class Keeper {
 /** Reads what the store has of an agent, from all records of the document. */
 export function readSession(docId: string, agent: string, records: [string, any][], free: boolean): Session {
   const prefix = sessionPrefix(docId, agent);
-  const session: Session = { ...newLane(agent), free, recent: [], records: 0 };
+  const session: Session = { ...newLane(agent), free, recent: [] };
   for (const [key, value] of records) {
     const isEnd = key === endKey(docId, agent);
     if (!isEnd && !key.startsWith(prefix)) continue;
@@ -210,10 +206,8 @@ export function readSession(docId: string, agent: string, records: [string, any]
     const kind = key[prefix.length];
     if (isEnd) session.end = Math.max(session.end, value);
     else if (kind === "b") session.base = value;
-    else if (kind === "t") {
-      session.recent.push(...value);
-      session.records = Number(key.slice(-PADDED)) + 1;
-    } else {
+    else if (kind === "t") session.recent.push(...value);
+    else {
       session.events.push({ ...value, bytes: 0, closed: true, kept: 1 });
       session.end = Math.max(session.end, value.end);
     }
