@@ -14,7 +14,7 @@
 import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { type Backoff, backoff } from "./backoff.js";
-import { type Lane, type OutEvent, holds, judge, sameOps, startOf } from "./outbox.js";
+import { type Lane, type OutEvent, judge, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { Replica } from "./replica.js";
 import type { JsonObject } from "../types.js";
@@ -270,11 +270,7 @@ export class Core extends Replica {
     const bytes = state ? bytesOf(state) : new TextDoc().encode();
     const server = TextDoc.decode(bytes);
     for (const event of events) server.apply(event);
-    for (const lane of this.lanes) {
-      // What the server's state holds is saved; the rest may prove to be another's.
-      while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
-      judge(lane, server);
-    }
+    for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
     this.prune();
     if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
       return this.rebuild(server, bytes, events, cursor);

@@ -75,8 +75,9 @@ function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes:
   event.kept = 0;
 }
 
-/** Marks what a document that is the server's proves to be another's. */
-export function judge(lane: Lane, server: TextDoc): void {
+/** Tells what a document that is the server's proves to be saved, and marks what it proves to be another's. */
+export function judge(lane: Lane, server: TextDoc, saved: (lane: Lane) => void): void {
+  while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) saved(lane);
   lane.doubtful = false;
   lane.foreign = startOf(lane) < (server.version.get(lane.agent) ?? 0);
   const [first] = lane.events;
@@ -113,7 +114,7 @@ const told = (ops: readonly any[]): string =>
   JSON.stringify(ops.map(({ id, target, len = 1, text, char, left, right }) => [id, target, len, text ?? char, left, right]));
 
 /** Whether a document that is the server's holds an event: as far as one can tell, for deleted text cannot. */
-export function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
+function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
   if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => {
     const { seq } = parseId(op.id);

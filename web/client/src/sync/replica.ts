@@ -4,7 +4,7 @@
 import { type Change, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
 import type { DocumentEvents } from "../types.js";
 import { Keeper, type Session, isEventKey } from "./keeper.js";
-import { type Lane, holds, judge, newLane, push, startOf } from "./outbox.js";
+import { type Lane, judge, newLane, push, startOf } from "./outbox.js";
 import { type Rename, succeed } from "./rename.js";
 
 /** What is told to the document's listeners: the public events, and some that only its own parts hear. */
@@ -161,9 +161,8 @@ export class Replica {
       if (known(agent) < startOf(session)) this.mergeStored(session);
     }
     for (const lane of sessions) {
-      // So far all that the document holds of the agent is durable: what that covers is saved.
-      while (lane.events.length && holds(this.doc, lane.agent, lane.events[0]!)) lane.events.shift();
-      judge(lane, this.doc);
+      // So far all that the document holds of the agent is durable.
+      judge(lane, this.doc, ({ events }) => events.shift());
     }
     const admitted = this.renew(sessions);
     showTyped(this.doc, admitted);
