@@ -2,7 +2,7 @@
 // now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which take
 // the old ones' place in the steps below and above.
 
-import { insertBefore } from "./crdt/doc.js";
+import { find, idsAt, insertBefore } from "./crdt/doc.js";
 import type { Change, IdRange } from "./crdt/index.js";
 import { idText } from "./sync/ids.js";
 import type { InklogDocument } from "./document.js";
@@ -85,7 +85,7 @@ export class History {
   #edit(at: number, del: number, ins: string): () => void {
     const { doc, own: { agent, end } } = this.#doc.core;
     const deleted = this.#piecesOf(at, del);
-    const left = ins && at > 0 && doc.idsAt(at - 1, 1)[0];
+    const left = ins && at > 0 && idsAt(doc, at - 1, 1)[0];
     if (left && (del || left.agent !== agent || left.seq + 1 !== end)) this.#cuts.add(idText(left.agent, left.seq + 1));
     return () => {
       const seq = deleted.reduce((seq, { len }) => seq + len, end);
@@ -102,7 +102,7 @@ export class History {
     for (let piece; (piece = step.pop()); ) {
       if (piece.text !== undefined) this.#restore(piece, [...piece.text], changes);
       else {
-        const found = this.#doc.core.doc.find(piece).sort((a, b) => b.at - a.at);
+        const found = find(this.#doc.core.doc, piece).sort((a, b) => b.at - a.at);
         for (const { at, len } of found) {
           inverse.push(...this.#piecesOf(at, len));
           this.#doc.core.delete(at, len);
@@ -147,7 +147,7 @@ export class History {
   #piecesOf(at: number, len: number): Piece[] {
     const { doc } = this.#doc.core;
     const chars = [...doc.slice(at, at + len)];
-    return doc.idsAt(at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
+    return idsAt(doc, at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
   }
 
   /** Inserts text where a deleted character was; gives its ids. */

@@ -20,7 +20,7 @@ const entriesOf = async (folder: string, ext: string): Promise<Entries> =>
   Object.assign({}, ...(await Promise.all(["index", "crdt/index", "presence", "undo"].map((entry) => import(`${folder}/${entry}.${ext}`)))));
 
 /** Two write, lose the connection, undo, and open again from what they kept; gives all that could be seen. */
-async function session({ InklogDocument, TextDoc, mergeOps, pushOp, presenceOf, undoOf }: Entries): Promise<unknown[]> {
+async function session({ InklogDocument, TextDoc, find, idsAt, mergeOps, pushOp, presenceOf, undoOf }: Entries): Promise<unknown[]> {
   const world = new World(1);
   const server = new Server(world);
   const network = new Network(world, server);
@@ -79,7 +79,7 @@ async function session({ InklogDocument, TextDoc, mergeOps, pushOp, presenceOf, 
   text.mergeState(other.encode());
   pushOp(ops, "a", ops[0]!);
   seen.push(ops, text.toString(), text.slice(0, 1), text.length, [...text.version], text.waitingCount);
-  seen.push(text.anchor(1, -1), text.position({ id: "a-1", side: 1 }), text.idsAt(0, 2), text.find({ agent: "a", seq: 0, len: 3 }));
+  seen.push(text.anchor(1, -1), text.position({ id: "a-1", side: 1 }), idsAt(text, 0, 2), find(text, { agent: "a", seq: 0, len: 3 }));
   return [...seen, server.whole().toString()];
 }
 

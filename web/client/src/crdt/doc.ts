@@ -94,7 +94,7 @@ export class TextDoc extends Replica {
     const owner = this.#owner(agent, at, at + len, len);
     const ops: WireDelete[] = [];
     const gone: IdRange[] = [];
-    this.tree.visit(at, len, true, (run, off, count) => this.#note(gone, run.lv + off, count));
+    this.tree.visit(at, len, true, (run, off, count) => note(this, gone, run.lv + off, count));
     let end = owner.end;
     for (let { agent: name, seq, len: rest } of gone) {
       for (; rest > 0; rest -= MAX_DELETE) {
@@ -123,8 +123,11 @@ export class TextDoc extends Replica {
 
   /** A place that stays beside the character before `at` (-1) or after it (1). */
   anchor(at: number, side: -1 | 1): Anchor {
-    const [beside] = this.idsAt(side < 0 ? at - 1 : at, 1);
-    return { id: beside ? beside.agent + "-" + beside.seq : null, side };
+    const { tree, ids, length } = this;
+    const unit = side < 0 ? at - 1 : at;
+    if (!(unit >= 0 && unit < length)) return { id: null, side };
+    const run = tree.runAt(unit);
+    return { id: ids.idOf(run.lv + tree.nodes(run, unit)), side };
   }
 
   /** Where an anchor is now; where its character is deleted, that is where it was. */
@@ -135,46 +138,44 @@ export class TextDoc extends Replica {
     const run = tree.locate(lv);
     return tree.index(run, lv - run.lv + (side < 0 ? 1 : 0));
   }
+}
 
-  /** Whose characters are visible in a range, in the order of the document. */
-  idsAt(at: number, len: number): IdRange[] {
-    const { tree } = this;
-    const out: IdRange[] = [];
-    const end = Math.min(at + len, this.length);
-    if (!(at >= 0 && at < end)) return out;
-    tree.visit(at, end - at, false, (run, off, count) => this.#note(out, run.lv + off, count));
-    return out;
+/** Adds the ids of nodes. */
+function note({ ids }: TextDoc, out: IdRange[], lv: number, count: number): void {
+  while (count > 0) {
+    const range = ids.rangeOf(lv);
+    const { name } = range.agent;
+    const seq = range.seq + (lv - range.lv);
+    const len = Math.min(count, range.lv + range.len - lv);
+    const last = out.length > 0 && out[out.length - 1]!;
+    if (last && last.agent === name && last.seq + last.len === seq) last.len += len;
+    else out.push({ agent: name, seq, len });
+    lv += len;
+    count -= len;
   }
+}
 
-  /** Adds the ids of nodes. */
-  #note(out: IdRange[], lv: number, count: number): void {
-    while (count > 0) {
-      const range = this.ids.rangeOf(lv);
-      const { name } = range.agent;
-      const seq = range.seq + (lv - range.lv);
-      const len = Math.min(count, range.lv + range.len - lv);
-      const last = out.length > 0 && out[out.length - 1]!;
-      if (last && last.agent === name && last.seq + last.len === seq) last.len += len;
-      else out.push({ agent: name, seq, len });
-      lv += len;
-      count -= len;
-    }
-  }
+/** Whose characters are visible in a range, in the order of the document. */
+export function idsAt(doc: TextDoc, at: number, len: number): IdRange[] {
+  const out: IdRange[] = [];
+  const end = Math.min(at + len, doc.length);
+  if (at >= 0 && at < end) doc.tree.visit(at, end - at, false, (run, off, count) => note(doc, out, run.lv + off, count));
+  return out;
+}
 
-  /** Where those of a range of ids are that are still visible. */
-  find({ agent, seq, len }: IdRange): { at: number; len: number }[] {
-    const { tree } = this;
-    const out: { at: number; len: number }[] = [];
-    this.eachPiece(this.ids.agent(agent), seq, seq + len, (run, off, count) => {
-      if (run.dead) return;
-      const at = tree.index(run, off);
-      const units = tree.units(run, off, count);
-      const last = out[out.length - 1];
-      if (last && last.at + last.len === at) last.len += units;
-      else out.push({ at, len: units });
-    });
-    return out;
-  }
+/** Where those of a range of ids are that are still visible. */
+export function find(doc: TextDoc, { agent, seq, len }: IdRange): { at: number; len: number }[] {
+  const { tree, ids } = doc;
+  const out: { at: number; len: number }[] = [];
+  doc.eachPiece(ids.agent(agent), seq, seq + len, (run, off, count) => {
+    if (run.dead) return;
+    const at = tree.index(run, off);
+    const units = tree.units(run, off, count);
+    const last = out[out.length - 1];
+    if (last && last.at + last.len === at) last.len += units;
+    else out.push({ at, len: units });
+  });
+  return out;
 }
 
 /** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when

@@ -117,15 +117,15 @@ const told = (ops: readonly any[]): string =>
 function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
   if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => {
-    const { seq } = parseId(op.id);
     // A delete's ids are no characters.
-    const chars = op.type === "delete" ? [] : [...op.text!];
-    return server.find({ agent, seq, len: idCount(op) }).every(({ at, len }) => {
-      let wanted = "";
-      for (const ids of server.idsAt(at, len)) {
-        wanted += chars.slice(ids.seq - seq, ids.seq - seq + ids.len).join("");
-      }
-      return server.slice(at, at + len) === wanted;
+    if (op.type === "delete") return true;
+    const { seq } = parseId(op.id);
+    const chars = [...op.text!];
+    let same = true;
+    server.eachPiece(server.ids.agent(agent), seq, seq + chars.length, ({ lv, dead }, off, count) => {
+      const typed = chars.splice(0, count).join("");
+      same &&= dead || server.tree.chars.text(lv + off, count) === typed;
     });
+    return same;
   });
 }
