@@ -1,5 +1,5 @@
-// Builds `dist`: with short names for the properties that only this package uses, the same in all
-// modules. The declarations are `tsc`'s.
+// Builds `dist`: module by module, with short names for the properties that only this package uses, the same in all of
+// it. The declarations are `tsc`'s.
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import esbuild from "esbuild";
@@ -7,13 +7,14 @@ import esbuild from "esbuild";
 /** None of these may be a name of the API, of the wire, of what is stored, or of the platform: test/dist.test.ts plays a
  * session with what comes out. One that is missing here only costs bytes. */
 const INTERNAL = `
-  abandonStore admit adopt advance agents append blocked bury byName chain chars check child closed connected connection
-  base copy core count dead deadline deleteIds depth disconnected doubtful drained eachNode eachPiece env failed first flush
-  foreign frames free gap heir hold hurry idOf inFlight index insertAfter isDelete keepOnly keeper keeps kept lane lanes
-  last load locate lost lostAt lowDepth lowGap lv lvOf lvs mergeStored moves newAgent no node nodes note off own
-  parent pause pending place prefix prev prune quarter quietAt rangeOf ranges rebase rebuild received recent
-  refSeq release rename renew replaced rest run runAt seek sendAt settled show siblings shown socket stored sum sync syncAt
-  take takeBatch takeOver tell tellChanges tick tree tries turns units updates varint visit waiting`;
+  abandonStore admit adopt advance agents append base blocked bury byName chain chars check child closed connected
+  connection copy core count dead deadline deleteIds depth disconnected doubtful drained eachNode eachPiece env failed
+  first flush foreign frames free gap heir hold hurry idOf inFlight index insertAfter isDelete isEntered keepOnly
+  keeper keeps kept lane lanes last load locate lost lostAt lowDepth lowGap lv lvOf lvs mergeStored moves newAgent no
+  node nodes note off own parent pause pending place prefix prev prune quarter quietAt rangeOf ranges rebase rebuild
+  received recent refSeq release rename renew replaced rest run runAt seek sendAt settled show shown siblings socket
+  stored sum sync syncAt take takeBatch takeOver tell tellChanges tick tree tries turns units updates varint visit
+  waiting`;
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
