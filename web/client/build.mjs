@@ -9,7 +9,7 @@ import esbuild from "esbuild";
 const INTERNAL = `
   abandonStore admit adopt advance agents append base blocked bury byName chain chars check child closed connected
   connection copy core count dead deadline deleteIds depth disconnected doubtful drained eachNode eachPiece env failed
-  first flush foreign frames free gap heir hold hurry idOf inFlight index insertAfter isDelete isEntered keepOnly
+  first flush foreign frames free gap heir hold hurry idOf inFlight index insertAfter isDelete keepOnly
   keeper keeps kept lane lanes last load locate lost lostAt lowDepth lowGap lv lvOf lvs mergeStored moves newAgent no
   node nodes note off own parent pause pending place prefix prev prune quarter quietAt rangeOf ranges rebase rebuild
   received recent refSeq release rename renew replaced rest run runAt seek sendAt settled show shown siblings socket
