@@ -24,7 +24,7 @@ export class PresenceLane {
   /** The others who are here, by agent; another map whenever it changes, which the event `presence` tells. */
   others: ReadonlyMap<string, Presence> = new Map();
   readonly #doc: InklogDocument;
-  #seen: unknown;
+  #seen: unknown[] = [];
   #wanted = "null";
   /** What this connection was told, and for whom. */
   #shown = "null";
@@ -52,11 +52,12 @@ export class PresenceLane {
   #turn(now: number): number {
     const { agent, core } = this.#doc;
     let due = Infinity;
-    for (const [other, { at }] of core.shown) {
-      if (now >= at + LAPSE_MS) core.show(other, null, now);
+    for (const [other, { state, at }] of core.shown) {
+      if (!state || now >= at + LAPSE_MS) core.shown.delete(other);
       else due = Math.min(due, at + LAPSE_MS);
     }
-    if (this.#seen !== core.shown) this.#tell();
+    const seen = [...core.shown.values()];
+    if (seen.length !== this.#seen.length || seen.some((one, at) => one !== this.#seen[at])) this.#tell(seen);
     if (!core.synced) return due;
     // A new connection knows nothing.
     if (this.#connection !== core.connection) this.#shown = "null";
@@ -69,13 +70,13 @@ export class PresenceLane {
     return Math.min(due, this.#sendAt(agent));
   }
 
-  #tell(): void {
+  #tell(seen: unknown[]): void {
     const { agent, core } = this.#doc;
-    this.#seen = core.shown;
+    this.#seen = seen;
     const { size } = this.others;
     // What an earlier connection of this tab has shown is still there for a while.
     const others = [...core.shown].filter(([other]) => other !== agent);
-    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state }]));
+    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state: state! }]));
     if (size || others.length) core.updates.push(["presence", this.others]);
   }
 

@@ -47,8 +47,8 @@ interface Connection {
 export class Core extends Replica {
   /** To send, in order. */
   frames: string[] = [];
-  /** What was last shown, by agent, and when; another map whenever it changes. */
-  shown: ReadonlyMap<string, { state: JsonObject; at: number }> = new Map();
+  /** What was last shown, by agent, and when; presence takes out what is over. */
+  readonly shown = new Map<string, { state: JsonObject | null; at: number }>();
 
   /** What is under way; another object on every connection, `null` without one. */
   connection: Connection | null = null;
@@ -213,7 +213,7 @@ export class Core extends Replica {
       const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
-      this.show(message.agent, message.state, now);
+      this.shown.set(message.agent, { state: message.state, at: now });
     } else if (action === "ERROR") {
       this.#takeError(message, now);
     } else if (!action) {
@@ -335,13 +335,6 @@ export class Core extends Replica {
       connection.inFlight = null;
       connection.sendAt = now + this.#sendRetry.pause();
     }
-  }
-
-  show(agent: string, state: JsonObject | null, at: number): void {
-    const shown = new Map(this.shown);
-    if (state) shown.set(agent, { state, at });
-    else shown.delete(agent);
-    this.shown = shown;
   }
 
   // --- When the log does not take what is here
