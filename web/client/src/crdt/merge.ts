@@ -38,17 +38,17 @@ export function merge(replica: Replica, other: Replica, changes: Changes): void 
     if (missing > 0) throw new EventError(`${op.agent.prefix}${op.seq} does not fit in here`);
   }
   const fresh = ops.filter((op) => {
-    const { agent } = op;
+    const { agent, seq } = op;
     const known = knownOf(op);
-    if (op.text === null) replica.deleteIds(agent, op.seq, op.seq + known, changes);
+    if (op.text === null) replica.deleteIds(agent, seq, seq + known, changes);
     else op.text = other.tree.chars.text(op.lv + known, op.count - known);
     if (known > 0) {
-      op.ref = agent;
-      op.refSeq = op.seq + (known - 1);
-      op.side = RIGHT;
       op.seq += known;
       op.count -= known;
       op.depth += known;
+      op.ref = agent;
+      op.refSeq = op.seq - 1;
+      op.side = RIGHT;
     }
     if (op.count > 0) op.lv = ids.push(agent, op.seq, op.count);
     return op.count > 0;

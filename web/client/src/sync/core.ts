@@ -65,9 +65,11 @@ export class Core extends Replica {
 
   constructor(docId: string, newAgent: () => string, random: () => number) {
     super(docId, newAgent);
-    [this.#gap, this.#sendRetry, this.#syncRetry, this.#renewal] = [5_000, 5_000, 30_000, 300_000].map(
-      (longest) => backoff(random, 200, longest),
-    ) as [Backoff, Backoff, Backoff, Backoff];
+    const upTo = (longest: number) => backoff(random, 200, longest);
+    this.#gap = upTo(5_000);
+    this.#sendRetry = upTo(5_000);
+    this.#syncRetry = upTo(30_000);
+    this.#renewal = upTo(300_000);
   }
 
   // --- What it knows
