@@ -7,7 +7,6 @@ import { Sessions } from "./sessions.js";
 import { type Storage, browserStorage, noStorage } from "./storage.js";
 import { Core } from "./sync/core.js";
 import type { Session } from "./sync/keeper.js";
-import { parseId } from "./sync/ids.js";
 import type { Told } from "./sync/replica.js";
 import type { ConnectionStatus, DocumentEvents, Edit, OpenOptions, SaveStatus } from "./types.js";
 
@@ -123,13 +122,6 @@ export class InklogDocument {
 
   position(anchor: Anchor): number {
     return this.core.doc.position(anchor);
-  }
-
-  /** Whether the text that an anchor points into is here; presence may overtake it. */
-  knows({ id }: Anchor): boolean {
-    if (id === null) return true;
-    const { agent, seq } = parseId(id);
-    return seq < (this.core.doc.version.get(agent) ?? 0);
   }
 
   /** Ends here, with everything typed handed to the store; what is not saved yet is sent by whoever opens next. */

@@ -1,7 +1,9 @@
 // Who is here. A lane of its own beside the edits: what is shown is only ever the newest, at most five times a
 // second, and only when it changed or is about to lapse.
 
+import type { Anchor } from "./crdt/index.js";
 import type { InklogDocument } from "./document.js";
+import { parseId } from "./sync/ids.js";
 import type { JsonObject, Presence } from "./types.js";
 
 const SEND_PAUSE_MS = 200;
@@ -18,6 +20,13 @@ export function presenceOf(doc: InklogDocument): PresenceLane {
   const lane = lanes.get(doc) ?? new PresenceLane(doc);
   lanes.set(doc, lane);
   return lane;
+}
+
+/** Whether the text that an anchor points into is here; presence may overtake it. */
+export function knows(doc: InklogDocument, { id }: Anchor): boolean {
+  if (id === null) return true;
+  const { agent, seq } = parseId(id);
+  return seq < (doc.core.doc.version.get(agent) ?? 0);
 }
 
 export class PresenceLane {
