@@ -73,18 +73,15 @@ export class TextDoc extends Replica {
     // When what stands next hangs below what stands before, the new node goes on the left of it, where nothing hangs
     // yet, since it is the first node of that subtree.
     const isLeft = off < run.len || run.next.gap >= run.depth + off;
-    if (isLeft && off === run.len) {
-      run = run.next;
-      off = 0;
-    }
-    const parent = run.lv + (isLeft ? off : off - 1);
+    const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next.lv;
     const { end } = owner;
     const id = owner.prefix + end;
     const anchor = parent >= 0 ? ids.idOf(parent) : null;
     const lv = ids.push(owner, end, count);
     tree.chars.set(lv, count, text, 0);
     // No other node hangs there, so nothing has to be asked about siblings.
-    tree.insert(run, off, lv, count, parent, isLeft ? LEFT : RIGHT, false);
+    if (off < run.len || !isLeft) tree.insert(run, off, lv, count, parent, isLeft ? LEFT : RIGHT, false);
+    else tree.insert(run.next, 0, lv, count, parent, LEFT, false);
     this.#finish(owner, end + count, changes);
     return isLeft ? { type: "insert", id, text, right: anchor! } : { type: "insert", id, text, left: anchor };
   }
