@@ -1,4 +1,4 @@
-// The size of `@inklog/client` as an application ships it: bundled, minified and gzipped. The limit is on what
+// The size of the built `@inklog/client` in an application: bundled, minified and gzipped. The limit is on what
 // `openDocument` brings: the CRDT, sync, reconnecting and the outbox in IndexedDB. It keeps that from growing; the goal
 // is lower still. What an application imports beside it comes on top, and is shown.
 import { gzipSync } from "node:zlib";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** In bytes. To be lowered whenever the client gets smaller. */
-const LIMIT = 17_500;
+const LIMIT = 15_670;
 const GOAL = 12_000;
 
 const size = async (source) => {
@@ -16,7 +16,6 @@ const size = async (source) => {
     minify: true,
     format: "esm",
     target: "es2022",
-    conditions: ["@inklog/source"],
     write: false,
   });
   return gzipSync(result.outputFiles[0].contents, { level: 9 }).length;

@@ -2,17 +2,16 @@
 // itself. Here the parts meet: the core with its rules, the connection, the store, undo, presence, and the clock.
 
 import type { Anchor } from "./crdt/index.js";
-import { type Env, Link } from "./link.js";
+import { type Env, type Link, newLink } from "./link.js";
 import { Sessions } from "./sessions.js";
 import { type Storage, browserStorage, noStorage } from "./storage.js";
 import { Core } from "./sync/core.js";
 import type { Session } from "./sync/keeper.js";
-import { parseId } from "./sync/ids.js";
 import type { Told } from "./sync/replica.js";
 import type { ConnectionStatus, DocumentEvents, Edit, OpenOptions, SaveStatus } from "./types.js";
 
 /** Opens a document; it connects by itself, and works before and without that. */
-export const openDocument = (options: OpenOptions): InklogDocument => new InklogDocument(options, surroundings());
+export const openDocument = (options: OpenOptions): InklogDocument => new InklogDocument(options, globalThis);
 
 /** One document, open in this tab. */
 export class InklogDocument {
@@ -33,11 +32,11 @@ export class InklogDocument {
   readonly #link: Link;
   readonly #listeners: { [name: string]: Set<(value: any) => void> } = {};
   #sessions: Sessions | undefined;
-  #writing: Promise<void> | null = null;
+  #writing?: Promise<void> | undefined;
   readonly #opening: Promise<void>;
-  #adopting = false;
-  #flushing = false;
-  #again = false;
+  #adopting?: boolean;
+  #flushing?: boolean;
+  #again?: boolean;
   #due = 0;
   #timer: unknown;
   readonly #told: { [name: string]: string } = {};
@@ -52,8 +51,8 @@ export class InklogDocument {
     this.user = options.user ?? guestName(env);
     if (!/^[\w.~-]{1,128}$/.test(this.docId)) throw new RangeError("docId is 1 to 128 of A-Z a-z 0-9 . _ ~ -");
     if (!/^[\w.-]{1,40}$/.test(this.user)) throw new RangeError("user is 1 to 40 of A-Z a-z 0-9 . _ -");
-    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.random);
-    this.#link = new Link(options, env, this.core, () => this.flush());
+    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random);
+    this.#link = newLink(options, env, this.core, () => this.flush());
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.synced = new Promise((resolve) =>
       this.on("synced", () => {
@@ -101,8 +100,8 @@ export class InklogDocument {
   edit(edits: readonly Edit[]): void {
     this.core.change("local", (changes) => {
       for (const { at, del, ins } of edits) {
-        const from = this.#outside(at, 0);
-        this.core.edit(from, Math.max(0, this.#outside(at + del, 1) - from), ins, changes);
+        const from = this.#outside(at, 1);
+        this.core.edit(from, Math.max(0, this.#outside(at + del, -1) - from), ins, changes);
       }
     });
     this.flush();
@@ -123,13 +122,6 @@ export class InklogDocument {
 
   position(anchor: Anchor): number {
     return this.core.doc.position(anchor);
-  }
-
-  /** Whether the text that an anchor points into is here; presence may overtake it. */
-  knows({ id }: Anchor): boolean {
-    if (id === null) return true;
-    const { agent, seq } = parseId(id);
-    return seq < (this.core.doc.version.get(agent) ?? 0);
   }
 
   /** Ends here, with everything typed handed to the store; what is not saved yet is sent by whoever opens next. */
@@ -182,7 +174,7 @@ export class InklogDocument {
 
   /** Writes what there is to write; what is typed meanwhile is the next write. */
   #write(): void {
-    const batch = this.core.keeper.takeBatch(this.env.date());
+    const batch = this.core.keeper.takeBatch(this.env.Date.now());
     if (!batch) return;
     const sessions = this.#sessions!;
     const lanes = this.core.lanes.map(({ agent }) => agent);
@@ -197,7 +189,7 @@ export class InklogDocument {
           this.core.abandonStore();
         }
       }
-      if (this.#writing === writing) this.#writing = null;
+      if (this.#writing === writing) this.#writing = undefined;
       this.flush();
       this.#freeLocks();
     };
@@ -234,7 +226,7 @@ export class InklogDocument {
     this.#flushing = true;
     while (this.#again) {
       this.#again = false;
-      this.#turn(this.env.now());
+      this.#turn(this.env.performance.now());
     }
     this.#flushing = false;
     this.#wait();
@@ -271,7 +263,7 @@ export class InklogDocument {
     env.clearTimeout(this.#timer);
     if (this.status === "closed" || !this.#sessions) return;
     const due = Math.min(this.core.deadline(), this.#link.deadline, this.#due);
-    if (due < Infinity) this.#timer = env.setTimeout(() => this.flush(), Math.max(0, due - env.now()));
+    if (due < Infinity) this.#timer = env.setTimeout(() => this.flush(), Math.max(0, due - env.performance.now()));
   }
 
   #emit(name: string, value: unknown): void {
@@ -289,16 +281,14 @@ export class InklogDocument {
 
   // --- Small things
 
-  /** The nearest place within the text that splits no surrogate pair. */
-  #outside(at: number, up: 0 | 1): number {
-    const { length } = this;
-    if (!(at > 0)) return 0;
-    if (at >= length) return length;
-    return /^[\ud800-\udbff][\udc00-\udfff]$/.test(this.core.doc.slice(at - 1, at + 1)) ? at - 1 + 2 * up : at;
+  /** The place within the text that is before the character there (1), or after the one before (-1): where that is
+   * inside a surrogate pair, it is before or after the pair. */
+  #outside(at: number, side: -1 | 1): number {
+    return at > 0 ? this.position(this.anchor(Math.min(at, this.length), side)) : 0;
   }
 
   #listenToPage(how: "addEventListener" | "removeEventListener"): void {
-    for (const name of ["online", "offline", "pagehide"]) this.env.page?.[how](name, this.#onPage);
+    for (const name of ["online", "offline", "pagehide"]) this.env[how]?.(name, this.#onPage);
   }
   readonly #onPage = ({ type }: Event): void => {
     // A connection that looks open may be none any more.
@@ -310,18 +300,7 @@ export class InklogDocument {
   };
 }
 
-function surroundings(): Env {
-  return {
-    now: () => performance.now(),
-    date: Date.now,
-    random: Math.random,
-    setTimeout: (run, ms) => setTimeout(run, ms),
-    clearTimeout: (timer) => clearTimeout(timer),
-    page: typeof addEventListener === "function" ? globalThis : undefined,
-  };
-}
-
-const suffix = ({ random }: Env): string => random().toString(36).slice(2, 9);
+const suffix = ({ Math }: Env): string => Math.random().toString(36).slice(2, 9);
 
 /** A name of this browser's own, kept where that is possible. */
 function guestName(env: Env): string {

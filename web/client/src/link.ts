@@ -1,6 +1,6 @@
 // The connection: made, made again after a loss, and made anew before API Gateway would end it.
 
-import { Backoff } from "./sync/backoff.js";
+import { backoff } from "./sync/backoff.js";
 import type { Core } from "./sync/core.js";
 import type { ConnectionStatus, OpenOptions, WebSocketLike } from "./types.js";
 
@@ -12,126 +12,126 @@ const PAUSE_MS_LONGEST = 30_000;
 const LIFETIME_MS = 100 * 60_000;
 const LIFETIME_JITTER_MS = 15 * 60_000;
 
-/** What the client takes from its surroundings; tests hand in their own. */
+/** What the client takes from `globalThis`; tests hand in their own. */
 export interface Env {
   /** ms, never going back. */
-  now(): number;
+  performance: { now(): number };
   /** ms since the epoch. */
-  date(): number;
+  Date: { now(): number };
   /** 0 ≤ … < 1. */
-  random(): number;
+  Math: { random(): number };
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: any): void;
-  /** Tells `online`, `offline` and `pagehide`. */
-  page?: Pick<EventTarget, "addEventListener" | "removeEventListener"> | undefined;
+  /** `online`, `offline` and `pagehide` are listened to, where there is a page. */
+  addEventListener?: Listening | undefined;
+  removeEventListener?: Listening | undefined;
 }
 
+type Listening = (name: string, listener: (event: Event) => void) => void;
+
+/** An attempt to connect, and what became of it. */
 interface Attempt {
   socket?: WebSocketLike;
   open?: boolean;
 }
 
-export class Link {
-  status: ConnectionStatus = "connecting";
+export interface Link {
+  status: ConnectionStatus;
   /** When `tick` is due. */
-  deadline = 0;
-  /** The attempt under way, or what became of it; a later one makes its events meaningless. */
-  #current: Attempt | null = null;
-  readonly #backoff: Backoff;
-  readonly #options: OpenOptions;
-  readonly #env: Env;
-  readonly #core: Pick<Core, "connected" | "received" | "disconnected">;
-  readonly #flush: () => void;
-
-  /** `flush` does what follows from what the core was told. */
-  constructor(options: OpenOptions, env: Env, core: Pick<Core, "connected" | "received" | "disconnected">, flush: () => void) {
-    this.#options = options;
-    this.#env = env;
-    this.#core = core;
-    this.#flush = flush;
-    this.#backoff = new Backoff(env.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
-  }
-
-  send(frame: string): void {
-    this.#current?.socket?.send(frame);
-  }
-
-  tick(now: number): void {
-    if (now < this.deadline) return;
-    if (!this.#current) void this.#connect(now);
-    else if (this.#current.open) this.again();
-    else this.offline();
-  }
-
+  deadline: number;
+  send(frame: string): void;
+  tick(now: number): void;
   /** The server does not let the client in: a fresh token may help. */
-  refused(): void {
-    this.#lost(true);
-  }
-
+  refused(): void;
   /** The network is gone, as far as the system knows. */
-  offline(): void {
-    if (this.#current) this.#lost(false);
-  }
-
+  offline(): void;
   /** Connects now, whatever was before. */
-  again(): void {
-    if (this.status === "closed") return;
-    this.offline();
-    this.#backoff.tries = 0;
-    this.status = "connecting";
-    this.deadline = 0;
-  }
+  again(): void;
+  close(): void;
+}
 
-  close(): void {
-    this.status = "closed";
-    this.#lost(false);
-    this.deadline = Infinity;
-  }
+/** `flush` does what follows from what the core was told. */
+export function newLink(
+  options: OpenOptions,
+  env: Env,
+  core: Pick<Core, "connected" | "received" | "disconnected">,
+  flush: () => void,
+): Link {
+  /** The attempt under way; a later one makes its events meaningless. */
+  let current: Attempt | null = null;
+  const pauses = backoff(env.Math.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
 
-  async #connect(now: number): Promise<void> {
-    const attempt: Attempt = (this.#current = {});
-    const isCurrent = () => attempt === this.#current;
-    this.deadline = now + CONNECT_MS_MAX;
-    if (this.status !== "refused") this.status = "connecting";
+  const connect = async (now: number) => {
+    const attempt: Attempt = (current = {});
+    const isCurrent = () => attempt === current;
+    link.deadline = now + CONNECT_MS_MAX;
+    if (link.status !== "refused") link.status = "connecting";
     let refused = false;
-    const lost = () => isCurrent() && this.#lost(refused);
+    const end = () => isCurrent() && lost(refused);
     try {
-      let { url } = this.#options;
-      const token = await this.#options.token?.();
+      let { url } = options;
+      const token = await options.token?.();
       if (!isCurrent()) return;
       if (token) url += (url.includes("?") ? "&" : "?") + "token=" + encodeURIComponent(token);
-      const socket = (attempt.socket = new (this.#options.WebSocket ?? globalThis.WebSocket)(url));
+      const socket = (attempt.socket = new (options.WebSocket ?? WebSocket)(url));
       socket.onopen = () => {
         if (!isCurrent()) return;
         attempt.open = true;
-        const now = this.#env.now();
-        this.deadline = now + LIFETIME_MS + this.#env.random() * LIFETIME_JITTER_MS;
-        this.#core.connected(now);
-        this.#flush();
+        const now = env.performance.now();
+        link.deadline = now + LIFETIME_MS + env.Math.random() * LIFETIME_JITTER_MS;
+        core.connected(now);
+        flush();
       };
       socket.onmessage = ({ data }: { data: string }) => {
         if (!isCurrent()) return;
-        this.#core.received(data, this.#env.now());
-        this.#flush();
+        core.received(data, env.performance.now());
+        flush();
       };
       // A browser does not say why an upgrade was refused; other places do.
       socket.onerror = ({ message }: { message?: string }) => (refused ||= / 40[13]\b/.test(message ?? ""));
-      socket.onclose = lost;
+      socket.onclose = end;
     } catch {
       // No token, or no such address: tried again like any other failure.
-      lost();
+      end();
     }
-  }
+  };
 
   /** There is no connection any more; another try comes after a pause. */
-  #lost(refused: boolean): void {
-    if (this.status === "online" && !refused) this.#backoff.tries = 0;
-    const socket = this.#current?.socket;
-    this.#current = null;
-    if (this.status !== "closed") this.status = refused ? "refused" : "offline";
-    this.deadline = this.#env.now() + this.#backoff.pause();
+  const lost = (refused: boolean) => {
+    if (link.status === "online" && !refused) pauses.tries = 0;
+    const socket = current?.socket;
+    current = null;
+    if (link.status !== "closed") link.status = refused ? "refused" : "offline";
+    link.deadline = env.performance.now() + pauses.pause();
     socket?.close();
-    this.#core.disconnected();
-    this.#flush();
-  }
+    core.disconnected();
+    flush();
+  };
+
+  const link: Link = {
+    status: "connecting",
+    deadline: 0,
+    send: (frame) => current?.socket?.send(frame),
+    tick(now) {
+      if (now < link.deadline) return;
+      if (!current) void connect(now);
+      else if (current.open) link.again();
+      else link.offline();
+    },
+    refused: () => lost(true),
+    offline: () => current && lost(false),
+    again() {
+      if (link.status === "closed") return;
+      link.offline();
+      pauses.tries = 0;
+      link.status = "connecting";
+      link.deadline = 0;
+    },
+    close() {
+      link.status = "closed";
+      lost(false);
+      link.deadline = Infinity;
+    },
+  };
+  return link;
 }

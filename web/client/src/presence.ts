@@ -1,7 +1,9 @@
 // Who is here. A lane of its own beside the edits: what is shown is only ever the newest, at most five times a
 // second, and only when it changed or is about to lapse.
 
+import type { Anchor } from "./crdt/index.js";
 import type { InklogDocument } from "./document.js";
+import { parseId } from "./sync/ids.js";
 import type { JsonObject, Presence } from "./types.js";
 
 const SEND_PAUSE_MS = 200;
@@ -20,11 +22,18 @@ export function presenceOf(doc: InklogDocument): PresenceLane {
   return lane;
 }
 
+/** Whether the text that an anchor points into is here; presence may overtake it. */
+export function knows(doc: InklogDocument, { id }: Anchor): boolean {
+  if (id === null) return true;
+  const { agent, seq } = parseId(id);
+  return seq < (doc.core.doc.version.get(agent) ?? 0);
+}
+
 export class PresenceLane {
   /** The others who are here, by agent; another map whenever it changes, which the event `presence` tells. */
   others: ReadonlyMap<string, Presence> = new Map();
   readonly #doc: InklogDocument;
-  #seen: unknown;
+  #seen: unknown[] = [];
   #wanted = "null";
   /** What this connection was told, and for whom. */
   #shown = "null";
@@ -52,11 +61,12 @@ export class PresenceLane {
   #turn(now: number): number {
     const { agent, core } = this.#doc;
     let due = Infinity;
-    for (const [other, { at }] of core.shown) {
-      if (now >= at + LAPSE_MS) core.show(other, null, now);
+    for (const [other, { state, at }] of core.shown) {
+      if (!state || now >= at + LAPSE_MS) core.shown.delete(other);
       else due = Math.min(due, at + LAPSE_MS);
     }
-    if (this.#seen !== core.shown) this.#tell();
+    const seen = [...core.shown.values()];
+    if (seen.length !== this.#seen.length || seen.some((one, at) => one !== this.#seen[at])) this.#tell(seen);
     if (!core.synced) return due;
     // A new connection knows nothing.
     if (this.#connection !== core.connection) this.#shown = "null";
@@ -69,13 +79,13 @@ export class PresenceLane {
     return Math.min(due, this.#sendAt(agent));
   }
 
-  #tell(): void {
+  #tell(seen: unknown[]): void {
     const { agent, core } = this.#doc;
-    this.#seen = core.shown;
+    this.#seen = seen;
     const { size } = this.others;
     // What an earlier connection of this tab has shown is still there for a while.
     const others = [...core.shown].filter(([other]) => other !== agent);
-    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state }]));
+    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state: state! }]));
     if (size || others.length) core.updates.push(["presence", this.others]);
   }
 

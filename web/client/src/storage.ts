@@ -51,7 +51,7 @@ export async function browserStorage(name = "inklog"): Promise<Storage> {
       }),
     lock: (name) =>
       new Promise((resolve, reject) => {
-        const held = (lock: unknown) => (lock ? new Promise<void>((free) => resolve(free)) : resolve(null));
+        const held = (lock: unknown) => (lock ? new Promise<void>(resolve) : resolve(null));
         locks.request("inklog/" + name, { ifAvailable: true }, held).catch(reject);
       }),
   };

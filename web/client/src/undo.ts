@@ -2,6 +2,7 @@
 // now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which take
 // the old ones' place in the steps below and above.
 
+import { find, idsAt, insertBefore } from "./crdt/doc.js";
 import type { Change, IdRange } from "./crdt/index.js";
 import { idText } from "./sync/ids.js";
 import type { InklogDocument } from "./document.js";
@@ -84,7 +85,7 @@ export class History {
   #edit(at: number, del: number, ins: string): () => void {
     const { doc, own: { agent, end } } = this.#doc.core;
     const deleted = this.#piecesOf(at, del);
-    const left = ins && at > 0 && doc.ids(at - 1, 1)[0];
+    const left = ins && at > 0 && idsAt(doc, at - 1, 1)[0];
     if (left && (del || left.agent !== agent || left.seq + 1 !== end)) this.#cuts.add(idText(left.agent, left.seq + 1));
     return () => {
       const seq = deleted.reduce((seq, { len }) => seq + len, end);
@@ -101,7 +102,7 @@ export class History {
     for (let piece; (piece = step.pop()); ) {
       if (piece.text !== undefined) this.#restore(piece, [...piece.text], changes);
       else {
-        const found = this.#doc.core.doc.find(piece).sort((a, b) => b.at - a.at);
+        const found = find(this.#doc.core.doc, piece).sort((a, b) => b.at - a.at);
         for (const { at, len } of found) {
           inverse.push(...this.#piecesOf(at, len));
           this.#doc.core.delete(at, len);
@@ -128,7 +129,7 @@ export class History {
   #note(pieces: Piece[]): void {
     if (!pieces.length) return;
     const undoable = this.#undoable;
-    const now = this.#doc.env.now();
+    const now = this.#doc.env.performance.now();
     if (now - this.#at > this.mergeMs || !undoable.length) undoable.push([]);
     if (undoable.length > STEPS_MAX) undoable.shift();
     this.#at = now;
@@ -146,7 +147,7 @@ export class History {
   #piecesOf(at: number, len: number): Piece[] {
     const { doc } = this.#doc.core;
     const chars = [...doc.slice(at, at + len)];
-    return doc.ids(at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
+    return idsAt(doc, at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
   }
 
   /** Inserts text where a deleted character was; gives its ids. */
@@ -154,7 +155,7 @@ export class History {
     const { core } = this.#doc;
     const { agent, end: seq } = core.own;
     changes.push({ at: core.doc.position({ id, side: 1 }), del: 0, ins: text });
-    core.push(core.doc.insertBefore(id, agent, text, changes));
+    core.push(insertBefore(core.doc, id, agent, text, changes));
     return { agent, seq, len: core.own.end - seq };
   }
 

@@ -1,7 +1,7 @@
 // Random sessions of several replicas, held against each other and against the naive oracle.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextDoc, pushOp, type Change, type WireEvent, type WireOp } from "../src/crdt/index.js";
+import { TextDoc, find, idsAt, pushOp, type Change, type WireEvent, type WireOp } from "../src/crdt/index.js";
 import { assertInvariants } from "./crdt/invariants.js";
 import { Oracle } from "./crdt/oracle.js";
 import { type Random, follow, forSeeds, randomEdit, whole, wildEvent } from "./crdt/random.js";
@@ -79,12 +79,12 @@ test("anchors and ids stay with their characters", () => {
     const at = whole(text, random.below(text.length));
     const len = random.below(text.length - at + 1);
     const before = doc.anchor(at, 1);
-    const ranges = doc.ids(at, len);
+    const ranges = idsAt(doc, at, len);
     const ids = ranges.reduce((sum, range) => sum + range.len, 0);
     const end = whole(text, at + len) < at + len ? at + len + 1 : at + len;
     assert.equal(ids, [...text.slice(at, len === 0 ? at : end)].length);
     assert.equal(doc.position(before), at);
-    const found = ranges.flatMap((range) => doc.find(range)).map((piece) => doc.slice(piece.at, piece.at + piece.len));
+    const found = ranges.flatMap((range) => find(doc, range)).map((piece) => doc.slice(piece.at, piece.at + piece.len));
     assert.equal(found.join(""), len === 0 ? "" : text.slice(at, end));
     // Whatever comes before it moves the anchor by as much.
     doc.insert("alice", 0, "12😀");
@@ -101,7 +101,7 @@ test("anchors and ids stay with their characters", () => {
   assert.equal(doc.position({ id: null, side: 1 }), 2);
   assert.equal(doc.position({ id: "nobody-3", side: 1 }), 2);
   assert.equal(doc.position({ id: "nobody-3", side: -1 }), 0);
-  assert.deepEqual(doc.find({ agent: "nobody", seq: 0, len: 3 }), []);
+  assert.deepEqual(find(doc, { agent: "nobody", seq: 0, len: 3 }), []);
 });
 
 test("a pair is never split", () => {

@@ -1,7 +1,7 @@
 // The TypeScript half of the differential test (tests/typescript.rs): reads lines of JSON, each an array of commands
 // on numbered documents, and answers each with a line: the array of results. Runs on the built client.
 import { createInterface } from "node:readline";
-import { TextDoc, pushOp } from "../dist/crdt/index.js";
+import { TextDoc, mergeOps, pushOp } from "../dist/crdt/index.js";
 
 const docs = new Map();
 const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
@@ -29,7 +29,7 @@ const commands = {
   },
   mergeOps({ doc, ops, version }) {
     const changes = [];
-    docs.get(doc).mergeOps(ops, version, changes);
+    mergeOps(docs.get(doc), ops, version, changes);
     return { changes };
   },
   state({ doc }) {

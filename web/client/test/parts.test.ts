@@ -4,7 +4,7 @@ import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { InklogDocument, type WebSocketLike } from "../src/index.js";
-import { Link } from "../src/link.js";
+import { newLink } from "../src/link.js";
 import { presenceOf } from "../src/presence.js";
 import { browserStorage } from "../src/storage.js";
 import { newLane } from "../src/sync/outbox.js";
@@ -257,9 +257,9 @@ function link(random = () => 1, token?: () => string) {
       this.onclose?.({});
     }
   }
-  const env = { ...envOf(world, { dead: false }), random };
+  const env = { ...envOf(world, { dead: false }), Math: { random } };
   const options = { url: "ws://x/dev", docId: "d", WebSocket: Socket, ...(token && { token }) };
-  const link = new Link(options, env, { connected() {}, received() {}, disconnected() {} }, () => {});
+  const link = newLink(options, env, { connected() {}, received() {}, disconnected() {} }, () => {});
   /** Time goes to what is due. */
   const next = async () => {
     const waited = Math.max(0, link.deadline - world.now);

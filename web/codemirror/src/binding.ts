@@ -4,7 +4,7 @@ import { Annotation, ChangeSet, EditorSelection, StateEffect, Text, Transaction,
 import type { EditorView, PluginValue, ViewUpdate } from "@codemirror/view";
 import type { Anchor, DocumentEvents, InklogDocument, JsonObject } from "@inklog/client";
 import { LineMap, normalise, type View, type ViewChange } from "@inklog/client/lines";
-import { presenceOf } from "@inklog/client/presence";
+import { knows, presenceOf } from "@inklog/client/presence";
 import { undoOf } from "@inklog/client/undo";
 import { colorOf } from "./color.js";
 import { wholePairs } from "./pairs.js";
@@ -126,7 +126,7 @@ export class Binding implements PluginValue {
       const cursor = readRange(state["cursor"]);
       // Presence may overtake the text that it points into; the caret then waits where it was.
       if (!cursor) this._shown.delete(agent);
-      else if (this._doc.knows(cursor.anchor) && this._doc.knows(cursor.head)) this._shown.set(agent, cursor);
+      else if (knows(this._doc, cursor.anchor) && knows(this._doc, cursor.head)) this._shown.set(agent, cursor);
       const shown = this._shown.get(agent);
       if (!shown) continue;
       const name = (typeof state["name"] === "string" && state["name"].trim().slice(0, 40)) || user;
@@ -260,7 +260,7 @@ export class Binding implements PluginValue {
 
   /** Whether the anchors may name characters that have other names now (another agent), or none here. */
   private _isStale(): boolean {
-    return this._agent !== this._doc.agent || !this._selection.every(({ anchor, head }) => this._doc.knows(anchor) && this._doc.knows(head));
+    return this._agent !== this._doc.agent || !this._selection.every(({ anchor, head }) => knows(this._doc, anchor) && knows(this._doc, head));
   }
 
   private _keep(selection: EditorSelection): void {

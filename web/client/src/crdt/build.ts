@@ -1,6 +1,7 @@
 // A document from its chains: these hang at each other in the Fugue tree, which is walked once, in document order. Depths
 // and gaps come with the walk, so nothing is searched.
 import { RIGHT, type Op } from "./event.js";
+import { addSibling } from "./order.js";
 import type { Replica } from "./replica.js";
 import { START } from "./run.js";
 
@@ -18,8 +19,10 @@ interface Walk {
 
 /** Fills an empty replica. `chains` are in the order of their ids and have their numbers; `turns` says how many nodes are
  * visible in document order, how many then deleted, and so on, and `text` has the characters of the visible ones.
- * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing. */
-export function build({ tree, order }: Replica, chains: Op[], turns: number[], text: string): number {
+ * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text is
+ * missing or left over. */
+export function build(replica: Replica, chains: Op[], turns: number[], text: string): number {
+  const { tree } = replica;
   const { length } = chains;
   // By where they hang, then by id.
   const keys = new Float64Array(length);
@@ -42,8 +45,8 @@ export function build({ tree, order }: Replica, chains: Op[], turns: number[], t
     const above = chains[no];
     const goesOn = (place & 1) === RIGHT && above !== undefined && parent + 1 < above.lv + above.count;
     if (!goesOn && placeAt(at - 1) !== place) continue;
-    const { agent, lv, side } = chains[keys[at]! % length]!;
-    order.add(agent, lv, parent, side, () => (goesOn ? parent + 1 : chains[keys[at - 1]! % length]!.lv));
+    const { lv, side } = chains[keys[at]! % length]!;
+    addSibling(replica, lv, parent, side, () => (goesOn ? parent + 1 : chains[keys[at - 1]! % length]!.lv));
   }
 
   const stack: Walk[] = [];
@@ -101,5 +104,5 @@ export function build({ tree, order }: Replica, chains: Op[], turns: number[], t
       }
     }
   }
-  return done;
+  return unit === text.length ? done : -1;
 }

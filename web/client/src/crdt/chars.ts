@@ -52,13 +52,7 @@ export class Chars {
 }
 
 /** The string of code units. */
-export function toText(units: Uint16Array): string {
-  let text = "";
-  for (let at = 0; at < units.length; at += 8192) {
-    text += String.fromCharCode.apply(null, units.subarray(at, at + 8192) as unknown as number[]);
-  }
-  return text;
-}
+export const toText = (units: Uint16Array): string => new TextDecoder("utf-16le", { ignoreBOM: true }).decode(units);
 
 /** A copy with room for at least `length`, and some more. */
 export function grown(old: Uint32Array, length: number): Uint32Array {

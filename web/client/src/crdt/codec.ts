@@ -1,7 +1,6 @@
 // What the binary state is written in: LEB128 numbers and a checksum. No number here needs more than 55 bits, and all
 // that is done with one over 53 is to refuse it, except where a chain hangs: that is a number times 4 plus a rest
 // below 4, and kept apart as such.
-import { DecodeError } from "./errors.js";
 
 export function putVarint(out: number[], value: number): void {
   for (; value >= 0x80; value = Math.floor(value / 0x80)) out.push((value % 0x80) | 0x80);
@@ -28,7 +27,7 @@ export class Reader {
 
   /** Throws unless what was read may be so. */
   check(holds: boolean): void {
-    if (!holds) throw new DecodeError(`damaged at byte ${this.at}`);
+    if (!holds) throw new Error(`byte ${this.at}`);
   }
 
   take(length: number): Uint8Array {
@@ -36,28 +35,27 @@ export class Reader {
     return this.bytes.subarray(this.at, (this.at += length));
   }
 
-  /** A number. {@link rest} is then what it is modulo 4, and {@link quarter} the number of fours. */
+  byte(): number {
+    this.check(this.left > 0);
+    return this.bytes[this.at++]!;
+  }
+
   varint(): number {
-    let byte = this.take(1)[0]!;
-    this.rest = byte & 3;
-    let value = byte & 0x7f;
-    this.quarter = value >> 2;
-    for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
-      byte = this.take(1)[0]!;
-      this.check(weight < 2 ** 56);
+    let value = 0;
+    for (let weight = 1, byte = 0x80; byte >= 0x80; weight *= 0x80) {
+      this.check(weight < 2 ** 60);
+      byte = this.byte();
       value += (byte & 0x7f) * weight;
-      this.quarter += (byte & 0x7f) * (weight / 4);
     }
     return value;
   }
-  rest = 0;
-  quarter = 0;
+
 }
 
 /** CRC-32 as in zip and PNG. */
 export function crc32(bytes: Uint8Array): number {
   const table = Int32Array.from({ length: 256 }, (_, crc) => {
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (-(crc & 1) & 0xedb88320);
     return crc;
   });
   let crc = -1;

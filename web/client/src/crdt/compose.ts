@@ -13,7 +13,7 @@ const ends = new WeakMap<WireOp, number>();
  * where it goes on with the one pushed last, that one grows instead (in place). The ids used stay the same. */
 export function pushOp(ops: WireOp[], agent: string, op: WireOp): void {
   const ids = new Ids();
-  const next = readOp(ids, op, false);
+  const next = readOp(ids, op);
   let last = ops[ops.length - 1];
   if (!last || ends.get(last) !== next.seq || !extend(ids, last, agent, op, next)) ops.push((last = { ...op }));
   ends.set(last, endOf(next));
@@ -27,7 +27,7 @@ function extend(ids: Ids, last: WireOp, agent: string, op: WireOp, next: Op): bo
     return true;
   }
   if (last.type !== "delete" || op.type !== "delete") return false;
-  const { seq, count, ref, refSeq } = readOp(ids, last, false);
+  const { seq, count, ref, refSeq } = readOp(ids, last);
   const nextEnd = refEnd(next);
   // The longer delete keeps the first one's id, and names only ids below it.
   if (count + next.count > MAX_DELETE || ref !== next.ref || (ref!.name === agent && nextEnd > seq)) return false;

@@ -1,88 +1,56 @@
 // The document as an editor sees it: indexes in UTF-16 units become ids and anchors, and back.
 import { MAX_DELETE, codePoints } from "./compose.js";
-import { LEFT, RIGHT, readOp } from "./event.js";
+import { LEFT, RIGHT } from "./event.js";
 import { MAX_SEQ, type Agent } from "./ids.js";
-import { merge, stateOf } from "./merge.js";
+import { merge } from "./merge.js";
 import { Replica, addChange } from "./replica.js";
 import type { Run } from "./run.js";
 import { decodeState, encodeState } from "./state.js";
-import type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireOp } from "./types.js";
+import type { Anchor, Change, IdRange, WireDelete, WireOp } from "./types.js";
 
 /** A replica of one document. All indexes and lengths count UTF-16 units. An index inside a surrogate pair counts as
  * the one before the pair, and a range that has half a pair has all of it. Changes are added to the array that is
  * given, and made one after the other; neighbours are joined, also with the last one that is there. */
-export class TextDoc {
-  /** @internal */
-  replica = new Replica();
-
+export class TextDoc extends Replica {
   /** A document from its canonical state. Throws {@link DecodeError}. */
   static decode(bytes: Uint8Array): TextDoc {
-    const doc = new TextDoc();
-    doc.replica = decodeState(bytes);
-    return doc;
+    return Object.assign(new TextDoc(), decodeState(bytes));
   }
 
   /** The canonical state: the same bytes for the same events. Waiting events are not part of it. */
   encode(): Uint8Array {
-    return encodeState(this.replica);
+    return encodeState(this);
   }
 
   get length(): number {
-    return this.replica.tree.length;
+    return this.tree.length;
   }
 
-  toString(): string {
+  override toString(): string {
     return this.slice(0, this.length);
   }
 
   slice(from: number, to: number): string {
-    return this.replica.tree.text(Math.max(from, 0), Math.min(to, this.length));
+    return this.tree.text(Math.max(from, 0), Math.min(to, this.length));
   }
 
-  /** What has been applied: of each agent, the end of its chain. */
-  get version(): ReadonlyMap<string, number> {
-    return this.replica.version;
-  }
-
-  /** How many events cannot be applied yet. */
-  get waitingCount(): number {
-    return this.replica.waitingCount;
-  }
-
-  /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
-  apply(event: WireEvent, changes?: Change[]): Applied {
-    return this.replica.receive(event, changes);
-  }
-
-  /** Unites a DOC_STATE of format `ops` with this document. On an {@link EventError} nothing has changed. */
-  mergeOps(ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
-    const { ids } = this.replica;
-    const ends = Object.entries(version).map(([name, end]): [Agent, number] => [ids.agent(name), end]);
-    merge(this.replica, ops.map((op) => readOp(ids, op, true)), new Map(ends), changes);
-  }
-
-  /** Unites a DOC_STATE of format `binary` with this document. */
+  /** Unites a canonical state, the format `binary` of a DOC_STATE, with this document. Throws {@link DecodeError}, or
+   * {@link EventError} when the two cannot be of one document; then nothing has changed. */
   mergeState(bytes: Uint8Array, changes?: Change[]): void {
-    const other = decodeState(bytes);
-    if (this.version.size + this.waitingCount === 0) {
-      this.replica = other;
-      if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
-      return;
-    }
-    const { ids } = this.replica;
-    const here = ({ name }: Agent) => ids.agent(name);
-    const ops = stateOf(other);
-    for (const op of ops) {
-      op.agent = here(op.agent);
-      op.ref = op.ref && here(op.ref);
-    }
-    merge(this.replica, ops, new Map([...other.version].map(([name, end]) => [ids.agent(name), end])), changes);
+    this.merge(decodeState(bytes), changes);
+  }
+
+  /** @internal Unites another replica, which is used up, with this one. */
+  merge(other: Replica, changes?: Change[]): void {
+    if (this.version.size + this.waitingCount > 0) return merge(this, other, changes);
+    Object.assign(this, other);
+    if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
   }
 
   /** A local insert: integrates at once, and advances `agent`'s version; the op's number is the agent's version
    * before. Should events wait for just these ids, they are applied too, and what they change is added to `changes`. */
   insert(agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { tree } = this.replica;
+    const { tree } = this;
     let run = tree.first;
     let off = 1;
     if (at > 0) {
@@ -92,31 +60,20 @@ export class TextDoc {
       // Inside a pair.
       if (whole < at) return this.insert(agent, whole, text, changes);
     }
-    return this.#insertAfter(run, off, agent, at, text, changes);
+    return this.insertAfter(run, off, agent, at, text, changes);
   }
 
-  /** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
-   * the id is no character's. */
-  insertBefore(id: string, agent: string, text: string, changes?: Change[]): WireOp {
-    const { tree, ids } = this.replica;
-    const lv = ids.parse(id).lvOf(ids.seq);
-    if (lv === -1) return this.insert(agent, this.length, text, changes);
-    const run = tree.locate(lv);
-    const off = lv - run.lv;
-    const at = tree.index(run, off);
-    return off > 0 ? this.#insertAfter(run, off, agent, at, text, changes) : this.#insertAfter(run.prev!, run.prev!.len, agent, at, text, changes);
-  }
-
-  #insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
-    const { tree, ids } = this.replica;
+  /** @internal A local insert after `off` nodes of a run, which is unit `at`. */
+  insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): WireOp {
+    const { tree, ids } = this;
     let count = codePoints(text);
     if (count < 0) count = codePoints((text = text.replace(/\p{Surrogate}/gu, "\ufffd")));
     const owner = this.#owner(agent, at, at, count);
     if (count === 0) throw new RangeError("there is no text to insert");
     // When what stands next hangs below what stands before, the new node goes on the left of it, where nothing hangs
     // yet, since it is the first node of that subtree.
-    const isLeft = off < run.len || (run.next?.gap ?? 0) >= run.depth + off;
-    const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next!.lv;
+    const isLeft = off < run.len || run.next.gap >= run.depth + off;
+    const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next.lv;
     const { end } = owner;
     const id = owner.prefix + end;
     const anchor = parent >= 0 ? ids.idOf(parent) : null;
@@ -124,7 +81,7 @@ export class TextDoc {
     tree.chars.set(lv, count, text, 0);
     // No other node hangs there, so nothing has to be asked about siblings.
     if (off < run.len || !isLeft) tree.insert(run, off, lv, count, parent, isLeft ? LEFT : RIGHT, false);
-    else tree.insert(run.next!, 0, lv, count, parent, LEFT, false);
+    else tree.insert(run.next, 0, lv, count, parent, LEFT, false);
     this.#finish(owner, end + count, changes);
     return isLeft ? { type: "insert", id, text, right: anchor! } : { type: "insert", id, text, left: anchor };
   }
@@ -134,7 +91,7 @@ export class TextDoc {
     const owner = this.#owner(agent, at, at + len, len);
     const ops: WireDelete[] = [];
     const gone: IdRange[] = [];
-    this.replica.tree.visit(at, len, true, (run, off, count) => this.#note(gone, run.lv + off, count));
+    this.tree.visit(at, len, true, (run, off, count) => note(this, gone, run.lv + off, count));
     let end = owner.end;
     for (let { agent: name, seq, len: rest } of gone) {
       for (; rest > 0; rest -= MAX_DELETE) {
@@ -151,67 +108,81 @@ export class TextDoc {
   /** The agent of a local edit, which must end within the document and have `count` ids left. */
   #owner(agent: string, from: number, to: number, count: number): Agent {
     if (!(from >= 0 && from <= to && to <= this.length)) throw new RangeError(`${from} to ${to} is not within ${this.length} units`);
-    const owner = this.replica.ids.agent(agent);
+    const owner = this.ids.agent(agent);
     if (count > MAX_SEQ - owner.end) throw new RangeError(`agent ${agent} has used up its ids`);
     return owner;
   }
 
   #finish(agent: Agent, end: number, changes?: Change[]): void {
-    this.replica.advance(agent, end);
-    this.replica.release(agent, changes);
+    this.advance(agent, end);
+    this.release(agent, changes);
   }
 
   /** A place that stays beside the character before `at` (-1) or after it (1). */
   anchor(at: number, side: -1 | 1): Anchor {
-    const [beside] = this.ids(side < 0 ? at - 1 : at, 1);
-    return { id: beside ? beside.agent + "-" + beside.seq : null, side };
+    const { tree, ids, length } = this;
+    const unit = side < 0 ? at - 1 : at;
+    if (!(unit >= 0 && unit < length)) return { id: null, side };
+    const run = tree.runAt(unit);
+    return { id: ids.idOf(run.lv + tree.nodes(run, unit)), side };
   }
 
   /** Where an anchor is now; where its character is deleted, that is where it was. */
   position({ id, side }: Anchor): number {
-    const { tree, ids } = this.replica;
+    const { tree, ids } = this;
     const lv = id === null ? -1 : ids.parse(id).lvOf(ids.seq);
     if (lv === -1) return side < 0 ? 0 : this.length;
     const run = tree.locate(lv);
     return tree.index(run, lv - run.lv + (side < 0 ? 1 : 0));
   }
+}
 
-  /** Whose characters are visible in a range, in the order of the document. */
-  ids(at: number, len: number): IdRange[] {
-    const { tree } = this.replica;
-    const out: IdRange[] = [];
-    const end = Math.min(at + len, this.length);
-    if (!(at >= 0 && at < end)) return out;
-    tree.visit(at, end - at, false, (run, off, count) => this.#note(out, run.lv + off, count));
-    return out;
+/** Adds the ids of nodes. */
+function note({ ids }: TextDoc, out: IdRange[], lv: number, count: number): void {
+  while (count > 0) {
+    const range = ids.rangeOf(lv);
+    const { name } = range.agent;
+    const seq = range.seq + (lv - range.lv);
+    const len = Math.min(count, range.lv + range.len - lv);
+    const last = out.length > 0 && out[out.length - 1]!;
+    if (last && last.agent === name && last.seq + last.len === seq) last.len += len;
+    else out.push({ agent: name, seq, len });
+    lv += len;
+    count -= len;
   }
+}
 
-  /** Adds the ids of nodes. */
-  #note(out: IdRange[], lv: number, count: number): void {
-    while (count > 0) {
-      const range = this.replica.ids.rangeOf(lv);
-      const { name } = range.agent;
-      const seq = range.seq + (lv - range.lv);
-      const len = Math.min(count, range.lv + range.len - lv);
-      const last = out.length > 0 && out[out.length - 1]!;
-      if (last && last.agent === name && last.seq + last.len === seq) last.len += len;
-      else out.push({ agent: name, seq, len });
-      lv += len;
-      count -= len;
-    }
-  }
+/** Whose characters are visible in a range, in the order of the document. */
+export function idsAt(doc: TextDoc, at: number, len: number): IdRange[] {
+  const out: IdRange[] = [];
+  const end = Math.min(at + len, doc.length);
+  if (at >= 0 && at < end) doc.tree.visit(at, end - at, false, (run, off, count) => note(doc, out, run.lv + off, count));
+  return out;
+}
 
-  /** Where those of a range of ids are that are still visible. */
-  find({ agent, seq, len }: IdRange): { at: number; len: number }[] {
-    const { tree } = this.replica;
-    const out: { at: number; len: number }[] = [];
-    this.replica.eachVisible(this.replica.ids.agent(agent), seq, seq + len, (run, off, count) => {
-      const at = tree.index(run, off);
-      const units = tree.units(run, off, count);
-      const last = out[out.length - 1];
-      if (last && last.at + last.len === at) last.len += units;
-      else out.push({ at, len: units });
-    });
-    return out;
-  }
+/** Where those of a range of ids are that are still visible. */
+export function find(doc: TextDoc, { agent, seq, len }: IdRange): { at: number; len: number }[] {
+  const { tree, ids } = doc;
+  const out: { at: number; len: number }[] = [];
+  doc.eachPiece(ids.agent(agent), seq, seq + len, (run, off, count) => {
+    if (run.dead) return;
+    const at = tree.index(run, off);
+    const units = tree.units(run, off, count);
+    const last = out[out.length - 1];
+    if (last && last.at + last.len === at) last.len += units;
+    else out.push({ at, len: units });
+  });
+  return out;
+}
+
+/** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
+ * the id is no character's. */
+export function insertBefore(doc: TextDoc, id: string, agent: string, text: string, changes?: Change[]): WireOp {
+  const { tree, ids } = doc;
+  const lv = ids.parse(id).lvOf(ids.seq);
+  if (lv === -1) return doc.insert(agent, doc.length, text, changes);
+  const run = tree.locate(lv);
+  const off = lv - run.lv;
+  const at = tree.index(run, off);
+  return off > 0 ? doc.insertAfter(run, off, agent, at, text, changes) : doc.insertAfter(run.prev, run.prev.len, agent, at, text, changes);
 }

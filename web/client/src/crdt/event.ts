@@ -23,8 +23,10 @@ export class Op {
     /** Where the first node hangs, or what is deleted; null for the start of the document. */
     public ref: Agent | null = null,
     public refSeq = 0,
-    /** The number of the first node, once it has one. */
-    public lv = 0,
+    /** The number of the first node, once it has one; -1 before. */
+    public lv = -1,
+    /** The depth of the first node; of an op of a state. */
+    public depth = 0,
   ) {}
 }
 
@@ -45,7 +47,7 @@ export function readEvent(ids: Ids, { agent: name, after, ops }: WireEvent): Eve
   if (!isSeq(after) || !Array.isArray(ops) || ops.length === 0) throw new EventError("no event");
   let end = after;
   const read = ops.map((wire) => {
-    const op = readOp(ids, wire, false);
+    const op = readOp(ids, wire);
     if (op.agent !== agent || op.seq < end) throw bad(wire, "is not its agent's next");
     end = endOf(op);
     return op;
@@ -53,21 +55,21 @@ export function readEvent(ids: Ids, { agent: name, after, ops }: WireEvent): Eve
   return { agent, after, ops: read, ready: 0 };
 }
 
-/** Reads an op of an event, or of a state, which has only inserts, some of them of deleted nodes. */
-export function readOp(ids: Ids, wire: WireOp, ofState: boolean): Op {
+/** Throws when the op breaks a rule. */
+export function readOp(ids: Ids, wire: WireOp): Op {
   const agent = ids.parse(wire.id);
   const seq = ids.seq;
   const op = new Op(agent, seq, 1, null);
   let ref: string | null | undefined;
-  if (wire.type === "delete" && !ofState) {
+  if (wire.type === "delete") {
     op.isDelete = true;
     op.count = wire.len ?? 1;
     if (op.count > MAX_DELETE) op.count = 0;
     ref = wire.target;
   } else {
     if (wire.type !== "insert" || (wire.left === undefined) === (wire.right === undefined)) throw bad(wire, "has no place");
-    op.text = wire.text ?? wire.char ?? null;
-    op.count = op.text === null && ofState ? wire.len! : codePoints(op.text!);
+    op.text = wire.text ?? wire.char!;
+    op.count = codePoints(op.text);
     if (wire.right !== undefined) op.side = LEFT;
     ref = op.side === LEFT ? wire.right : wire.left;
   }
@@ -87,4 +89,4 @@ export const endOf = (op: Op): number => op.seq + op.count;
 /** The end of the ids that an op refers to. */
 export const refEnd = (op: Op): number => op.refSeq + (op.isDelete ? op.count : 1);
 
-const bad = (op: WireOp, what: string) => new EventError(`op ${op.id} ${what}`);
+export const bad = (op: WireOp, what: string) => new EventError(`op ${op.id} ${what}`);

@@ -93,6 +93,11 @@ export class Ids {
     return (this.#recent = agent);
   }
 
+  /** All agents, sorted. */
+  byName(): Agent[] {
+    return [...this.agents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** Reads an id, `<agent>-<seq>`: returns the agent, and leaves the number in {@link seq}. */
   parse(id: string): Agent {
     const dash = typeof id === "string" ? id.lastIndexOf("-") : -1;

@@ -1,87 +1,67 @@
 // Another replica's state, united with this one: checked as a whole first, then put in.
 import { EventError } from "./errors.js";
-import { Op, RIGHT, endOf, isSeq } from "./event.js";
-import { lastOf, type Agent } from "./ids.js";
+import { Op, RIGHT } from "./event.js";
+import type { Agent } from "./ids.js";
 import type { Changes, Replica } from "./replica.js";
 
-/** The whole state as inserts, by id; of visible nodes with their text. */
-export function stateOf({ tree, ids }: Replica): Op[] {
+/** The whole state as inserts, by id, with the numbers of their nodes and without their text. */
+export function stateOf(replica: Replica): Op[] {
+  const { ids } = replica;
   const ops: Op[] = [];
-  for (let run = tree.first.next; run !== null; run = run.next) {
-    for (let off = 0; off < run.len; ) {
+  for (const agent of ids.byName()) {
+    replica.eachPiece(agent, 0, Infinity, (run, off, count) => {
       const lv = run.lv + off;
-      const { agent, seq, lv: first, len } = ids.rangeOf(lv);
-      const count = Math.min(run.len - off, first + len - lv);
-      const parent = off === 0 ? run.parent : lv - 1;
+      const own = ids.rangeOf(lv);
+      const parent = off > 0 ? lv - 1 : run.parent;
       const above = parent < 0 ? null : ids.rangeOf(parent);
-      const text = run.dead ? null : tree.chars.text(lv, count);
       const refSeq = above ? above.seq + (parent - above.lv) : 0;
-      ops.push(new Op(agent, seq + (lv - first), count, text, off === 0 ? run.side : RIGHT, above && above.agent, refSeq, lv));
-      off += count;
-    }
+      const side = off > 0 ? RIGHT : run.side;
+      const text = run.dead ? null : "";
+      ops.push(new Op(agent, own.seq + (lv - own.lv), count, text, side, above && above.agent, refSeq, lv, run.depth + off));
+    });
   }
-  return ops.sort(byId);
+  return ops;
 }
 
-const byId = (a: Op, b: Op): number => (a.agent === b.agent ? a.seq - b.seq : a.agent.name < b.agent.name ? -1 : 1);
-
-/** Unites a state, as inserts in any order, with this one: nodes, tombstones and versions. Throws, with nothing
- * changed, when it cannot be the state of a document that goes with this one. */
-export function merge(replica: Replica, ops: Op[], version: Map<Agent, number>, changes: Changes): void {
+/** Unites the state of another replica, which is used up, with this one: nodes, tombstones and versions. Throws, with
+ * nothing changed, when the two cannot be of one document. */
+export function merge(replica: Replica, other: Replica, changes: Changes): void {
   const { ids } = replica;
-  for (const end of version.values()) if (!isSeq(end)) throw new EventError("a version is no number");
-  const fresh: Op[] = [];
-  const gone: [Agent, number, number][] = [];
-  let before: Op | undefined;
-  for (let op of ops.sort(byId)) {
-    const { agent, seq, count, ref, refSeq } = op;
-    const overlaps = before?.agent === agent && endOf(before) > seq;
-    const known = Math.min(Math.max(agent.end - seq, 0), count);
-    let nodes = 0;
-    agent.eachNode(seq, seq + known, (_, len) => (nodes += len));
+  const ops = stateOf(other);
+  const knownOf = ({ agent, seq, count }: Op) => Math.min(Math.max(agent.end - seq, 0), count);
+  for (const op of ops) {
+    op.agent = ids.agent(op.agent.name);
+    op.ref &&= ids.agent(op.ref.name);
     // Of what is known, all must be nodes here too.
-    if (overlaps || nodes < known || count > (version.get(agent) ?? 0) - seq || (ref === agent && refSeq >= seq)) throw bad(op);
-    before = op;
-    if (op.text === null) gone.push([agent, seq, seq + known]);
-    if (known === count) continue;
-    if (known > 0) {
-      const text = op.text && [...op.text].slice(known).join("");
-      op = new Op(agent, seq + known, count - known, text, RIGHT, agent, seq + known - 1);
-    }
-    fresh.push(op);
+    let missing = knownOf(op);
+    op.agent.eachNode(op.seq, op.seq + missing, (_, len) => (missing -= len));
+    if (missing > 0) throw new EventError(`${op.agent.prefix}${op.seq} does not fit in here`);
   }
-  const order = inOrder(fresh);
-  for (const op of fresh) op.lv = ids.push(op.agent, op.seq, op.count);
-  for (const [agent, from, to] of gone) replica.deleteIds(agent, from, to, changes);
-  for (const op of order) replica.put(op, op.lv, changes);
-  const moved = [...version].filter(([agent, end]) => end > agent.end);
-  for (const [agent, end] of moved) {
+  const fresh = ops.filter((op) => {
+    const { agent, seq } = op;
+    const known = knownOf(op);
+    if (op.text === null) replica.deleteIds(agent, seq, seq + known, changes);
+    else op.text = other.tree.chars.text(op.lv + known, op.count - known);
+    if (known > 0) {
+      op.seq += known;
+      op.count -= known;
+      op.depth += known;
+      op.ref = agent;
+      op.refSeq = op.seq - 1;
+      op.side = RIGHT;
+    }
+    if (op.count > 0) op.lv = ids.push(agent, op.seq, op.count);
+    return op.count > 0;
+  });
+  // What something hangs at is less deep.
+  for (const op of fresh.sort((a, b) => a.depth - b.depth)) replica.put(op, changes);
+  const moved: Agent[] = [];
+  for (const [name, end] of other.version) {
+    const agent = ids.agent(name);
+    if (end <= agent.end) continue;
     agent.moves = agent.waiting.size;
     replica.advance(agent, end);
+    moved.push(agent);
   }
-  for (const [agent] of moved) replica.release(agent, changes);
+  for (const agent of moved) replica.release(agent, changes);
 }
-
-/** Each after what it hangs at, which is a node already or among them. */
-function inOrder(fresh: Op[]): Op[] {
-  const order: Op[] = [];
-  const below = new Map<Op, Op[]>();
-  for (const op of fresh) {
-    const { ref, refSeq } = op;
-    if (ref === null || ref.lvOf(refSeq) >= 0) {
-      order.push(op);
-      continue;
-    }
-    const above = fresh[lastOf(fresh, (op) => (op.agent === ref ? op.seq <= refSeq : op.agent.name < ref.name))];
-    if (above?.agent !== ref || refSeq >= endOf(above)) throw bad(op);
-    const others = below.get(above);
-    if (others) others.push(op);
-    else below.set(above, [op]);
-  }
-  for (let at = 0; at < order.length; at++) for (const op of below.get(order[at]!) ?? []) order.push(op);
-  // The rest hangs at each other.
-  if (order.length < fresh.length) throw new EventError("a state goes round in a circle");
-  return order;
-}
-
-const bad = ({ agent, seq }: Op) => new EventError(`${agent.name}-${seq} does not fit in here`);

@@ -4,78 +4,49 @@
 // or begin (on the left), and the new node's neighbour tells the place: after all that hangs below the one before
 // it, or before all that hangs below the one after it.
 import { LEFT, RIGHT, type Side } from "./event.js";
-import { lastOf, type Agent, type Ids } from "./ids.js";
-import type { Place, Tree } from "./tree.js";
+import { lastOf } from "./ids.js";
+import type { Replica } from "./replica.js";
+import type { Place } from "./tree.js";
 
-/** Of the agents that have children of one node on one side, by name: the last child of each on the right, the first
- * on the left. */
-interface Siblings {
-  agents: Agent[];
-  lvs: number[];
+/** Decides where node `lv`, which is not in the tree yet, goes as a child of `parent`. */
+export function placeOf(replica: Replica, lv: number, parent: number, side: Side): Place {
+  const { tree } = replica;
+  const run = tree.locate(parent);
+  const isRight = side === RIGHT;
+  const off = parent - run.lv + (isRight ? 1 : 0);
+  const depth = run.depth + (parent - run.lv) + 1;
+  const inside = isRight && off < run.len;
+  // Is the node beside outside of the parent's subtree, then there is no child on that side yet.
+  const beside = isRight ? run.next : run;
+  if (!inside && (beside.gap < depth || (!isRight && off > 0))) return { run, off };
+  const neighbour = addSibling(replica, lv, parent, side, () => {
+    if (inside) return parent + 1;
+    // What is below the only child is deeper than it, and before the next node that is not.
+    return (isRight && beside.depth <= depth ? beside : tree.seek(beside, isRight, false, depth)).lv;
+  });
+  if (neighbour === undefined) return { run, off };
+  const sibling = tree.locate(neighbour);
+  const after = !isRight && sibling.gap <= depth ? sibling : tree.seek(sibling, isRight, true, depth);
+  return { run: after, off: 0 };
 }
 
-export class Order {
-  #siblings = new Map<number, Siblings>();
-  constructor(
-    readonly tree: Tree,
-    readonly ids: Ids,
-  ) {}
-
-  /** Decides where node `lv` of `agent`, which is not in the tree yet, goes as a child of `parent`. */
-  place(agent: Agent, lv: number, parent: number, side: Side): Place {
-    const { tree } = this;
-    const run = tree.locate(parent);
-    const off = parent - run.lv;
-    const depth = run.depth + off + 1;
-    const place = { run, off };
-    let neighbour: number | undefined;
-    if (side === RIGHT) {
-      place.off++;
-      const { next } = run;
-      const inside = off + 1 < run.len;
-      // Is the next node outside of the parent's subtree, then there is no right child yet.
-      if (inside || (next !== null && next.gap >= depth)) {
-        // What is below the only child is deeper than it, and before the next node that is not.
-        neighbour = this.add(agent, lv, parent, side, () =>
-          inside ? parent + 1 : (next!.depth <= depth ? next! : tree.seek(next!, true, false, depth)!).lv,
-        );
-      }
-      if (neighbour !== undefined) {
-        const after = tree.seek(tree.locate(neighbour), true, true, depth);
-        place.run = after ?? tree.last();
-        place.off = after ? 0 : place.run.len;
-      }
-    } else {
-      // Is the node before outside of the parent's subtree, then there is no left child yet.
-      if (off === 0 && run.gap >= depth) {
-        neighbour = this.add(agent, lv, parent, side, () => tree.seek(run, false, false, depth)!.lv);
-      }
-      if (neighbour !== undefined) {
-        const after = tree.locate(neighbour);
-        place.run = after.gap <= depth ? after : tree.seek(after, false, true, depth)!;
-      }
-    }
-    return place;
-  }
-
-  /** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the
-   * right, after it on the left. */
-  add(agent: Agent, lv: number, parent: number, side: Side, onlyChild: () => number): number | undefined {
-    const key = parent * 2 + side;
-    let kept = this.#siblings.get(key);
-    if (kept === undefined) {
-      const only = onlyChild();
-      this.#siblings.set(key, (kept = { agents: [this.ids.rangeOf(only).agent], lvs: [only] }));
-    }
-    const { agents, lvs } = kept;
-    const at = lastOf(agents, ({ name }) => name <= agent.name);
-    const neighbour = lvs[side === LEFT ? at + 1 : at];
-    if (agents[at] !== agent) {
-      agents.splice(at + 1, 0, agent);
-      lvs.splice(at + 1, 0, lv);
-    } else if (side === RIGHT) {
-      lvs[at] = lv;
-    }
-    return neighbour;
-  }
+/** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the
+ * right, after it on the left. */
+export function addSibling(
+  { ids, siblings }: Replica,
+  lv: number,
+  parent: number,
+  side: Side,
+  onlyChild: () => number,
+): number | undefined {
+  const key = parent * 2 + side;
+  const nameOf = (lv: number) => ids.rangeOf(lv).agent.name;
+  const name = nameOf(lv);
+  let lvs = siblings.get(key);
+  if (lvs === undefined) siblings.set(key, (lvs = [onlyChild()]));
+  const at = lastOf(lvs, (other) => nameOf(other) <= name);
+  const neighbour = lvs[side === LEFT ? at + 1 : at];
+  if (at < 0 || nameOf(lvs[at]!) < name) lvs.splice(at + 1, 0, lv);
+  else if (side === RIGHT) lvs[at] = lv;
+  return neighbour;
 }

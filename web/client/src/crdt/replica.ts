@@ -1,8 +1,8 @@
 // What is applied and what waits: events go in here, in any order and as often as they like; another replica's state
 // too.
-import { readEvent, refEnd, type Event, type Op } from "./event.js";
+import { endOf, readEvent, refEnd, type Event, type Op } from "./event.js";
 import { Ids, type Agent } from "./ids.js";
-import { Order } from "./order.js";
+import { placeOf } from "./order.js";
 import { START, type Run } from "./run.js";
 import { Tree } from "./tree.js";
 import type { Applied, Change, WireEvent } from "./types.js";
@@ -11,13 +11,20 @@ import type { Applied, Change, WireEvent } from "./types.js";
 export type Changes = Change[] | undefined;
 
 export class Replica {
+  /** @internal */
   tree = new Tree();
+  /** @internal */
   ids = new Ids();
-  order = new Order(this.tree, this.ids);
-  version = new Map<string, number>();
+  /** @internal Of the agents that have children of one node on one side, by name: the last child of each on the right,
+   * the first on the left. */
+  siblings = new Map<number, number[]>();
+  /** What has been applied: of each agent, the end of its chain. */
+  version: ReadonlyMap<string, number> = new Map();
+  /** How many events cannot be applied yet. */
   waitingCount = 0;
 
-  receive(wire: WireEvent, changes: Changes): Applied {
+  /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
+  apply(wire: WireEvent, changes?: Change[]): Applied {
     const event = readEvent(this.ids, wire);
     const { agent, after } = event;
     if (after < agent.end) return "repeat";
@@ -40,54 +47,53 @@ export class Replica {
         return false;
       }
     }
-    let end = 0;
     for (const op of ops) {
-      end = op.seq + op.count;
-      if (op.isDelete) this.deleteIds(op.ref!, op.refSeq, op.refSeq + op.count, changes);
-      else this.put(op, undefined, changes);
+      if (op.isDelete) this.deleteIds(op.ref!, op.refSeq, refEnd(op), changes);
+      else this.put(op, changes);
     }
-    this.advance(agent, end);
+    this.advance(agent, endOf(ops[ops.length - 1]!));
     return true;
   }
 
-  /** Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
+  /** @internal Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
    * id it uses up its ids and makes none. */
-  put({ agent, seq, count, text, side, ref, refSeq }: Op, lv: number | undefined, changes: Changes): void {
+  put({ agent, seq, count, text, side, ref, refSeq, lv }: Op, changes: Changes): void {
     const parent = ref ? ref.lvOf(refSeq) : START;
     if (parent === -1) return;
-    lv ??= this.ids.push(agent, seq, count);
-    const place = this.order.place(agent, lv, parent, side);
+    if (lv < 0) lv = this.ids.push(agent, seq, count);
+    const place = placeOf(this, lv, parent, side);
     if (changes && text !== null) addChange(changes, this.tree.index(place.run, place.off), 0, text);
     if (text !== null) this.tree.chars.set(lv, count, text, 0);
     this.tree.insert(place.run, place.off, lv, count, parent, side, text === null);
   }
 
-  /** Makes tombstones of the nodes among the ids `from … to-1`. */
+  /** @internal Makes tombstones of the nodes among the ids `from … to-1`. */
   deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
-    this.eachVisible(agent, from, to, (run, off, len) => {
+    this.eachPiece(agent, from, to, (run, off, len) => {
+      if (run.dead) return;
       if (changes) addChange(changes, tree.index(run, off), tree.units(run, off, len), "");
       tree.bury(run, off, len);
     });
   }
 
-  /** Calls back with each piece of visible nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
-  eachVisible(agent: Agent, from: number, to: number, visit: (run: Run, off: number, len: number) => void): void {
+  /** @internal Calls back with each piece of nodes among the ids `from … to-1`: `len` nodes of a run from `off` on. */
+  eachPiece(agent: Agent, from: number, to: number, visit: (run: Run, off: number, len: number) => void): void {
     agent.eachNode(from, to, (lv, count) => {
       for (const end = lv + count; lv < end; ) {
         const run = this.tree.locate(lv);
         const off = lv - run.lv;
         const len = Math.min(run.len - off, end - lv);
         lv += len;
-        if (!run.dead) visit(run, off, len);
+        visit(run, off, len);
       }
     });
   }
 
-  /** Moves an agent's end forward. */
+  /** @internal Moves an agent's end forward. */
   advance(agent: Agent, end: number): void {
     agent.end = end;
-    this.version.set(agent.name, end);
+    (this.version as Map<string, number>).set(agent.name, end);
   }
 
   /** Keeps an event until it can be applied, and says whether it is new. Of two with the same place in a chain the first
@@ -100,7 +106,7 @@ export class Replica {
     return true;
   }
 
-  /** Applies what waited for `agent`'s new end, and what waited for that, and so on. */
+  /** @internal Applies what waited for `agent`'s new end, and what waited for that, and so on. */
   release(agent: Agent, changes: Changes): void {
     if (this.waitingCount === 0) return;
     const moved = [agent];
@@ -113,12 +119,7 @@ export class Replica {
       this.#dropCovered(agent);
       const { blocked } = agent;
       agent.blocked = [];
-      for (const event of blocked) {
-        const op = event.ops[event.ready]!;
-        if (refEnd(op) > op.ref!.end) op.ref!.blocked.push(event);
-        // A merge may have covered the event that waited.
-        else if (event.agent.waiting.get(event.after) === event) tryNext(event.agent);
-      }
+      for (const event of blocked) tryNext(event.agent);
     }
   }
 

@@ -17,8 +17,9 @@ let nil: Run;
 export class Run {
   /** Its own number. */
   no = 0;
-  prev: Run | null = null;
-  next: Run | null = null;
+  /** The one before it in the document and the one after it, in a circle. */
+  prev: Run = this;
+  next: Run = this;
   /** Its place in the tree: NIL where there is none. */
   up = nil;
   left = nil;

@@ -2,40 +2,39 @@
 // set of events, whoever encodes.
 import { build } from "./build.js";
 import { Reader, crc32, putVarint, putVarint4 } from "./codec.js";
-import { codePoints } from "./compose.js";
 import { DecodeError } from "./errors.js";
 import type { Agent } from "./ids.js";
 import { LEFT, Op, RIGHT, endOf, type Side } from "./event.js";
 import { stateOf } from "./merge.js";
 import { Replica } from "./replica.js";
 
-/** "INKS", and the newest version of the format. The checksum follows. */
-const MAGIC = [0x49, 0x4e, 0x4b, 0x53, 1];
-const HEADER = MAGIC.length + 4;
+/** "INKS"; then come the version of the format and the checksum. */
+const MAGIC = 0x494e4b53;
+const VERSION = 1;
+const HEADER = 9;
 /** The highest number for a near parent. */
 const NEAR = 127;
 /** Most nodes, deleted ones included, of a document here: each takes some bytes. */
 const MAX_NODES = 2 ** 27;
 
 export function encodeState(replica: Replica): Uint8Array {
-  const agents = [...replica.ids.agents.values()].filter(({ end }) => end > 0);
-  agents.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const head = [...MAGIC, 0, 0, 0, 0];
+  const agents = replica.ids.byName().filter(({ end }) => end > 0);
+  const head = new Array<number>(HEADER).fill(0);
   putVarint(head, agents.length);
   for (const { name, end } of agents) {
     head.push(name.length);
     for (let i = 0; i < name.length; i++) head.push(name.charCodeAt(i));
     putVarint(head, end);
   }
-  const columns = [head, ...chainColumns(replica, agents), turnsOf(replica)];
+  const columns = [head, ...chainColumns(replica, agents), turnsOf(replica)].flat();
   const text = new TextEncoder().encode(replica.tree.text(0, replica.tree.length));
-  const bytes = new Uint8Array(columns.reduce((sum, column) => sum + column.length, text.length));
-  let at = 0;
-  for (const column of [...columns, text]) {
-    bytes.set(column, at);
-    at += column.length;
-  }
-  new DataView(bytes.buffer).setUint32(HEADER - 4, crc32(bytes.subarray(HEADER)), true);
+  const bytes = new Uint8Array(columns.length + text.length);
+  bytes.set(columns);
+  bytes.set(text, columns.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC);
+  bytes[4] = VERSION;
+  view.setUint32(5, crc32(bytes.subarray(HEADER)), true);
   return bytes;
 }
 
@@ -94,7 +93,7 @@ function turnsOf({ tree }: Replica): number[] {
   const out: number[] = [];
   let turn = 0;
   let dead = false;
-  for (let run = tree.first.next; run !== null; run = run.next) {
+  for (let run = tree.first.next; run !== tree.end; run = run.next) {
     if (run.dead !== dead) {
       putVarint(out, turn);
       turn = 0;
@@ -109,52 +108,48 @@ function turnsOf({ tree }: Replica): number[] {
 /** Reads what {@link encodeState} wrote. Whatever the bytes hold: either a document comes out, or a DecodeError. */
 export function decodeState(bytes: Uint8Array): Replica {
   const version = bytes[4]!;
-  if (bytes.length < HEADER || version < 1 || MAGIC.some((byte, at) => at < 4 && bytes[at] !== byte)) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < HEADER || version < 1 || view.getUint32(0) !== MAGIC) {
     throw new DecodeError("these bytes are not an Inklog document");
   }
-  if (version > MAGIC[4]!) throw new DecodeError(`format version ${version} is newer than this client; reload it`, true);
+  if (version > VERSION) throw new DecodeError(`format version ${version} is newer than this client; reload it`, true);
   const reader = new Reader(bytes, HEADER);
-  reader.check(new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER - 4, true) === crc32(bytes.subarray(HEADER)));
   const replica = new Replica();
   const { ids } = replica;
   try {
-    const ends = readAgents(reader, replica);
-    const chains = readChains(reader, ends);
+    reader.check(view.getUint32(5, true) === crc32(bytes.subarray(HEADER)));
+    readAgents(reader, replica);
+    const chains = readChains(reader, [...ids.agents.values()]);
     for (const chain of chains) {
-      reader.check(chain.count <= ends.get(chain.agent)! - chain.seq);
+      reader.check(chain.count <= chain.agent.end - chain.seq);
       chain.lv = ids.push(chain.agent, chain.seq, chain.count);
     }
     const turns: number[] = [];
-    let visible = 0;
     for (let left = ids.next; left > 0; ) {
       const turn = reader.varint();
       reader.check(turn <= left);
       left -= turn;
-      if (turns.push(turn) % 2 === 1) visible += turn;
+      turns.push(turn);
     }
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(reader.take(reader.left));
-    reader.check(codePoints(text) === visible);
     reader.check(build(replica, chains, turns, text) === ids.next);
-    for (const [agent, end] of ends) replica.advance(agent, end);
   } catch (error) {
-    throw error instanceof DecodeError ? error : new DecodeError(`damaged: ${(error as Error).message}`);
+    throw new DecodeError(`damaged: ${(error as Error).message}`);
   }
   return replica;
 }
 
-function readAgents(reader: Reader, { ids }: Replica): Map<Agent, number> {
-  const ends = new Map<Agent, number>();
+function readAgents(reader: Reader, replica: Replica): void {
+  const { ids } = replica;
   for (let count = reader.varint(); count > 0; count--) {
-    const name = String.fromCharCode(...reader.take(reader.take(1)[0]!));
+    const name = String.fromCharCode(...reader.take(reader.byte()));
     const end = reader.varint();
     reader.check(!ids.agents.has(name) && end > 0);
-    ends.set(ids.agent(name), end);
+    replica.advance(ids.agent(name), end);
   }
-  return ends;
 }
 
-function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
-  const agents = [...ends.keys()];
+function readChains(reader: Reader, agents: Agent[]): Op[] {
   const chains: Op[] = [];
   for (const agent of agents) {
     for (let count = reader.varint(); count > 0; count--) {
@@ -162,7 +157,7 @@ function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
       chains.push(new Op(agent, 0, 0, ""));
     }
   }
-  const gaps = chains.map(() => reader.varint());
+  for (const chain of chains) chain.seq = reader.varint();
   for (const chain of chains) chain.count = reader.varint() + 1;
   const far: Op[] = [];
   const hang = (chain: Op, ref: Agent, guess: number, number: number, rest: number) => {
@@ -174,7 +169,7 @@ function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
   chains.forEach((chain, at) => {
     const before = chains[at - 1];
     const end = before?.agent === chain.agent ? endOf(before) : 0;
-    chain.seq = end + gaps[at]!;
+    chain.seq += end;
     reader.check((nodes += chain.count) <= MAX_NODES);
     const near = reader.varint() - 1;
     if (near < 0) far.push(chain);
@@ -186,8 +181,9 @@ function readChains(reader: Reader, ends: Map<Agent, number>): Op[] {
     const owner = whose[at]!;
     if (owner < 0) return;
     reader.check(owner < agents.length);
-    reader.varint();
-    hang(chain, agents[owner]!, last[owner]!, reader.quarter, reader.rest);
+    const low = reader.byte();
+    const number = ((low & 0x7f) >> 2) + (low & 0x80 && reader.varint() * 32);
+    hang(chain, agents[owner]!, last[owner]!, number, low & 3);
     last[owner] = chain.refSeq;
   });
   return chains;

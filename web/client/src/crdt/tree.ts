@@ -19,12 +19,18 @@ export class Tree {
   chars = new Chars();
   /** A tombstone that stands for the start of the document. */
   first = new Run(START, 1, 0, 0, START, RIGHT, true, 0);
+  /** Another for its end, which is outside of every subtree. */
+  end = new Run(START, 1, 0, 0, START, LEFT, true, 0);
   #root = this.first;
   #runs: Run[] = [];
   /** Numbers of runs that are no more. */
   #free: number[] = [];
   /** The number of the run that a node is in. */
   #runOf: Uint32Array = new Uint32Array(64);
+
+  constructor() {
+    this.#link(this.first, this.end);
+  }
 
   get length(): number {
     return this.#root.sum;
@@ -75,7 +81,7 @@ export class Tree {
         next.gap = depth;
         this.#splay(next);
       }
-      run = next.prev!;
+      run = next.prev;
     }
     this.append(run, lv, len, depth, gap, parent, side, dead);
   }
@@ -128,7 +134,7 @@ export class Tree {
     const rest = run.len - len;
     const units = run.units - this.units(run, off, len);
     // Most often it is the end of a run, beside tombstones that can take it over.
-    if (rest > 0 && off === rest && next?.dead && next.len + len <= MAX_RUN && joins(run, next.lv, next.parent, next.side, false, 0)) {
+    if (rest > 0 && off === rest && next.dead && next.len + len <= MAX_RUN && joins(run, next.lv, next.parent, next.side, false, 0)) {
       run.len = rest;
       next.len += len;
       next.lv -= len;
@@ -136,7 +142,7 @@ export class Tree {
       next.parent -= len;
       this.#own(next, next.lv, len);
       this.#splay(next);
-    } else if (rest > 0 && off === 0 && prev && joins(prev, lv, run.parent, run.side, true, len)) {
+    } else if (rest > 0 && off === 0 && joins(prev, lv, run.parent, run.side, true, len)) {
       prev.len += len;
       this.#own(prev, lv, len);
       run.len = rest;
@@ -149,43 +155,35 @@ export class Tree {
       run.dead = true;
       run.units = 0;
       this.#splay(run);
-      if (run.prev && goesOn(run.prev, run)) run = this.#join(run.prev, run);
-      if (run.next && goesOn(run, run.next)) this.#join(run, run.next);
+      if (goesOn(run.prev, run)) run = this.#join(run.prev, run);
+      if (goesOn(run, run.next)) this.#join(run, run.next);
       return;
     }
     run.units = units;
     this.#splay(run);
   }
 
-  /** The first run after `from`, or the last one before it, whose gap, or depth, is at most `most`. */
-  seek(from: Run, forward: boolean, byGap: boolean, most: number): Run | undefined {
+  /** The first run after `from`, or the last one before it, whose gap, or depth, is at most `most`: there is one. */
+  seek(from: Run, forward: boolean, byGap: boolean, most: number): Run {
     const low = (run: Run) => (byGap ? run.lowGap : run.lowDepth);
     this.#top(from);
     let run = forward ? from.right : from.left;
-    while (low(run) <= most) {
+    for (;;) {
       const near = forward ? run.left : run.right;
       if (low(near) <= most) run = near;
       else if ((byGap ? run.gap : run.depth) <= most) return this.#splay(run);
       else run = forward ? run.right : run.left;
     }
-    return undefined;
-  }
-
-  /** The last run. */
-  last(): Run {
-    let run = this.#root;
-    while (run.right !== NIL) run = run.right;
-    return this.#splay(run);
   }
 
   /** The text between two indexes. */
   text(from: number, to: number): string {
     if (from >= to) return "";
-    let run: Run | null = this.runAt(from);
+    let run = this.runAt(from);
     const start = this.index(run, 0);
     // Whole runs are copied, into an array with room for what is cut off.
     const out = new Uint16Array(to - start + MAX_RUN * 2);
-    for (let at = 0; run && at < to - start; run = run.next) {
+    for (let at = 0; at < to - start; run = run.next) {
       if (!run.dead) at = this.chars.copy(run.lv, run.len, out, at);
     }
     return toText(out.subarray(from - start, to - start));
@@ -204,7 +202,7 @@ export class Tree {
     fresh.prev = run;
     fresh.next = next;
     run.next = fresh;
-    if (next) next.prev = fresh;
+    next.prev = fresh;
     fresh.no = this.#free.pop() ?? this.#runs.length;
     this.#runs[fresh.no] = fresh;
     this.#own(fresh, fresh.lv, fresh.len);
@@ -234,7 +232,7 @@ export class Tree {
   #join(run: Run, next: Run): Run {
     run.len += next.len;
     run.next = next.next;
-    if (next.next) next.next.prev = run;
+    next.next.prev = run;
     this.#own(run, next.lv, next.len);
     this.#free.push(next.no);
     this.#splay(next);

@@ -12,16 +12,17 @@ export interface Answer {
 
 export class Parts {
   #of: string | undefined;
-  #came = new Map<number, any>();
+  #came: { [part: number]: any } = {};
 
   /** Adds a part; gives the whole when all are there. A part of another state begins anew. */
   add(message: any): Answer | null {
     const of = message.stateId ?? message.action;
-    if (of !== this.#of) this.#came.clear();
+    if (of !== this.#of) this.#came = {};
     this.#of = of;
-    this.#came.set(message.part, message);
-    if (this.#came.size < message.parts) return null;
-    const parts = [...this.#came.values()].sort((a, b) => a.part - b.part);
+    this.#came[message.part] = message;
+    // In the order of their numbers.
+    const parts = Object.values(this.#came);
+    if (parts.length < message.parts) return null;
     return {
       state: parts.map(({ state }) => state ?? "").join(""),
       events: parts.flatMap(({ events }) => events ?? []),

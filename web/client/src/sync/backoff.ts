@@ -1,21 +1,16 @@
 // Pauses that double, with full jitter, so that clients that lost one server do not all come back at once.
 
-export class Backoff {
+export interface Backoff {
   /** Pauses since the last success. */
-  tries = 0;
-  readonly #random: () => number;
-  readonly #first: number;
-  readonly #longest: number;
-
-  /** Pauses of up to `first` ms, then up to twice that, …, then up to `longest`. */
-  constructor(random: () => number, first: number, longest: number) {
-    this.#random = random;
-    this.#first = first;
-    this.#longest = longest;
-  }
-
+  tries: number;
   /** The next pause, in ms. */
-  pause(): number {
-    return this.#random() * Math.min(this.#longest, this.#first * 2 ** this.tries++);
-  }
+  pause(): number;
 }
+
+/** Pauses of up to `first` ms, then up to twice that, …, then up to `longest`. */
+export const backoff = (random: () => number, first: number, longest: number): Backoff => ({
+  tries: 0,
+  pause() {
+    return random() * Math.min(longest, first * 2 ** this.tries++);
+  },
+});

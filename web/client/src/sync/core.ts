@@ -13,8 +13,8 @@
 
 import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
-import { Backoff } from "./backoff.js";
-import { type Lane, type OutEvent, holds, judge, newLane, sameOps, startOf } from "./outbox.js";
+import { type Backoff, backoff } from "./backoff.js";
+import { type Lane, type OutEvent, judge, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { Replica } from "./replica.js";
 import type { JsonObject } from "../types.js";
@@ -47,16 +47,16 @@ interface Connection {
 export class Core extends Replica {
   /** To send, in order. */
   frames: string[] = [];
-  /** What was last shown, by agent, and when; another map whenever it changes. */
-  shown: ReadonlyMap<string, { state: JsonObject; at: number }> = new Map();
+  /** What was last shown, by agent, and when; presence takes out what is over. */
+  readonly shown = new Map<string, { state: JsonObject | null; at: number }>();
 
   /** What is under way; another object on every connection, `null` without one. */
   connection: Connection | null = null;
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
   #refs = 0;
-  #active = false;
-  #gapOpen = false;
+  #active?: boolean;
+  #gapOpen?: boolean;
   #syncPause = SYNC_AFTER_ACTIVITY_MS;
   readonly #gap: Backoff;
   readonly #sendRetry: Backoff;
@@ -65,9 +65,11 @@ export class Core extends Replica {
 
   constructor(docId: string, newAgent: () => string, random: () => number) {
     super(docId, newAgent);
-    [this.#gap, this.#sendRetry, this.#syncRetry, this.#renewal] = [5_000, 5_000, 30_000, 300_000].map(
-      (longest) => new Backoff(random, 200, longest),
-    ) as [Backoff, Backoff, Backoff, Backoff];
+    const upTo = (longest: number) => backoff(random, 200, longest);
+    this.#gap = upTo(5_000);
+    this.#sendRetry = upTo(5_000);
+    this.#syncRetry = upTo(30_000);
+    this.#renewal = upTo(300_000);
   }
 
   // --- What it knows
@@ -213,7 +215,7 @@ export class Core extends Replica {
       const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
-      this.show(message.agent, message.state, now);
+      this.shown.set(message.agent, { state: message.state, at: now });
     } else if (action === "ERROR") {
       this.#takeError(message, now);
     } else if (!action) {
@@ -267,32 +269,20 @@ export class Core extends Replica {
   }
 
   #takeState({ state, events, cursor }: Answer, now: number): void {
-    const bytes = state ? bytesOf(state) : null;
-    if (this.lanes.some(({ events, doubtful }) => events.length || doubtful)) {
-      const server = bytes ? TextDoc.decode(bytes) : new TextDoc();
-      for (const event of events) server.apply(event);
-      for (const lane of this.lanes) {
-        // What the server's state holds is saved; the rest may prove to be another's.
-        while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) this.#saved(lane);
-        judge(lane, server);
-      }
-      this.prune();
-      if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
-        return this.rebuild(server, bytes, events, cursor);
-      }
+    const bytes = state ? bytesOf(state) : new TextDoc().encode();
+    const server = TextDoc.decode(bytes);
+    for (const event of events) server.apply(event);
+    for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
+    this.prune();
+    if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
+      return this.rebuild(server, bytes, events, cursor);
     }
     this.#active = true;
     const changes: Change[] = [];
-    if (bytes) this.merge(bytes, changes);
+    this.doc.merge(server, changes);
     this.tellChanges(changes);
-    if (bytes) this.keeper.rebase(bytes, cursor);
+    this.keeper.rebase(bytes, cursor);
     this.#takeEvents(events, now, true);
-    const { own } = this;
-    if ((this.doc.version.get(own.agent) ?? 0) > own.end) {
-      // Somebody else wrote under this name, and nothing is here that would have to be offered again.
-      this.keeper.remove(own);
-      this.lanes[this.lanes.length - 1] = newLane(this.newAgent());
-    }
   }
 
   /** A sync is answered in whole. */
@@ -347,13 +337,6 @@ export class Core extends Replica {
       connection.inFlight = null;
       connection.sendAt = now + this.#sendRetry.pause();
     }
-  }
-
-  show(agent: string, state: JsonObject | null, at: number): void {
-    const shown = new Map(this.shown);
-    if (state) shown.set(agent, { state, at });
-    else shown.delete(agent);
-    this.shown = shown;
   }
 
   // --- When the log does not take what is here

@@ -8,9 +8,9 @@
 // and under `<docId>/~/<agent>` where the agent's chain stood when its last `base` was written, or its events were
 // removed. A base never holds what is not durable, so that nothing depends on what may yet be refused.
 
-import { TextDoc, type WireEvent } from "../crdt/index.js";
+import type { WireEvent } from "../crdt/index.js";
 import type { Replica } from "./replica.js";
-import { type Lane, type OutEvent, startOf } from "./outbox.js";
+import { type Lane, type OutEvent, newLane, startOf } from "./outbox.js";
 
 /** The base is written again after this long without a change, */
 const QUIET_MS = 5_000;
@@ -25,18 +25,11 @@ export interface Base {
 }
 
 /** What the store has of one agent. */
-export interface Session {
-  agent: string;
+export interface Session extends Lane {
   /** The agent's lock is held by this tab. */
   free: boolean;
-  /** The end of all that the agent wrote. */
-  end: number;
   base?: Base;
   recent: WireEvent[];
-  /** The number of the next record of such events. */
-  records: number;
-  events: OutEvent[];
-  keys: Set<string>;
 }
 
 /** One write, made whole or not at all. */
@@ -61,12 +54,11 @@ export class Keeper {
   quietAt = Infinity;
   readonly #replica: Replica;
   #recentKept = 0;
-  #records = 0;
   /** To be written, at once or before the next event. */
   #base: Omit<Base, "at"> | undefined;
-  #baseDue = false;
-  #encodeDue = false;
-  #removals: [string, unknown][] = [];
+  #baseDue?: boolean;
+  #encodeDue?: boolean;
+  #changes: Batch["changes"] = [];
   #batches = 1;
   #done = 1;
 
@@ -80,8 +72,6 @@ export class Keeper {
     // What the own session has is stored; the rest, and another's base, is as soon as something is typed on it.
     this.recent = [...(own?.recent ?? []), ...((!isNewest && newest?.recent) || []), ...others];
     this.#recentKept = own?.recent.length ?? 0;
-    // None is written over before it is removed.
-    this.#records = own?.records ?? 0;
     if (!isNewest) this.#base = newest?.base;
   }
 
@@ -99,21 +89,28 @@ export class Keeper {
   /** Everything of the lane is durable: its agent can be used again by and by. */
   drained(lane: Lane, end: number): void {
     this.remove(lane);
-    const key = endKey(this.#replica.docId, lane.agent);
+    this.#putEnd(lane, end);
+  }
+
+  #put(lane: Lane, key: string, value: unknown): void {
     lane.keys.add(key);
-    this.#removals.push([key, end]);
+    this.#changes.push([key, value]);
+  }
+
+  #putEnd(lane: Lane, end: number): void {
+    this.#put(lane, endKey(this.#replica.docId, lane.agent), end);
   }
 
   /** Removes a lane's records, or only its events from one on. */
   remove(lane: Lane, after?: number): void {
     const first = after === undefined ? "" : this.#eventKey(lane, after);
-    this.#removeEach(lane, first.slice(0, -PADDED), this.#removals, first);
+    this.#removeEach(lane, first.slice(0, -PADDED), first);
   }
 
-  #removeEach(lane: Lane, prefix: string, changes: Batch["changes"], first = ""): void {
+  #removeEach(lane: Lane, prefix: string, first = ""): void {
     for (const key of lane.keys) {
       if (key < first || !key.startsWith(prefix)) continue;
-      changes.push([key, undefined]);
+      this.#changes.push([key, undefined]);
       lane.keys.delete(key);
     }
   }
@@ -133,50 +130,46 @@ export class Keeper {
   takeBatch(now: number): Batch | null {
     const replica = this.#replica;
     const { own } = replica;
-    const changes = this.#removals;
-    const put = (lane: Lane, key: string, value: unknown) => {
-      lane.keys.add(key);
-      changes.push([key, value]);
-    };
     const name = (name: string) => sessionPrefix(replica.docId, own.agent) + name;
-    const end = (lane: Lane, value: number) => put(lane, endKey(replica.docId, lane.agent), value);
     const encodes = this.#encodeDue && replica.settled;
+    const no = this.#batches + 1;
     const typed = own.events.some(({ kept }) => !kept);
     this.#encodeDue = false;
     if (encodes) {
-      this.#removeEach(own, "", changes);
+      this.#removeEach(own, "");
       this.#base = { state: replica.doc.encode(), cursor: replica.cursor };
       this.recent = [];
-      end(own, own.end);
+      this.#putEnd(own, own.end);
     }
     const rebases = this.#base && (encodes || typed || this.#baseDue);
     if (rebases) {
-      put(own, name("base"), { ...this.#base, at: now });
+      this.#put(own, name("base"), { ...this.#base, at: now });
       [this.#base, this.#baseDue] = [undefined, false];
       // Base and events are written as one: together they hold all that came before the cursor.
-      this.#removeEach(own, name("t"), changes);
+      this.#removeEach(own, name("t"));
       this.#recentKept = 0;
     }
     // Own events are there already; but for whoever reads only the base and what belongs to it.
     const recent = this.recent.slice(this.#recentKept).filter(({ agent }) => rebases || agent !== own.agent);
     if ((typed || rebases) && recent.length) {
-      put(own, name("t" + padded(this.#records++)), recent);
+      // Only this tab has the agent: no record of another moment is written over.
+      this.#put(own, name(`t${now}.${no}`), recent);
       this.#recentKept = this.recent.length;
     }
-    const no = this.#batches + 1;
     for (const lane of replica.lanes) {
       const events = lane.events.filter(({ kept }) => !kept);
       if ((events.length || (lane === own && rebases)) && !lane.keys.has(endKey(replica.docId, lane.agent))) {
-        end(lane, startOf(lane));
+        this.#putEnd(lane, startOf(lane));
       }
       for (const event of events) {
         const { after, end, ops, sent, refused, over } = event;
         event.kept = no;
         // A copy: the event may grow before the write is made.
-        put(lane, this.#eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused, over });
+        this.#put(lane, this.#eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused, over });
       }
     }
-    this.#removals = [];
+    const changes = this.#changes;
+    this.#changes = [];
     if (!changes.length) return null;
     this.#batches = no;
     return { no, changes };
@@ -205,7 +198,7 @@ export class Keeper {
 /** Reads what the store has of an agent, from all records of the document. */
 export function readSession(docId: string, agent: string, records: [string, any][], free: boolean): Session {
   const prefix = sessionPrefix(docId, agent);
-  const session: Session = { agent, free, end: 0, recent: [], records: 0, events: [], keys: new Set() };
+  const session: Session = { ...newLane(agent), free, recent: [] };
   for (const [key, value] of records) {
     const isEnd = key === endKey(docId, agent);
     if (!isEnd && !key.startsWith(prefix)) continue;
@@ -213,16 +206,11 @@ export function readSession(docId: string, agent: string, records: [string, any]
     const kind = key[prefix.length];
     if (isEnd) session.end = Math.max(session.end, value);
     else if (kind === "b") session.base = value;
-    else if (kind === "t") {
-      session.recent.push(...value);
-      session.records = Number(key.slice(-PADDED)) + 1;
-    } else {
+    else if (kind === "t") session.recent.push(...value);
+    else {
       session.events.push({ ...value, bytes: 0, closed: true, kept: 1 });
       session.end = Math.max(session.end, value.end);
     }
   }
   return session;
 }
-
-/** A state that holds nothing. */
-export const nothing = (): Uint8Array => new TextDoc().encode();

@@ -2,7 +2,7 @@
 // An event's boundaries stay from the moment it is closed: when it is about to be sent, or would outgrow a frame.
 
 import { type TextDoc, type WireOp, pushOp } from "../crdt/index.js";
-import { idCount, idText, parseId } from "./ids.js";
+import { idCount, idText, parseId, referenceOf } from "./ids.js";
 
 /** An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB. */
 export const EVENT_BYTES_MAX = 30_000;
@@ -48,8 +48,7 @@ export const startOf = (lane: Lane): number => lane.events[0]?.after ?? lane.end
 
 /** Adds the agent's next op; a giant insert becomes several. */
 export function push(lane: Lane, op: WireOp, over: string[]): void {
-  const reference = (op.type === "delete" ? op.target : (op.left ?? op.right)) ?? "";
-  const bytes = OP_BYTES + lane.agent.length + reference.length;
+  const bytes = OP_BYTES + lane.agent.length + (referenceOf(op)?.length ?? 0);
   let { seq } = parseId(op.id);
   if (op.type === "delete") return add(lane, op, over, bytes, 0, seq + idCount(op));
   let anchor: object = op.right ? { right: op.right } : { left: op.left };
@@ -76,8 +75,9 @@ function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes:
   event.kept = 0;
 }
 
-/** Marks what a document that is the server's proves to be another's. */
-export function judge(lane: Lane, server: TextDoc): void {
+/** Tells what a document that is the server's proves to be saved, and marks what it proves to be another's. */
+export function judge(lane: Lane, server: TextDoc, saved: (lane: Lane) => void): void {
+  while (lane.events.length && holds(server, lane.agent, lane.events[0]!)) saved(lane);
   lane.doubtful = false;
   lane.foreign = startOf(lane) < (server.version.get(lane.agent) ?? 0);
   const [first] = lane.events;
@@ -114,18 +114,18 @@ const told = (ops: readonly any[]): string =>
   JSON.stringify(ops.map(({ id, target, len = 1, text, char, left, right }) => [id, target, len, text ?? char, left, right]));
 
 /** Whether a document that is the server's holds an event: as far as one can tell, for deleted text cannot. */
-export function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
+function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
   if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => {
-    const { seq } = parseId(op.id);
     // A delete's ids are no characters.
-    const chars = op.type === "delete" ? [] : [...op.text!];
-    return server.find({ agent, seq, len: idCount(op) }).every(({ at, len }) => {
-      let wanted = "";
-      for (const ids of server.ids(at, len)) {
-        wanted += chars.slice(ids.seq - seq, ids.seq - seq + ids.len).join("");
-      }
-      return server.slice(at, at + len) === wanted;
+    if (op.type === "delete") return true;
+    const { seq } = parseId(op.id);
+    const chars = [...op.text!];
+    let same = true;
+    server.eachPiece(server.ids.agent(agent), seq, seq + chars.length, ({ lv, dead }, off, count) => {
+      const typed = chars.splice(0, count).join("");
+      same &&= dead || server.tree.chars.text(lv + off, count) === typed;
     });
+    return same;
   });
 }

@@ -2,7 +2,7 @@
 // so that the text comes out where it was typed, whatever has happened around it.
 
 import type { WireOp } from "../crdt/index.js";
-import { idCount, idText, parseId } from "./ids.js";
+import { idCount, idText, parseId, referenceOf } from "./ids.js";
 import { type Lane, type OutEvent, newLane } from "./outbox.js";
 
 /** The ids of `agent` from `seq` on are those of `to` from 0 on. */
@@ -21,7 +21,7 @@ export interface Succession {
 
 /** Whether an op refers to an id at or beyond a mark of its agent. */
 export function reaches(op: WireOp, marks: readonly Pick<Rename, "agent" | "seq">[]): boolean {
-  const reference = op.type === "delete" ? op.target : (op.left ?? op.right);
+  const reference = referenceOf(op);
   if (!reference) return false;
   const { agent, seq } = parseId(reference);
   const last = seq + (op.type === "delete" ? idCount(op) : 1) - 1;

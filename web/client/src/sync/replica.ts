@@ -3,8 +3,8 @@
 
 import { type Change, TextDoc, type WireEvent, type WireInsert, type WireOp } from "../crdt/index.js";
 import type { DocumentEvents } from "../types.js";
-import { Keeper, type Session, isEventKey, nothing } from "./keeper.js";
-import { type Lane, holds, judge, newLane, push, startOf } from "./outbox.js";
+import { Keeper, type Session, isEventKey } from "./keeper.js";
+import { type Lane, judge, newLane, push, startOf } from "./outbox.js";
 import { type Rename, succeed } from "./rename.js";
 
 /** What is told to the document's listeners: the public events, and some that only its own parts hear. */
@@ -117,16 +117,16 @@ export class Replica {
   }
 
   /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
-  protected rebuild(fresh: TextDoc, bytes: Uint8Array | null, events: WireEvent[], cursor: string | undefined): void {
+  protected rebuild(fresh: TextDoc, bytes: Uint8Array, events: WireEvent[], cursor: string | undefined): void {
     const before = this.doc.toString();
     for (const event of this.keeper.recent) fresh.apply(event);
     // The one that writes stays the last.
     this.lanes = this.renew(this.lanes);
     this.prune();
-    for (const { agent, events } of this.lanes) for (const { after, ops } of events) fresh.apply({ agent, after, ops });
+    showTyped(fresh, this.lanes);
     this.doc = fresh;
     for (const event of events) this.keeper.add(event);
-    this.keeper.rebase(bytes ?? nothing(), cursor);
+    this.keeper.rebase(bytes, cursor);
     this.replaced(before);
   }
 
@@ -134,16 +134,10 @@ export class Replica {
     return this.lanes.find((lane) => lane.agent === agent);
   }
 
-  protected merge(bytes: Uint8Array, changes?: Change[]): void {
-    if (this.doc.version.size || this.doc.waitingCount) return this.doc.mergeState(bytes, changes);
-    this.doc = TextDoc.decode(bytes);
-    if (this.doc.length) changes?.push({ at: 0, del: 0, ins: this.doc.toString() });
-  }
-
   /** A base that cannot be read is as good as none: the server has it all, and what was typed is kept beside it. */
   private mergeStored({ base }: Session): boolean {
     try {
-      if (base) this.merge(base.state);
+      if (base) this.doc.mergeState(base.state);
       return true;
     } catch {
       return false;
@@ -158,28 +152,20 @@ export class Replica {
   /** Adds what sessions kept. */
   private admit(sessions: Session[]): Lane[] {
     const known = (agent: string) => this.doc.version.get(agent) ?? 0;
-    const lanes = sessions.map((session): Lane => {
-      const { agent, recent, events, end, keys } = session;
-      for (const event of recent) this.doc.apply(event);
-      const lane = { agent, end, events, keys };
+    for (const session of sessions) {
+      const { agent, recent, events } = session;
       // An event is sent when the log has the one before it.
       const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
-      for (const { after, ops } of durable) {
-        recent.push({ agent, after, ops });
-        this.doc.apply(recent.at(-1)!);
-      }
-      if (known(agent) < startOf(lane)) this.mergeStored(session);
-      return lane;
-    });
-    for (const lane of lanes) {
-      // So far all that the document holds of the agent is durable: what that covers is saved.
-      while (lane.events.length && holds(this.doc, lane.agent, lane.events[0]!)) lane.events.shift();
-      judge(lane, this.doc);
+      for (const { after, ops } of durable) recent.push({ agent, after, ops });
+      for (const event of recent) this.doc.apply(event);
+      if (known(agent) < startOf(session)) this.mergeStored(session);
     }
-    const admitted = this.renew(lanes);
-    for (const { agent, events } of admitted) {
-      for (const { after, ops } of events) this.doc.apply({ agent, after, ops });
+    for (const lane of sessions) {
+      // So far all that the document holds of the agent is durable.
+      judge(lane, this.doc, ({ events }) => events.shift());
     }
+    const admitted = this.renew(sessions);
+    showTyped(this.doc, admitted);
     return admitted;
   }
 
@@ -222,6 +208,11 @@ export class Replica {
   tell(code: string, message: string, retry: boolean): void {
     this.updates.push(["error", { code, message, retry }]);
   }
+}
+
+/** Applies what the lanes have not sent. */
+function showTyped(doc: TextDoc, lanes: Lane[]): void {
+  for (const { agent, events } of lanes) for (const { after, ops } of events) doc.apply({ agent, after, ops });
 }
 
 /** One change that makes `after` of `before`. */

@@ -8,24 +8,25 @@ import { MAX_RUN, NIL, type Run, START, goesOn } from "../../src/crdt/run.js";
 const CLIMBED = 1500;
 
 export function assertInvariants(doc: TextDoc): void {
-  const { tree, ids } = doc.replica;
+  const { tree, ids } = doc;
   const runs: Run[] = [];
-  for (let run: Run | null = tree.first; run; run = run.next) runs.push(run);
+  for (let run = tree.first; runs.at(-1) !== tree.end; run = run.next) runs.push(run);
   assertTree(runs, doc.length);
   const seen = new Uint8Array(ids.next);
   runs.forEach((run, at) => {
     const next = runs[at + 1];
-    assert.equal(run.prev, runs[at - 1] ?? null);
+    assert.equal(run.prev, runs.at(at - 1));
+    assert.equal(run.next, runs[at + 1] ?? tree.first);
     assert.ok(!(run.dead && next && goesOn(run, next)), `run ${run.lv} and the next should be one`);
-    if (at === 0) return;
+    if (at === 0 || !next) return;
     assert.ok(run.len > 0 && run.len <= MAX_RUN, `run ${run.lv} has ${run.len} nodes`);
     assert.equal(run.units, run.dead ? 0 : tree.chars.units(run.lv, run.len));
     seen.fill(1, run.lv, run.lv + run.len);
     for (let lv = run.lv; lv < run.lv + run.len; lv++) assert.equal(tree.locate(lv), run);
   });
   assert.ok(!seen.includes(0), "every node is in a run");
-  assert.equal(runs.reduce((sum, run) => sum + run.len, -1), ids.next, "and in one only");
-  if (ids.next <= CLIMBED) assertDepthsAndGaps(runs.slice(1), ids.next);
+  assert.equal(runs.reduce((sum, run) => sum + run.len, -2), ids.next, "and in one only");
+  if (ids.next <= CLIMBED) assertDepthsAndGaps(runs.slice(1, -1), ids.next);
   assertIds(doc);
 }
 
@@ -80,8 +81,7 @@ function assertDepthsAndGaps(runs: Run[], nodes: number): void {
   }
 }
 
-function assertIds({ replica }: TextDoc): void {
-  const { ids, version, waitingCount } = replica;
+function assertIds({ ids, version, waitingCount }: TextDoc): void {
   let nodes = 0;
   let waiting = 0;
   for (const agent of ids.agents.values()) {

@@ -110,13 +110,14 @@ class Socket implements WebSocketLike, Peer {
 /** The surroundings of one tab; dead, it hears of nothing any more. */
 export function envOf(world: World, tab: Tab, page?: EventTarget): Env {
   return {
-    now: () => world.now,
-    date: () => world.now,
-    random: world.random.next,
+    performance: { now: () => world.now },
+    Date: { now: () => world.now },
+    Math: { random: world.random.next },
     setTimeout: (run, ms) => world.after(ms, () => void (tab.dead || run())),
     clearTimeout: (timer) => {
       if (timer) timer.dead = true;
     },
-    page,
+    addEventListener: page?.addEventListener.bind(page),
+    removeEventListener: page?.removeEventListener.bind(page),
   };
 }

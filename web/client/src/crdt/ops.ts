@@ -1,0 +1,58 @@
+// A state in JSON, the format `ops` of a DOC_STATE, for who cannot read the binary one.
+import type { TextDoc } from "./doc.js";
+import { EventError } from "./errors.js";
+import { bad, endOf, isSeq, readOp, type Op } from "./event.js";
+import { lastOf } from "./ids.js";
+import { Replica } from "./replica.js";
+import type { Change, WireOp } from "./types.js";
+
+/** Unites a DOC_STATE of format `ops` with a document. Throws {@link EventError} when it is no state, or not one of this
+ * document; then nothing has changed. */
+export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
+  const other = new Replica();
+  const { ids } = other;
+  const read = ops.map((wire) => {
+    const isDeleted = wire.type === "insert" && (wire.text ?? wire.char) === undefined;
+    const op = readOp(ids, isDeleted ? { ...wire, text: "x" } : wire);
+    if (isDeleted) [op.text, op.count] = [null, wire.len!];
+    const end = version[op.agent.name];
+    if (op.isDelete || !isSeq(op.count) || op.count < 1 || !isSeq(end!) || op.count > end! - op.seq) throw bad(wire, "is of no state");
+    return op;
+  });
+  const order = inOrder(read.sort(byId));
+  for (const op of read) op.lv = ids.push(op.agent, op.seq, op.count);
+  for (const op of order) other.put(op, undefined);
+  for (const [name, end] of Object.entries(version)) {
+    if (!isSeq(end)) throw new EventError("a version is no number");
+    other.advance(ids.agent(name), end);
+  }
+  doc.merge(other, changes);
+}
+
+const byId = (a: Op, b: Op): number => (a.agent === b.agent ? a.seq - b.seq : a.agent.name < b.agent.name ? -1 : 1);
+
+/** Each after what it hangs at. */
+function inOrder(ops: Op[]): Op[] {
+  const order: Op[] = [];
+  const below = new Map<Op, Op[]>();
+  ops.forEach((op, at) => {
+    const { agent, seq, ref, refSeq } = op;
+    const before = ops[at - 1];
+    if (before?.agent === agent && endOf(before) > seq) throw lost(op);
+    if (ref === null) {
+      order.push(op);
+      return;
+    }
+    const above = ops[lastOf(ops, (op) => (op.agent === ref ? op.seq <= refSeq : op.agent.name < ref.name))];
+    if (above?.agent !== ref || refSeq >= endOf(above)) throw lost(op);
+    const others = below.get(above);
+    if (others) others.push(op);
+    else below.set(above, [op]);
+  });
+  for (let at = 0; at < order.length; at++) for (const op of below.get(order[at]!) ?? []) order.push(op);
+  // The rest hangs at each other.
+  if (order.length < ops.length) throw new EventError("a state goes round in a circle");
+  return order;
+}
+
+const lost = ({ agent, seq }: Op) => new EventError(`${agent.prefix}${seq} has no place in its state`);
