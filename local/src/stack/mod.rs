@@ -147,6 +147,9 @@ pub enum StackError {
         /// What went wrong.
         error: StoreError,
     },
+    /// A service that was named in the place of an embedded one is silent.
+    #[error("{0} gave no answer within a minute: is it the right address?")]
+    NoAnswer(String),
     /// A store did not do what was asked.
     #[error(transparent)]
     Store(#[from] StoreError),

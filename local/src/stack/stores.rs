@@ -32,6 +32,10 @@ use crate::streams::{WriteSignal, signal_on_write};
 const OPLOG_TABLE: &str = "inklog-oplog";
 const DOCS_TABLE: &str = "inklog-docs";
 const BUCKET: &str = "inklog";
+/// How long a service named in the place of an embedded one may take before that is said, and before it
+/// is given up. Making the tables on AWS takes some seconds.
+const SAID_AFTER: Duration = Duration::from_secs(5);
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// The database's file in the data folder.
 const DATABASE: &str = "dynamodb.sqlite";
 
@@ -106,11 +110,11 @@ impl Stores {
             log::create_table(&dynamodb, OPLOG_TABLE).await?;
             catalogue::create_table(&dynamodb, DOCS_TABLE).await
         };
-        tables.await.map_err(|error| of_service(&config.dynamodb_endpoint, error))?;
+        answer(&config.dynamodb_endpoint, tables).await?;
         let objects = S3Objects::new(s3, BUCKET);
         if config.s3_endpoint.is_some() {
             // Else a bucket that is not there would show at the first compaction only.
-            objects.check().await.map_err(|error| of_service(&config.s3_endpoint, error))?;
+            answer(&config.s3_endpoint, objects.check()).await?;
         }
         let stream_arn = stream_arn(&dynamodb).await?;
 
@@ -233,11 +237,21 @@ fn lock(dir: &Path) -> Result<File, StackError> {
     }
 }
 
-/// A store's error, with the address of the service that was named for it.
-fn of_service(endpoint: &Option<String>, error: StoreError) -> StackError {
-    match endpoint {
-        Some(url) => StackError::Service { url: url.clone(), error },
-        None => error.into(),
+/// What a store answers. Of a service that was named for it, an error has the address, and one that is
+/// silent is said, since the SDK waits for an answer without end.
+async fn answer<T>(
+    endpoint: &Option<String>,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StackError> {
+    let Some(url) = endpoint else { return Ok(asked.await?) };
+    let patience = async {
+        tokio::time::sleep(SAID_AFTER).await;
+        tracing::warn!(url, "no answer yet");
+        tokio::time::sleep(ANSWER_MAX - SAID_AFTER).await;
+    };
+    tokio::select! {
+        answer = asked => answer.map_err(|error| StackError::Service { url: url.clone(), error }),
+        () = patience => Err(StackError::NoAnswer(url.clone())),
     }
 }
 
