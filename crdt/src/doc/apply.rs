@@ -212,6 +212,7 @@ impl Doc {
     ) {
         if parent.wrapping_add(1) == lv
             && side == Side::Right
+            && numbers == Numbers::New
             && !changes.wanted()
             && text.is_some_and(|text| self.tree.type_on(lv, len, text))
         {

@@ -8,6 +8,7 @@ impl Doc {
     /// and more for a small one, whose tree is then checked node by node.
     pub fn assert_invariants(&self) {
         self.tree.assert_invariants(self.ids.nodes());
+        self.ids.assert_blocks();
         self.assert_ids();
         self.assert_siblings();
         for event in self.waiting.iter() {

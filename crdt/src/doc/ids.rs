@@ -19,14 +19,14 @@ use crate::tree::Lv;
 use crate::version::{AgentNo, Hints};
 use crate::{Agent, Id, Version};
 
-/// Most nodes of one document.
-pub(crate) const MAX_NODES: u32 = u32::MAX / 2;
-/// The end of all numbers. It is enough for twice as many as there are nodes, none of them is
-/// [`crate::tree::START`], and each fits a [`Lv`].
+/// Most nodes of one document: 2^30.
+pub(crate) const MAX_NODES: u32 = 1 << 30;
+/// The end of all numbers: each fits a [`Lv`], and none is [`crate::tree::START`].
 const MAX_LV: Lv = u32::MAX - 1;
 /// A block keeps some numbers for its agent when the next block begins: an agent's first block none,
-/// the second one, each further one twice as many, up to here. Since all that was kept before has been
-/// used by then, no more are unused than there are nodes.
+/// the second one, each further one twice as many, up to here. What of it is too short for the agent's
+/// next text is never used. That is less than the text, and what is kept at last is at most one more
+/// than what was kept before; so there are always enough numbers for [`MAX_NODES`].
 const MOST_KEPT: u32 = 1024;
 
 /// Nodes `lv … lv+len-1` are `seq … seq+len-1` of one agent.
@@ -132,6 +132,18 @@ impl Ids {
         self.version.advance_no(agent, end);
     }
 
+    /// Panics when blocks and what is left of them overlap; for tests.
+    pub fn assert_blocks(&self) {
+        assert!(self.blocks.is_sorted_by_key(|block| block.start), "blocks ascend");
+        for (no, AgentIds { room, .. }) in self.agents.iter().enumerate() {
+            let next = self.blocks.iter().find(|block| block.start > room.start || block.start == room.end);
+            assert!(
+                next.is_none_or(|next| room.end <= next.start),
+                "agent {no}'s room, {room:?}, is another's"
+            );
+        }
+    }
+
     /// An agent's nodes, ascending.
     pub fn ranges(&self, agent: AgentNo) -> &[IdRange] {
         &self.agents[agent as usize].ranges
@@ -145,6 +157,7 @@ impl Ids {
         if self.agents[agent as usize].room.len() < len as usize {
             self.begin_block(agent);
         }
+        debug_assert!(self.agents[agent as usize].room.len() >= len as usize);
         let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
         let lv = room.start;
         room.start += len;
@@ -184,7 +197,10 @@ impl Ids {
     pub fn goes_on(&self, agent: AgentNo, seq: u64, len: u32) -> Option<Lv> {
         let AgentIds { ranges, room, .. } = &self.agents[agent as usize];
         let last = ranges.last()?;
-        (room.len() >= len as usize && last.end_seq() == seq && last.end_lv() == room.start)
+        (len <= self.left()
+            && room.len() >= len as usize
+            && last.end_seq() == seq
+            && last.end_lv() == room.start)
             .then_some(room.start)
     }
 

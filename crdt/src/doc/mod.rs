@@ -53,7 +53,7 @@ pub enum Applied {
 
 /// A replica of one document: the applied events' text and tree, and the events that still wait.
 ///
-/// It holds at most 2^31 - 1 characters, deleted ones included, and panics on an event with more.
+/// It holds at most 2^30 characters, deleted ones included, and panics on an event with more.
 ///
 /// ```
 /// use inklog_crdt::{Agent, Applied, Doc, Event};

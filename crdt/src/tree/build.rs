@@ -45,46 +45,38 @@ impl<'a> Builder<'a> {
     /// it takes its text from what is left.
     #[inline]
     pub fn push(&mut self, chain: u32, mut run: Run) {
-        let bytes = if run.deleted { 0 } else { self.bytes_of(run.len) };
-        if bytes <= TEXT - self.bytes {
-            run.bytes = bytes as u16;
-            self.push_piece(chain, run);
-        } else {
-            self.push_cut(chain, run);
-        }
-    }
-
-    /// The same for a visible part whose text has no room in this leaf.
-    fn push_cut(&mut self, chain: u32, mut run: Run) {
-        loop {
-            let (bytes, room) = (self.bytes_of(run.len), TEXT - self.bytes);
-            if bytes <= room {
+        while !run.deleted {
+            let (chars, bytes) = self.that_fit(run.len);
+            if chars == run.len {
                 run.bytes = bytes as u16;
-                return self.push_piece(chain, run);
+                break;
             }
             // It is cut, unless that would be near its beginning.
-            let room = if room < TEXT / 4 { 0 } else { room };
-            let bytes = self.text[self.bytes..].floor_char_boundary(room);
-            if bytes > 0 {
-                let chars =
-                    if self.is_ascii { bytes } else { self.text[self.bytes..][..bytes].chars().count() };
+            if TEXT - self.bytes >= TEXT / 4 {
                 let mut piece = Run { bytes: bytes as u16, ..run };
-                run = piece.split_off(chars as u32, bytes as u16);
+                run = piece.split_off(chars, bytes as u16);
                 self.push_piece(chain, piece);
             }
             self.finish_leaf();
         }
+        self.push_piece(chain, run);
     }
 
-    /// How many bytes the next characters take.
+    /// How many of the next `chars` characters have room in the leaf that is being filled, and how many
+    /// bytes those take.
     #[inline]
-    fn bytes_of(&self, chars: u32) -> usize {
-        let chars = chars as usize;
+    fn that_fit(&self, chars: u32) -> (u32, usize) {
+        let room = TEXT - self.bytes;
         if self.is_ascii {
-            return chars;
+            let fit = room.min(chars as usize);
+            return (fit as u32, fit);
         }
         let text = &self.text[self.bytes..];
-        text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at)
+        let text = &text[..text.floor_char_boundary(room)];
+        match text.char_indices().nth(chars as usize) {
+            Some((bytes, _)) => (chars, bytes),
+            None => (text.chars().count() as u32, text.len()),
+        }
     }
 
     #[inline]

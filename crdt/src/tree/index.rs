@@ -53,7 +53,13 @@ impl LeafIndex {
     /// those of the next block, a range begins wherever something is put behind such a hole.
     pub fn add(&mut self, start: Lv, end: Lv, leaf: u32) -> Lv {
         if start < self.end {
-            return self.put(start, end, leaf, false);
+            // The number before is the agent's, too: where that is in the same leaf, this one is already.
+            return match self.range_at(start) {
+                Some((entry, next)) if entry.leaf == leaf && next.is_none_or(|next| end <= next) => {
+                    next.unwrap_or(Lv::MAX)
+                }
+                _ => self.put(start, end, leaf, false),
+            };
         }
         let goes_on = start == self.end && self.last.is_some_and(|last| last.leaf == leaf);
         self.end = end;

@@ -44,7 +44,7 @@ use recent::{Place, Recent};
 const MAX_RUNS: usize = 32;
 /// Most bytes of text that stay in a leaf.
 const MAX_TEXT: usize = 2048;
-/// Longer insertions go in piece by piece, so that no leaf ever has to be split in more than two.
+/// Longer insertions go in piece by piece, so that a leaf never has to be split in many.
 const MAX_PIECE: usize = 1024;
 /// No leaf, no node.
 const NONE: u32 = u32::MAX;
@@ -290,15 +290,20 @@ impl Tree {
     }
 
     fn split_if_overfull(&mut self, leaf: u32) {
-        if self.leaf(leaf).is_overfull() {
-            self.split(leaf);
+        // Half of the text can have nearly all runs, so that a half may have to be split again.
+        while self.leaf(leaf).is_overfull() {
+            let right = self.split(leaf);
+            if self.leaf(right).is_overfull() {
+                self.split(right);
+            }
         }
     }
 
-    fn split(&mut self, left: u32) {
+    /// Moves about half of a leaf, which was edited just now, to a new one, and returns that.
+    fn split(&mut self, left: u32) -> u32 {
         let right = self.leaves.len() as u32;
         self.count_all();
-        // The leaf changed last, so it is the first place.
+        // The place was in this leaf, or in the one that it was split from.
         *self.recent.first_mut() = Place { leaf: left, ..Place::NOWHERE };
         let (runs, text) = self.leaves[left as usize].split_off();
         let mut moved: Vec<(Lv, Lv)> = runs.iter().map(|run| (run.lv, run.end())).collect();
@@ -314,6 +319,7 @@ impl Tree {
             next => self.leaves[next as usize].prev = right,
         }
         self.insert_child(parent, left, self.leaf(left).sum(), right, self.leaf(right).sum());
+        right
     }
 
     /// Lists `right` after `left` at their parent, splitting the nodes above while they are full.

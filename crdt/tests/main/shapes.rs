@@ -210,3 +210,36 @@ fn long_pastes() {
     assert_eq!(doc.text(), chars.iter().collect::<String>());
     check_state("pastes", &doc);
 }
+
+/// Half of a leaf's text can have nearly all of its runs.
+#[test]
+fn a_long_run_behind_many_short_ones() {
+    let mut doc = Doc::new();
+    let ann = agent("ann");
+    doc.insert(&ann, 0, &"a".repeat(2010)).unwrap();
+    for _ in 0..31 {
+        doc.insert(&ann, 0, "b").unwrap();
+    }
+    doc.insert(&ann, 0, &"c".repeat(20)).unwrap();
+    doc.assert_invariants();
+    for _ in 0..40 {
+        doc.insert(&ann, doc.len(), &"d".repeat(1024)).unwrap();
+        doc.insert(&ann, 0, "e").unwrap();
+        doc.assert_invariants();
+    }
+}
+
+/// A paste with a single character that is not ASCII opens as fast as one without.
+#[test]
+fn a_paste_of_any_text_opens_at_once() {
+    let mut doc = Doc::new();
+    let text = "a".repeat(4_000_000) + "é";
+    doc.insert(&agent("ann"), 0, &text).unwrap();
+    let state = doc.encode();
+    let start = std::time::Instant::now();
+    let again = Doc::decode(&state).unwrap();
+    // It takes milliseconds; looking through all that is left for every leaf took half a minute.
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    again.assert_invariants();
+    assert_eq!(again.text(), text);
+}
