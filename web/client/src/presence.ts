@@ -61,8 +61,8 @@ export class PresenceLane {
   #turn(now: number): number {
     const { agent, core } = this.#doc;
     let due = Infinity;
-    for (const [other, { state, at }] of core.shown) {
-      if (!state || now >= at + LAPSE_MS) core.shown.delete(other);
+    for (const [other, { at }] of core.shown) {
+      if (now >= at + LAPSE_MS) core.shown.delete(other);
       else due = Math.min(due, at + LAPSE_MS);
     }
     const seen = [...core.shown.values()];
@@ -85,7 +85,7 @@ export class PresenceLane {
     const { size } = this.others;
     // What an earlier connection of this tab has shown is still there for a while.
     const others = [...core.shown].filter(([other]) => other !== agent);
-    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state: state! }]));
+    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state }]));
     if (size || others.length) core.updates.push(["presence", this.others]);
   }
 

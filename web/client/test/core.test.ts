@@ -245,6 +245,49 @@ test("somebody else under the same name: new ids for what is here, and the other
   assert.ok(alice.core.doc.toString().includes("mine ") && alice.core.doc.toString().includes("theirs"));
 });
 
+test("what another wrote under the ids of an event whose answer was lost is told from it by a state, too", () => {
+  const cases: { mine: (alice: Alice) => void; theirs: (agent: string) => object[]; end: string }[] = [
+    {
+      mine: (alice) => alice.deletes(0, 1),
+      theirs: (agent) => [{ type: "insert", id: `${agent}-0`, text: "x", left: "bob-2" }],
+      end: "bcx",
+    },
+    {
+      mine: (alice) => alice.types("123"),
+      theirs: (agent) => [{ type: "delete", id: `${agent}-0`, target: "bob-0", len: 3 }],
+      end: "123",
+    },
+    {
+      mine: (alice) => alice.types("12312"),
+      theirs: (agent) => [
+        { type: "delete", id: `${agent}-0`, target: "bob-0", len: 2 },
+        { type: "insert", id: `${agent}-2`, text: "123", left: "bob-2" },
+      ],
+      end: "c12312312",
+    },
+  ];
+  for (const { mine, theirs, end } of cases) {
+    const server = new DummyServer();
+    server.log = bob("abc");
+    const alice = Alice.joined(server);
+    const { agent } = alice.core.own;
+    mine(alice);
+    assert.deepEqual(actions(alice.frames()), ["SEND_OP"]);
+    server.log.push({ agent, after: 0, ops: theirs(agent) as any });
+    server.knowsCursors = false;
+    alice.reconnects();
+    for (let tries = 0; tries < 20 && (tries === 0 || alice.core.pending.all); tries++) {
+      alice.talk(server);
+      alice.waits();
+    }
+    assert.equal(alice.core.pending.all, 0);
+    assert.notEqual(alice.core.own.agent, agent);
+    const text = server.base().toString();
+    assert.equal(alice.core.doc.toString(), text);
+    assert.deepEqual([...text].sort(), [...end].sort(), text);
+  }
+});
+
 test("who may not write is told so, and what was typed is kept", () => {
   const alice = Alice.joined(new DummyServer());
   alice.types("a");

@@ -9,6 +9,8 @@ import { Random } from "./sim/random.js";
 /** Its cursors are lengths of the log. */
 export class DummyServer {
   log: WireEvent[] = [];
+  /** Whether a cursor is good; else the answer to it is a state. */
+  knowsCursors = true;
   /** What is asked for by JOIN_DOC without a cursor comes as a base with everything in it. */
   base(): TextDoc {
     const doc = new TextDoc();
@@ -27,7 +29,7 @@ export class DummyServer {
       return [answer({ action: "OP_ACK", agent, after, end: ops.reduce((_: number, op: any) => endOf(op), end.length) })];
     }
     const part = { part: 1, parts: 1, cursor: String(this.log.length) };
-    if (cursor !== undefined) {
+    if (cursor !== undefined && this.knowsCursors) {
       const events = this.log.slice(Number(cursor)).filter((event) => endOf(event.ops.at(-1)) > (version[event.agent] ?? 0));
       return [answer({ action: "OP_REPLAY", events, ...part })];
     }
@@ -63,7 +65,15 @@ export class Alice {
   }
 
   types(text: string, at = this.core.doc.length): void {
-    this.core.change("local", () => this.core.edit(at, 0, text, []));
+    this.edits(at, 0, text);
+  }
+
+  deletes(at: number, count: number): void {
+    this.edits(at, count, "");
+  }
+
+  private edits(at: number, count: number, text: string): void {
+    this.core.change("local", () => this.core.edit(at, count, text, []));
     this.core.tick(this.now);
     this.stores();
   }

@@ -30,6 +30,7 @@ export class TextDoc extends Replica {
     return this.slice(0, this.length);
   }
 
+  /** Half a surrogate pair at an end comes out as U+FFFD. */
   slice(from: number, to: number): string {
     return this.tree.text(Math.max(from, 0), Math.min(to, this.length));
   }

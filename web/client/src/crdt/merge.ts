@@ -41,7 +41,7 @@ export function merge(replica: Replica, other: Replica, changes: Changes): void 
     const { agent, seq } = op;
     const known = knownOf(op);
     if (op.text === null) replica.deleteIds(agent, seq, seq + known, changes);
-    else op.text = other.tree.chars.text(op.lv + known, op.count - known);
+    else if (known < op.count) op.text = other.tree.chars.text(op.lv + known, op.count - known);
     if (known > 0) {
       op.seq += known;
       op.count -= known;

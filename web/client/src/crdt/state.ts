@@ -4,7 +4,7 @@ import { build } from "./build.js";
 import { Reader, crc32, putVarint, putVarint4 } from "./codec.js";
 import { DecodeError } from "./errors.js";
 import type { Agent } from "./ids.js";
-import { LEFT, Op, RIGHT, endOf, type Side } from "./event.js";
+import { LEFT, Op, RIGHT, endOf, isSeq, type Side } from "./event.js";
 import { stateOf } from "./merge.js";
 import { Replica } from "./replica.js";
 
@@ -144,7 +144,7 @@ function readAgents(reader: Reader, replica: Replica): void {
   for (let count = reader.varint(); count > 0; count--) {
     const name = String.fromCharCode(...reader.take(reader.byte()));
     const end = reader.varint();
-    reader.check(!ids.agents.has(name) && end > 0);
+    reader.check(!ids.agents.has(name) && isSeq(end) && end > 0);
     replica.advance(ids.agent(name), end);
   }
 }

@@ -48,7 +48,7 @@ export class Core extends Replica {
   /** To send, in order. */
   frames: string[] = [];
   /** What was last shown, by agent, and when; presence takes out what is over. */
-  readonly shown = new Map<string, { state: JsonObject | null; at: number }>();
+  readonly shown = new Map<string, { state: JsonObject; at: number }>();
 
   /** What is under way; another object on every connection, `null` without one. */
   connection: Connection | null = null;
@@ -215,7 +215,8 @@ export class Core extends Replica {
       const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
-      this.shown.set(message.agent, { state: message.state, at: now });
+      if (message.state) this.shown.set(message.agent, { state: message.state, at: now });
+      else this.shown.delete(message.agent);
     } else if (action === "ERROR") {
       this.#takeError(message, now);
     } else if (!action) {
@@ -352,7 +353,7 @@ export class Core extends Replica {
 
   // --- Small things
 
-  /** A gap leads to a sync at once; while it stays, `_takeSync` sees to the next. */
+  /** A gap leads to a sync at once; while it stays, `#takeSync` sees to the next. */
   #lookForGap(now: number): void {
     const gap = this.doc.waitingCount > 0;
     if (!gap) this.#gap.tries = 0;

@@ -117,15 +117,14 @@ const told = (ops: readonly any[]): string =>
 function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
   if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => {
-    // A delete's ids are no characters.
-    if (op.type === "delete") return true;
     const { seq } = parseId(op.id);
-    const chars = [...op.text!];
+    // A delete's ids are no characters; all of an insert's are.
+    const chars = op.type === "delete" ? [] : [...op.text!];
     let same = true;
-    server.eachPiece(server.ids.agent(agent), seq, seq + chars.length, ({ lv, dead }, off, count) => {
-      const typed = chars.splice(0, count).join("");
-      same &&= dead || server.tree.chars.text(lv + off, count) === typed;
+    server.eachPiece(server.ids.agent(agent), seq, seq + idCount(op), ({ lv, dead }, off, count) => {
+      const typed = chars.splice(0, count);
+      same &&= typed.length === count && (dead || server.tree.chars.text(lv + off, count) === typed.join(""));
     });
-    return same;
+    return same && !chars.length;
   });
 }
