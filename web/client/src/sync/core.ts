@@ -275,6 +275,7 @@ export class Core extends Replica {
     for (const event of events) server.apply(event);
     for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
     this.prune();
+    // Under ids that another used, the document may hold text from here: it is begun anew from what the server has.
     if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
       return this.rebuild(server, bytes, events, cursor);
     }
