@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** In bytes. To be lowered whenever the client gets smaller. */
-const LIMIT = 15_670;
+const LIMIT = 15_800;
 const GOAL = 12_000;
 
 const size = async (source) => {

@@ -246,7 +246,7 @@ test("somebody else under the same name: new ids for what is here, and the other
 });
 
 test("what another wrote under the ids of an event whose answer was lost is told from it by a state, too", () => {
-  const cases: { mine: (alice: Alice) => void; theirs: (agent: string) => object[]; end: string }[] = [
+  const cases: { mine: (alice: Alice) => void; theirs: (agent: string) => object[]; then?: boolean; end: string }[] = [
     {
       mine: (alice) => alice.deletes(0, 1),
       theirs: (agent) => [{ type: "insert", id: `${agent}-0`, text: "x", left: "bob-2" }],
@@ -265,8 +265,20 @@ test("what another wrote under the ids of an event whose answer was lost is told
       ],
       end: "c12312312",
     },
+    // What was deleted since can only be told by where it hangs, a delete only by what is gone.
+    {
+      mine: (alice) => alice.types("1"),
+      theirs: (agent) => [{ type: "insert", id: `${agent}-0`, text: "x", left: null }],
+      then: true,
+      end: "abc1",
+    },
+    {
+      mine: (alice) => alice.deletes(0, 1),
+      theirs: (agent) => [{ type: "delete", id: `${agent}-0`, target: "bob-1" }],
+      end: "c",
+    },
   ];
-  for (const { mine, theirs, end } of cases) {
+  for (const { mine, theirs, then, end } of cases) {
     const server = new DummyServer();
     server.log = bob("abc");
     const alice = Alice.joined(server);
@@ -274,6 +286,7 @@ test("what another wrote under the ids of an event whose answer was lost is told
     mine(alice);
     assert.deepEqual(actions(alice.frames()), ["SEND_OP"]);
     server.log.push({ agent, after: 0, ops: theirs(agent) as any });
+    if (then) server.log.push({ agent: "bob", after: 3, ops: [{ type: "delete", id: "bob-3", target: `${agent}-0` }] });
     server.knowsCursors = false;
     alice.reconnects();
     for (let tries = 0; tries < 20 && (tries === 0 || alice.core.pending.all); tries++) {

@@ -1,7 +1,8 @@
 // What was typed and is not known to be durable: per agent a chain of events, of which the last may still grow.
 // An event's boundaries stay from the moment it is closed: when it is about to be sent, or would outgrow a frame.
 
-import { type TextDoc, type WireOp, pushOp } from "../crdt/index.js";
+import { RIGHT } from "../crdt/event.js";
+import { type TextDoc, type WireInsert, type WireOp, pushOp } from "../crdt/index.js";
 import { idCount, idText, parseId, referenceOf } from "./ids.js";
 
 /** An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB. */
@@ -113,18 +114,30 @@ export const sameOps = (a: readonly WireOp[], b: readonly WireOp[]): boolean => 
 const told = (ops: readonly any[]): string =>
   JSON.stringify(ops.map(({ id, target, len = 1, text, char, left, right }) => [id, target, len, text ?? char, left, right]));
 
-/** Whether a document that is the server's holds an event: as far as one can tell, for deleted text cannot. */
+/** Whether a document that is the server's holds an event, as far as one can tell: deleted text is not there any more. */
 function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
   if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => {
     const { seq } = parseId(op.id);
-    // A delete's ids are no characters; all of an insert's are.
+    const { ids, tree } = server;
+    const { left, right } = op as WireInsert;
     const chars = op.type === "delete" ? [] : [...op.text!];
-    let same = true;
-    server.eachPiece(server.ids.agent(agent), seq, seq + idCount(op), ({ lv, dead }, off, count) => {
-      const typed = chars.splice(0, count);
-      same &&= typed.length === count && (dead || server.tree.chars.text(lv + off, count) === typed.join(""));
+    const count = idCount(op);
+    let [same, first] = [true, true];
+    // All of an insert's ids are characters, and the first hangs where it says.
+    server.eachPiece(ids.agent(agent), seq, seq + count, ({ lv, dead, parent, side }, off, len) => {
+      const typed = chars.splice(0, len);
+      const above = off ? lv + off - 1 : parent;
+      const anchor = off || side === RIGHT ? left : right;
+      same &&= typed.length === len && (dead || tree.chars.text(lv + off, len) === typed.join(""));
+      if (first) same &&= anchor === (above < 0 ? null : ids.idOf(above));
+      first = false;
     });
+    // None of a delete's are, and what it names is deleted.
+    if (op.type === "delete") {
+      const target = parseId(op.target);
+      server.eachPiece(ids.agent(target.agent), target.seq, target.seq + count, ({ dead }) => void (same &&= dead));
+    }
     return same && !chars.length;
   });
 }
