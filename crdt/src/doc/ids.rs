@@ -153,21 +153,20 @@ impl Ids {
     /// consecutive numbers.
     #[inline]
     pub fn push(&mut self, agent: AgentNo, seq: u64, len: u32) -> Lv {
+        if let Some(lv) = self.goes_on(agent, seq, len) {
+            self.push_on(agent, len);
+            return lv;
+        }
         self.count(len);
         if self.agents[agent as usize].room.len() < len as usize {
+            // It cannot go on with the agent's last range either: another's block lies between.
             self.begin_block(agent);
         }
-        debug_assert!(self.agents[agent as usize].room.len() >= len as usize);
         let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
+        debug_assert!(room.len() >= len as usize);
+        debug_assert!(ranges.last().is_none_or(|last| last.end_seq() <= seq));
         let lv = room.start;
         room.start += len;
-        match ranges.last_mut() {
-            Some(last) if last.end_seq() == seq && last.end_lv() == lv => {
-                last.len += len;
-                return lv;
-            }
-            last => debug_assert!(last.is_none_or(|last| last.end_seq() <= seq)),
-        }
         ranges.push(IdRange { seq, lv, len });
         lv
     }

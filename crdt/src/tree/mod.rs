@@ -206,9 +206,8 @@ impl Tree {
         self.index.reached(end);
         place.uncounted += chars as i32;
         self.chars += chars as usize;
-        if self.start.is_some_and(|(start, _)| start != place.leaf) {
-            self.start = None;
-        }
+        let leaf = place.leaf;
+        self.keep_start_of(leaf);
         true
     }
 
@@ -248,12 +247,18 @@ impl Tree {
         runs[from..at.run].iter().fold(before, |before, run| before.after(run))
     }
 
-    /// A leaf is about to change, which moves what is after it.
+    /// A leaf is about to change.
     #[inline]
     fn visit(&mut self, leaf: u32) {
         if let Some(forgotten) = self.recent.visit(leaf) {
             self.count(forgotten.leaf, forgotten.uncounted);
         }
+        self.keep_start_of(leaf);
+    }
+
+    /// A change in a leaf moves what is after it, but not its own start.
+    #[inline]
+    fn keep_start_of(&mut self, leaf: u32) {
         if self.start.is_some_and(|(start, _)| start != leaf) {
             self.start = None;
         }
