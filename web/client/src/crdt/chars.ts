@@ -52,7 +52,10 @@ export class Chars {
 }
 
 /** The string of code units. */
-export const toText = (units: Uint16Array): string => new TextDecoder("utf-16le", { ignoreBOM: true }).decode(units);
+export const toText = (units: Uint16Array): string => decoder.decode(units);
+
+/** Made once: that takes longer than to decode a word. */
+const decoder = /* @__PURE__ */ new TextDecoder("utf-16le", { ignoreBOM: true });
 
 /** A copy with room for at least `length`, and some more. */
 export function grown(old: Uint32Array, length: number): Uint32Array {
