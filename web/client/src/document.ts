@@ -2,13 +2,27 @@
 // itself. Here the parts meet: the core with its rules, the connection, the store, undo, presence, and the clock.
 
 import type { Anchor } from "./crdt/index.js";
-import { type Env, type Link, newLink } from "./link.js";
+import { type ForkRecord, forkId, forkPrefix, forksOf, withFork } from "./forks.js";
+import { type Env, type Link, newLink, wordsOf } from "./link.js";
+import { addressOf, checkDocId, checkUser } from "./names.js";
 import { Sessions } from "./sessions.js";
-import { type Storage, browserStorage, noStorage } from "./storage.js";
+import { type Storage, browserStorage, inTime, noStorage, timed } from "./storage.js";
+import { type Backoff, backoff } from "./sync/backoff.js";
 import { Core } from "./sync/core.js";
 import type { Session } from "./sync/keeper.js";
 import type { Told } from "./sync/replica.js";
-import type { ConnectionStatus, DocumentEvents, Edit, OpenOptions, SaveStatus } from "./types.js";
+import type {
+  ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, OpenOptions, SaveStatus, StorageStatus,
+} from "./types.js";
+
+/** The document works in memory, and without what is kept, when the device's store has not opened by then. */
+const OPEN_MS_MAX = 5_000;
+/** A store that failed is tried again after this long, then ever less often. */
+const STORE_PAUSE_MS_FIRST = 2_000;
+const STORE_PAUSE_MS_MAX = 300_000;
+
+/** What the page tells, and what that means here. */
+const PAGE_EVENTS = ["online", "offline", "pagehide", "pageshow", "visibilitychange"];
 
 /** Opens a document; it connects by itself, and works before and without that. */
 export const openDocument = (options: OpenOptions): InklogDocument => new InklogDocument(options, globalThis);
@@ -23,6 +37,12 @@ export class InklogDocument {
   readonly synced: Promise<void>;
   /** How much of what was typed is durable; another object whenever it changes. */
   save!: SaveStatus;
+  /** Where what is typed is kept until it is saved; another object whenever it changes. */
+  storage: StorageStatus = { kind: "opening", reason: null };
+  /** What keeps the document from the server; `null`: nothing that is known. */
+  problem: InklogError | null = null;
+  /** Texts that were put aside because the server forgot them, oldest first; another array whenever it changes. */
+  forks: readonly Fork[] = [];
   /** @internal */
   readonly core: Core;
   /** @internal */
@@ -32,6 +52,10 @@ export class InklogDocument {
   readonly #link: Link;
   readonly #listeners: { [name: string]: Set<(value: any) => void> } = {};
   #sessions: Sessions | undefined;
+  /** The device's store, while it works. */
+  #store?: Promise<Storage> | undefined;
+  readonly #storeRetry: Backoff;
+  #storeTimer: unknown;
   #writing?: Promise<void> | undefined;
   readonly #opening: Promise<void>;
   #adopting?: boolean;
@@ -41,28 +65,40 @@ export class InklogDocument {
   #timer: unknown;
   readonly #told: { [name: string]: string } = {};
   #isReady!: () => void;
+  #isWarning = false;
+  #isPersistAsked = false;
   readonly #options: OpenOptions;
+  readonly #server: string;
 
   /** @internal Applications call {@link openDocument}. */
   constructor(options: OpenOptions, env: Env) {
     this.env = env;
     this.#options = options;
+    checkDocId(options.docId);
     this.docId = options.docId;
     this.user = options.user ?? guestName(env);
-    if (!/^[\w.~-]{1,128}$/.test(this.docId)) throw new RangeError("docId is 1 to 128 of A-Z a-z 0-9 . _ ~ -");
-    if (!/^[\w.-]{1,40}$/.test(this.user)) throw new RangeError("user is 1 to 40 of A-Z a-z 0-9 . _ -");
-    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random);
-    this.#link = newLink(options, env, this.core, () => this.flush());
+    checkUser(this.user);
+    this.#server = addressOf(options.url);
+    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random, this.#server);
+    this.core.visible = isVisible(env);
+    this.#storeRetry = backoff(env.Math.random, STORE_PAUSE_MS_FIRST, STORE_PAUSE_MS_MAX, 0.5);
+    const tell = (problem: InklogError | null) => this.#setProblem(problem);
+    this.#link = newLink(options, env, this.core, () => this.flush(), tell);
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.synced = new Promise((resolve) =>
       this.on("synced", () => {
-        this.#link.status = "online";
+        this.#link.online();
         this.#isReady();
         resolve();
         void this.#adopt();
       }),
     );
     this.on("link", (what) => this.#link[what]());
+    this.on("error", (error) => {
+      // It says why the server does not let the client in.
+      if (error.code === "unauthorized" || error.code === "forbidden") this.#setProblem(error);
+    });
+    this.core.putAside = (text, log) => this.#putAside(text, log);
     this.#tell();
     this.#listenToPage("addEventListener");
     this.#opening = this.#open();
@@ -86,6 +122,11 @@ export class InklogDocument {
     return this.#link.status;
   }
 
+  /** Edits of others have come that cannot be placed: what they need is nowhere to be had. */
+  get gap(): boolean {
+    return this.core.gap;
+  }
+
   /** Listens; the result ends that. */
   on<K extends keyof DocumentEvents>(name: K, listener: (value: DocumentEvents[K]) => void): () => void;
   /** @internal Also to what only the parts of the client tell each other. */
@@ -96,8 +137,18 @@ export class InklogDocument {
     return () => listeners.delete(listener);
   }
 
-  /** Makes edits, one after the other; a place in the middle of a surrogate pair is moved out of it. */
+  /**
+   * Makes edits, one after the other; a place in the middle of a surrogate pair is moved out of it. Throws, with
+   * nothing changed, when the document is closed, and on what is no edit.
+   */
   edit(edits: readonly Edit[]): void {
+    if (this.status === "closed") throw new Error(`the document ${this.docId} is closed: open it again to edit it`);
+    for (const { at, del, ins } of edits) {
+      if (!Number.isFinite(at) || !Number.isFinite(del) || typeof ins !== "string") {
+        throw new TypeError("an edit is { at: number, del: number, ins: string }");
+      }
+    }
+    this.#askToPersist();
     this.core.change("local", (changes) => {
       for (const { at, del, ins } of edits) {
         const from = this.#outside(at, 1);
@@ -124,6 +175,26 @@ export class InklogDocument {
     return this.core.doc.position(anchor);
   }
 
+  /**
+   * Brings a text back that was put aside: the least change from the text now to that one, as an ordinary edit, which
+   * can be undone. It is not kept aside any more.
+   */
+  async restoreFork(id: string): Promise<void> {
+    const { leastChange } = await import("./restore.js");
+    const fork = this.forks.find((fork) => fork.id === id);
+    if (!fork) return;
+    this.edit(leastChange(this.text, fork.text));
+    this.discardFork(id);
+  }
+
+  /** Gives up a text that was put aside. */
+  discardFork(id: string): void {
+    if (!this.forks.some((fork) => fork.id === id)) return;
+    this.core.keeper.record(forkPrefix(this.docId) + id);
+    this.#setForks(this.forks.filter((fork) => fork.id !== id));
+    this.flush();
+  }
+
   /** Ends here, with everything typed handed to the store; what is not saved yet is sent by whoever opens next. */
   async close(): Promise<void> {
     if (this.status === "closed") return;
@@ -131,10 +202,11 @@ export class InklogDocument {
     if (this.core.synced) this.send(JSON.stringify({ action: "LEAVE_DOC", docId: this.docId }));
     this.#link.close();
     await this.#opening;
-    this.core.keeper.hurry();
+    this.core.keeper.hurry(true);
     this.flush();
     while (this.#writing) await this.#writing;
     this.env.clearTimeout(this.#timer);
+    this.env.clearTimeout(this.#storeTimer);
     this.#freeLocks();
   }
 
@@ -148,33 +220,77 @@ export class InklogDocument {
   async #open(): Promise<void> {
     const { storage } = this.#options;
     let found: Session[] = [];
-    try {
-      const sessions = this.#sessionsIn(storage === null ? noStorage : (storage ?? (await browserStorage())));
-      found = await sessions.read();
-      this.core.load(found);
-      this.#sessions = sessions;
-      this.#freeLocks();
-    } catch (error) {
-      this.#keepNothing(error);
+    // Whoever opened it is listening by then.
+    await null;
+    if (storage === null) {
+      this.#sessions = this.#sessionsIn(noStorage);
+      this.#setStorage("memory", "the application keeps nothing on this device");
+    } else {
+      try {
+        const sessions = this.#sessionsIn(await inTime(this.env, OPEN_MS_MAX, this.#openStore()));
+        found = await inTime(this.env, OPEN_MS_MAX, sessions.read());
+        await this.#loadForks(sessions);
+        this.core.load(found);
+        this.#sessions = sessions;
+        this.#setStorage("device", null);
+        this.#freeLocks();
+      } catch (error) {
+        this.#sessions = this.#sessionsIn(noStorage);
+        this.#storeFailed(error);
+      }
     }
     this.flush();
     // The change that brought it has been told by now: who reads the text when it is ready hears of each change once.
-    if (found.some(({ base, events }) => base || events.length)) this.#isReady();
+    if (found.some(({ base, events, recent }) => base || events.length || recent.length)) this.#isReady();
   }
 
   #sessionsIn(storage: Storage): Sessions {
-    return new Sessions(storage, this.docId, this.user);
+    return new Sessions(storage, this.docId, this.#server, this.user);
   }
 
-  #keepNothing(error: unknown): void {
-    this.core.tell("storage", `this device keeps nothing (${error}): do not close before all is saved`, false);
-    // The locks stay: whoever goes on with these agents must know all that they wrote.
-    this.#sessions = this.#sessionsIn(noStorage);
+  #openStore(): Promise<Storage> {
+    const { storage } = this.#options;
+    const opening = storage ? Promise.resolve(storage) : browserStorage();
+    this.#store ??= opening.then((storage) => timed(storage, this.env));
+    return this.#store;
+  }
+
+  /** The store failed: what is typed is in memory only, until it works again. */
+  #storeFailed(error: unknown): void {
+    this.#store = undefined;
+    this.#setStorage("memory", `this device keeps nothing (${wordsOf(error)})`);
+    this.core.tell("storage", `${this.storage.reason}: do not close before all is saved`, true);
+    if (this.status === "closed") return;
+    this.env.clearTimeout(this.#storeTimer);
+    this.#storeTimer = this.env.setTimeout(() => void this.#tryStore(), this.#storeRetry.pause());
+  }
+
+  /** Moves from memory to the store, if that works again. */
+  async #tryStore(): Promise<void> {
+    const before = this.#sessions!;
+    try {
+      const storage = await inTime(this.env, OPEN_MS_MAX, this.#openStore());
+      const sessions = before.movedTo(storage);
+      const keys = await sessions.keys();
+      for (const { agent } of this.core.lanes) await sessions.hold(agent);
+      await this.#loadForks(sessions);
+      if (this.status === "closed") return sessions.keepOnly([]);
+      while (this.#writing) await this.#writing;
+      this.core.resumeStore(keys);
+      for (const fork of this.forks) this.#record(fork);
+      this.#sessions = sessions;
+      this.#setStorage("device", null);
+      this.flush();
+      void this.#adopt();
+    } catch (error) {
+      this.#storeFailed(error);
+      this.flush();
+    }
   }
 
   /** Writes what there is to write; what is typed meanwhile is the next write. */
   #write(): void {
-    const batch = this.core.keeper.takeBatch(this.env.Date.now());
+    const batch = this.core.keeper.takeBatch(this.env.Date.now(), this.env.performance.now());
     if (!batch) return;
     const sessions = this.#sessions!;
     const lanes = this.core.lanes.map(({ agent }) => agent);
@@ -183,10 +299,13 @@ export class InklogDocument {
         for (const agent of lanes) await sessions.hold(agent);
         await sessions.storage.write(batch.changes);
         this.core.keeper.stored(batch.no);
+        if (sessions.storage !== noStorage) this.#storeRetry.tries = 0;
       } catch (error) {
         if (this.#sessions === sessions) {
-          this.#keepNothing(error);
+          // The locks stay: whoever goes on with these agents must know all that they wrote.
+          this.#sessions = sessions.movedTo(noStorage);
           this.core.abandonStore();
+          this.#storeFailed(error);
         }
       }
       if (this.#writing === writing) this.#writing = undefined;
@@ -198,11 +317,13 @@ export class InklogDocument {
 
   /** Takes over what closed tabs have not sent. */
   async #adopt(): Promise<void> {
-    if (this.#adopting || !this.#sessions) return;
+    const sessions = this.#sessions;
+    if (this.#adopting || !sessions || this.storage.kind !== "device") return;
     this.#adopting = true;
     try {
-      const orphans = (await this.#sessions.read()).filter(({ free, events }) => free && events.length);
-      if (orphans.length) this.core.adopt(orphans);
+      const found = (await sessions.read()).filter((session) => session.free && this.core.isOfLog(session));
+      const orphans = found.filter(({ events }) => events.length);
+      if (orphans.length && this.#sessions === sessions) this.core.adopt(orphans);
       this.flush();
     } catch {
       // The next time.
@@ -213,8 +334,47 @@ export class InklogDocument {
 
   /** Frees the locks of agents that are not used any more; their records are as they are to be left. */
   #freeLocks(): void {
-    if (this.#writing || this.#adopting) return;
-    this.#sessions!.keepOnly(this.status === "closed" ? [] : this.core.lanes.map(({ agent }) => agent));
+    const isClosed = this.status === "closed";
+    if (this.#writing || this.#adopting || (!isClosed && this.storage.kind !== "device")) return;
+    this.#sessions!.keepOnly(isClosed ? [] : this.core.lanes.map(({ agent }) => agent));
+  }
+
+  #setStorage(kind: StorageStatus["kind"], reason: string | null): void {
+    this.storage = { kind, reason };
+  }
+
+  /** Asks the browser, once, not to take away what is kept when it needs room. */
+  #askToPersist(): void {
+    if (this.#isPersistAsked || this.#options.storage !== undefined) return;
+    this.#isPersistAsked = true;
+    // A browser may refuse, or ask the person; nothing depends on it.
+    (globalThis.navigator as Partial<Navigator> | undefined)?.storage?.persist?.().catch(() => {});
+  }
+
+  // --- What the server forgot
+
+  #putAside(text: string, log: string | undefined): void {
+    const fork: Fork = { id: forkId(text), text, at: this.env.Date.now() };
+    const { forks, gone } = withFork(this.forks, fork);
+    for (const { id } of gone) this.core.keeper.record(forkPrefix(this.docId) + id);
+    this.#record(fork, log);
+    this.#setForks(forks);
+  }
+
+  #record(fork: Fork, log?: string): void {
+    const record: ForkRecord = { ...fork, server: this.#server, log };
+    this.core.keeper.record(forkPrefix(this.docId) + fork.id, record);
+  }
+
+  /** Adds those that the store has to those that are known. */
+  async #loadForks({ storage }: Sessions): Promise<void> {
+    const kept = forksOf(await storage.read(forkPrefix(this.docId)), this.#server);
+    if (kept.length) this.#setForks([...kept, ...this.forks.filter(({ id }) => !kept.some((other) => other.id === id))]);
+  }
+
+  #setForks(forks: readonly Fork[]): void {
+    this.forks = forks;
+    this.core.updates.push(["forked", forks]);
   }
 
   // --- The loop
@@ -249,7 +409,9 @@ export class InklogDocument {
   #tell(): void {
     const { all, sent } = this.core.pending;
     const save: SaveStatus = { unsent: all - sent, sent, allSaved: !all };
-    for (const [name, value] of Object.entries({ agent: this.agent, status: this.status, save })) {
+    const { agent, status, storage, problem, gap } = this;
+    this.#warn(!save.allSaved && storage.kind !== "device");
+    for (const [name, value] of Object.entries({ agent, status, storage, problem, gap, save })) {
       const told = JSON.stringify(value);
       if (told === this.#told[name]) continue;
       this.#told[name] = told;
@@ -287,18 +449,46 @@ export class InklogDocument {
     return at > 0 ? this.position(this.anchor(Math.min(at, this.length), side)) : 0;
   }
 
+  #setProblem(problem: InklogError | null): void {
+    this.problem = problem;
+    if (problem) this.core.tell(problem.code, problem.message, problem.retry);
+  }
+
+  /** Asks before the page is closed while something typed is neither saved nor kept. Only then: browsers keep no page for "back" that may ask. */
+  #warn(isDue: boolean): void {
+    if (isDue === this.#isWarning) return;
+    this.#isWarning = isDue;
+    this.env[isDue ? "addEventListener" : "removeEventListener"]?.("beforeunload", warn);
+  }
+
   #listenToPage(how: "addEventListener" | "removeEventListener"): void {
-    for (const name of ["online", "offline", "pagehide"]) this.env[how]?.(name, this.#onPage);
+    for (const name of PAGE_EVENTS) this.env[how]?.(name, this.#onPage);
   }
   readonly #onPage = ({ type }: Event): void => {
+    const { core } = this;
+    core.visible = isVisible(this.env);
     // A connection that looks open may be none any more.
     if (type === "online") this.#link.again();
     else if (type === "offline") this.#link.offline();
+    else if (type === "pageshow" || (type === "visibilitychange" && core.visible)) this.#wake();
     // The tab may be gone in a moment: a write that is under way is not waited for.
-    else if (this.#sessions) this.#write();
+    else if (this.#sessions) {
+      core.keeper.hurry(false);
+      this.#write();
+    }
     this.flush();
   };
+
+  /** The page is back from somewhere: what is broken is noticed now. */
+  #wake(): void {
+    if (this.core.connection) this.core.woke(this.env.performance.now());
+    else if (this.status === "offline") this.#link.again();
+  }
 }
+
+const isVisible = ({ document }: Env): boolean => document?.visibilityState !== "hidden";
+
+const warn = (event: Event): void => event.preventDefault();
 
 const suffix = ({ Math }: Env): string => Math.random().toString(36).slice(2, 9);
 

@@ -14,9 +14,10 @@
  * closed tab, a crash or days offline lose nothing of it and double nothing.
  */
 export { InklogDocument, openDocument } from "./document.js";
+export { forgetDocument, type ForgetOptions, type Forgotten } from "./forget.js";
 export type { Anchor, Change } from "./crdt/index.js";
 export type { Storage } from "./storage.js";
 export type {
-  ConnectionStatus, DocumentEvents, Edit, InklogError, Json, JsonObject, OpenOptions, Presence, SaveStatus,
-  WebSocketConstructor, WebSocketLike,
+  ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, Json, JsonObject, OpenOptions, Presence, SaveStatus,
+  StorageStatus, WebSocketConstructor, WebSocketLike,
 } from "./types.js";

@@ -20,15 +20,37 @@ export const noStorage: Storage = {
   lock: async () => () => {},
 };
 
+/** A store that has not answered by then does not answer. */
+const ANSWER_MS_MAX = 10_000;
+
+interface Clock {
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: any): void;
+}
+
+/** The result of a promise, or an exception when it does not come in time. */
+export function inTime<T>(clock: Clock, ms: number, what: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimeout(() => reject(new Error("it does not answer")), ms);
+    what.then(resolve, reject).finally(() => clock.clearTimeout(timer));
+  });
+}
+
+/** A store of which every call has an end. */
+export const timed = (storage: Storage, clock: Clock): Storage => ({
+  read: (prefix) => inTime(clock, ANSWER_MS_MAX, storage.read(prefix)),
+  write: (changes) => inTime(clock, ANSWER_MS_MAX, storage.write(changes)),
+  lock: (name) => inTime(clock, ANSWER_MS_MAX, storage.lock(name)),
+});
+
 /** IndexedDB and Web Locks; throws where there is no such thing. */
 export async function browserStorage(name = "inklog"): Promise<Storage> {
-  const { locks } = navigator;
-  if (!locks) throw new Error("there are no Web Locks");
-  const opening = indexedDB.open(name, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore("records");
-  const db: IDBDatabase = await resultOf(opening);
-  // Another version of this code may want to change the database.
-  db.onversionchange = () => db.close();
+  const { indexedDB, navigator } = globalThis;
+  if (!indexedDB) throw new Error("this environment has no IndexedDB");
+  // Elsewhere than on https and localhost, browsers have none.
+  const locks = navigator?.locks;
+  if (!locks) throw new Error("this page has no Web Locks, which need https or localhost");
+  const db = await openDatabase(indexedDB, name);
   return {
     async read(prefix) {
       const records = db.transaction("records").objectStore("records");
@@ -41,7 +63,7 @@ export async function browserStorage(name = "inklog"): Promise<Storage> {
         const transaction = db.transaction("records", "readwrite");
         const records = transaction.objectStore("records");
         transaction.oncomplete = () => resolve();
-        transaction.onabort = () => reject(transaction.error);
+        transaction.onabort = () => reject(transaction.error ?? new Error("the write was aborted"));
         try {
           for (const [key, value] of changes) value === undefined ? records.delete(key) : records.put(value, key);
         } catch (error) {
@@ -55,6 +77,16 @@ export async function browserStorage(name = "inklog"): Promise<Storage> {
         locks.request("inklog/" + name, { ifAvailable: true }, held).catch(reject);
       }),
   };
+}
+
+function openDatabase(indexedDB: IDBFactory, name: string): Promise<IDBDatabase> {
+  const opening = indexedDB.open(name, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("records");
+  return resultOf(opening).then((db) => {
+    // Another version of this code may want to change the database, or somebody to delete it.
+    db.onversionchange = () => db.close();
+    return db;
+  });
 }
 
 const resultOf = <T>(request: IDBRequest<T>): Promise<T> =>

@@ -36,7 +36,10 @@ export interface OpenOptions {
   token?: () => string | Promise<string>;
   /** Default: `globalThis.WebSocket`. */
   WebSocket?: WebSocketConstructor;
-  /** Where edits are kept until they are saved. Default: IndexedDB, where there is one. `null`: memory only. */
+  /**
+   * Where edits are kept until they are saved. Default: IndexedDB, where there is one. `null`: memory only; the page
+   * then asks before it is closed with something unsaved.
+   */
   storage?: Storage | null;
 }
 
@@ -57,6 +60,25 @@ export interface SaveStatus {
   readonly allSaved: boolean;
 }
 
+/** Where what was typed is kept until it is saved. */
+export interface StorageStatus {
+  /**
+   * `opening`: not known yet, and in memory so far · `device`: kept on this device; a closed tab loses nothing ·
+   * `memory`: only in this tab; the device's store is tried again by itself.
+   */
+  readonly kind: "opening" | "device" | "memory";
+  /** Why it is kept in memory only, in one line for people. */
+  readonly reason: string | null;
+}
+
+/** A text that the server forgot, as it stood here. It was put aside, and is kept on this device. */
+export interface Fork {
+  readonly id: string;
+  readonly text: string;
+  /** When it was put aside, in ms since the epoch. */
+  readonly at: number;
+}
+
 /** Somebody else who is here. */
 export interface Presence {
   readonly agent: string;
@@ -67,7 +89,10 @@ export interface Presence {
 
 /** What a person should know. */
 export interface InklogError {
-  /** The server's code (`forbidden`, `too_large`, …), `storage` or `odd`. */
+  /**
+   * The server's code (`forbidden`, `too_large`, …), or `unreachable`, `bad_url`, `no_websocket`, `token` (the callback
+   * failed), `storage`, `odd` (the server sent what cannot be read).
+   */
   readonly code: string;
   /** One line: what happened, and what to do. */
   readonly message: string;
@@ -87,4 +112,11 @@ export interface DocumentEvents {
   /** This document writes under another agent from now on. */
   agent: string;
   error: InklogError;
+  /** What keeps the document from the server; `null`: nothing. */
+  problem: InklogError | null;
+  storage: StorageStatus;
+  /** Texts that were put aside because the server forgot them, whenever there are others. */
+  forked: readonly Fork[];
+  /** Whether edits of others have come that cannot be placed, because what they need is nowhere to be had. */
+  gap: boolean;
 }

@@ -37,7 +37,7 @@ test("nothing is sent before the store has it as it is sent", () => {
   alice.core.edit(0, 0, "a", []);
   alice.core.tick(0);
   assert.deepEqual(alice.frames(), []);
-  const batch = alice.core.keeper.takeBatch(0)!;
+  const batch = alice.core.keeper.takeBatch(0, 0)!;
   alice.core.tick(0);
   assert.deepEqual(alice.frames(), []);
   alice.core.keeper.stored(batch.no);
@@ -103,24 +103,78 @@ test("repeats change nothing", () => {
   assert.equal(alice.updates().filter(([name]) => name === "change").length, 1);
 });
 
-test("a gap leads to a sync at once, then with pauses, then without the cursor", () => {
+/** Bob's second event has come, and his first does not. */
+function gapped() {
   const server = new DummyServer();
   const alice = Alice.joined(server);
-  const events = bob("one ", "two ");
-  alice.hears(remote(events.slice(1)));
-  let withoutCursor = false;
-  for (let i = 0; i < 6; i++) {
-    const [sync, ...more] = alice.frames().map((frame) => JSON.parse(frame));
-    assert.deepEqual([sync.action, more.length], ["SYNC_STATE", 0]);
-    withoutCursor ||= sync.cursor === undefined;
-    // The server does not have it yet either.
-    alice.hears(...server.take(JSON.stringify(sync)));
-    assert.ok(alice.waits() <= 5_000);
+  alice.hears(remote(bob("one ", "two ").slice(1)));
+  const next = () => {
+    const syncs = alice.frames().map((frame) => JSON.parse(frame)).filter(({ action }) => action !== "PING");
+    assert.equal(syncs.length, 1);
+    // The server does not have it either.
+    alice.hears(...server.take(JSON.stringify(syncs[0])));
+    return syncs[0];
+  };
+  return { server, alice, next };
+}
+
+test("a gap leads to a sync at once, then with pauses that grow, and only once without the cursor", () => {
+  const { server, alice, next } = gapped();
+  const cursors: boolean[] = [];
+  for (let i = 0; i < 9; i++) {
+    cursors.push(next().cursor !== undefined);
+    assert.equal(alice.core.gap, i > 3);
+    while (!alice.core.frames.length) alice.waits();
   }
-  assert.ok(withoutCursor);
-  server.log = events;
+  assert.deepEqual(cursors, [true, true, true, true, false, true, true, true, true]);
+  server.log = bob("one ", "two ");
   alice.talk(server);
   assert.equal(alice.core.doc.toString(), "one two ");
+  assert.equal(alice.core.gap, false);
+});
+
+test("an event that can never be applied costs two syncs a minute at most, also while others type, and each has a cursor", () => {
+  for (const isBusy of [false, true]) {
+    const { server, alice, next } = gapped();
+    const carol = new TextDoc();
+    const counts = new Map<number, number>();
+    for (let minute = 0; minute < 30; ) {
+      const sync = next();
+      minute = Math.floor(alice.now / 60_000);
+      counts.set(minute, (counts.get(minute) ?? 0) + 1);
+      if (minute >= 10) assert.ok(sync.cursor !== undefined);
+      // Carol types every five seconds; now and then something comes that cannot be placed either.
+      while (!alice.core.frames.length) {
+        const due = alice.core.deadline();
+        alice.now = isBusy ? Math.min(due, alice.now + 5_000) : due;
+        if (isBusy && alice.now < due) {
+          const event = { agent: "carol", after: carol.version.get("carol") ?? 0, ops: [carol.insert("carol", carol.length, "c")] };
+          server.log.push(event);
+          alice.hears(remote([event]));
+          const agent = `eve${alice.now}`;
+          if (alice.now % 3 === 0) alice.hears(remote([{ agent, after: 0, ops: [{ type: "insert", id: `${agent}-0`, text: "e", left: "nobody-5" }] }]));
+        }
+        alice.core.tick(alice.now);
+        alice.stores();
+      }
+    }
+    for (const [minute, count] of counts) if (minute >= 10 && minute < 30) assert.ok(count <= 2, `${count} in minute ${minute}`);
+    assert.ok([...counts].some(([minute]) => minute >= 10));
+  }
+});
+
+test("an event that can never be applied keeps nobody from writing a base, and stays beside it", () => {
+  const { server, alice, next } = gapped();
+  next();
+  alice.types("typed");
+  for (let i = 0; i < 60; i++) {
+    alice.talk(server);
+    alice.waits();
+  }
+  assert.deepEqual([...alice.store.keys()].map((key) => key.replace(/^.*\/(\w)[^/]*$/, "$1")).sort(), ["a", "b", "t"]);
+  alice.crashes();
+  assert.equal(alice.core.doc.toString(), "typed");
+  assert.equal(alice.core.doc.waitingCount, 1);
 });
 
 test("a missed broadcast is found two seconds after joining, and a quiet client syncs ever less often", () => {
@@ -181,16 +235,96 @@ test("a state's parts come in any order; those of another state begin anew", () 
   assert.ok(text.includes("mine") && text.includes(server.base().toString()));
 });
 
-test("an answer to a sync that was given up changes nothing", () => {
+/** A state that comes in parts, as a frame each. */
+function partsOf(server: DummyServer, join: string, size: number): string[] {
+  const whole = JSON.parse(server.take(join)[0]!);
+  const slices: string[] = whole.state.match(new RegExp(`.{1,${size}}`, "g"));
+  const { cursor, ...head } = whole;
+  return slices.map((state, i) => JSON.stringify({ ...head, state, part: i + 1, parts: slices.length, ...(i + 1 === slices.length && { cursor }) }));
+}
+
+test("a state may take as long as it likes, as long as parts of it come", () => {
   const server = new DummyServer();
+  server.log = bob("a long text ".repeat(200));
+  const alice = new Alice();
+  alice.core.visible = true;
+  alice.core.connected(0);
+  const [join] = alice.frames();
+  const parts = partsOf(server, join!, 100);
+  assert.ok(parts.length > 20);
+  for (const part of parts) {
+    assert.ok(!alice.core.synced);
+    // Just before patience ends.
+    for (const end = alice.now + 19_000; alice.now < end; alice.now += 1_000) alice.core.tick(alice.now);
+    alice.hears(part);
+  }
+  assert.equal(alice.core.doc.toString(), server.base().toString());
+  assert.deepEqual(actions(alice.frames()).filter((action) => action !== "PING"), []);
+});
+
+test("a state that nothing comes of is asked for again, ever less often, and what comes of the first counts all the same", () => {
+  const server = new DummyServer();
+  server.log = bob("a long text ".repeat(20));
   const alice = new Alice();
   alice.core.connected(0);
-  const [givenUp] = alice.frames();
-  assert.equal(alice.waits(), 10_000);
+  const [join] = alice.frames();
+  const [first, ...rest] = partsOf(server, join!, 100);
+  alice.hears(first!);
+  assert.equal(alice.waits(), 20_000);
   assert.ok(alice.waits() < 200);
   assert.deepEqual(actions(alice.frames()), ["JOIN_DOC"]);
-  alice.hears(...server.take(givenUp!));
+  assert.equal(alice.waits(), 40_000);
+  alice.waits();
+  assert.deepEqual(actions(alice.frames()), ["JOIN_DOC"]);
+  alice.hears(...rest);
+  assert.ok(alice.core.synced);
+  assert.equal(alice.core.doc.toString(), server.base().toString());
+  // Nothing is asked for any more before it is time.
+  assert.ok(alice.waits() <= 2_000);
+});
+
+test("an answer from before a refusal does not count", () => {
+  const server = new DummyServer();
+  const alice = new Alice();
+  alice.types("x");
+  alice.core.connected(0);
+  const [join] = alice.frames();
+  alice.hears(...server.take(join!));
+  const { ref } = JSON.parse(alice.frames()[0]!);
+  alice.hears(JSON.stringify({ action: "ERROR", code: "bad_op", message: "no", retry: false, ref }));
+  alice.hears(...server.take(join!));
   assert.ok(!alice.core.synced);
+});
+
+test("a dead connection is noticed within 30 s while somebody looks, and costs nothing while nobody does", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.core.visible = true;
+  const isDead = () => alice.updates().some(([name, value]) => name === "link" && value === "again");
+  // It answers, and so it is alive.
+  for (let pings = 0; pings < 20; ) {
+    alice.waits();
+    pings += actions(alice.core.frames).filter((action) => action === "PING").length;
+    alice.talk(server);
+    assert.ok(!isDead());
+  }
+  const diedAt = alice.now;
+  while (!isDead()) alice.waits();
+  assert.ok(alice.now - diedAt <= 30_000, `${alice.now - diedAt}`);
+  // Out of the background, at once.
+  alice.reconnects();
+  alice.talk(server);
+  alice.core.visible = false;
+  for (const end = alice.now + 600_000; alice.now < end; ) {
+    alice.waits();
+    assert.ok(!actions(alice.core.frames).includes("PING"));
+    alice.talk(server);
+  }
+  alice.core.woke(alice.now);
+  assert.deepEqual(actions(alice.frames()), ["PING"]);
+  const wokeAt = alice.now;
+  while (!isDead()) alice.waits();
+  assert.ok(alice.now - wokeAt <= 5_000);
 });
 
 test("a refusal for now is tried again after a pause; so is the gateway's own word that something failed", () => {
@@ -368,4 +502,183 @@ test("a stored text that cannot be read costs nothing that was typed", () => {
   alice.talk(server);
   assert.equal(alice.core.doc.toString(), "text typed ");
   assert.equal(server.base().toString(), "text typed ");
+});
+
+// --- A server that forgot
+
+test("a log that lags is not taken for one that forgot, and nothing is sent before that is known", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  const [event] = bob("one ");
+  server.log = [event!];
+  alice.hears(remote([event!]));
+  alice.types("mine");
+  alice.frames();
+  // The live state has not heard of it yet.
+  server.base = () => new TextDoc();
+  server.knowsCursors = false;
+  alice.reconnects();
+  const [join] = alice.frames();
+  alice.hears(...server.take(join!));
+  const [asked, ...more] = alice.frames().map((frame) => JSON.parse(frame));
+  assert.deepEqual([asked.action, asked.confirm, asked.version, more.length], ["SYNC_STATE", true, { bob: 4 }, 0]);
+  alice.hears(...server.take(JSON.stringify(asked)));
+  assert.deepEqual(alice.core.doc.toString(), "one mine");
+  assert.deepEqual(actions(alice.frames()), ["SEND_OP"]);
+});
+
+/** Until all that was typed is saved; says what was put aside. */
+function settles(alice: Alice, server: DummyServer): string[] {
+  const aside: string[] = [];
+  alice.core.putAside = (text) => aside.push(text);
+  for (let tries = 0; tries < 20; tries++) {
+    alice.talk(server);
+    if (alice.core.synced && !alice.core.pending.all) break;
+    alice.waits();
+  }
+  assert.equal(alice.core.pending.all, 0);
+  assert.equal(alice.core.doc.toString(), server.base().toString());
+  return aside;
+}
+
+for (const [what, names] of [["made anew", ["A", "B"]], ["put back", ["A", "A"]]] as const) {
+  test(`a log that was ${what}: the text is put aside, what was never saved is typed again, and ids are new`, () => {
+    const server = new DummyServer();
+    server.logName = names[0];
+    server.log = bob("one ", "two ");
+    const alice = Alice.joined(server);
+    alice.types("mine ", 4);
+    alice.talk(server);
+    assert.equal(server.base().toString(), "one mine two ");
+    const { agent } = alice.core.own;
+    // Of all that, only bob's first word is left; alice types on.
+    server.log = bob("one ");
+    server.logName = names[1];
+    server.knowsCursors = false;
+    alice.core.disconnected();
+    alice.types("and more ", 9);
+    alice.types("ever ", 0);
+    alice.core.connected(alice.now);
+    const aside = settles(alice, server);
+    assert.deepEqual(aside, ["ever one mine and more two "]);
+    assert.equal(server.base().toString(), "ever one and more ");
+    assert.notEqual(alice.core.own.agent, agent);
+    assert.ok(!server.log.some((event) => event.agent === agent));
+    // And so it is on the device.
+    alice.crashes();
+    assert.equal(alice.core.doc.toString(), "ever one and more ");
+    assert.equal(alice.core.log, names[1]);
+  });
+}
+
+test("a log that was put back and gone on with under the same ids is not merged", () => {
+  const server = new DummyServer();
+  server.logName = "A";
+  server.log = bob("one ", "two ");
+  const alice = Alice.joined(server);
+  server.log = bob("one ", "six ", "ten ");
+  server.knowsCursors = false;
+  alice.reconnects();
+  assert.deepEqual(settles(alice, server), ["one two "]);
+});
+
+test("a copy of the log under another name is the same text, and nothing is put aside", () => {
+  const server = new DummyServer();
+  server.logName = "A";
+  server.log = bob("one ", "two ");
+  const alice = Alice.joined(server);
+  alice.types("mine ");
+  alice.talk(server);
+  const { agent } = alice.core.own;
+  alice.core.disconnected();
+  alice.types("offline ");
+  server.logName = "B";
+  server.knowsCursors = false;
+  server.log.push({ agent: "carol", after: 0, ops: [{ type: "delete", id: "carol-0", target: "bob-0", len: 4 }] });
+  alice.core.connected(alice.now);
+  assert.deepEqual(settles(alice, server), []);
+  assert.equal(alice.core.doc.toString(), "two mine offline ");
+  assert.equal(alice.core.own.agent, agent);
+});
+
+test("a server that says no name is no reason to begin anew", () => {
+  const server = new DummyServer();
+  server.logName = "A";
+  server.log = bob("one ");
+  const alice = Alice.joined(server);
+  server.logName = undefined;
+  server.knowsCursors = false;
+  alice.reconnects();
+  assert.deepEqual(settles(alice, server), []);
+  assert.equal(alice.core.log, "A");
+});
+
+test("what was typed for one log is never sent to another: it waits on the device, and is shown as put aside", () => {
+  for (const saved of ["", "saved "]) {
+    const server = new DummyServer();
+    server.logName = "A";
+    const alice = Alice.joined(server);
+    if (saved) alice.types(saved);
+    alice.talk(server);
+    alice.core.disconnected();
+    alice.types("for A");
+    const other = new DummyServer();
+    other.logName = "B";
+    other.log = bob("other ");
+    alice.crashes();
+    assert.deepEqual(settles(alice, other), [`${saved}for A`]);
+    assert.ok(!JSON.stringify(other.log).includes("for A"));
+    alice.types("for B");
+    alice.talk(other);
+    // The other server again.
+    alice.crashes();
+    const back = alice.sessions().filter(({ log }) => log === "A");
+    assert.equal(back.length, 1);
+    assert.deepEqual(settles(alice, server), ["other for B"]);
+    alice.core.adopt(back);
+    assert.deepEqual(settles(alice, server), []);
+    assert.equal(server.base().toString(), `${saved}for A`);
+    assert.ok(!JSON.stringify(server.log).includes("for B"));
+  }
+});
+
+test("a tab shows what another, which is still open, has saved, without a server", () => {
+  const server = new DummyServer();
+  const first = Alice.joined(server);
+  for (let i = 0; i < 40; i++) {
+    first.types(`word${i} `);
+    first.talk(server);
+  }
+  first.hears(remote(bob("bob ")));
+  first.core.disconnected();
+  first.types("unsaved");
+  const second = new Alice(9);
+  second.core.load(first.sessions(false));
+  const text = first.core.doc.toString();
+  assert.equal(second.core.doc.toString(), text.replace("unsaved", ""));
+  // That all is saved is written soon, also when nothing follows.
+  const third = new Alice(11);
+  third.core.connected(0);
+  third.talk(server);
+  third.types("last");
+  third.talk(server);
+  assert.ok(third.waits() <= 250);
+  const fourth = new Alice(13);
+  fourth.core.load(third.sessions(false));
+  assert.equal(fourth.core.doc.toString(), server.base().toString());
+});
+
+test("each failure is told once, however often it is tried again, until all is well", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.types("a");
+  let told = 0;
+  for (let i = 0; i < 8; i++) {
+    const sent = alice.frames().map((frame) => JSON.parse(frame)).find(({ action }) => action === "SEND_OP");
+    if (sent) alice.hears(JSON.stringify({ action: "ERROR", code: "forbidden", message: "read only", retry: false, ref: sent.ref }));
+    told += alice.updates().filter(([name]) => name === "error").length;
+    alice.waits();
+    alice.frames().filter((frame) => !frame.includes("SEND_OP")).forEach((frame) => alice.hears(...server.take(frame)));
+  }
+  assert.equal(told, 1);
 });

@@ -3,7 +3,7 @@
 import { TextDoc, type WireEvent } from "../src/crdt/index.js";
 import { Core } from "../src/sync/core.js";
 import type { Update } from "../src/sync/replica.js";
-import { type Session, readSession } from "../src/sync/keeper.js";
+import { type Session, chainKey, readChain, readSession, sessionPrefix } from "../src/sync/keeper.js";
 import { Random } from "./sim/random.js";
 
 /** Its cursors are lengths of the log. */
@@ -17,9 +17,20 @@ export class DummyServer {
     for (const event of this.log) doc.apply(event);
     return doc;
   }
+  /** The log's name, if it says one. */
+  logName: string | undefined;
+  /** Ends of chains in the log, where they lie before what a client names. */
+  private missing(version: Record<string, number>): Record<string, number> | undefined {
+    const ends = Object.keys(version).map((agent): [string, number] => {
+      return [agent, Math.max(0, ...this.log.filter((event) => event.agent === agent).map(({ ops }) => endOf(ops.at(-1))))];
+    });
+    const missing = ends.filter(([agent, end]) => end < version[agent]!);
+    return missing.length ? Object.fromEntries(missing) : undefined;
+  }
   take(frame: string): string[] {
-    const { action, ref, cursor, version = {}, agent, after, ops } = JSON.parse(frame);
+    const { action, ref, cursor, version = {}, confirm, agent, after, ops } = JSON.parse(frame);
     const answer = (fields: object) => JSON.stringify({ docId: "d", ref, ...fields });
+    if (action === "PING") return [JSON.stringify({ action: "PONG" })];
     if (action === "SEND_OP") {
       const event = { agent, after, ops };
       const there = this.log.find((other) => other.agent === agent && other.after === after);
@@ -28,7 +39,8 @@ export class DummyServer {
       const end = new TextDoc();
       return [answer({ action: "OP_ACK", agent, after, end: ops.reduce((_: number, op: any) => endOf(op), end.length) })];
     }
-    const part = { part: 1, parts: 1, cursor: String(this.log.length) };
+    const missing = confirm && this.missing(version);
+    const part = { part: 1, parts: 1, cursor: String(this.log.length), log: this.logName, ...(missing && { missing }) };
     if (cursor !== undefined && this.knowsCursors) {
       const events = this.log.slice(Number(cursor)).filter((event) => endOf(event.ops.at(-1)) > (version[event.agent] ?? 0));
       return [answer({ action: "OP_REPLAY", events, ...part })];
@@ -61,7 +73,10 @@ export class Alice {
   }
 
   private newCore(): Core {
-    return new Core("d", () => `alice~${this.seed}${this.agents++}`, new Random(this.seed).next);
+    const core = new Core("d", () => `alice~${this.seed}${this.agents++}`, new Random(this.seed).next);
+    // Nobody looks, so that nothing but what a story is about is sent.
+    core.visible = false;
+    return core;
   }
 
   types(text: string, at = this.core.doc.length): void {
@@ -80,7 +95,7 @@ export class Alice {
 
   /** The store does what it is asked for. */
   stores(): void {
-    for (let batch; (batch = this.core.keeper.takeBatch(this.now)); this.core.tick(this.now)) {
+    for (let batch; (batch = this.core.keeper.takeBatch(this.now, this.now)); this.core.tick(this.now)) {
       for (const [key, value] of structuredClone(batch.changes)) value === undefined ? this.store.delete(key) : this.store.set(key, value);
       this.core.keeper.stored(batch.no);
     }
@@ -122,12 +137,18 @@ export class Alice {
   /** The tab dies; another opens on the same store. */
   crashes(): void {
     this.core = this.newCore();
-    const agents = [...this.store.keys()].filter((key) => key.startsWith("d/~/")).map((key) => key.slice(4));
-    const sessions: Session[] = agents.map((agent) => {
-      return readSession("d", agent, structuredClone([...this.store].sort()), true);
-    });
-    this.core.load(sessions);
+    this.core.load(this.sessions());
     this.core.connected(this.now);
+  }
+
+  /** What the store has, all of it free or none. */
+  sessions(free = true): Session[] {
+    const records = structuredClone([...this.store].sort());
+    const agents = records.filter(([key]) => key.startsWith("d/~/")).map(([key]) => key.slice(4));
+    return agents.map((agent) => {
+      const own = records.filter(([key]) => key.startsWith(sessionPrefix("d", agent)));
+      return readSession("d", agent, readChain(this.store.get(chainKey("d", agent))), own, free);
+    });
   }
 }
 

@@ -3,7 +3,7 @@
 import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { InklogDocument, type WebSocketLike } from "../src/index.js";
+import { InklogDocument, type InklogError, type WebSocketLike } from "../src/index.js";
 import { newLink } from "../src/link.js";
 import { presenceOf } from "../src/presence.js";
 import { browserStorage } from "../src/storage.js";
@@ -160,6 +160,7 @@ test("random undo and redo all the way down and up again", () => {
 /** As if it were connected; `sends` gives what the server gets. */
 function shower() {
   const { world, doc } = alone();
+  doc.core.visible = false;
   doc.core.connected(0);
   doc.core.connection!.synced = true;
   const sent: any[] = [];
@@ -204,6 +205,7 @@ test("a new connection is told what is shown; under a new agent, the old one's p
 
 test("others lapse when they are not heard of, also those who came before they were asked for", () => {
   const { world, doc } = alone();
+  doc.core.visible = false;
   doc.core.connected(0);
   const shows = (state: object | null) => doc.core.received(JSON.stringify({ action: "REMOTE_PRESENCE", agent: "bob~1", state }), world.now);
   shows({ x: 1 });
@@ -244,6 +246,7 @@ interface FakeSocket extends WebSocketLike {
 function link(random = () => 1, token?: () => string) {
   const world = new World(1);
   const sockets: FakeSocket[] = [];
+  const problems: (InklogError | null)[] = [];
   class Socket implements FakeSocket {
     onopen = null;
     onmessage = null;
@@ -259,7 +262,7 @@ function link(random = () => 1, token?: () => string) {
   }
   const env = { ...envOf(world, { dead: false }), Math: { random } };
   const options = { url: "ws://x/dev", docId: "d", WebSocket: Socket, ...(token && { token }) };
-  const link = newLink(options, env, { connected() {}, received() {}, disconnected() {} }, () => {});
+  const link = newLink(options, env, { connected() {}, received() {}, disconnected() {} }, () => {}, (problem) => void problems.push(problem));
   /** Time goes to what is due. */
   const next = async () => {
     const waited = Math.max(0, link.deadline - world.now);
@@ -268,7 +271,7 @@ function link(random = () => 1, token?: () => string) {
     await settle();
     return waited;
   };
-  return { link, sockets, next, world };
+  return { link, sockets, next, world, problems };
 }
 
 test("after a loss it connects again, with pauses that double up to 30 s, each with full jitter", async () => {
@@ -368,9 +371,10 @@ test("a store that fails is said, and what was typed is sent none the less", asy
   const errors: string[] = [];
   doc.on("error", ({ code, message }) => errors.push(`${code}: ${message}`));
   doc.insert(0, "kept in memory");
+  await settle();
   while (!doc.save.allSaved) await world.step();
   assert.equal(server.whole().toString(), "kept in memory");
-  assert.deepEqual(errors, ["storage: this device keeps nothing (Error: the disk is full): do not close before all is saved"]);
+  assert.deepEqual(errors, ["storage: this device keeps nothing (the disk is full): do not close before all is saved"]);
 });
 
 test("names that the server would refuse are refused at once", () => {

@@ -106,6 +106,13 @@ export class Replica {
     return true;
   }
 
+  /** @internal Whether events wait for ids of an agent. */
+  isAwaited(name: string): boolean {
+    if (this.waitingCount === 0) return false;
+    const { waiting, blocked } = this.ids.agent(name);
+    return waiting.size + blocked.length > 0;
+  }
+
   /** @internal Applies what waited for `agent`'s new end, and what waited for that, and so on. */
   release(agent: Agent, changes: Changes): void {
     if (this.waitingCount === 0) return;

@@ -14,6 +14,7 @@
 import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { type Backoff, backoff } from "./backoff.js";
+import { agree, ahead } from "./compare.js";
 import { type Lane, type OutEvent, judge, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { Replica } from "./replica.js";
@@ -24,24 +25,45 @@ const SYNC_AFTER_JOIN_MS = 2_000;
 /** A sync comes this long after activity at the latest, and ever less often, to the longest, while nothing changes. */
 const SYNC_AFTER_ACTIVITY_MS = 30_000;
 const SYNC_PAUSE_MS_MAX = 300_000;
-/** An answer that takes longer is taken for lost. */
-const PATIENCE_MS = 10_000;
+/** An acknowledgement that takes longer is taken for lost. */
+const ACK_PATIENCE_MS = 10_000;
+/** A state of which nothing came for this long is asked for again, then after twice that, and so on. What has come counts all the same. */
+const SYNC_PATIENCE_MS = 20_000;
+const SYNC_PATIENCE_MS_MAX = 160_000;
+/** So many answers may be under way. */
+const ANSWERS_MAX = 3;
 /** A gap that this many syncs did not close may lie before the cursor. */
 const GAP_SYNCS_BY_CURSOR = 3;
 /** A request outgrows no frame, also with its envelope. */
 const VERSION_BYTES_MAX = 30_000;
+/** The server looks up no more agents in its log for one request. */
+const CONFIRM_AGENTS_MAX = 8;
+/** While somebody looks, the server is asked for a sign of life after this long without one, */
+const PING_AFTER_MS = 18_000;
+/** which must come within this time; behind a first state that is on its way, it takes longer. */
+const PONG_PATIENCE_MS = 8_000;
+const PONG_PATIENCE_MS_SLOW = 60_000;
+/** After a sleep, or out of the background, a connection is asked at once, and given up sooner. */
+const PONG_PATIENCE_MS_WAKING = 4_000;
 
 interface Connection {
   /** Whether the server's version is known. */
   synced: boolean;
   inFlight: { lane: Lane; event: OutEvent; ref: number; lostAt: number } | null;
-  sync: { ref: number; lostAt: number; parts: Parts } | null;
+  sync: { ref: number; lostAt: number; patience: number } | null;
+  /** Answers of which parts have come or may come, by their requests; a later request does not make them worthless. */
+  answers: Map<number, Parts>;
   /** When a sync is due. */
   syncAt: number;
+  /** When the last one was requested. */
+  syncedAt: number;
   /** A refused event waits until then. */
   sendAt: number;
   /** Answers lost since anything was heard. */
   lost: number;
+  heardAt: number;
+  /** An unanswered PING makes the connection a dead one then. */
+  deadAt: number;
 }
 
 export class Core extends Replica {
@@ -52,21 +74,29 @@ export class Core extends Replica {
 
   /** What is under way; another object on every connection, `null` without one. */
   connection: Connection | null = null;
+  /** Somebody looks at the document: a dead connection is to be noticed soon. */
+  visible = true;
+  /** Events of others wait for something that the server, asked for all it has, does not have either. */
+  gap = false;
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
   #refs = 0;
   #active?: boolean;
-  #gapOpen?: boolean;
+  #waiting = 0;
+  /** The document has what the server's state lacks: whether its log has it is asked before anything is sent. */
+  #aheadOf: [agent: string, end: number][] = [];
+  /** The log lacks it, too: the next state is one to begin anew from. */
+  #forgot?: boolean;
   #syncPause = SYNC_AFTER_ACTIVITY_MS;
   readonly #gap: Backoff;
   readonly #sendRetry: Backoff;
   readonly #syncRetry: Backoff;
   readonly #renewal: Backoff;
 
-  constructor(docId: string, newAgent: () => string, random: () => number) {
-    super(docId, newAgent);
-    const upTo = (longest: number) => backoff(random, 200, longest);
-    this.#gap = upTo(5_000);
+  constructor(docId: string, newAgent: () => string, random: () => number, server?: string) {
+    super(docId, newAgent, server);
+    const upTo = (longest: number, least?: number) => backoff(random, 200, longest, least);
+    this.#gap = upTo(SYNC_PAUSE_MS_MAX, 0.5);
     this.#sendRetry = upTo(5_000);
     this.#syncRetry = upTo(30_000);
     this.#renewal = upTo(300_000);
@@ -80,17 +110,18 @@ export class Core extends Replica {
 
   /** Ids that are typed and not known to be durable; those of them that are on their way. */
   get pending(): { all: number; sent: number } {
-    let all = 0;
-    for (const { events, end } of this.lanes) if (events.length) all += end - events[0]!.after;
     const event = this.connection?.inFlight?.event;
-    return { all, sent: event ? event.end - event.after : 0 };
+    return { all: this.unsaved, sent: event ? event.end - event.after : 0 };
   }
 
   // --- What it is told by its socket and its clock
 
   connected(now: number): void {
     this.frames = [];
-    this.connection = { synced: false, inFlight: null, sync: null, syncAt: now, sendAt: 0, lost: 0 };
+    this.connection = {
+      synced: false, inFlight: null, sync: null, answers: new Map(), syncAt: now, syncedAt: -Infinity, sendAt: 0, lost: 0,
+      heardAt: now, deadAt: Infinity,
+    };
     this.tick(now);
   }
 
@@ -100,9 +131,18 @@ export class Core extends Replica {
     this.connection = null;
   }
 
+  /** The page was away: whether the connection is still one is asked at once. */
+  woke(now: number): void {
+    const { connection } = this;
+    if (connection) this.#ping(connection, now, PONG_PATIENCE_MS_WAKING);
+  }
+
   received(text: string, now: number): void {
-    if (!this.connection) return;
-    this.connection.lost = 0;
+    const { connection } = this;
+    if (!connection) return;
+    connection.lost = 0;
+    connection.heardAt = now;
+    connection.deadAt = Infinity;
     try {
       this.#take(JSON.parse(text), now);
     } catch (error) {
@@ -123,9 +163,12 @@ export class Core extends Replica {
       connection.lost++;
       this.#tryAgain(now, request.ref);
     }
-    if (connection.lost > 2) {
+    if (connection.lost > 2 || connection.deadAt <= now) {
       connection.lost = 0;
+      connection.deadAt = Infinity;
       this.updates.push(["link", "again"]);
+    } else if (this.#pingAt(connection) <= now) {
+      this.#ping(connection, now, connection.synced ? PONG_PATIENCE_MS : PONG_PATIENCE_MS_SLOW);
     }
     if (!connection.sync && connection.syncAt <= now) this.#requestSync(now);
     this.#pump(now);
@@ -133,14 +176,23 @@ export class Core extends Replica {
 
   /** When `tick` is due next. */
   deadline(): number {
-    const due = [this.keeper.quietAt];
+    const due = [this.keeper.quietAt, this.keeper.markAt];
     const connection = this.connection;
     if (connection) {
-      due.push(connection.sync?.lostAt ?? connection.syncAt);
+      due.push(connection.sync?.lostAt ?? connection.syncAt, connection.deadAt, this.#pingAt(connection));
       if (connection.inFlight) due.push(connection.inFlight.lostAt);
       else if (connection.synced && connection.sendAt && this.pending.all) due.push(connection.sendAt);
     }
     return Math.min(...due);
+  }
+
+  #pingAt({ heardAt, deadAt }: Connection): number {
+    return this.visible && deadAt === Infinity ? heardAt + PING_AFTER_MS : Infinity;
+  }
+
+  #ping(connection: Connection, now: number, patience: number): void {
+    connection.deadAt = Math.min(connection.deadAt, now + patience);
+    this.frames.push('{"action":"PING"}');
   }
 
   // --- Sending
@@ -161,7 +213,7 @@ export class Core extends Replica {
     if (!event.sent) [event.sent, event.kept] = [true, 0];
     if (!this.keeper.keeps(event)) return;
     const ref = ++this.#refs;
-    connection.inFlight = { lane, event, ref, lostAt: now + PATIENCE_MS };
+    connection.inFlight = { lane, event, ref, lostAt: now + ACK_PATIENCE_MS };
     this.#send("SEND_OP", { agent: lane.agent, after: event.after, ops: event.ops, ref });
   }
 
@@ -176,21 +228,30 @@ export class Core extends Replica {
   #requestSync(now: number): void {
     const connection = this.connection!;
     const ref = ++this.#refs;
-    connection.sync = { ref, lostAt: now + PATIENCE_MS, parts: new Parts() };
+    const patience = Math.min(SYNC_PATIENCE_MS * 2 ** this.#syncRetry.tries, SYNC_PATIENCE_MS_MAX);
+    connection.sync = { ref, lostAt: now + patience, patience };
+    connection.answers.set(ref, new Parts());
+    const [oldest] = connection.answers.keys();
+    if (connection.answers.size > ANSWERS_MAX) connection.answers.delete(oldest!);
     connection.syncAt = Infinity;
-    const cursor = this.#gap.tries > GAP_SYNCS_BY_CURSOR ? undefined : this.cursor;
+    connection.syncedAt = now;
+    const confirm = this.#aheadOf.length > 0 || undefined;
+    // Once without, in case the gap lies before the cursor.
+    const cursor = confirm || this.#gap.tries === GAP_SYNCS_BY_CURSOR + 1 ? undefined : this.cursor;
     let version: Record<string, number> | undefined;
-    if (connection.synced) {
+    if (connection.synced || confirm) {
       version = {};
-      for (const [agent, end] of this.doc.version) {
-        // Of its own, what is durable: of the rest it wants to hear whether the log has it.
-        const lane = this.lane(agent);
-        if (!cursor || this.#since.has(agent)) version[agent] = Math.min(end, lane ? startOf(lane) : end);
-      }
-      if (JSON.stringify(version).length > VERSION_BYTES_MAX) version = undefined;
+      // Of its own, what is durable: of the rest it wants to hear whether the log has it.
+      for (const [agent, end] of this.durable()) if (!cursor || this.#since.has(agent)) version[agent] = end;
+      if (JSON.stringify(version).length > VERSION_BYTES_MAX) version = confirm && this.#lacking(version);
     }
     // Joining shows who is there, too; a version too large to say is not said.
-    this.#send(version ? "SYNC_STATE" : "JOIN_DOC", { format: "binary", cursor, version, ref });
+    this.#send(version ? "SYNC_STATE" : "JOIN_DOC", { format: "binary", cursor, version, confirm, ref });
+  }
+
+  /** Of a version too large to say, some of what the server is asked about. */
+  #lacking(version: Record<string, number>): Record<string, number> {
+    return Object.fromEntries(this.#aheadOf.filter(([agent]) => agent in version).slice(0, CONFIRM_AGENTS_MAX));
   }
 
   #send(action: string, fields: object): void {
@@ -200,18 +261,10 @@ export class Core extends Replica {
   // --- Receiving
 
   #take(message: any, now: number): void {
-    const connection = this.connection!;
-    const { action, ref } = message;
-    const sync = ref !== undefined && ref === connection.sync?.ref ? connection.sync : null;
-    if (action === "REMOTE_OP" || action === "OP_REPLAY") this.#takeEvents(message.events, now);
-    if (action === "OP_REPLAY" || action === "DOC_STATE") {
-      const whole = sync?.parts.add(message);
-      if (whole) {
-        if (action === "DOC_STATE") this.#takeState(whole, now);
-        // Unless it was refused: then another state is on its way.
-        if (connection.sync === sync) this.#takeSync(whole.cursor, now);
-      }
-    } else if (action === "OP_ACK") {
+    const { action } = message;
+    if (action === "REMOTE_OP") this.#takeEvents(message.events, now);
+    else if (action === "OP_REPLAY" || action === "DOC_STATE") this.#takePart(message, now);
+    else if (action === "OP_ACK") {
       const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
@@ -223,6 +276,21 @@ export class Core extends Replica {
       // The gateway's own word that a function failed, which names neither the request nor a code.
       this.#tryAgain(now);
     }
+  }
+
+  #takePart(message: any, now: number): void {
+    const connection = this.connection!;
+    const parts = connection.answers.get(message.ref);
+    // An answer that is not asked for any more still brings events.
+    if (!parts) return message.action === "OP_REPLAY" ? this.#takeEvents(message.events, now) : undefined;
+    const { sync, inFlight } = connection;
+    // Behind a large state on a slow line, everything else is late.
+    if (sync) sync.lostAt = now + sync.patience;
+    if (inFlight) inFlight.lostAt = Math.max(inFlight.lostAt, now + ACK_PATIENCE_MS);
+    const whole = parts.add(message);
+    if (!whole) return;
+    const isTaken = whole.action === "DOC_STATE" ? this.#takeState(whole, now) : this.#takeReplay(whole, now);
+    if (isTaken) this.#takeSync(whole.cursor, now);
   }
 
   /** `keepsAll`: also what is known already is to be stored, for it is not in the base that came with it. */
@@ -267,39 +335,94 @@ export class Core extends Replica {
     if (lane !== this.own && !lane.events.length) this.keeper.drained(lane, end);
     this.#sendRetry.tries = this.#renewal.tries = 0;
     this.#active = true;
+    this.calm();
+    this.keeper.mark();
   }
 
-  #takeState({ state, events, cursor }: Answer, now: number): void {
+  /** Says whether the sync is done with it. */
+  #takeReplay({ events, log, missing }: Answer, now: number): boolean {
+    if (log && this.log && log !== this.log) return this.#askForState(now);
+    if (missing) {
+      this.#forgot = true;
+      return this.#askForState(now);
+    }
+    this.log ??= log;
+    this.#aheadOf = [];
+    this.#takeEvents(events, now);
+    // Not if it was refused: then another state is on its way.
+    return this.connection!.answers.size > 0;
+  }
+
+  /** Says whether the sync is done with it. */
+  #takeState({ state, events, cursor, log, missing }: Answer, now: number): boolean {
     const bytes = state ? bytesOf(state) : new TextDoc().encode();
     const server = TextDoc.decode(bytes);
     for (const event of events) server.apply(event);
+    const durable = this.durable();
+    const isOther = !!log && !!this.log && log !== this.log;
+    const lacks = ahead(server, durable);
+    const sameIds = agree(this.doc, server, durable);
+    // Where all of a text is there under its ids, the log is a copy of the one that it is from.
+    const isCopy = sameIds && !lacks.length && durable.size > 0;
+    if (this.#forgot || !sameIds || (missing && lacks.length) || (isOther && !isCopy)) {
+      [this.#forgot, this.#aheadOf] = [false, []];
+      this.beginAnew(server, { state: bytes, events, cursor, log }, sameIds && !isOther);
+      this.#active = true;
+      return true;
+    }
+    const wasAsked = this.#aheadOf.length > 0;
+    this.#aheadOf = wasAsked ? [] : lacks;
+    if (lacks.length && !wasAsked) {
+      // It may be late, or have forgotten: only its log knows.
+      this.#restartSync(now);
+      return false;
+    }
+    this.log = log ?? this.log;
     for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
     this.prune();
+    this.#active = true;
     // Under ids that another used, the document may hold text from here: it is begun anew from what the server has.
     if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
-      return this.rebuild(server, bytes, events, cursor);
+      this.rebuild(server, bytes, events, cursor);
+      return true;
     }
-    this.#active = true;
-    const changes: Change[] = [];
-    this.doc.merge(server, changes);
-    this.tellChanges(changes);
+    this.telling("remote", (changes) => this.doc.merge(server, changes));
     this.keeper.rebase(bytes, cursor);
     this.#takeEvents(events, now, true);
+    return this.connection!.answers.size > 0;
+  }
+
+  /** A replay is not enough: the whole state decides. */
+  #askForState(now: number): boolean {
+    this.cursor = undefined;
+    this.#aheadOf = [];
+    this.#restartSync(now);
+    return false;
+  }
+
+  /** Nothing is sent, and no earlier answer counts, until another request is answered. */
+  #restartSync(syncAt: number): void {
+    Object.assign(this.connection!, { synced: false, inFlight: null, sync: null, answers: new Map(), syncAt });
   }
 
   /** A sync is answered in whole. */
   #takeSync(cursor: string | undefined, now: number): void {
     const connection = this.connection!;
     connection.sync = null;
+    connection.answers.clear();
     this.#syncRetry.tries = 0;
     if (cursor) {
       this.cursor = cursor;
       this.#since.clear();
     }
     const first = !connection.synced;
+    this.calm();
     this.#syncPause =
       this.#active || first ? SYNC_AFTER_ACTIVITY_MS : Math.min(this.#syncPause * 2, SYNC_PAUSE_MS_MAX);
-    const pause = this.doc.waitingCount ? this.#gap.pause() : first ? SYNC_AFTER_JOIN_MS : this.#syncPause;
+    const waits = this.doc.waitingCount > 0;
+    // Not even all that the server has has brought it.
+    if (waits && this.#gap.tries > GAP_SYNCS_BY_CURSOR) this.gap = true;
+    const pause = waits ? this.#gap.pause() : first ? SYNC_AFTER_JOIN_MS : this.#syncPause;
     connection.synced = true;
     connection.syncAt = now + pause;
     this.#active = false;
@@ -348,21 +471,27 @@ export class Core extends Replica {
     lane.doubtful = true;
     if (event) [event.refused, event.kept] = [true, 0];
     this.cursor = undefined;
-    const syncAt = now + this.#renewal.pause();
-    Object.assign(this.connection!, { synced: false, inFlight: null, sync: null, syncAt });
+    this.#restartSync(now + this.#renewal.pause());
   }
 
   // --- Small things
 
-  /** A gap leads to a sync at once; while it stays, `#takeSync` sees to the next. */
+  /**
+   * Something new that cannot be placed leads to a sync: at once where all was in order before, else no sooner than
+   * activity does. While it stays, `#takeSync` sees to the next.
+   */
   #lookForGap(now: number): void {
-    const gap = this.doc.waitingCount > 0;
-    if (!gap) this.#gap.tries = 0;
-    const opened = gap && !this.#gapOpen;
-    this.#gapOpen = gap;
-    const connection = this.connection;
+    const waiting = this.doc.waitingCount;
+    const opened = waiting > 0 && this.#waiting === 0;
+    const grew = waiting > this.#waiting;
+    this.#waiting = waiting;
+    if (!waiting) [this.#gap.tries, this.gap] = [0, false];
+    const { connection } = this;
     if (!connection?.synced) return;
-    const latest = opened ? now : this.#active ? now + SYNC_AFTER_ACTIVITY_MS : Infinity;
+    let latest = Infinity;
+    if (opened) latest = now;
+    else if (grew) latest = Math.max(now, connection.syncedAt + SYNC_AFTER_ACTIVITY_MS);
+    else if (this.#active) latest = now + SYNC_AFTER_ACTIVITY_MS;
     connection.syncAt = Math.min(connection.syncAt, latest);
   }
 }

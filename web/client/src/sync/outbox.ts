@@ -25,6 +25,8 @@ export interface OutEvent {
   kept: number;
   /** The agents whose unsent events the document showed when it was typed: it may refer to those. */
   over: string[];
+  /** It was typed before this document was opened, and came from the store. */
+  loaded?: boolean;
 }
 
 /** An agent whose events this tab sends: its own, or one that it adopted. */
@@ -34,8 +36,11 @@ export interface Lane {
   end: number;
   /** Oldest first. */
   events: OutEvent[];
-  /** The keys that are stored for it. */
+  /** The keys that are stored for it, and what its chain record says. */
   keys: Set<string>;
+  chainEnd?: number;
+  savedKept?: number;
+  logKept?: string | undefined;
   /** Something is wrong with it: the server's state must say what. */
   doubtful?: boolean;
   /** The log has more of the agent than was ever written here. */

@@ -55,7 +55,7 @@ export function succeed(lanes: readonly Lane[], newAgent: () => string): Success
     const heir = newLane(rename.to);
     heir.events = lane.events
       .filter(({ after }) => after >= rename.seq)
-      .map((event) => renamed(event, rename.seq, concern(lane, event)));
+      .map((event) => renamed(event, rename.seq, lane.agent, concern(lane, event)));
     heir.end = heir.events.at(-1)?.end ?? 0;
     lane.events = lane.events.filter(({ after }) => after < rename.seq);
     return { lane, heir, rename };
@@ -63,7 +63,7 @@ export function succeed(lanes: readonly Lane[], newAgent: () => string): Success
 }
 
 /** An event under its new ids. */
-function renamed(event: OutEvent, from: number, renames: readonly Rename[]): OutEvent {
+function renamed(event: OutEvent, from: number, agent: string, renames: readonly Rename[]): OutEvent {
   const ops = event.ops.flatMap((op): WireOp[] => {
     const id = newId(op.id, renames);
     if (op.type === "insert") {
@@ -81,7 +81,8 @@ function renamed(event: OutEvent, from: number, renames: readonly Rename[]): Out
     const second = { id: idText(own.agent, own.seq + len), target: idText(mark.to, 0), len: count - len };
     return [{ ...op, id, len }, { ...op, ...second }];
   });
-  const over = [...event.over, ...renames.map(({ to }) => to)];
+  // What its old chain still holds is another's now.
+  const over = [...new Set([...event.over, agent, ...renames.map(({ to }) => to)])];
   return { ...event, ops, over, after: event.after - from, end: event.end - from, kept: 0, sent: false, refused: false };
 }
 

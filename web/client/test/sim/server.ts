@@ -32,6 +32,9 @@ export class Server {
   private readonly registered = new Map<number, Peer>();
   private readonly shown = new Map<string, { peer: number; state: unknown }>();
   private generation = 1;
+  /** The log's name. */
+  private name = "log-1";
+  private names = 1;
   /** The live state: a base, and the events since; `from` counts those that are not kept any more. */
   private base = new TextDoc();
   private tail: Logged[] = [];
@@ -69,6 +72,7 @@ export class Server {
       if (random.chance(0.5)) peer.push({ message: "Internal server error", connectionId: "c", requestId: "r" });
       else answer({ action: "ERROR", code: "unavailable", message: "try again", retry: true });
     };
+    if (message.action === "PING") return peer.push({ action: "PONG" });
     const fails = random.chance(this.faults.failure);
     if (fails && random.chance(0.5)) return fail();
     if (message.action === "SEND_OP") this.sendOp(peer, message, fails ? fail : answer);
@@ -121,7 +125,7 @@ export class Server {
     for (const peer of this.registered.values()) if (peer.id !== but.id) peer.push(frame);
   }
 
-  private sync(peer: Peer, { action, cursor, version = {} }: any, answer: (fields: object) => void): void {
+  private sync(peer: Peer, { action, cursor, version = {}, confirm }: any, answer: (fields: object) => void): void {
     this.registered.set(peer.id, peer);
     if (action === "JOIN_DOC") {
       for (const [agent, { peer: id, state }] of this.shown) {
@@ -146,10 +150,20 @@ export class Server {
         ...cut(events, 20).map((events) => ({ events })),
       ].map((part) => ({ action: "DOC_STATE", stateId, format: "binary", ...part }));
     }
+    const missing = confirm ? this.missing(version) : {};
     messages.forEach((message, i) => {
       const last = i + 1 === messages.length;
-      answer({ ...message, protocol: 1, part: i + 1, parts: messages.length, ...(last && { cursor: end }) });
+      const { name: log } = this;
+      answer({ ...message, log, protocol: 1, part: i + 1, parts: messages.length, ...(last && { cursor: end, ...missing }) });
     });
+  }
+
+  /** Where the log's chains end before what a client names, of the first eight agents that the live state lacks. */
+  private missing(version: Record<string, number>): { missing?: Record<string, number> } {
+    const live = (agent: string) => Math.max(this.base.version.get(agent) ?? 0, ...this.tail.filter((event) => event.agent === agent).map(({ ops }) => opEnd(ops.at(-1)!)));
+    const asked = Object.keys(version).filter((agent) => version[agent]! > live(agent)).slice(0, 8);
+    const ends = asked.map((agent) => [agent, this.endOf(agent)] as const).filter(([agent, end]) => end < version[agent]!);
+    return ends.length ? { missing: Object.fromEntries(ends) } : {};
   }
 
   // --- What happens by itself
@@ -175,6 +189,18 @@ export class Server {
     if (this.base.waitingCount) this.base = TextDoc.decode(this.base.encode());
     this.tail = this.log.filter((event) => opEnd(event.ops.at(-1)!) > (this.base.version.get(event.agent) ?? 0));
     this.from = 0;
+  }
+
+  /** The log is put back to what it was once, under its old name or another; gives what is gone. */
+  forget(kept: number, isNew: boolean): Logged[] {
+    const gone = this.log.splice(kept);
+    if (isNew) this.name = `log-${++this.names}`;
+    this.places.clear();
+    for (const event of this.log) this.places.set(`${event.agent} ${event.after}`, event);
+    this.floors.clear();
+    this.loseLiveState();
+    this.forgetConnections();
+    return gone;
   }
 
   /** Everybody's connection is lost, and with it who was registered. */

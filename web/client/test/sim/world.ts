@@ -39,6 +39,8 @@ export class World {
   }
 
   async runUntil(time: number): Promise<void> {
+    // What was begun goes on before time does.
+    await settle();
     while (await this.step(time));
     this.now = time;
   }
@@ -70,5 +72,5 @@ export class World {
 
 /** Lets promises that wait for nothing outside run to their end. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 30; i++) await null;
+  for (let i = 0; i < 40; i++) await null;
 }

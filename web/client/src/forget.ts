@@ -1,0 +1,48 @@
+// What a device keeps of a document, removed from it.
+
+import { forkPrefix, type ForkRecord } from "./forks.js";
+import { addressOf } from "./names.js";
+import { Sessions } from "./sessions.js";
+import { type Storage, browserStorage, timed } from "./storage.js";
+import { startOf } from "./sync/outbox.js";
+
+export interface ForgetOptions {
+  /** The API's address, as in `openDocument`. */
+  url: string;
+  docId: string;
+  /** Default: IndexedDB. */
+  storage?: Storage;
+  /** Also what was typed and never reached the server, and texts that were put aside. */
+  discardUnsent?: boolean;
+}
+
+export interface Forgotten {
+  /** Nothing of the document is kept on this device any more. */
+  forgotten: boolean;
+  /** Characters that are kept here only, and were discarded where `forgotten` says so. */
+  unsent: number;
+}
+
+/**
+ * Removes what this device keeps of a document; what the server has stays there. Removes nothing while a tab has the
+ * document open, or while something is kept that exists nowhere else, unless `discardUnsent` says so.
+ */
+export async function forgetDocument({ url, docId, storage, discardUnsent }: ForgetOptions): Promise<Forgotten> {
+  const store = timed(storage ?? (await browserStorage()), globalThis);
+  const server = addressOf(url);
+  const sessions = new Sessions(store, docId, server, null);
+  try {
+    const found = await sessions.read();
+    const forks = (await store.read(forkPrefix(docId))).filter(([, fork]: [string, ForkRecord]) => fork.server === server);
+    const typed = found.reduce((sum, session) => sum + session.end - startOf(session), 0);
+    const unsent = forks.reduce((sum, [, { text }]) => sum + text.length, typed);
+    const forgotten = found.every(({ free }) => free) && (!unsent || !!discardUnsent);
+    if (forgotten) {
+      const keys = [...found.flatMap(({ keys }) => [...keys]), ...forks.map(([key]) => key)];
+      if (keys.length) await store.write(keys.map((key) => [key, undefined]));
+    }
+    return { forgotten, unsent };
+  } finally {
+    sessions.keepOnly([]);
+  }
+}

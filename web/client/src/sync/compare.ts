@@ -1,0 +1,39 @@
+// What two replicas say of the same ids, so that a log that forgot is told from one that lags.
+
+import type { Replica } from "../crdt/replica.js";
+
+/** Agents whose chains go on in `ours` beyond where they end in `theirs`: `known` says how far ours is durable. */
+export function ahead(theirs: Replica, known: ReadonlyMap<string, number>): [agent: string, end: number][] {
+  return [...known].filter(([agent, end]) => end > (theirs.version.get(agent) ?? 0));
+}
+
+/**
+ * Whether both have the same characters under the ids that both know, as far as neither has deleted them. Linear in
+ * the size of `ours`.
+ */
+export function agree(ours: Replica, theirs: Replica, known: ReadonlyMap<string, number>): boolean {
+  for (const [name, end] of known) {
+    const limit = Math.min(end, theirs.version.get(name) ?? 0);
+    const agent = theirs.ids.agent(name);
+    let [same, count] = [true, 0];
+    ours.eachPiece(ours.ids.agent(name), 0, limit, (run, off, len) => {
+      const lv = run.lv + off;
+      const first = ours.ids.rangeOf(lv);
+      const seq = first.seq + (lv - first.lv);
+      let missing = len;
+      theirs.eachPiece(agent, seq, seq + len, (other, otherOff, otherLen) => {
+        missing -= otherLen;
+        if (run.dead || other.dead) return;
+        const otherLv = other.lv + otherOff;
+        const otherFirst = theirs.ids.rangeOf(otherLv);
+        const from = otherFirst.seq + (otherLv - otherFirst.lv) - seq;
+        same &&= ours.tree.chars.text(lv + from, otherLen) === theirs.tree.chars.text(otherLv, otherLen);
+      });
+      same &&= missing === 0;
+      count += len;
+    });
+    theirs.eachPiece(agent, 0, limit, (_run, _off, len) => void (count -= len));
+    if (!same || count !== 0) return false;
+  }
+  return true;
+}
