@@ -95,7 +95,7 @@ async fn join(harness: &Harness, documents: &Documents, doc: &DocId) -> Value {
     let mut event = ApiGatewayWebsocketProxyRequest::default();
     event.request_context.connection_id = Some("c".to_owned());
     event.body = Some(json!({"action": "JOIN_DOC", "docId": doc.as_str()}).to_string());
-    match Sync::new(documents.clone(), audience).handle(event).await.body {
+    match Sync::new(documents.clone(), audience, "log".to_owned()).handle(event).await.body {
         Some(Body::Text(answer)) => serde_json::from_str(&answer).expect("JSON"),
         other => panic!("no answer: {other:?}"),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_crdt::{Doc, Version};
-use inklog_protocol::parts::{self, StateBody};
+use inklog_protocol::parts::{self, Answer, StateBody};
 use inklog_protocol::{ClientMessage, DocId, LoggedEvent, Refusal, StateFormat};
 use inklog_store::StoreError;
 use inklog_store::audience::{Audience, Post, presence_json};
@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Sync {
     documents: Documents,
     audience: Audience,
+    log_name: String,
 }
 
 /// What a client asks for.
@@ -40,9 +41,10 @@ struct Wish {
 }
 
 impl Sync {
-    /// A function over these stores.
-    pub fn new(documents: Documents, audience: Audience) -> Sync {
-        Sync { documents, audience }
+    /// A function over these stores. `log_name` is what clients are told of the log's name
+    /// ([`inklog_store::log::short_name`]).
+    pub fn new(documents: Documents, audience: Audience, log_name: String) -> Sync {
+        Sync { documents, audience, log_name }
     }
 
     /// Handles one message of the gateway.
@@ -98,8 +100,8 @@ impl Sync {
             StateFormat::Binary => StateBody::Binary(&live.base),
         };
         let state_id = self.documents.entropy.nonce();
-        let messages =
-            parts::doc_state(&wish.doc, &state_id, body, &events, &cursor.to_wire(), wish.reference.as_ref());
+        let cursor = cursor.to_wire();
+        let messages = parts::doc_state(self.answer(wish, &cursor), &state_id, body, &events);
         self.send_parts(wish, messages).await
     }
 
@@ -110,8 +112,13 @@ impl Sync {
         end: &Cursor,
     ) -> Result<Option<String>, StoreError> {
         events.retain(|logged| !wish.version.covers(&logged.event));
-        let messages = parts::op_replay(&wish.doc, &events, &end.to_wire(), wish.reference.as_ref());
+        let cursor = end.to_wire();
+        let messages = parts::op_replay(self.answer(wish, &cursor), &events);
         self.send_parts(wish, messages).await
+    }
+
+    fn answer<'a>(&'a self, wish: &'a Wish, cursor: &'a str) -> Answer<'a> {
+        Answer { doc: &wish.doc, log: &self.log_name, cursor, reference: wish.reference.as_ref() }
     }
 
     /// Pushes all parts but the last, which is the answer's body.

@@ -12,6 +12,19 @@ use crate::{DocId, LoggedEvent, StateFormat, WireEvent, WireOp};
 /// Room for a part's envelope: action, ids, cursor and `ref` at their limits, with some to spare.
 const ENVELOPE_BYTES: usize = 2_000;
 
+/// What all parts of an answer share, and what its last part carries.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Which document.
+    pub doc: &'a DocId,
+    /// The log's short name, in every part.
+    pub log: &'a str,
+    /// Where the answer stands, in the last part.
+    pub cursor: &'a str,
+    /// The request's `ref`, in every part.
+    pub reference: Option<&'a Value>,
+}
+
 /// The base of a `DOC_STATE`.
 pub enum StateBody<'a> {
     /// Sent as ops and a version.
@@ -22,12 +35,10 @@ pub enum StateBody<'a> {
 
 /// A `DOC_STATE` in parts: the base, then the events beyond it, the cursor in the last part.
 pub fn doc_state(
-    doc: &DocId,
+    answer: Answer<'_>,
     state_id: &str,
     body: StateBody<'_>,
     events: &[LoggedEvent],
-    cursor: &str,
-    reference: Option<&Value>,
 ) -> Vec<String> {
     let mut packer = Packer::default();
     let format = match body {
@@ -52,25 +63,22 @@ pub fn doc_state(
         packer.add("events", to_json(&WireEvent::new(event)));
     }
     let envelope = json!({
-        "action": "DOC_STATE", "protocol": PROTOCOL_VERSION, "docId": doc.as_str(),
-        "stateId": state_id, "format": format,
+        "action": "DOC_STATE", "protocol": PROTOCOL_VERSION, "docId": answer.doc.as_str(),
+        "log": answer.log, "stateId": state_id, "format": format,
     });
-    packer.finish(envelope, Some(cursor), reference)
+    packer.finish(envelope, answer)
 }
 
 /// An `OP_REPLAY` in parts; at least one, also without events.
-pub fn op_replay(
-    doc: &DocId,
-    events: &[LoggedEvent],
-    cursor: &str,
-    reference: Option<&Value>,
-) -> Vec<String> {
+pub fn op_replay(answer: Answer<'_>, events: &[LoggedEvent]) -> Vec<String> {
     let mut packer = Packer { always: &["events"], ..Packer::default() };
     for event in events {
         packer.add("events", to_json(&WireEvent::new(event)));
     }
-    let envelope = json!({"action": "OP_REPLAY", "protocol": PROTOCOL_VERSION, "docId": doc.as_str()});
-    packer.finish(envelope, Some(cursor), reference)
+    let envelope = json!({
+        "action": "OP_REPLAY", "protocol": PROTOCOL_VERSION, "docId": answer.doc.as_str(), "log": answer.log,
+    });
+    packer.finish(envelope, answer)
 }
 
 /// `REMOTE_OP`s that together hold the events, given as JSON that [`event_json`] wrote.
@@ -149,7 +157,7 @@ impl Packer {
     }
 
     /// Closes the parts; `envelope` is what all have in common.
-    fn finish(mut self, envelope: Value, cursor: Option<&str>, reference: Option<&Value>) -> Vec<String> {
+    fn finish(mut self, envelope: Value, answer: Answer<'_>) -> Vec<String> {
         if self.parts.is_empty() {
             self.parts.push(Vec::new());
         }
@@ -162,10 +170,10 @@ impl Packer {
             for field in ["ops", "version", "state", "events"] {
                 write_field(&mut text, field, &entries, self.always.contains(&field));
             }
-            if let Some(cursor) = cursor.filter(|_| i + 1 == count) {
-                text.push_str(&format!(r#","cursor":{}"#, Value::from(cursor)));
+            if i + 1 == count {
+                text.push_str(&format!(r#","cursor":{}"#, Value::from(answer.cursor)));
             }
-            if let Some(reference) = reference {
+            if let Some(reference) = answer.reference {
                 text.push_str(&format!(r#","ref":{reference}"#));
             }
             text.push('}');
@@ -205,6 +213,10 @@ mod tests {
         DocId::new("d").unwrap()
     }
 
+    fn answer<'a>(doc: &'a DocId, reference: Option<&'a Value>) -> Answer<'a> {
+        Answer { doc, log: "0123456789abcdef", cursor: "c-1", reference }
+    }
+
     fn event(seq: u64, text: &str) -> LoggedEvent {
         let op = Op::Insert { seq, text: text.into(), anchor: Anchor::Left(None) };
         LoggedEvent { event: Event::new(Agent::new("a").unwrap(), seq, vec![op]).unwrap(), at: 7 }
@@ -220,13 +232,21 @@ mod tests {
         for binary in [false, true] {
             let bytes = base.encode();
             let body = if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&base) };
-            let parts = doc_state(&doc(), "s1", body, &events, "c-1", Some(&Value::from(9)));
+            let parts = doc_state(answer(&doc(), Some(&Value::from(9))), "s1", body, &events);
             assert!(parts.len() > 2 && parts.iter().all(|part| part.len() <= PART_BYTES_MAX));
             let mut spans = Vec::new();
             let (mut version, mut base64, mut seen) = (Version::new(), String::new(), 0);
             for part in &parts {
                 let ServerMessage::DocState {
-                    ops, version: slice, state, events, cursor, part, parts, ..
+                    log,
+                    ops,
+                    version: slice,
+                    state,
+                    events,
+                    cursor,
+                    part,
+                    parts,
+                    ..
                 } = ServerMessage::parse(part).unwrap()
                 else {
                     panic!("not a DOC_STATE")
@@ -236,6 +256,7 @@ mod tests {
                 base64 += state.as_deref().unwrap_or("");
                 seen += events.len();
                 assert_eq!(cursor.is_some(), part == parts);
+                assert_eq!(log.as_deref(), Some("0123456789abcdef"), "in every part");
             }
             assert_eq!(seen, 2);
             let mut copy = Doc::new();
@@ -251,9 +272,9 @@ mod tests {
 
     #[test]
     fn an_empty_replay_is_one_part_with_a_cursor() {
-        let parts = op_replay(&doc(), &[], "c-1", None);
+        let parts = op_replay(answer(&doc(), None), &[]);
         assert_eq!(parts.len(), 1);
-        let ServerMessage::OpReplay { events, cursor, part: 1, parts: 1, .. } =
+        let ServerMessage::OpReplay { events, cursor, log: Some(_), part: 1, parts: 1, .. } =
             ServerMessage::parse(&parts[0]).unwrap()
         else {
             panic!("not an OP_REPLAY")

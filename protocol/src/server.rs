@@ -101,6 +101,10 @@ pub enum ServerMessage {
         state_id: String,
         /// How the base is written.
         format: StateFormat,
+        /// A short, opaque name of the log, in every part. Another name is another log: what a client
+        /// built on the one says nothing about the other. `None` from a server that does not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         /// 1 … `parts`.
         part: u32,
         /// How many.
@@ -130,6 +134,9 @@ pub enum ServerMessage {
         protocol: u32,
         /// Which document.
         doc_id: String,
+        /// The log's name, as in `DOC_STATE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         /// 1 … `parts`.
         part: u32,
         /// How many.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use inklog_crdt::{Agent, Doc, Event};
-use inklog_protocol::parts::{self, StateBody};
+use inklog_protocol::parts::{self, Answer, StateBody};
 use inklog_protocol::{
     ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, Request, ServerMessage, StateFormat,
 };
@@ -45,8 +45,9 @@ struct Server {
 impl Server {
     fn take(&mut self, frame: &str) -> Vec<String> {
         let Request { reference, message } = Request::parse(frame).unwrap();
-        let cursor = self.log.len().to_string();
+        let (doc, cursor) = (doc_id(), self.log.len().to_string());
         let reference = reference.as_ref();
+        let answer = Answer { doc: &doc, log: "log", cursor: &cursor, reference };
         match message {
             ClientMessage::SendEvent { event, .. } => {
                 let (agent, after, end) = (event.agent().to_string(), event.after(), event.end());
@@ -60,7 +61,7 @@ impl Server {
                 let version = version.unwrap();
                 let mut events = self.log[from.parse::<usize>().unwrap()..].to_vec();
                 events.retain(|logged| !version.covers(&logged.event));
-                parts::op_replay(&doc_id(), &events, &cursor, reference)
+                parts::op_replay(answer, &events)
             }
             ClientMessage::JoinDoc { format, .. } | ClientMessage::SyncState { format, .. } => {
                 let bytes = self.base.encode();
@@ -68,7 +69,7 @@ impl Server {
                     StateFormat::Ops => StateBody::Ops(&self.base),
                     StateFormat::Binary => StateBody::Binary(&bytes),
                 };
-                parts::doc_state(&doc_id(), &cursor, body, &self.log, &cursor, reference)
+                parts::doc_state(answer, &cursor, body, &self.log)
             }
             other => panic!("{other:?}"),
         }
