@@ -54,8 +54,14 @@ pub enum ClientMessage {
         doc: DocId,
         /// Where the client stood.
         cursor: Option<String>,
-        /// With a cursor, what came since; without, all that the client has.
+        /// With a cursor, what came since; without, all that the client has. May name ends beyond
+        /// what the server has.
         version: Option<Version>,
+        /// `confirm`, false when left out: of the agents that `version` has further than the live state
+        /// ([`crate::limits::CONFIRM_AGENTS_MAX`] of them at most, by name), the log itself is asked;
+        /// what it lacks is `missing` in the answer. So a client tells a live state that lags from a
+        /// log that forgot.
+        confirm: bool,
         /// How to send the state, should it come to that.
         format: StateFormat,
     },
@@ -104,6 +110,7 @@ struct Frame<'a> {
     format: Option<Value>,
     cursor: Option<Value>,
     version: Option<Value>,
+    confirm: Option<Value>,
     #[serde(borrow, default, deserialize_with = "present")]
     state: Option<&'a RawValue>,
 }
@@ -151,6 +158,7 @@ impl Frame<'_> {
                 doc: self.doc()?,
                 cursor: self.cursor()?,
                 version: self.version()?,
+                confirm: self.confirm()?,
                 format: self.format()?,
             }),
             "PRESENCE" => self.presence(),
@@ -239,6 +247,14 @@ impl Frame<'_> {
         }
     }
 
+    fn confirm(&self) -> Result<bool, Refusal> {
+        match self.confirm.as_ref() {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(confirm)) => Ok(*confirm),
+            Some(_) => Err(bad_request("confirm is true or false")),
+        }
+    }
+
     fn version(&self) -> Result<Option<Version>, Refusal> {
         match self.version.as_ref() {
             None | Some(Value::Null) => Ok(None),
@@ -293,6 +309,7 @@ mod tests {
             r#"{"action":"SEND_OP","docId":"d","agent":"a","after":0,"ops":[{"type":"insert","id":"a-0","text":"x","left":null}]}"#,
             r#"{"action":"SEND_OP","docId":"d","op":{"type":"insert","id":"user-123-170000000","char":"A","left":"node-456"}}"#,
             r#"{"action":"SYNC_STATE","docId":"d","cursor":"x-1","version":{"a":3}}"#,
+            r#"{"action":"SYNC_STATE","docId":"d","version":{"a":3},"confirm":true}"#,
             r#"{"action":"PRESENCE","docId":"d","agent":"a","state":{"x":1}}"#,
             r#"{"action":"PRESENCE","docId":"d","agent":"a","state":null}"#,
             r#"{"action":"LEAVE_DOC","docId":"d"}"#,
@@ -339,6 +356,7 @@ mod tests {
             ErrorCode::BadOp
         );
         assert_eq!(code(&"x".repeat(FRAME_BYTES_MAX + 1)), ErrorCode::TooLarge);
+        assert_eq!(code(r#"{"action":"SYNC_STATE","docId":"d","confirm":1}"#), ErrorCode::BadRequest);
         assert_eq!(code(r#"{"action":"PRESENCE","docId":"d","agent":"a"}"#), ErrorCode::BadRequest);
         let big = format!(
             r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{{"x":"{}"}}}}"#,

@@ -42,6 +42,8 @@ pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
 pub const CURSOR_LEN_MAX: usize = 128;
 /// A `ref`, in bytes of JSON.
 pub const REF_BYTES_MAX: usize = 256;
+/// Of how many agents a `SYNC_STATE` with `confirm` has the log read.
+pub const CONFIRM_AGENTS_MAX: usize = 8;
 /// How many agents one connection may show presence for in one document.
 pub const PRESENCE_AGENTS_PER_CONNECTION_MAX: usize = 8;
 /// Presence lapses when it is not renewed within this.

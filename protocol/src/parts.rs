@@ -7,7 +7,7 @@ use inklog_crdt::{Anchor, Doc, Id, Span, SpanContent, Version};
 use serde_json::{Value, json};
 
 use crate::limits::{PART_BYTES_MAX, PROTOCOL_VERSION, STATE_OP_TEXT_BYTES_MAX};
-use crate::{DocId, LoggedEvent, StateFormat, WireEvent, WireOp};
+use crate::{DocId, LoggedEvent, StateFormat, VersionMap, WireEvent, WireOp};
 
 /// Room for a part's envelope: action, ids, cursor and `ref` at their limits, with some to spare.
 const ENVELOPE_BYTES: usize = 2_000;
@@ -21,6 +21,8 @@ pub struct Answer<'a> {
     pub log: &'a str,
     /// Where the answer stands, in the last part.
     pub cursor: &'a str,
+    /// What the log lacks of the version that the request named, in the last part; left out when empty.
+    pub missing: &'a VersionMap,
     /// The request's `ref`, in every part.
     pub reference: Option<&'a Value>,
 }
@@ -172,6 +174,9 @@ impl Packer {
             }
             if i + 1 == count {
                 text.push_str(&format!(r#","cursor":{}"#, Value::from(answer.cursor)));
+                if !answer.missing.is_empty() {
+                    text.push_str(&format!(r#","missing":{}"#, to_json(answer.missing)));
+                }
             }
             if let Some(reference) = answer.reference {
                 text.push_str(&format!(r#","ref":{reference}"#));
@@ -214,7 +219,8 @@ mod tests {
     }
 
     fn answer<'a>(doc: &'a DocId, reference: Option<&'a Value>) -> Answer<'a> {
-        Answer { doc, log: "0123456789abcdef", cursor: "c-1", reference }
+        static MISSING: VersionMap = VersionMap::new();
+        Answer { doc, log: "0123456789abcdef", cursor: "c-1", missing: &MISSING, reference }
     }
 
     fn event(seq: u64, text: &str) -> LoggedEvent {

@@ -124,6 +124,11 @@ pub enum ServerMessage {
         /// Where this state stands, in the last part.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
+        /// In the last part of an answer to a `SYNC_STATE` with `confirm`: the agents of which the
+        /// request named more than the log has, and where their chains end in it, 0 for one that the
+        /// log does not know. Events that wait for others, and compacted ones, are in the log.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        missing: VersionMap,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,
@@ -146,6 +151,9 @@ pub enum ServerMessage {
         /// Where the client stands when it has all parts; in the last one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
+        /// As in `DOC_STATE`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        missing: VersionMap,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,

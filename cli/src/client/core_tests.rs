@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use inklog_crdt::{Agent, Doc, Event};
 use inklog_protocol::parts::{self, Answer, StateBody};
 use inklog_protocol::{
-    ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, Request, ServerMessage, StateFormat,
+    ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, Request, ServerMessage, StateFormat, VersionMap,
 };
 
 use super::{ClientError, Core, CoreConfig, Random, Update};
@@ -47,7 +47,8 @@ impl Server {
         let Request { reference, message } = Request::parse(frame).unwrap();
         let (doc, cursor) = (doc_id(), self.log.len().to_string());
         let reference = reference.as_ref();
-        let answer = Answer { doc: &doc, log: "log", cursor: &cursor, reference };
+        let missing = VersionMap::new();
+        let answer = Answer { doc: &doc, log: "log", cursor: &cursor, missing: &missing, reference };
         match message {
             ClientMessage::SendEvent { event, .. } => {
                 let (agent, after, end) = (event.agent().to_string(), event.after(), event.end());
