@@ -9,8 +9,20 @@ use serde_json::{Value, json};
 use crate::limits::{PART_BYTES_MAX, PROTOCOL_VERSION, STATE_OP_TEXT_BYTES_MAX};
 use crate::{DocId, LoggedEvent, StateFormat, VersionMap, WireEvent, WireOp};
 
-/// Room for a part's envelope: action, ids, cursor and `ref` at their limits, with some to spare.
+/// Room for a part's envelope: action, ids, cursor, `missing` and `ref` at their limits, with some to
+/// spare.
 const ENVELOPE_BYTES: usize = 2_000;
+/// One slice of a state's base64. Whole groups of four, so that a slice also reads on its own.
+const SLICE_BYTES: usize = (PART_BYTES_MAX - 2 * ENVELOPE_BYTES) / 4 * 4;
+
+/// The fields that are filled with entries, in the order in which they are written: name, opening,
+/// what stands between two entries, closing. A state's slices are one string.
+const FIELDS: [(&str, &str, &str, &str); 4] = [
+    ("ops", "[", ",", "]"),
+    ("version", "{", ",", "}"),
+    ("state", "\"", "", "\""),
+    ("events", "[", ",", "]"),
+];
 
 /// What all parts of an answer share, and what its last part carries.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +67,7 @@ pub fn doc_state(
         }
         StateBody::Binary(state) => {
             let text = base64::engine::general_purpose::STANDARD.encode(state);
-            for slice in text.as_bytes().chunks(PART_BYTES_MAX - 2 * ENVELOPE_BYTES) {
+            for slice in text.as_bytes().chunks(SLICE_BYTES) {
                 packer.add("state", String::from_utf8_lossy(slice).into_owned());
             }
             StateFormat::Binary
@@ -169,8 +181,12 @@ impl Packer {
         let mut messages = Vec::with_capacity(count);
         for (i, entries) in self.parts.into_iter().enumerate() {
             let mut text = format!(r#"{head},"part":{},"parts":{count}"#, i + 1);
-            for field in ["ops", "version", "state", "events"] {
-                write_field(&mut text, field, &entries, self.always.contains(&field));
+            for (field, open, between, close) in FIELDS {
+                let of_field = entries.iter().filter(|(name, _)| *name == field);
+                let of_field: Vec<&str> = of_field.map(|(_, entry)| entry.as_str()).collect();
+                if !of_field.is_empty() || self.always.contains(&field) {
+                    text.push_str(&format!(r#","{field}":{open}{}{close}"#, of_field.join(between)));
+                }
             }
             if i + 1 == count {
                 text.push_str(&format!(r#","cursor":{}"#, Value::from(answer.cursor)));
@@ -186,26 +202,6 @@ impl Packer {
         }
         messages
     }
-}
-
-fn write_field(text: &mut String, field: &str, entries: &[(&'static str, String)], always: bool) {
-    let mut entries = entries.iter().filter(|(name, _)| *name == field).map(|(_, entry)| entry).peekable();
-    if entries.peek().is_none() && !always {
-        return;
-    }
-    let (open, close) = match field {
-        "version" => ("{", "}"),
-        "state" => ("\"", "\""),
-        _ => ("[", "]"),
-    };
-    text.push_str(&format!(r#","{field}":{open}"#));
-    for (i, entry) in entries.enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        text.push_str(entry);
-    }
-    text.push_str(close);
 }
 
 #[cfg(test)]
