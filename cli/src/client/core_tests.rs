@@ -327,6 +327,26 @@ fn a_states_parts_come_in_any_order_in_both_formats() {
 }
 
 #[test]
+fn a_state_of_any_length_around_a_parts_end_opens() {
+    let carol = agent("carol");
+    // In base64 a slice ends at 87,000 bytes, and the next one shares its part for some more; as ops a
+    // run is cut every 16 KB, and a part is full after seven of them.
+    let lengths = (86_960..87_010).chain((87_010..88_500).step_by(31)).chain(88_450..88_500);
+    let lengths = lengths.chain(16_380..16_390).chain(117_200..117_300).chain(173_960..174_010);
+    for length in lengths {
+        let mut server = Server::default();
+        server.base.insert(&carol, 0, &"x".repeat(length)).unwrap();
+        for format in [StateFormat::Ops, StateFormat::Binary] {
+            let config = CoreConfig { format, ..CoreConfig::new(doc_id(), agent("alice")) };
+            let mut alice = Alice { core: Core::new(config, Random::new(3)), now: Instant::now() };
+            alice.core.connected(alice.now);
+            alice.talk(&mut server);
+            assert!(alice.core.doc().encode() == server.base.encode(), "{length} characters as {format:?}");
+        }
+    }
+}
+
+#[test]
 fn a_state_that_covers_the_outbox_empties_it() {
     let mut server = Server::default();
     let mut alice = Alice::joined(&mut server);

@@ -186,6 +186,42 @@ mod tests {
     }
 
     #[test]
+    fn text_of_any_length_around_a_cut_becomes_events_that_fit() {
+        let other = Agent::new(&"b".repeat(64)).unwrap();
+        for unit in ["x", "é", "中", "😀", "\"", "\u{1}"] {
+            // Hung on another's character, by the longest of names.
+            let events = |count: usize| {
+                let (mut doc, mut outbox) = (Doc::new(), Outbox::new(agent()));
+                let before = doc.insert(&other, 0, "b").unwrap();
+                let op = doc.insert(&agent(), 1, &unit.repeat(count)).unwrap();
+                outbox.push(op);
+                outbox.close();
+                let mut copy = Doc::new();
+                copy.apply(&Event::new(other.clone(), 0, vec![before]).unwrap());
+                for event in outbox.closed() {
+                    let frame = send_op(&DocId::new(&"d".repeat(128)).unwrap(), event);
+                    assert!(frame.len() <= FRAME_BYTES_MAX, "{}", frame.len());
+                    Request::parse(&frame).unwrap();
+                    copy.apply(event);
+                }
+                assert!(copy.text() == doc.text(), "{count} times {unit:?}");
+                outbox.closed_len()
+            };
+            let room = EVENT_JSON_BYTES_MAX / json_bytes(unit);
+            let (mut low, mut high) = (1, 2 * room);
+            while high - low > 1 {
+                let middle = (low + high) / 2;
+                *(if events(middle) == 1 { &mut low } else { &mut high }) = middle;
+            }
+            assert!(high > room * 9 / 10, "events are filled");
+            assert_eq!((events(low), events(high)), (1, 2));
+            for count in low - 8..high + 8 {
+                assert_eq!(events(count), if count < high { 1 } else { 2 });
+            }
+        }
+    }
+
+    #[test]
     fn many_small_edits_become_events_that_fit() {
         let (mut doc, mut outbox) = (Doc::new(), Outbox::new(agent()));
         for i in 0..4_000 {
