@@ -98,6 +98,22 @@ impl Outbox {
         self.closed.iter()
     }
 
+    /// The closed event at this place of the chain.
+    pub fn at(&self, after: u64) -> Option<&Event> {
+        let index = self.closed.binary_search_by_key(&after, Event::after).ok()?;
+        self.closed.get(index)
+    }
+
+    /// The closed events from this end of the chain on, oldest first.
+    pub fn closed_from(&self, end: u64) -> impl Iterator<Item = &Event> {
+        self.closed.range(self.closed.partition_point(|event| event.after() < end)..)
+    }
+
+    /// All ops that are not known to be durable, oldest first.
+    pub fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.closed.iter().flat_map(Event::ops).chain(&self.open)
+    }
+
     /// How many events are closed and not covered.
     pub fn closed_len(&self) -> usize {
         self.closed.len()
