@@ -806,7 +806,10 @@ impl Core {
     fn begin_anew(&mut self, server: Doc, base: &Base, is_other: bool) {
         let before = self.doc.text();
         let own = self.config.agent.clone();
-        let same_ids = !is_other && agree(&self.doc, &server, &self.durable());
+        let durable = self.durable();
+        let agrees = agree(&self.doc, &server, &durable);
+        let has_all = agrees && ahead(&durable, server.version()).is_empty();
+        let same_ids = agrees && !is_other;
         let saved = if same_ids { self.acked.max(server.version().get(&own)) } else { self.acked };
         let deletes = self.outbox.ops().filter(|_| same_ids);
         let edits = to_do_again(&self.doc, &server, (&own, saved), deletes);
@@ -829,7 +832,9 @@ impl Core {
             let deleted = (len > 0).then_some(Change::Delete { at, len });
             let inserted = (!text.is_empty()).then_some(Change::Insert { at, text });
             self.tell_changes(deleted.into_iter().chain(inserted).collect());
-            self.updates.push_back(Update::Forked { text: before });
+            if !has_all {
+                self.updates.push_back(Update::Forked { text: before });
+            }
         }
         self.updates.push_back(Update::Merged(base.version.clone()));
     }

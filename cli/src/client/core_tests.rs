@@ -178,13 +178,16 @@ impl Alice {
         self.core.received(frame, self.now).unwrap();
     }
 
-    /// Until both have nothing more to say.
-    fn talk(&mut self, server: &mut Server) {
+    /// Until both have nothing more to say; gives what she said.
+    fn talk(&mut self, server: &mut Server) -> Vec<String> {
+        let mut said = Vec::new();
         while let Some(frame) = self.frame() {
             for answer in server.take(&frame) {
                 self.hears(&answer);
             }
+            said.push(frame);
         }
+        said
     }
 
     /// Time passes up to what is due next. Says how long.
@@ -342,23 +345,20 @@ fn a_gap_leads_to_a_sync_at_once_then_with_pauses_and_once_without_the_cursor() 
     assert_eq!(alice.waits(), Duration::from_secs(30));
 }
 
-#[test]
-fn what_can_never_be_placed_is_asked_for_ever_less_often_also_while_others_type() {
-    let mut server = Server::default();
-    let mut alice = Alice::joined(&mut server);
-    // Its agent's first event is nowhere.
-    let lost = bob(&["one ", "two "]).remove(1);
-    server.writes(std::slice::from_ref(&lost));
-    alice.hears(&remote(&[lost]));
-    let (mut carol, begin) = (Doc::new(), alice.now);
-    let mut syncs: Vec<(u64, bool)> = Vec::new();
+/// The syncs while carol types a letter a second for twenty minutes: in which minute, and whether with
+/// a cursor.
+fn syncs_while_carol_types(
+    alice: &mut Alice,
+    server: &mut Server,
+    mut carol: Vec<Event>,
+) -> Vec<(u64, bool)> {
+    let (begin, mut syncs) = (alice.now, Vec::new());
     for second in 0..20 * 60 {
         let until = begin + Duration::from_secs(second);
         loop {
             while let Some(frame) = alice.frame() {
-                let at = (alice.now - begin).as_secs();
                 assert!(is_sync(Some(frame.clone())), "{frame}");
-                syncs.push((at, frame.contains("cursor")));
+                syncs.push(((alice.now - begin).as_secs() / 60, frame.contains("cursor")));
                 server.take(&frame).iter().for_each(|answer| alice.hears(answer));
             }
             match alice.core.deadline() {
@@ -367,19 +367,39 @@ fn what_can_never_be_placed_is_asked_for_ever_less_often_also_while_others_type(
             }
         }
         alice.now = until;
-        let (name, at) = (agent("carol"), carol.len());
-        let event = Event::new(name.clone(), at as u64, vec![carol.insert(&name, at, "x").unwrap()]).unwrap();
+        let event = carol.remove(0);
         server.writes(std::slice::from_ref(&event));
         alice.hears(&remote(&[event]));
     }
-    for minute in 10..20 {
-        let here: Vec<_> = syncs.iter().filter(|(at, _)| at / 60 == minute).collect();
-        assert!((1..=2).contains(&here.len()), "minute {minute}: {}", here.len());
-        assert!(here.iter().all(|(_, cursor)| *cursor));
+    syncs
+}
+
+#[test]
+fn what_can_never_be_placed_is_asked_for_ever_less_often_also_while_others_type() {
+    let carol: Vec<Event> = {
+        let (mut doc, carol) = (Doc::new(), agent("carol"));
+        let type_one = |at| Event::new(carol.clone(), at as u64, vec![doc.insert(&carol, at, "x").unwrap()]);
+        (0..20 * 60 + 1).map(type_one).map(Result::unwrap).collect()
+    };
+    // One event of bob's can never be placed; or that, and all that carol types.
+    for first in [0, 1] {
+        let mut server = Server::default();
+        let mut alice = Alice::joined(&mut server);
+        alice.types("x");
+        alice.talk(&mut server);
+        let lost = bob(&["one ", "two "]).remove(1);
+        server.writes(std::slice::from_ref(&lost));
+        alice.hears(&remote(&[lost]));
+        let syncs = syncs_while_carol_types(&mut alice, &mut server, carol[first..].to_vec());
+        for minute in 10..20 {
+            let here: Vec<_> = syncs.iter().filter(|(at, _)| *at == minute).collect();
+            assert!((1..=2).contains(&here.len()), "minute {minute}: {}", here.len());
+            assert!(here.iter().all(|(_, cursor)| *cursor));
+        }
+        assert_eq!(syncs.iter().filter(|(_, cursor)| !cursor).count(), 1, "{syncs:?}");
+        assert!(alice.core.has_gap());
+        assert_eq!(alice.core.doc().text().len(), if first == 0 { 1 + 20 * 60 } else { 1 });
     }
-    assert_eq!(syncs.iter().filter(|(_, cursor)| !cursor).count(), 1, "{syncs:?}");
-    assert!(alice.core.has_gap());
-    assert_eq!(alice.core.doc().text().len(), 20 * 60);
 }
 
 #[test]
@@ -678,7 +698,8 @@ fn on_another_log_the_text_is_put_aside_and_only_what_was_never_saved_is_typed_a
     // What comes before the server has said which log it has is not mixed in.
     alice.hears(&remote(&bob(&["other", "more"])[1..]));
     assert_eq!(alice.core.doc().text(), "also one two saved unsaved");
-    alice.talk(&mut new);
+    let said = alice.talk(&mut new);
+    assert!(!said.iter().any(|frame| frame.contains("confirm")), "the name says enough");
     assert_eq!(forks(&mut alice), ["also one two saved unsaved"]);
     assert!(alice.core.is_settled() && alice.core.agent() != &agent("alice"));
     assert!(alice.core.agent().as_str().starts_with("alice~"));
@@ -717,8 +738,50 @@ fn a_copy_of_the_log_under_another_name_is_no_reason_to_tell_anything() {
     // From now on it is the copy's.
     let mut old = Server { tail: 5, ..Server::default() };
     alice.reconnects();
-    alice.talk(&mut old);
+    let said = alice.talk(&mut old);
+    assert!(!said.iter().any(|frame| frame.contains("confirm")), "the name says enough");
     assert_eq!(forks(&mut alice), ["1 two saved unsaved"]);
+}
+
+#[test]
+fn on_a_copy_that_goes_on_under_her_name_she_takes_another_and_loses_nothing() {
+    let mut old = Server::default();
+    let mut alice = alice_with(&mut old, &["one "], "saved ");
+    let mut copy = Server { log_name: Some("copy"), ..old.restarted() };
+    let mut doc = Doc::new();
+    for logged in &copy.log {
+        doc.apply(&logged.event);
+    }
+    let op = doc.insert(&agent("alice"), doc.len(), "more ").unwrap();
+    copy.writes(&[Event::new(agent("alice"), op.seq(), vec![op]).unwrap()]);
+    alice.core.disconnected();
+    alice.types("unsaved");
+    alice.core.connected(alice.now);
+    alice.talk(&mut copy);
+    assert_eq!(forks(&mut alice), [""; 0], "all that she had is there");
+    assert!(alice.core.agent() != &agent("alice") && alice.core.is_settled());
+    assert_eq!(alice.core.doc().text(), copy.text());
+    assert!(copy.text().contains("unsaved") && copy.text().contains("more "));
+}
+
+#[test]
+fn what_reached_a_log_that_then_forgot_something_else_is_not_typed_twice() {
+    let mut server = Server::default();
+    server.writes(&bob(&["one ", "two "]));
+    let mut alice = Alice::joined(&mut server);
+    alice.core.insert(0, "saved ", alice.now).unwrap();
+    alice.talk(&mut server);
+    alice.core.insert(0, "reached ", alice.now).unwrap();
+    server.take(&alice.frame().unwrap());
+    alice.core.disconnected();
+    alice.core.insert(0, "unsaved ", alice.now).unwrap();
+    let mut server = server.restarted();
+    server.log.remove(1);
+    alice.core.connected(alice.now);
+    alice.talk(&mut server);
+    assert_eq!(forks(&mut alice), ["unsaved reached saved one two "]);
+    assert_eq!(server.text(), "unsaved reached saved one ");
+    assert_eq!(alice.core.doc().text(), server.text());
 }
 
 #[test]
