@@ -23,7 +23,7 @@ fn snapshotter(documents: &Documents, clock: &Arc<TestClock>) -> Snapshotter {
 }
 
 /// Runs compaction until the log is empty, letting the grace periods pass.
-async fn compact_all(documents: &Documents, clock: &Arc<TestClock>, doc: &DocId) {
+pub async fn compact_all(documents: &Documents, clock: &Arc<TestClock>, doc: &DocId) {
     for _ in 0..3 {
         snapshotter(documents, clock).compact(doc).await.unwrap();
         clock.pass(GRACE_MS);

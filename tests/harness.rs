@@ -4,23 +4,27 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_crdt::{Agent, Anchor, Event, Id, Op};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
 use inklog_protocol::{DocId, LoggedEvent};
+use inklog_store::audience::Audience;
 use inklog_store::catalogue::{self, DynamoCatalogue};
 use inklog_store::config;
+use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
 use inklog_store::live::memory::MemoryLiveState;
 use inklog_store::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use inklog_store::log::{self, Appended, DynamoOpLog, LogItem};
 use inklog_store::objects::S3Objects;
-use inklog_store::{Clock, LiveState, LogRecord, OpLog, StoreError, SystemEntropy};
-use serde_json::json;
+use inklog_store::{Clock, LiveState, LogRecord, Objects, OpLog, Push, PushError, StoreError, SystemEntropy};
+use serde_json::{Value, json};
 
 pub const BUCKET: &str = "inklog";
 
@@ -82,8 +86,37 @@ impl Harness {
         }
     }
 
+    /// What the function behind JOIN_DOC and SYNC_STATE answers over these documents. An answer in
+    /// parts is not for this: nobody reads the posts.
+    pub async fn ask_sync(&self, documents: &Documents, message: Value) -> Value {
+        let connections = Arc::new(MemoryConnections::new());
+        let audience = Audience {
+            presence: connections.clone(),
+            connections,
+            push: Arc::new(Nobody),
+            clock: self.clock.clone(),
+        };
+        let mut event = ApiGatewayWebsocketProxyRequest::default();
+        event.request_context.connection_id = Some("c".to_owned());
+        event.body = Some(message.to_string());
+        match inklog_ingest::Sync::new(documents.clone(), audience, "log".to_owned()).handle(event).await.body
+        {
+            Some(Body::Text(answer)) => serde_json::from_str(&answer).expect("JSON"),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
     pub fn logged(&self, event: Event) -> LoggedEvent {
         LoggedEvent { event, at: self.clock.now_ms() }
+    }
+}
+
+struct Nobody;
+
+#[async_trait]
+impl Push for Nobody {
+    async fn post(&self, _: &str, _: &str) -> Result<(), PushError> {
+        Err(PushError::Gone)
     }
 }
 
@@ -145,6 +178,62 @@ pub fn sound_batch(doc: &DocId, events: &[Event]) -> StreamEvent {
     let names: Vec<String> = (1..=events.len()).map(|n| format!("{n:021}")).collect();
     let records: Vec<_> = events.iter().zip(&names).map(|(e, n)| (n.as_str(), doc, e.encode(), e)).collect();
     batch(&records)
+}
+
+/// A log and a bucket that fail while they are told to.
+pub struct Failing<T: ?Sized> {
+    pub inner: Arc<T>,
+    pub fails: Arc<AtomicBool>,
+}
+
+impl<T: ?Sized> Failing<T> {
+    fn check(&self) -> Result<(), StoreError> {
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(StoreError::unavailable("the store", "it was told to fail")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl OpLog for Failing<dyn OpLog> {
+    async fn append(&self, doc: &DocId, record: &LogRecord) -> Result<Appended, StoreError> {
+        self.check()?;
+        self.inner.append(doc, record).await
+    }
+
+    async fn last_of(
+        &self,
+        doc: &DocId,
+        agent: &Agent,
+        at_most: Option<u64>,
+    ) -> Result<Option<LogRecord>, StoreError> {
+        self.check()?;
+        self.inner.last_of(doc, agent, at_most).await
+    }
+
+    async fn read(&self, doc: &DocId) -> Result<Vec<LogItem>, StoreError> {
+        self.check()?;
+        self.inner.read(doc).await
+    }
+
+    async fn delete(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.delete(doc, places).await
+    }
+}
+
+#[async_trait]
+impl Objects for Failing<dyn Objects> {
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check()?;
+        self.inner.get(key).await
+    }
 }
 
 type Step = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;

@@ -8,6 +8,7 @@
 //! - `presence`: who sees where whom, and how it ends, on the whole stack
 //! - `rebuild`: what must not come between reading the log and putting a base in
 //! - `compaction`: what leaves the log, in which order, and that nothing is lost
+//! - `forgetful`: a server that forgot: the log's name, and its word on what a client is ahead of
 //! - `redis_cost`: bytes in Redis for one edit, counted
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
 //! - `rules`: the tests that CONTRIBUTING.md names for each rule are there
@@ -20,6 +21,7 @@
 mod broadcaster;
 mod command;
 mod compaction;
+mod forgetful;
 mod harness;
 mod lambda_binaries;
 mod materializer;

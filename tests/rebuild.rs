@@ -3,102 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
-use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
-use aws_lambda_events::encodings::Body;
-use inklog_crdt::Agent;
-use inklog_ingest::Sync;
 use inklog_protocol::DocId;
-use inklog_store::audience::Audience;
-use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::{Documents, assemble};
-use inklog_store::log::{Appended, LogItem};
-use inklog_store::{LogRecord, Objects, OpLog, Push, PushError, StoreError};
+use inklog_store::{LogRecord, StoreError};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, SteppedLog, doc, typed};
-
-/// A log and a bucket that fail while they are told to.
-struct Failing<T: ?Sized> {
-    inner: Arc<T>,
-    fails: Arc<AtomicBool>,
-}
-
-impl<T: ?Sized> Failing<T> {
-    fn check(&self) -> Result<(), StoreError> {
-        match self.fails.load(Ordering::SeqCst) {
-            true => Err(StoreError::unavailable("the store", "it was told to fail")),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl OpLog for Failing<dyn OpLog> {
-    async fn append(&self, doc: &DocId, record: &LogRecord) -> Result<Appended, StoreError> {
-        self.check()?;
-        self.inner.append(doc, record).await
-    }
-
-    async fn last_of(
-        &self,
-        doc: &DocId,
-        agent: &Agent,
-        at_most: Option<u64>,
-    ) -> Result<Option<LogRecord>, StoreError> {
-        self.check()?;
-        self.inner.last_of(doc, agent, at_most).await
-    }
-
-    async fn read(&self, doc: &DocId) -> Result<Vec<LogItem>, StoreError> {
-        self.check()?;
-        self.inner.read(doc).await
-    }
-
-    async fn delete(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.delete(doc, places).await
-    }
-}
-
-#[async_trait]
-impl Objects for Failing<dyn Objects> {
-    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.put(key, bytes).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.check()?;
-        self.inner.get(key).await
-    }
-}
-
-struct Nobody;
-
-#[async_trait]
-impl Push for Nobody {
-    async fn post(&self, _: &str, _: &str) -> Result<(), PushError> {
-        Err(PushError::Gone)
-    }
-}
+use crate::harness::{Failing, Harness, SteppedLog, doc, typed};
 
 /// What a joiner is answered.
 async fn join(harness: &Harness, documents: &Documents, doc: &DocId) -> Value {
-    let connections = Arc::new(MemoryConnections::new());
-    let audience = Audience {
-        presence: connections.clone(),
-        connections,
-        push: Arc::new(Nobody),
-        clock: harness.clock.clone(),
-    };
-    let mut event = ApiGatewayWebsocketProxyRequest::default();
-    event.request_context.connection_id = Some("c".to_owned());
-    event.body = Some(json!({"action": "JOIN_DOC", "docId": doc.as_str()}).to_string());
-    match Sync::new(documents.clone(), audience).handle(event).await.body {
-        Some(Body::Text(answer)) => serde_json::from_str(&answer).expect("JSON"),
-        other => panic!("no answer: {other:?}"),
-    }
+    harness.ask_sync(documents, json!({"action": "JOIN_DOC", "docId": doc.as_str()})).await
 }
 
 #[tokio::test]

@@ -5,7 +5,13 @@
 mod node;
 mod session;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use inklog_crdt::{Agent, Doc};
+use inklog_protocol::parts::{self, Answer, StateBody};
+use inklog_protocol::{DocId, VersionMap};
 use node::Node;
+use serde_json::json;
 use session::{Prng, Session};
 
 /// Runs a test for `count` seeds and names the one that fails. `INKLOG_SEED=17` runs from that one on, `17:1` only it.
@@ -46,4 +52,40 @@ fn large_states_in_rust_and_typescript() {
         session.paste(1, 70_000);
         session.run(500, 2000);
     });
+}
+
+/// What Rust packs, the browser's client opens, at every length around the ends of slices and parts.
+#[test]
+fn states_of_any_length_packed_in_rust_and_opened_in_typescript() {
+    let node = &mut Node::on_source();
+    let (carol, id, missing) = (Agent::new("carol").unwrap(), DocId::new("d").unwrap(), VersionMap::new());
+    // In base64 a slice ends at 87,000 bytes, and the next one shares its part for some more.
+    let binary = (86_970..87_010).chain((87_010..88_500).step_by(61)).chain(88_450..88_500);
+    let binary = binary.chain(173_970..174_010).chain(175_450..175_500);
+    // As ops a run is cut every 16 KB of UTF-8, and a part is full after seven of them.
+    let ops = (16_380..16_390).chain(32_760..32_775).chain(117_200..117_300);
+    let mut check = |binary: bool, text: &str| {
+        let mut doc = Doc::new();
+        doc.insert(&carol, 0, text).unwrap();
+        let bytes = doc.encode();
+        let asked = node.one(json!({"do": "join"}));
+        assert_eq!((&asked[0]["action"], &asked[0]["format"]), (&json!("JOIN_DOC"), &json!("binary")));
+        let reference = Some(&asked[0]["ref"]);
+        let answer = Answer { doc: &id, log: "log", cursor: "c-1", missing: &missing, reference };
+        let body = if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&doc) };
+        let messages = parts::doc_state(answer, "s", body, &[]);
+        let taken = node.one(json!({"do": if binary { "take" } else { "ops" }, "messages": messages}));
+        let length = text.len();
+        assert!(
+            !binary || (taken["synced"] == true && taken["errors"] == json!([])),
+            "{length}: {}",
+            taken["errors"]
+        );
+        assert!(taken["state"] == BASE64.encode(&bytes), "a state of {length} bytes of text differs");
+    };
+    binary.for_each(|length| check(true, &"x".repeat(length)));
+    for length in ops {
+        check(false, &"x".repeat(length));
+        check(false, &format!("{}{}", "x".repeat(length % 4), "😀".repeat(length / 4)));
+    }
 }

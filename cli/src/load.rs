@@ -217,7 +217,7 @@ impl Typist {
                 () = tokio::time::sleep_until(due.into()) => self.type_one()?,
                 turned = self.link.turn() => turned?,
             }
-            self.take_updates();
+            self.take_updates()?;
         }
         self.wait_for_all().await?;
         Ok(self)
@@ -249,20 +249,23 @@ impl Typist {
                 _ = quiet.tick() => self.link.core_mut().sync_now(Instant::now()),
                 () = &mut end => return Ok(()),
             }
-            self.take_updates();
+            self.take_updates()?;
         }
         Ok(())
     }
 
-    fn take_updates(&mut self) {
+    fn take_updates(&mut self) -> Result<(), ClientError> {
         let now = Instant::now();
         while let Some(update) = self.link.core_mut().next_update() {
             match update {
                 Update::Advanced { agent, from, to } => self.measure(&agent, from, to, now),
                 Update::Changes(changes) => changes.iter().for_each(|change| self.move_caret(change)),
+                // What is measured is known by its agents' ids, and those are gone.
+                Update::Forked { .. } => return Err(ClientError::Forgotten),
                 _ => {}
             }
         }
+        Ok(())
     }
 
     fn measure(&mut self, agent: &Agent, from: u64, to: u64, now: Instant) {

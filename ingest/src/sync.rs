@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use futures::future;
 use inklog_crdt::{Doc, Version};
-use inklog_protocol::parts::{self, StateBody};
-use inklog_protocol::{ClientMessage, DocId, LoggedEvent, Refusal, StateFormat};
+use inklog_protocol::limits::CONFIRM_AGENTS_MAX;
+use inklog_protocol::parts::{self, Answer, StateBody};
+use inklog_protocol::{ClientMessage, DocId, LoggedEvent, Refusal, StateFormat, VersionMap};
 use inklog_store::StoreError;
 use inklog_store::audience::{Audience, Post, presence_json};
 use inklog_store::document::Documents;
@@ -25,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Sync {
     documents: Documents,
     audience: Audience,
+    log_name: String,
 }
 
 /// What a client asks for.
@@ -36,13 +39,16 @@ struct Wish {
     version: Version,
     /// Whether `version` is all that the client has, or only what came after its cursor.
     whole: bool,
+    /// Whether the log itself is asked for what the live state lacks of `version`.
+    confirm: bool,
     reference: Option<Value>,
 }
 
 impl Sync {
-    /// A function over these stores.
-    pub fn new(documents: Documents, audience: Audience) -> Sync {
-        Sync { documents, audience }
+    /// A function over these stores. `log_name` is what clients are told of the log's name
+    /// ([`inklog_store::log::short_name`]).
+    pub fn new(documents: Documents, audience: Audience, log_name: String) -> Sync {
+        Sync { documents, audience, log_name }
     }
 
     /// Handles one message of the gateway.
@@ -54,16 +60,17 @@ impl Sync {
                 ClientMessage::JoinDoc { doc, format, cursor } => {
                     let cursor = cursor.as_deref().and_then(Cursor::from_wire);
                     let version = Version::new();
-                    let wish = Wish { doc, connection, format, cursor, version, whole: false, reference };
+                    let (whole, confirm) = (false, false);
+                    let wish = Wish { doc, connection, format, cursor, version, whole, confirm, reference };
                     let answer = self.bring_up_to_date(&wish).await.map_err(refuse_store)?;
                     self.show_presence(&wish).await.map_err(refuse_store)?;
                     Ok(answer)
                 }
-                ClientMessage::SyncState { doc, cursor, version, format } => {
+                ClientMessage::SyncState { doc, cursor, version, confirm, format } => {
                     let whole = cursor.is_none() && version.is_some();
                     let cursor = cursor.as_deref().and_then(Cursor::from_wire);
                     let version = version.unwrap_or_default();
-                    let wish = Wish { doc, connection, format, cursor, version, whole, reference };
+                    let wish = Wish { doc, connection, format, cursor, version, whole, confirm, reference };
                     self.bring_up_to_date(&wish).await.map_err(refuse_store)
                 }
                 ClientMessage::LeaveDoc { doc } => {
@@ -82,15 +89,16 @@ impl Sync {
         if let Some(cursor) = &wish.cursor
             && let Some((events, end)) = self.documents.live.since(&wish.doc, cursor).await?
         {
-            return self.replay(wish, events, &end).await;
+            return self.replay(wish, &Version::new(), events, &end).await;
         }
         let live = self.documents.open(&wish.doc).await?;
         let base = Doc::decode(&live.base)
             .map_err(|error| StoreError::undecodable(format!("the live base of {}", wish.doc), error))?;
         let LiveDoc { events, cursor, .. } = live;
         if wish.whole && wish.version.includes(base.version()) {
-            return self.replay(wish, events, &cursor).await;
+            return self.replay(wish, base.version(), events, &cursor).await;
         }
+        let missing = self.missing(wish, base.version(), &events).await?;
         let events: Vec<LoggedEvent> =
             events.into_iter().filter(|logged| !base.version().covers(&logged.event)).collect();
         let body = match wish.format {
@@ -98,20 +106,56 @@ impl Sync {
             StateFormat::Binary => StateBody::Binary(&live.base),
         };
         let state_id = self.documents.entropy.nonce();
-        let messages =
-            parts::doc_state(&wish.doc, &state_id, body, &events, &cursor.to_wire(), wish.reference.as_ref());
+        let cursor = cursor.to_wire();
+        let messages = parts::doc_state(self.answer(wish, &cursor, &missing), &state_id, body, &events);
         self.send_parts(wish, messages).await
     }
 
+    /// Sends the events that the client lacks, where it has all that is in `base`.
     async fn replay(
         &self,
         wish: &Wish,
+        base: &Version,
         mut events: Vec<LoggedEvent>,
         end: &Cursor,
     ) -> Result<Option<String>, StoreError> {
+        let missing = self.missing(wish, base, &events).await?;
         events.retain(|logged| !wish.version.covers(&logged.event));
-        let messages = parts::op_replay(&wish.doc, &events, &end.to_wire(), wish.reference.as_ref());
+        let cursor = end.to_wire();
+        let messages = parts::op_replay(self.answer(wish, &cursor, &missing), &events);
         self.send_parts(wish, messages).await
+    }
+
+    fn answer<'a>(&'a self, wish: &'a Wish, cursor: &'a str, missing: &'a VersionMap) -> Answer<'a> {
+        Answer { doc: &wish.doc, log: &self.log_name, cursor, missing, reference: wish.reference.as_ref() }
+    }
+
+    /// The log's own word on what the client has and the live state (`base` and `events`) has not:
+    /// where the chains end that are shorter in the log. Read after the live state, so that nothing
+    /// is missing that was durable when the client asked.
+    async fn missing(
+        &self,
+        wish: &Wish,
+        base: &Version,
+        events: &[LoggedEvent],
+    ) -> Result<VersionMap, StoreError> {
+        if !wish.confirm {
+            return Ok(VersionMap::new());
+        }
+        let mut live = base.clone();
+        for logged in events {
+            live.advance(logged.event.agent(), logged.event.end());
+        }
+        let ahead = wish.version.iter().filter(|(agent, end)| live.get(agent) < *end);
+        let asked = ahead.take(CONFIRM_AGENTS_MAX).map(async |(agent, end)| {
+            match self.documents.chain_end(&wish.doc, agent).await {
+                Ok(in_log) => Ok((in_log < end).then(|| (agent.as_str().to_owned(), in_log))),
+                // A damaged item proves nothing: it may have held what the client has.
+                Err(StoreError::Damaged { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        Ok(future::try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
     /// Pushes all parts but the last, which is the answer's body.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, Refusal};
-use crate::limits::{CURSOR_LEN_MAX, FRAME_BYTES_MAX, PRESENCE_BYTES_MAX, REF_BYTES_MAX};
+use crate::limits::{CURSOR_LEN_MAX, DOC_ID_LEN_MAX, FRAME_BYTES_MAX, PRESENCE_BYTES_MAX, REF_BYTES_MAX};
 use crate::{DocId, VersionMap, WireOp, version_from_wire};
 
 /// How a client wants a document's state.
@@ -54,8 +54,14 @@ pub enum ClientMessage {
         doc: DocId,
         /// Where the client stood.
         cursor: Option<String>,
-        /// With a cursor, what came since; without, all that the client has.
+        /// With a cursor, what came since; without, all that the client has. May name ends beyond
+        /// what the server has.
         version: Option<Version>,
+        /// `confirm`, false when left out: of the agents that `version` has further than the live state
+        /// ([`crate::limits::CONFIRM_AGENTS_MAX`] of them at most, by name), the log itself is asked;
+        /// what it lacks is `missing` in the answer. So a client tells a live state that lags from a
+        /// log that forgot.
+        confirm: bool,
         /// How to send the state, should it come to that.
         format: StateFormat,
     },
@@ -104,6 +110,7 @@ struct Frame<'a> {
     format: Option<Value>,
     cursor: Option<Value>,
     version: Option<Value>,
+    confirm: Option<Value>,
     #[serde(borrow, default, deserialize_with = "present")]
     state: Option<&'a RawValue>,
 }
@@ -123,10 +130,12 @@ impl Request {
             Refusal::new(ErrorCode::BadJson, format!("the frame is not a JSON object: {error}"))
         })?;
         let reference = frame.reference.clone();
-        if reference.as_ref().is_some_and(|r| r.to_string().len() > REF_BYTES_MAX) {
-            return Err(bad_request(format!("ref is at most {REF_BYTES_MAX} bytes of JSON")));
-        }
         let doc_id = frame.doc_id.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let doc_id = doc_id.filter(|name| name.len() <= DOC_ID_LEN_MAX);
+        if reference.as_ref().is_some_and(|r| r.to_string().len() > REF_BYTES_MAX) {
+            let refusal = bad_request(format!("ref is at most {REF_BYTES_MAX} bytes of JSON"));
+            return Err(Refusal { doc_id, ..refusal });
+        }
         match frame.message() {
             Ok(message) => Ok(Request { reference, message }),
             Err(refusal) => Err(Refusal { reference, doc_id, ..refusal }),
@@ -151,6 +160,7 @@ impl Frame<'_> {
                 doc: self.doc()?,
                 cursor: self.cursor()?,
                 version: self.version()?,
+                confirm: self.confirm()?,
                 format: self.format()?,
             }),
             "PRESENCE" => self.presence(),
@@ -239,6 +249,14 @@ impl Frame<'_> {
         }
     }
 
+    fn confirm(&self) -> Result<bool, Refusal> {
+        match self.confirm.as_ref() {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(confirm)) => Ok(*confirm),
+            Some(_) => Err(bad_request("confirm is true or false")),
+        }
+    }
+
     fn version(&self) -> Result<Option<Version>, Refusal> {
         match self.version.as_ref() {
             None | Some(Value::Null) => Ok(None),
@@ -293,6 +311,7 @@ mod tests {
             r#"{"action":"SEND_OP","docId":"d","agent":"a","after":0,"ops":[{"type":"insert","id":"a-0","text":"x","left":null}]}"#,
             r#"{"action":"SEND_OP","docId":"d","op":{"type":"insert","id":"user-123-170000000","char":"A","left":"node-456"}}"#,
             r#"{"action":"SYNC_STATE","docId":"d","cursor":"x-1","version":{"a":3}}"#,
+            r#"{"action":"SYNC_STATE","docId":"d","version":{"a":3},"confirm":true}"#,
             r#"{"action":"PRESENCE","docId":"d","agent":"a","state":{"x":1}}"#,
             r#"{"action":"PRESENCE","docId":"d","agent":"a","state":null}"#,
             r#"{"action":"LEAVE_DOC","docId":"d"}"#,
@@ -339,6 +358,7 @@ mod tests {
             ErrorCode::BadOp
         );
         assert_eq!(code(&"x".repeat(FRAME_BYTES_MAX + 1)), ErrorCode::TooLarge);
+        assert_eq!(code(r#"{"action":"SYNC_STATE","docId":"d","confirm":1}"#), ErrorCode::BadRequest);
         assert_eq!(code(r#"{"action":"PRESENCE","docId":"d","agent":"a"}"#), ErrorCode::BadRequest);
         let big = format!(
             r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{{"x":"{}"}}}}"#,
@@ -347,10 +367,45 @@ mod tests {
         assert_eq!(code(&big), ErrorCode::TooLarge);
     }
 
+    /// A frame of so many bytes around what `of` makes of the letters that fill it.
+    fn filled(bytes: usize, of: impl Fn(&str) -> String) -> String {
+        of(&"x".repeat(bytes - of("").len()))
+    }
+
     #[test]
-    fn a_delete_of_exactly_the_limit_passes() {
-        let text = r#"{"action":"SEND_OP","docId":"d","agent":"a","after":0,"ops":[{"type":"delete","id":"a-0","target":"b-0","len":100000}]}"#;
-        assert!(Request::parse(text).is_ok());
+    fn a_size_at_the_limit_passes_and_one_more_is_refused() {
+        let letters = |count: usize| "x".repeat(count);
+        let send_as = |agent: &str, op: &str| {
+            format!(r#"{{"action":"SEND_OP","docId":"d","agent":"{agent}","after":0,"ops":[{op}]}}"#)
+        };
+        let insert = |agent: &str, text: &str| {
+            send_as(agent, &format!(r#"{{"type":"insert","id":"{agent}-0","text":"{text}","left":null}}"#))
+        };
+        let with =
+            |field: &str, value: &str| format!(r#"{{"action":"JOIN_DOC","docId":"d","{field}":{value}}}"#);
+        let presence =
+            |state: &str| format!(r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{state}}}"#);
+        let (too_large, bad_request, bad_op) = (ErrorCode::TooLarge, ErrorCode::BadRequest, ErrorCode::BadOp);
+        let cases: [(usize, ErrorCode, &dyn Fn(usize) -> String); 9] = [
+            (FRAME_BYTES_MAX, too_large, &|n| filled(n, |text| insert("a", text))),
+            // Two bytes a letter: bytes count.
+            (FRAME_BYTES_MAX, too_large, &|n| filled(n, |text| insert("a", &format!("{text}é")))),
+            (PRESENCE_BYTES_MAX, too_large, &|n| presence(&filled(n, |text| format!(r#"{{"x":"{text}"}}"#)))),
+            (DOC_ID_LEN_MAX, bad_request, &|n| {
+                format!(r#"{{"action":"JOIN_DOC","docId":"{}"}}"#, letters(n))
+            }),
+            (CURSOR_LEN_MAX, bad_request, &|n| with("cursor", &format!(r#""{}""#, letters(n)))),
+            (REF_BYTES_MAX, bad_request, &|n| with("ref", &format!(r#""{}""#, letters(n - 2)))),
+            (REF_BYTES_MAX, bad_request, &|n| with("ref", &format!(r#"{{"\u0001":"{}"}}"#, letters(n - 13)))),
+            (inklog_crdt::MAX_AGENT_LEN, bad_request, &|n| insert(&letters(n), "x")),
+            (inklog_crdt::MAX_DELETE_LEN as usize, bad_op, &|n| {
+                send_as("a", &format!(r#"{{"type":"delete","id":"a-0","target":"b-0","len":{n}}}"#))
+            }),
+        ];
+        for (limit, refused, of) in cases {
+            assert!(Request::parse(&of(limit)).is_ok(), "{limit}: {:?}", Request::parse(&of(limit)));
+            assert_eq!(code(&of(limit + 1)), refused, "{limit} and one more");
+        }
     }
 
     #[test]
@@ -358,5 +413,13 @@ mod tests {
         let refusal = Request::parse(r#"{"action":"SEND_OP","docId":"d","ref":"r1"}"#).unwrap_err();
         assert_eq!(refusal.reference, Some(Value::from("r1")));
         assert_eq!(refusal.doc_id.as_deref(), Some("d"));
+        // What is too long to be echoed is left out, and the rest is there.
+        let long = "x".repeat(REF_BYTES_MAX);
+        let refusal =
+            Request::parse(&format!(r#"{{"action":"JOIN_DOC","docId":"d","ref":"{long}"}}"#)).unwrap_err();
+        assert_eq!((refusal.reference, refusal.doc_id.as_deref()), (None, Some("d")));
+        let refusal =
+            Request::parse(&format!(r#"{{"action":"JOIN_DOC","docId":"{long}","ref":1}}"#)).unwrap_err();
+        assert_eq!((refusal.reference, refusal.doc_id), (Some(Value::from(1)), None));
     }
 }

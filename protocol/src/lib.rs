@@ -20,5 +20,7 @@ pub use client::{ClientMessage, Request, StateFormat};
 pub use doc_id::{DocId, DocIdError};
 pub use error::{ErrorCode, Refusal};
 pub use op::{OpError, WireOp};
-pub use server::{LoggedEvent, ServerMessage, VersionMap, WireEvent, version_from_wire, version_to_wire};
+pub use server::{
+    LoggedEvent, ServerMessage, VersionMap, WireEvent, WireEventError, version_from_wire, version_to_wire,
+};
 pub use user::{UserName, UserNameError};

@@ -40,8 +40,13 @@ pub const USER_NAME_LEN_MAX: usize = 40;
 pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
 /// A cursor, in characters; it is opaque to clients.
 pub const CURSOR_LEN_MAX: usize = 128;
+/// A version in a client's `SYNC_STATE`, in bytes of JSON, some 1,400 agents: with what stands around
+/// it, it fits into a frame. Who knows of more joins anew.
+pub const VERSION_BYTES_MAX: usize = 30_000;
 /// A `ref`, in bytes of JSON.
 pub const REF_BYTES_MAX: usize = 256;
+/// Of how many agents a `SYNC_STATE` with `confirm` has the log read.
+pub const CONFIRM_AGENTS_MAX: usize = 8;
 /// How many agents one connection may show presence for in one document.
 pub const PRESENCE_AGENTS_PER_CONNECTION_MAX: usize = 8;
 /// Presence lapses when it is not renewed within this.

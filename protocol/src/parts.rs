@@ -7,10 +7,37 @@ use inklog_crdt::{Anchor, Doc, Id, Span, SpanContent, Version};
 use serde_json::{Value, json};
 
 use crate::limits::{PART_BYTES_MAX, PROTOCOL_VERSION, STATE_OP_TEXT_BYTES_MAX};
-use crate::{DocId, LoggedEvent, StateFormat, WireEvent, WireOp};
+use crate::{DocId, LoggedEvent, StateFormat, VersionMap, WireEvent, WireOp};
 
-/// Room for a part's envelope: action, ids, cursor and `ref` at their limits, with some to spare.
+/// Room for a part's envelope: action, ids, cursor, `missing` and `ref` at their limits, with some to
+/// spare.
 const ENVELOPE_BYTES: usize = 2_000;
+/// One slice of a state's base64. Whole groups of four, so that a slice also reads on its own.
+const SLICE_BYTES: usize = (PART_BYTES_MAX - 2 * ENVELOPE_BYTES) / 4 * 4;
+
+/// The fields that are filled with entries, in the order in which they are written: name, opening,
+/// what stands between two entries, closing. A state's slices are one string.
+const FIELDS: [(&str, &str, &str, &str); 4] = [
+    ("ops", "[", ",", "]"),
+    ("version", "{", ",", "}"),
+    ("state", "\"", "", "\""),
+    ("events", "[", ",", "]"),
+];
+
+/// What all parts of an answer share, and what its last part carries.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Which document.
+    pub doc: &'a DocId,
+    /// The log's short name, in every part.
+    pub log: &'a str,
+    /// Where the answer stands, in the last part.
+    pub cursor: &'a str,
+    /// What the log lacks of the version that the request named, in the last part; left out when empty.
+    pub missing: &'a VersionMap,
+    /// The request's `ref`, in every part.
+    pub reference: Option<&'a Value>,
+}
 
 /// The base of a `DOC_STATE`.
 pub enum StateBody<'a> {
@@ -22,12 +49,10 @@ pub enum StateBody<'a> {
 
 /// A `DOC_STATE` in parts: the base, then the events beyond it, the cursor in the last part.
 pub fn doc_state(
-    doc: &DocId,
+    answer: Answer<'_>,
     state_id: &str,
     body: StateBody<'_>,
     events: &[LoggedEvent],
-    cursor: &str,
-    reference: Option<&Value>,
 ) -> Vec<String> {
     let mut packer = Packer::default();
     let format = match body {
@@ -42,7 +67,7 @@ pub fn doc_state(
         }
         StateBody::Binary(state) => {
             let text = base64::engine::general_purpose::STANDARD.encode(state);
-            for slice in text.as_bytes().chunks(PART_BYTES_MAX - 2 * ENVELOPE_BYTES) {
+            for slice in text.as_bytes().chunks(SLICE_BYTES) {
                 packer.add("state", String::from_utf8_lossy(slice).into_owned());
             }
             StateFormat::Binary
@@ -52,25 +77,22 @@ pub fn doc_state(
         packer.add("events", to_json(&WireEvent::new(event)));
     }
     let envelope = json!({
-        "action": "DOC_STATE", "protocol": PROTOCOL_VERSION, "docId": doc.as_str(),
-        "stateId": state_id, "format": format,
+        "action": "DOC_STATE", "protocol": PROTOCOL_VERSION, "docId": answer.doc.as_str(),
+        "log": answer.log, "stateId": state_id, "format": format,
     });
-    packer.finish(envelope, Some(cursor), reference)
+    packer.finish(envelope, answer)
 }
 
 /// An `OP_REPLAY` in parts; at least one, also without events.
-pub fn op_replay(
-    doc: &DocId,
-    events: &[LoggedEvent],
-    cursor: &str,
-    reference: Option<&Value>,
-) -> Vec<String> {
+pub fn op_replay(answer: Answer<'_>, events: &[LoggedEvent]) -> Vec<String> {
     let mut packer = Packer { always: &["events"], ..Packer::default() };
     for event in events {
         packer.add("events", to_json(&WireEvent::new(event)));
     }
-    let envelope = json!({"action": "OP_REPLAY", "protocol": PROTOCOL_VERSION, "docId": doc.as_str()});
-    packer.finish(envelope, Some(cursor), reference)
+    let envelope = json!({
+        "action": "OP_REPLAY", "protocol": PROTOCOL_VERSION, "docId": answer.doc.as_str(), "log": answer.log,
+    });
+    packer.finish(envelope, answer)
 }
 
 /// `REMOTE_OP`s that together hold the events, given as JSON that [`event_json`] wrote.
@@ -149,7 +171,7 @@ impl Packer {
     }
 
     /// Closes the parts; `envelope` is what all have in common.
-    fn finish(mut self, envelope: Value, cursor: Option<&str>, reference: Option<&Value>) -> Vec<String> {
+    fn finish(mut self, envelope: Value, answer: Answer<'_>) -> Vec<String> {
         if self.parts.is_empty() {
             self.parts.push(Vec::new());
         }
@@ -159,13 +181,20 @@ impl Packer {
         let mut messages = Vec::with_capacity(count);
         for (i, entries) in self.parts.into_iter().enumerate() {
             let mut text = format!(r#"{head},"part":{},"parts":{count}"#, i + 1);
-            for field in ["ops", "version", "state", "events"] {
-                write_field(&mut text, field, &entries, self.always.contains(&field));
+            for (field, open, between, close) in FIELDS {
+                let of_field = entries.iter().filter(|(name, _)| *name == field);
+                let of_field: Vec<&str> = of_field.map(|(_, entry)| entry.as_str()).collect();
+                if !of_field.is_empty() || self.always.contains(&field) {
+                    text.push_str(&format!(r#","{field}":{open}{}{close}"#, of_field.join(between)));
+                }
             }
-            if let Some(cursor) = cursor.filter(|_| i + 1 == count) {
-                text.push_str(&format!(r#","cursor":{}"#, Value::from(cursor)));
+            if i + 1 == count {
+                text.push_str(&format!(r#","cursor":{}"#, Value::from(answer.cursor)));
+                if !answer.missing.is_empty() {
+                    text.push_str(&format!(r#","missing":{}"#, to_json(answer.missing)));
+                }
             }
-            if let Some(reference) = reference {
+            if let Some(reference) = answer.reference {
                 text.push_str(&format!(r#","ref":{reference}"#));
             }
             text.push('}');
@@ -173,26 +202,6 @@ impl Packer {
         }
         messages
     }
-}
-
-fn write_field(text: &mut String, field: &str, entries: &[(&'static str, String)], always: bool) {
-    let mut entries = entries.iter().filter(|(name, _)| *name == field).map(|(_, entry)| entry).peekable();
-    if entries.peek().is_none() && !always {
-        return;
-    }
-    let (open, close) = match field {
-        "version" => ("{", "}"),
-        "state" => ("\"", "\""),
-        _ => ("[", "]"),
-    };
-    text.push_str(&format!(r#","{field}":{open}"#));
-    for (i, entry) in entries.enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        text.push_str(entry);
-    }
-    text.push_str(close);
 }
 
 #[cfg(test)]
@@ -203,6 +212,11 @@ mod tests {
 
     fn doc() -> DocId {
         DocId::new("d").unwrap()
+    }
+
+    fn answer<'a>(doc: &'a DocId, reference: Option<&'a Value>) -> Answer<'a> {
+        static MISSING: VersionMap = VersionMap::new();
+        Answer { doc, log: "0123456789abcdef", cursor: "c-1", missing: &MISSING, reference }
     }
 
     fn event(seq: u64, text: &str) -> LoggedEvent {
@@ -220,13 +234,21 @@ mod tests {
         for binary in [false, true] {
             let bytes = base.encode();
             let body = if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&base) };
-            let parts = doc_state(&doc(), "s1", body, &events, "c-1", Some(&Value::from(9)));
+            let parts = doc_state(answer(&doc(), Some(&Value::from(9))), "s1", body, &events);
             assert!(parts.len() > 2 && parts.iter().all(|part| part.len() <= PART_BYTES_MAX));
             let mut spans = Vec::new();
             let (mut version, mut base64, mut seen) = (Version::new(), String::new(), 0);
             for part in &parts {
                 let ServerMessage::DocState {
-                    ops, version: slice, state, events, cursor, part, parts, ..
+                    log,
+                    ops,
+                    version: slice,
+                    state,
+                    events,
+                    cursor,
+                    part,
+                    parts,
+                    ..
                 } = ServerMessage::parse(part).unwrap()
                 else {
                     panic!("not a DOC_STATE")
@@ -236,6 +258,7 @@ mod tests {
                 base64 += state.as_deref().unwrap_or("");
                 seen += events.len();
                 assert_eq!(cursor.is_some(), part == parts);
+                assert_eq!(log.as_deref(), Some("0123456789abcdef"), "in every part");
             }
             assert_eq!(seen, 2);
             let mut copy = Doc::new();
@@ -251,9 +274,9 @@ mod tests {
 
     #[test]
     fn an_empty_replay_is_one_part_with_a_cursor() {
-        let parts = op_replay(&doc(), &[], "c-1", None);
+        let parts = op_replay(answer(&doc(), None), &[]);
         assert_eq!(parts.len(), 1);
-        let ServerMessage::OpReplay { events, cursor, part: 1, parts: 1, .. } =
+        let ServerMessage::OpReplay { events, cursor, log: Some(_), part: 1, parts: 1, .. } =
             ServerMessage::parse(&parts[0]).unwrap()
         else {
             panic!("not an OP_REPLAY")

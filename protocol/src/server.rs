@@ -101,6 +101,10 @@ pub enum ServerMessage {
         state_id: String,
         /// How the base is written.
         format: StateFormat,
+        /// A short, opaque name of the log, in every part. Another name is another log: what a client
+        /// built on the one says nothing about the other. `None` from a server that does not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         /// 1 … `parts`.
         part: u32,
         /// How many.
@@ -120,6 +124,11 @@ pub enum ServerMessage {
         /// Where this state stands, in the last part.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
+        /// In the last part of an answer to a `SYNC_STATE` with `confirm`: the agents of which the
+        /// request named more than the log has, and where their chains end in it, 0 for one that the
+        /// log does not know. Events that wait for others, and compacted ones, are in the log.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        missing: VersionMap,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,
@@ -130,6 +139,9 @@ pub enum ServerMessage {
         protocol: u32,
         /// Which document.
         doc_id: String,
+        /// The log's name, as in `DOC_STATE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         /// 1 … `parts`.
         part: u32,
         /// How many.
@@ -139,6 +151,9 @@ pub enum ServerMessage {
         /// Where the client stands when it has all parts; in the last one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
+        /// As in `DOC_STATE`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        missing: VersionMap,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,

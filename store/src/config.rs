@@ -21,7 +21,7 @@ use crate::catalogue::DynamoCatalogue;
 use crate::connections::redis::RedisConnections;
 use crate::document::Documents;
 use crate::live::redis::RedisLiveState;
-use crate::log::DynamoOpLog;
+use crate::log::{self, DynamoOpLog};
 use crate::objects::S3Objects;
 use crate::push::ApiGatewayPush;
 use crate::{Entropy, RedisClient, StoreError, SystemClock, SystemEntropy};
@@ -172,6 +172,11 @@ impl<'a> StoreFactory<'a> {
     async fn redis(&self) -> Result<RedisClient, ConfigError> {
         let url = need(self.lookup, vars::REDIS_URL)?;
         Ok(self.redis.get_or_try_init(async || RedisClient::connect(&url).await).await?.clone())
+    }
+
+    /// The log's name as clients see it.
+    pub fn log_short_name(&self) -> Result<String, ConfigError> {
+        Ok(log::short_name(&need(self.lookup, vars::LOG_NAME)?))
     }
 
     /// The live state.

@@ -1,7 +1,7 @@
 //! The TypeScript half: a Node process that takes commands as lines of JSON.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
@@ -9,7 +9,11 @@ use serde_json::Value;
 const HELP: &str = "the differential test needs Node 20.19 or newer and the built client: `make test` sees to it, or \
      `npm --prefix web ci && npm --prefix web run build -w @inklog/client`";
 
-/// A running `web/client/test/differential.mjs`; it ends with its stdin.
+fn client() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/client")
+}
+
+/// A running half; it ends with its stdin.
 pub struct Node {
     process: Child,
     stdin: Option<ChildStdin>,
@@ -17,11 +21,22 @@ pub struct Node {
 }
 
 impl Node {
+    /// `web/client/test/differential.mjs`, on the built client.
     pub fn start() -> Node {
-        let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/client");
-        assert!(client.join("dist/crdt/index.js").exists(), "web/client/dist is missing: {HELP}");
+        assert!(client().join("dist/crdt/index.js").exists(), "web/client/dist is missing: {HELP}");
+        Node::run(&["test/differential.mjs"])
+    }
+
+    /// `web/client/test/packed.ts`, on the client's source.
+    pub fn on_source() -> Node {
+        assert!(client().join("../node_modules/tsx").exists(), "web/node_modules is missing: {HELP}");
+        Node::run(&["--conditions=@inklog/source", "--import", "tsx", "test/packed.ts"])
+    }
+
+    fn run(arguments: &[&str]) -> Node {
         let mut process = Command::new("node")
-            .arg(client.join("test/differential.mjs"))
+            .args(arguments)
+            .current_dir(client())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

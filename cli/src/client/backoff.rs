@@ -39,13 +39,19 @@ pub struct Backoff {
     first: Duration,
     longest: Duration,
     tries: u32,
+    least: f64,
     random: Random,
 }
 
 impl Backoff {
     /// Pauses of up to `first`, then up to twice that, …, then up to `longest`.
     pub fn new(first: Duration, longest: Duration, random: Random) -> Backoff {
-        Backoff { first, longest, tries: 0, random }
+        Backoff { first, longest, tries: 0, least: 0.0, random }
+    }
+
+    /// With pauses of at least this share of what they may be.
+    pub fn at_least(self, share: f64) -> Backoff {
+        Backoff { least: share, ..self }
     }
 
     /// The next pause.
@@ -53,7 +59,7 @@ impl Backoff {
         let most = self.first.saturating_mul(1 << self.tries.min(20)).min(self.longest);
         self.tries = self.tries.saturating_add(1);
         let share = (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        most.mul_f64(share)
+        most.mul_f64(self.least + (1.0 - self.least) * share)
     }
 
     /// How many pauses there were since the last success.
@@ -83,5 +89,7 @@ mod tests {
         assert!(later.iter().any(|pause| *pause < longest / 2));
         backoff.reset();
         assert!(backoff.pause() <= first);
+        let mut backoff = Backoff::new(first, longest, Random::new(7)).at_least(0.5);
+        assert!((0..200).all(|_| backoff.pause() >= first / 2));
     }
 }

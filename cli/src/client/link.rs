@@ -103,6 +103,9 @@ impl Link {
     /// connection made. May be dropped at any point; nothing is lost by that.
     pub async fn turn(&mut self) -> Result<(), ClientError> {
         self.core.tick(Instant::now());
+        if self.core.is_dead() {
+            return self.lost("it does not answer any more".to_owned());
+        }
         poll_fn(|cx| self.poll_turn(cx)).await
     }
 

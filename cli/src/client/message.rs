@@ -1,6 +1,7 @@
 //! The JSON of what a client sends.
 
 use inklog_crdt::{Event, Version};
+use inklog_protocol::limits::VERSION_BYTES_MAX;
 use inklog_protocol::{DocId, StateFormat, VersionMap, WireOp, version_to_wire};
 use serde::Serialize;
 
@@ -38,17 +39,27 @@ struct Sync<'a> {
     cursor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<VersionMap>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    confirm: bool,
     #[serde(rename = "ref")]
     reference: &'a str,
 }
 
-/// `JOIN_DOC` by someone who knows nothing of the document.
-pub(super) fn join_doc(doc: &DocId, format: StateFormat, reference: &str) -> String {
-    let doc_id = doc.as_str();
-    to_json(&Sync { action: "JOIN_DOC", doc_id, format, cursor: None, version: None, reference })
+/// Whether a `SYNC_STATE` can say this version.
+pub(super) fn has_room_for(version: &Version) -> bool {
+    // Quotes, colon and comma, and a number of as many digits as it may have.
+    let most: usize = version.iter().map(|(agent, _)| agent.as_str().len() + 20).sum();
+    most <= VERSION_BYTES_MAX || to_json(&version_to_wire(version)).len() <= VERSION_BYTES_MAX
 }
 
-/// `SYNC_STATE`: what came since the cursor, or, without one, all that is known.
+/// `JOIN_DOC` by someone who knows nothing of the document, or too much to say it.
+pub(super) fn join_doc(doc: &DocId, format: StateFormat, cursor: Option<&str>, reference: &str) -> String {
+    let (action, doc_id) = ("JOIN_DOC", doc.as_str());
+    to_json(&Sync { action, doc_id, format, cursor, version: None, confirm: false, reference })
+}
+
+/// `SYNC_STATE`: what came since the cursor, or, without one, all that is known. Then the server's log
+/// says what it lacks of it, too.
 pub(super) fn sync_state(
     doc: &DocId,
     format: StateFormat,
@@ -56,8 +67,9 @@ pub(super) fn sync_state(
     version: &Version,
     reference: &str,
 ) -> String {
-    let version = Some(version_to_wire(version));
-    to_json(&Sync { action: "SYNC_STATE", doc_id: doc.as_str(), format, cursor, version, reference })
+    let (action, doc_id) = ("SYNC_STATE", doc.as_str());
+    let (version, confirm) = (Some(version_to_wire(version)), cursor.is_none());
+    to_json(&Sync { action, doc_id, format, cursor, version, confirm, reference })
 }
 
 fn to_json(message: &impl Serialize) -> String {

@@ -5,6 +5,7 @@
 //!                         ├──> core.rs (no I/O) <─┤   sends frames, reconnects
 //!   updates <─────────────┘         │             └── tells the time
 //!                               answer.rs  parts of a state or a replay, put together
+//!                               forgotten.rs  what two replicas say of the same ids
 //! ```
 //!
 //! [`Core`] keeps the rules of the wire: one event in flight, sent again unchanged until it is known
@@ -17,7 +18,10 @@ mod backoff;
 mod core;
 #[cfg(test)]
 mod core_tests;
+mod forgotten;
 mod link;
+#[cfg(test)]
+mod link_tests;
 mod message;
 mod outbox;
 
@@ -58,6 +62,9 @@ pub enum ClientError {
         /// What the server knows of it.
         end: u64,
     },
+    /// The document was begun anew ([`Update::Forked`]), which this client's owner cannot go along with.
+    #[error("the server forgot what it had acknowledged, or it is another server: begin again")]
+    Forgotten,
     /// A message that breaks the protocol.
     #[error("the server sent something odd: {0}")]
     Odd(String),

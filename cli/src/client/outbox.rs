@@ -98,6 +98,22 @@ impl Outbox {
         self.closed.iter()
     }
 
+    /// The closed event at this place of the chain.
+    pub fn at(&self, after: u64) -> Option<&Event> {
+        let index = self.closed.binary_search_by_key(&after, Event::after).ok()?;
+        self.closed.get(index)
+    }
+
+    /// The closed events from this end of the chain on, oldest first.
+    pub fn closed_from(&self, end: u64) -> impl Iterator<Item = &Event> {
+        self.closed.range(self.closed.partition_point(|event| event.after() < end)..)
+    }
+
+    /// All ops that are not known to be durable, oldest first.
+    pub fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.closed.iter().flat_map(Event::ops).chain(&self.open)
+    }
+
     /// How many events are closed and not covered.
     pub fn closed_len(&self) -> usize {
         self.closed.len()
@@ -182,6 +198,42 @@ mod tests {
             outbox.push(doc.insert(&agent(), 0, &unit.repeat(50_000)).unwrap());
             outbox.push(doc.insert(&agent(), 7, "in the middle").unwrap());
             assert!(check(&mut outbox, &doc.text()) > 1);
+        }
+    }
+
+    #[test]
+    fn text_of_any_length_around_a_cut_becomes_events_that_fit() {
+        let other = Agent::new(&"b".repeat(64)).unwrap();
+        for unit in ["x", "é", "中", "😀", "\"", "\u{1}"] {
+            // Hung on another's character, by the longest of names.
+            let events = |count: usize| {
+                let (mut doc, mut outbox) = (Doc::new(), Outbox::new(agent()));
+                let before = doc.insert(&other, 0, "b").unwrap();
+                let op = doc.insert(&agent(), 1, &unit.repeat(count)).unwrap();
+                outbox.push(op);
+                outbox.close();
+                let mut copy = Doc::new();
+                copy.apply(&Event::new(other.clone(), 0, vec![before]).unwrap());
+                for event in outbox.closed() {
+                    let frame = send_op(&DocId::new(&"d".repeat(128)).unwrap(), event);
+                    assert!(frame.len() <= FRAME_BYTES_MAX, "{}", frame.len());
+                    Request::parse(&frame).unwrap();
+                    copy.apply(event);
+                }
+                assert!(copy.text() == doc.text(), "{count} times {unit:?}");
+                outbox.closed_len()
+            };
+            let room = EVENT_JSON_BYTES_MAX / json_bytes(unit);
+            let (mut low, mut high) = (1, 2 * room);
+            while high - low > 1 {
+                let middle = (low + high) / 2;
+                *(if events(middle) == 1 { &mut low } else { &mut high }) = middle;
+            }
+            assert!(high > room * 9 / 10, "events are filled");
+            assert_eq!((events(low), events(high)), (1, 2));
+            for count in low - 8..high + 8 {
+                assert_eq!(events(count), if count < high { 1 } else { 2 });
+            }
         }
     }
 

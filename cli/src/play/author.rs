@@ -198,7 +198,7 @@ impl Client {
                 _ = finished.changed() => {}
                 _ = quiet.tick() => self.wait_on(last_heard)?,
             }
-            if self.take_updates() {
+            if self.take_updates()? {
                 last_heard = Instant::now();
                 quiet.reset();
             }
@@ -228,20 +228,22 @@ impl Client {
     }
 
     /// Notes what happened; says whether there was progress.
-    fn take_updates(&mut self) -> bool {
+    fn take_updates(&mut self) -> Result<bool, ClientError> {
         let now = Instant::now();
         let mut progress = false;
         while let Some(update) = self.link.core_mut().next_update() {
-            progress |= !matches!(update, Update::Synced | Update::Merged(_));
+            progress |= !matches!(update, Update::Synced | Update::Merged(_) | Update::Gap(_));
             match (update, &mut self.author) {
                 (Update::Sent { event, at }, Some(author)) => self.board.sent(author.number, event, at),
                 (Update::Acked(event), Some(author)) => self.board.acked(author.number, &event, now),
+                // The trace's edits count on what is gone.
+                (Update::Forked { .. }, _) => return Err(ClientError::Forgotten),
                 (Update::Advanced { agent, from, to }, _) => self.board.arrived(&agent, from, to, now),
                 (Update::Received(event), Some(author)) => author.keep(event, &self.board),
                 (Update::Merged(version), Some(author)) => author.keep_merged(&version, &self.board),
                 _ => {}
             }
         }
-        progress
+        Ok(progress)
     }
 }

@@ -102,6 +102,22 @@ impl Doc {
         ordered
     }
 
+    /// The visible characters in the order of the text, as runs with consecutive ids: the first one's
+    /// id, and how many they are.
+    pub fn visible(&self) -> impl Iterator<Item = (Id, u64)> {
+        let runs = self.tree.leaves().flat_map(|leaf| &leaf.runs).filter(|run| !run.deleted);
+        runs.flat_map(move |run| {
+            let mut lv = run.lv;
+            std::iter::from_fn(move || {
+                let left = run.end() - lv;
+                let (agent, seq, more) = (left > 0).then(|| self.ids.id_of(lv))?;
+                let len = left.min(more);
+                lv += len;
+                Some((Id::new(self.version().name(agent).clone(), seq), u64::from(len)))
+            })
+        })
+    }
+
     fn span(&self, piece: &Piece) -> Span {
         let Chain { agent, seq, len, parent, side } = piece.chain;
         let content = match piece.deleted {

@@ -8,6 +8,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     inklog_store::config::log_json();
     let stores = StoreFactory::new(&environment).await;
-    let function = Sync::new(stores.documents().await?, stores.audience().await?);
+    let function = Sync::new(stores.documents().await?, stores.audience().await?, stores.log_short_name()?);
     run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(function.handle(event.payload).await))).await
 }

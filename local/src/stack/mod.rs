@@ -13,6 +13,7 @@ use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
+use inklog_store::log::short_name;
 use inklog_store::{Clock, StoreError, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -297,7 +298,7 @@ fn observed(pipeline: &Pipeline, stage: Stage, function: Arc<dyn StreamFunction>
 /// The functions behind [`ROUTES`].
 fn routes(stores: &Stores, audience: &Audience, clock: Arc<dyn Clock>, pipeline: &Pipeline) -> Routes {
     let connection = Arc::new(Connection::new(audience.clone()));
-    let sync = Arc::new(Sync::new(stores.documents(), audience.clone()));
+    let sync = Arc::new(Sync::new(stores.documents(), audience.clone(), short_name(&stores.stream_arn)));
     let send_op = Arc::new(SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock));
     let send_op = Arc::new(ObservedSend { pipeline: pipeline.clone(), function: send_op });
     let presence = Arc::new(PresenceUpdate::new(audience.clone()));

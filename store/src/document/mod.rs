@@ -143,6 +143,15 @@ impl Documents {
         Ok(segments.into_iter().rev().flatten().collect())
     }
 
+    /// Where the agent's chain ends in the log: after its last event there or, when all of them are
+    /// compacted, at its floor. 0 for an agent that never wrote.
+    pub async fn chain_end(&self, doc: &DocId, agent: &Agent) -> Result<u64, StoreError> {
+        // In this order: what a compaction removes in between lies below a floor published before.
+        let last = self.log.last_of(doc, agent, None).await?.map_or(0, |record| record.event.end());
+        let floor = self.catalogue.floor(doc, agent).await?.map_or(0, |floor| floor.end);
+        Ok(last.max(floor))
+    }
+
     /// Makes the live state's base from the log, unless there is one. Returns what the log held, and
     /// whether the base was put in; `false` also for a document that was never written.
     pub async fn rebuild(&self, doc: &DocId) -> Result<(Replayed, bool), StoreError> {

@@ -12,9 +12,11 @@ use crate::{LogRecord, StoreError};
 
 mod dynamodb;
 mod item;
+mod name;
 
 pub use dynamodb::{DynamoOpLog, create_table};
 pub use item::{Place, place_from_image, record_from_image};
+pub use name::short_name;
 
 /// What became of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
