@@ -51,11 +51,23 @@ export class Chars {
   }
 }
 
-/** The string of code units. */
-export const toText = (units: Uint16Array): string => decoder.decode(units);
+/** Made once, when it is needed: that takes longer than to decode a word, and some platforms have none. */
+let decoder: { decode(units: Uint16Array): string } | undefined;
 
-/** Made once: that takes longer than to decode a word. */
-const decoder = /* @__PURE__ */ new TextDecoder("utf-16le", { ignoreBOM: true });
+/** The string of code units. */
+export function toText(units: Uint16Array): string {
+  decoder ??= typeof TextDecoder === "undefined" ? bySlices : new TextDecoder("utf-16le", { ignoreBOM: true });
+  return decoder.decode(units);
+}
+
+/** In slices, since a call takes only so many arguments. */
+const bySlices = {
+  decode(units: Uint16Array): string {
+    let text = "";
+    for (let at = 0; at < units.length; at += 4096) text += String.fromCharCode(...units.subarray(at, at + 4096));
+    return text;
+  },
+};
 
 /** A copy with room for at least `length`, and some more. */
 export function grown(old: Uint32Array, length: number): Uint32Array {
