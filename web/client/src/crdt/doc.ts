@@ -14,7 +14,9 @@ import type { Anchor, Change, IdRange, WireDelete, WireOp } from "./types.js";
 export class TextDoc extends Replica {
   /** A document from its canonical state. Throws {@link DecodeError}. */
   static decode(bytes: Uint8Array): TextDoc {
-    return Object.assign(new TextDoc(), decodeState(bytes));
+    const doc = new TextDoc();
+    doc.become(decodeState(bytes));
+    return doc;
   }
 
   /** The canonical state: the same bytes for the same events. Waiting events are not part of it. */
@@ -44,7 +46,7 @@ export class TextDoc extends Replica {
   /** @internal Unites another replica, which is used up, with this one. */
   merge(other: Replica, changes?: Change[]): void {
     if (this.version.size + this.waitingCount > 0) return merge(this, other, changes);
-    Object.assign(this, other);
+    this.become(other);
     if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
   }
 
