@@ -46,6 +46,11 @@ export class Chars {
 
   /** The text of `len` nodes. */
   text(lv: number, len: number): string {
+    if (len < 8) {
+      let text = "";
+      for (const end = lv + len; lv < end; lv++) text += String.fromCodePoint(this.#points[lv]!);
+      return text;
+    }
     const out = new Uint16Array(len * 2);
     return toText(out.subarray(0, this.copy(lv, len, out, 0)));
   }
