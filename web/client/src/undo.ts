@@ -10,7 +10,6 @@ import { Heirs } from "./undo/heirs.js";
 import { Group, Step } from "./undo/steps.js";
 
 const STEPS_MAX = 1_000;
-/** How much memory the steps take together, in UTF-16 units. */
 const WEIGHT_MAX = 64_000_000;
 const MERGE_MS = 500;
 
@@ -36,6 +35,8 @@ interface Return extends Stretch {
 export class History {
   /** An edit this many milliseconds after the one before, or later, is a step of its own. */
   mergeMs = MERGE_MS;
+  /** @internal How much memory the steps take together, in UTF-16 units. */
+  weightMax = WEIGHT_MAX;
   #undoable: Step[] = [];
   #redoable: Step[] = [];
   #heirs = new Heirs();
@@ -141,10 +142,9 @@ export class History {
     const group = this.#group;
     this.#group = null;
     if (!group?.step.pieces.length) return;
-    const last = this.#last;
+    const follows = group.follows(this.#last, this.mergeMs);
     this.#last = group;
     this.#redoable.length = 0;
-    const follows = last && group.follows(last, this.mergeMs);
     const step = this.#undoable.at(-1);
     if (follows && step) for (const piece of group.step.pieces) step.add(piece);
     else this.#undoable.push(group.step);
@@ -155,9 +155,9 @@ export class History {
   #shorten(): void {
     const [undoable, redoable] = [this.#undoable, this.#redoable];
     let weight = [...undoable, ...redoable].reduce((sum, step) => sum + step.weight, 0);
-    while (undoable.length > 1 && (undoable.length > STEPS_MAX || weight > WEIGHT_MAX)) weight -= undoable.shift()!.weight;
+    while (undoable.length > 1 && (undoable.length > STEPS_MAX || weight > this.weightMax)) weight -= undoable.shift()!.weight;
     // What was undone first is the last to be redone.
-    while (redoable.length > 1 && weight > WEIGHT_MAX) weight -= redoable.shift()!.weight;
+    while (redoable.length > 1 && weight > this.weightMax) weight -= redoable.shift()!.weight;
   }
 
   /** Takes back the last step of one stack, and puts what makes that undone onto the other. */

@@ -269,3 +269,303 @@ test("random steps of several edits, others' edits among them, are undone and re
     assert.equal(pair.history.undo(), false);
   }
 });
+
+// --- What is one step
+
+type Act = { at: number; del?: number; ins?: string };
+
+/** Makes edits of 50 ms each, several at once where they are in brackets, and gives the texts that undo shows. */
+function undone(acts: (Act | Act[])[], before = ""): string[] {
+  const { world, doc } = alone();
+  doc.core.doc.insert("bob", 0, before || " ");
+  if (!before) doc.core.doc.delete("bob", 0, 1);
+  const history = undoOf(doc);
+  for (const act of acts) {
+    world.now += 50;
+    doc.edit([act].flat().map(({ at, del = 0, ins = "" }) => ({ at, del, ins })));
+  }
+  const texts: string[] = [];
+  while (history.undo()) texts.push(doc.text);
+  return texts;
+}
+
+/** Characters typed one after the other. */
+const typed = (text: string, at = 0): Act[] => {
+  let place = at;
+  return [...new Intl.Segmenter().segment(text)].map(({ segment: ins }) => ({ at: (place += ins.length) - ins.length, ins }));
+};
+const backspaced = (from: number, count: number): Act[] => Array.from({ length: count }, (_, i) => ({ at: from - 1 - i, del: 1 }));
+
+test("a paragraph typed without a pause is several steps, which begin with words", () => {
+  const text = "It was a bright cold day in April, and the clocks were striking thirteen. Winston Smith, his chin nuzzled.";
+  const texts = undone(typed(text));
+  assert.ok(texts.length >= 3, `${texts.length} steps`);
+  for (const [i, left] of texts.entries()) {
+    const step = text.slice(left.length, texts[i - 1]?.length ?? text.length);
+    assert.match(step, /^\S/);
+    assert.ok(step.length <= 40, step);
+    if (i) assert.match(step, /^.{19,} $/);
+  }
+});
+
+test("a word without an end is a step every hundred characters", () => {
+  for (const length of [99, 100, 101, 200, 201]) {
+    assert.equal(undone(typed("x".repeat(length))).length, Math.ceil(length / 100), `${length}`);
+  }
+});
+
+test("a step begins where something else is done than before, or elsewhere", () => {
+  const cases: [string, (Act | Act[])[], before: string, texts: string[]][] = [
+    ["typing on", typed("abc"), "", [""]],
+    ["typing characters of many code points", typed("a👩‍👩‍👧é한"), "", [""]],
+    ["a paste, and typing after it", [{ at: 0, ins: "pasted" }, ...typed("abc", 6)], "", ["pasted", ""]],
+    ["a short paste, and typing after it", [{ at: 0, ins: "pa" }, ...typed("bc", 2)], "", ["pa", ""]],
+    ["typing, and a paste after it", [...typed("ab"), { at: 2, ins: "pasted" }], "", ["ab", ""]],
+    ["two pastes", [{ at: 0, ins: "one " }, { at: 4, ins: "two" }], "", ["one ", ""]],
+    ["two places", [...typed("ab", 0), ...typed("cd", 5)], "123", ["ab123", "123"]],
+    ["two places side by side", [...typed("b", 1), ...typed("a", 1)], "1", ["1b", "1"]],
+    ["before what was typed", [{ at: 0, ins: "b" }, { at: 0, ins: "a" }], "", ["b", ""]],
+    ["lines", typed("ab\ncd\nef"), "", ["ab\ncd\n", "ab\n", ""]],
+    ["lines of another kind", [...typed("ab"), { at: 2, ins: "\r\n" }, ...typed("c", 4)], "", ["ab\r\n", ""]],
+    ["an indented line", [...typed("  ab"), { at: 4, ins: "\n  " }, ...typed("c", 7)], "", ["  ab\n  ", ""]],
+    ["backspace over one's typing", [...typed("abc"), ...backspaced(3, 2), ...typed("x", 1)], "", ["a", "abc", ""]],
+    ["backspace over a line break", backspaced(5, 4), "ab\ncd", ["ab", "ab\ncd"]],
+    ["delete, forwards", [{ at: 1, del: 1 }, { at: 1, del: 1 }], "abcd", ["abcd"]],
+    ["delete elsewhere", [{ at: 0, del: 1 }, { at: 2, del: 1 }], "abcd", ["bcd", "abcd"]],
+    ["words deleted at once", [{ at: 4, del: 3 }, { at: 0, del: 4 }], "one two", ["one ", "one two"]],
+    ["an indent deleted at once, and more", [{ at: 1, del: 4 }, { at: 0, del: 1 }], "a    b", ["a    b"]],
+    ["typing over a selection, and on", [...typed("x", 3), { at: 0, del: 3, ins: "n" }, ...typed("ew", 1)], "old", ["oldx", "old"]],
+    ["a selection replaced by a paste", [{ at: 0, del: 3, ins: "new" }, ...typed("!", 3)], "old", ["new", "old"]],
+  ];
+  for (const [what, acts, before, texts] of cases) assert.deepEqual(undone(acts, before), texts, what);
+});
+
+test("edits made at once are one step, however many, and what is typed after them is another", () => {
+  for (const places of [1, 2, 99, 100, 101, 1_000]) {
+    const before = "word ".repeat(places);
+    const all = Array.from({ length: places }, (_, i): Act => ({ at: 5 * (places - 1 - i), del: 4, ins: "name" }));
+    const after = "name ".repeat(places);
+    assert.deepEqual(undone([all, ...typed("x", 4)], before), [after, before], `${places} places`);
+  }
+});
+
+test("typing at several places at once goes on as typing at one does", () => {
+  const at = (places: number, letter: number): Act[] =>
+    Array.from({ length: places }, (_, i) => ({ at: (places - 1 - i) * (1 + letter) + letter, ins: "abc"[letter]! }));
+  for (const places of [2, 3, 100]) {
+    const before = ".".repeat(places);
+    assert.deepEqual(undone([at(places, 0), at(places, 1), at(places, 2)], before), [before], `${places} places`);
+  }
+  const before = "..";
+  assert.deepEqual(undone([at(2, 0), at(2, 1).slice(1)], before), ["a.a.", before], "one place less");
+});
+
+test("two edits that a listener makes are two steps", () => {
+  const { doc } = alone();
+  const history = undoOf(doc);
+  const stop = doc.on("change", () => {
+    stop();
+    doc.insert(0, "first ");
+    doc.insert(doc.length, " last");
+  });
+  doc.insert(0, "x");
+  assert.equal(doc.text, "first x last");
+  const texts: string[] = [];
+  while (history.undo()) texts.push(doc.text);
+  assert.deepEqual(texts, ["first x", "x", ""]);
+});
+
+test("others' typing elsewhere does not end a step, and what they type at the caret does", () => {
+  for (const [at, texts] of [[0, ["bob"]], [2, ["abob", "bob"]]] as const) {
+    const me = writer();
+    me.types(0, "a");
+    me.types(1, "b", 50);
+    me.bob(at, "bob");
+    me.types(me.text().indexOf("b", at ? 2 : 4) + (at ? 3 : 1), "c", 50);
+    assert.match(me.text(), at ? /^abbobc$/ : /^bobabc$/);
+    const seen: string[] = [];
+    while (me.undo()) seen.push(me.text());
+    assert.deepEqual(seen, at ? ["abbob", "bob"] : texts);
+  }
+});
+
+test("a word that an input method composes is one step, however long that takes", () => {
+  const { world, doc } = alone();
+  const history = undoOf(doc);
+  const compose = (at: number, ...words: string[]) => {
+    history.composing = true;
+    let length = 0;
+    for (const word of words) {
+      world.now += 60_000;
+      doc.edit([{ at, del: length, ins: word }]);
+      length = word.length;
+    }
+    history.composing = false;
+  };
+  compose(0, "n", "に", "にh", "にほ", "日本");
+  compose(2, "g", "ご", "語");
+  world.now += 50;
+  doc.insert(3, "x");
+  const texts: string[] = [];
+  while (history.undo()) texts.push(doc.text);
+  assert.deepEqual(texts, ["日本", ""]);
+  // Without pauses between them, words make one step until there are twenty characters.
+  const { doc: other } = alone();
+  const quick = undoOf(other);
+  for (let i = 0; i < 21; i++) {
+    quick.composing = true;
+    other.insert(2 * i, "に");
+    other.edit([{ at: 2 * i, del: 1, ins: "日本" }]);
+    quick.composing = false;
+  }
+  for (const left of [40, 20, 0]) {
+    quick.undo();
+    assert.equal(other.length, left);
+  }
+});
+
+// --- Bounds
+
+test("the thousand last steps are kept", () => {
+  for (const count of [999, 1_000, 1_001, 1_002]) {
+    const { world, doc } = alone();
+    const history = undoOf(doc);
+    for (let i = 0; i < count; i++) {
+      world.now += 1_000;
+      doc.insert(i, "x");
+    }
+    let steps = 0;
+    while (history.undo()) steps++;
+    assert.deepEqual([steps, doc.length], [Math.min(count, 1_000), Math.max(0, count - 1_000)]);
+    steps = 0;
+    while (history.redo()) steps++;
+    assert.deepEqual([steps, doc.length], [Math.min(count, 1_000), count]);
+  }
+});
+
+test("steps take so much memory together, and the oldest go first; the newest is kept whatever it takes", () => {
+  const { doc } = alone();
+  const history = undoOf(doc);
+  history.mergeMs = -1;
+  history.weightMax = 1_000;
+  for (let i = 0; i < 20; i++) doc.insert(doc.length, `${i % 10}`.repeat(100));
+  // While they are undone, their text is kept, too.
+  const lengths: number[] = [];
+  while (history.undo()) lengths.push(doc.length);
+  assert.ok(lengths.length > 3 && lengths.length < 15, `${lengths}`);
+  let redone = 0;
+  while (history.redo()) redone++;
+  assert.equal(redone, Math.floor(1_000 / 164));
+  history.clear();
+  doc.delete(0, 100);
+  doc.delete(0, 800);
+  doc.delete(0, 40);
+  assert.deepEqual([history.undo(), history.undo(), history.undo()], [true, true, false]);
+  const before = doc.text;
+  doc.insert(0, "x".repeat(5_000));
+  doc.delete(0, 5_000);
+  assert.equal(history.undo(), true);
+  assert.equal(doc.length, before.length + 5_000);
+  history.redo();
+  assert.equal(doc.text, before);
+});
+
+test("what was forgotten cannot be undone", () => {
+  const { doc } = alone();
+  const history = undoOf(doc);
+  const told: unknown[] = [];
+  doc.on("undo", (can) => told.push(can));
+  doc.insert(0, "one ");
+  doc.insert(0, "two ");
+  history.undo();
+  doc.core.updates.push(["renewed", null] as never);
+  doc.flush();
+  assert.deepEqual([history.canUndo, history.canRedo, history.undo(), history.redo()], [false, false, false, false]);
+  assert.deepEqual(told.at(-1), { canUndo: false, canRedo: false });
+  doc.insert(0, "three ");
+  assert.equal(history.undo(), true);
+  assert.equal(doc.text, "one ");
+});
+
+test("after closing, nothing is undone", async () => {
+  const { doc } = alone();
+  const history = undoOf(doc);
+  doc.insert(0, "text");
+  void doc.close();
+  assert.equal(history.undo(), false);
+  assert.equal(doc.text, "text");
+});
+
+// --- What it costs
+
+/** Milliseconds of this process alone: the machine may be busy. */
+function cost(run: () => void): number {
+  const before = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+/** What the server makes of all that was sent. */
+function elsewhere(doc: InklogDocument): string {
+  const other = new TextDoc();
+  const { agent, events } = doc.core.own;
+  for (const { after, ops } of events) other.apply({ agent, after, ops });
+  assert.equal(other.waitingCount, 0);
+  return other.toString();
+}
+
+// Each took minutes, or ended in an exception, when its cost grew with the square: the bounds leave room for slow machines.
+
+test("84,000 replaced words in a million characters are undone and redone, and typing goes where it is typed", () => {
+  const WORDS = 84_000;
+  const { world, doc } = alone();
+  const history = undoOf(doc);
+  doc.insert(0, "word and more ".slice(0, 12).repeat(WORDS));
+  world.now += 1_000;
+  doc.edit(Array.from({ length: WORDS }, (_, i) => ({ at: (WORDS - 1 - i) * 12, del: 4, ins: "longer" })));
+  const [after, before] = [doc.text, doc.text.replaceAll("longer", "word")];
+  for (const [step, text] of [["undo", before], ["redo", after], ["undo", before], ["redo", after], ["undo", before]] as const) {
+    const ms = cost(() => assert.equal(history[step](), true));
+    assert.ok(doc.text === text, step);
+    assert.ok(ms < 5_000, `${step} takes ${ms} ms`);
+  }
+  doc.insert(500_000, "here");
+  assert.ok(doc.text === before.slice(0, 500_000) + "here" + before.slice(500_000));
+  assert.ok(elsewhere(doc) === doc.text);
+});
+
+test("a text in a million pieces that was deleted comes back at once", () => {
+  const { doc } = alone();
+  const history = undoOf(doc);
+  // Each character hangs before the one that came before.
+  for (let i = 0; i < 1_000_000; i++) doc.core.doc.insert("bob", 0, "abcdefghij"[i % 10]!);
+  const before = doc.text;
+  doc.delete(0, doc.length);
+  for (const [step, text] of [["undo", before], ["redo", ""], ["undo", before]] as const) {
+    const ms = cost(() => history[step]());
+    assert.ok(doc.text === text, step);
+    assert.ok(ms < 5_000, `${step} takes ${ms} ms`);
+  }
+  assert.ok(doc.core.own.events.at(-1)!.ops.length < 100);
+});
+
+test("undo and redo over and over do not slow down what lies below", () => {
+  const { world, doc } = alone();
+  const history = undoOf(doc);
+  doc.insert(0, "x".repeat(1_000));
+  world.now += 1_000;
+  doc.delete(0, 1_000);
+  const ms = cost(() => {
+    for (let i = 0; i < 2_000; i++) {
+      history.undo();
+      history.redo();
+    }
+    history.undo();
+    history.undo();
+  });
+  assert.equal(doc.text, "");
+  assert.ok(ms < 10_000, `${ms} ms`);
+  history.redo();
+  assert.equal(doc.text, "x".repeat(1_000));
+});

@@ -101,9 +101,9 @@ export class Group {
     };
   }
 
-  /** Whether these edits are of the same step as those before, which are the last ones. */
-  follows(last: Group, mergeMs: number): boolean {
-    const goesOn = (this.word > 0 && this.word === last.word) || this.#continues(last, mergeMs);
+  /** Whether these edits are of the same step as those before. To be asked once. */
+  follows(last: Group | null, mergeMs: number): boolean {
+    const goesOn = last !== null && ((this.word > 0 && this.word === last.word) || this.#continues(last, mergeMs));
     this.#units = Math.max(0, (goesOn ? last.#units : 0) + (this.#spots[0]?.more ?? 0));
     return goesOn;
   }
