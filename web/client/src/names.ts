@@ -27,12 +27,6 @@ export function shortName(name: unknown, max = 40): string {
   return short.trimEnd();
 }
 
-/** Whether a text is one character as people see it. */
-export function isCharacter(text: string): boolean {
-  if (text.length < 2 || text.length > 2 * POINTS_A_CHARACTER) return text.length === 1;
-  return charactersOf(text).next().value === text;
-}
-
 /** Where the platform knows no graphemes, they are code points. */
 function* charactersOf(text: string): Generator<string> {
   if (typeof Intl === "undefined" || !("Segmenter" in Intl)) return yield* text;

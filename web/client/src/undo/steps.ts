@@ -1,7 +1,7 @@
 // What a step of undo is made of, and when an edit goes on with the last one.
 
 import type { IdRange, TextDoc } from "../crdt/index.js";
-import { isCharacter } from "../names.js";
+import { shortName } from "../names.js";
 
 /** Ids that were inserted, or, with their text, deleted. */
 export interface Piece extends IdRange {
@@ -126,7 +126,10 @@ export class Group {
 
 function kindOf(ins: string, deleted: string, isWord: boolean): Kind {
   // An editor indents a new line, and deletes an indent at once.
-  if (!ins) return isCharacter(deleted) || /^[ \t]+$/.test(deleted) ? "delete" : "else";
+  if (!ins) return isCharacter(deleted) || /^([ \t]+|\r\n)$/.test(deleted) ? "delete" : "else";
   if (!isWord && !isCharacter(ins) && !/^(\r\n?|\n)[ \t]*$/.test(ins)) return "else";
   return deleted ? "over" : "type";
 }
+
+/** Whether it is one character as people see it. */
+const isCharacter = (text: string) => text.length === 1 || shortName(text, 1) === text;
