@@ -166,12 +166,12 @@ export class History {
     const inverse = new Step();
     let back: Return | null = null;
     for (let i = pieces.length; i-- > 0; ) {
-      const { text, ...ids } = pieces[i]!;
-      if (text !== undefined) back = this.#restore(back, ids, text, inverse, changes);
+      const piece = pieces[i]!;
+      if (piece.text !== undefined) back = this.#restore(back, piece, piece.text, inverse, changes);
       else {
         this.#bringBack(back, inverse, changes);
         back = null;
-        this.#remove(ids, inverse, changes);
+        this.#remove(piece, inverse, changes);
       }
     }
     this.#bringBack(back, inverse, changes);

@@ -32,6 +32,7 @@ export class Heirs {
 
   /** The names that ids have now, in their order. */
   now(range: IdRange): IdRange[] {
+    if (!this.#pages.has(range.agent)) return [range];
     const out: IdRange[] = [];
     const rest = [range];
     for (let next; (next = rest.pop()); ) {
