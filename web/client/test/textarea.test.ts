@@ -267,6 +267,17 @@ test("what the application writes when it hears of an edit shows, too", async ()
   });
   type(ada.area, "x");
   assert.deepEqual([ada.doc.text, ada.area.value], ["> x", "> x"]);
+  // In the middle of a word it waits, as what others write does.
+  start(ada.area, "compositionstart");
+  const stopAgain = ada.doc.on("change", () => {
+    stopAgain();
+    ada.doc.insert(0, "> ");
+  });
+  type(ada.area, "に", 3, 3);
+  assert.deepEqual([ada.doc.text, ada.area.value], ["> > xに", "> xに"]);
+  type(ada.area, "日本", 3, 4);
+  start(ada.area, "compositionend");
+  assert.deepEqual([ada.doc.text, ada.area.value], ["> > x日本", "> > x日本"]);
 });
 
 // --- Others' edits that wait
@@ -328,6 +339,26 @@ function others(doc: InklogDocument, at: number, ins: string): void {
   doc.core.updates.push(["change", { changes: [{ at: whole, del: 0, ins }], origin: "remote" }]);
   doc.flush();
 }
+
+test("a word over the whole text, into which many edits come meanwhile, is written at once", async () => {
+  const { ada } = await two();
+  const count = 20_000;
+  type(ada.area, "0123456789".repeat(count / 10));
+  select(ada.area, 0, count);
+  start(ada.area, "compositionstart");
+  const changes = Array.from({ length: count }, (_, i) => ({ at: 2 * i, del: 0, ins: "x" }));
+  for (const { at, ins } of changes) ada.doc.core.doc.insert("other", at, ins);
+  ada.doc.core.updates.push(["change", { changes, origin: "remote" }]);
+  ada.doc.flush();
+  const { user } = process.cpuUsage();
+  type(ada.area, "日本", 0, count);
+  start(ada.area, "compositionend");
+  const ms = (process.cpuUsage().user - user) / 1_000;
+  assert.ok(ms < 5_000, `${ms} ms`);
+  assert.equal(ada.area.value, ada.doc.text);
+  assert.equal(ada.area.value.replace(/[^x]/g, "").length, count);
+  assert.match(ada.area.value, /日本/);
+});
 
 /** As a browser does it: the text that was selected goes, and then comes elsewhere. */
 function drag(area: HTMLTextAreaElement, from: number, to: number, at: number, meanwhile: () => void): void {
