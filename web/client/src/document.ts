@@ -4,7 +4,7 @@
 import type { Anchor } from "./crdt/index.js";
 import { type ForkRecord, forkId, forkPrefix, forksOf, withFork } from "./forks.js";
 import { type Env, type Link, newLink, wordsOf } from "./link.js";
-import { addressOf, checkDocId, checkUser } from "./names.js";
+import { addressOf, checkDocId, checkUser } from "./options.js";
 import { Sessions } from "./sessions.js";
 import { type Storage, browserStorage, inTime, noStorage, timed } from "./storage.js";
 import { type Backoff, backoff } from "./sync/backoff.js";

@@ -1,7 +1,7 @@
 // What a device keeps of a document, removed from it.
 
 import { forkPrefix, type ForkRecord } from "./forks.js";
-import { addressOf } from "./names.js";
+import { addressOf } from "./options.js";
 import { Sessions } from "./sessions.js";
 import { type Storage, browserStorage, timed } from "./storage.js";
 import { startOf } from "./sync/outbox.js";

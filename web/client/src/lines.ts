@@ -66,7 +66,8 @@ export class LineMap {
   local({ from, to, insert }: ViewChange, view: View): Change {
     const at = this.toDoc(from);
     const end = this.toDoc(to);
-    let ins = this._pairs * 2 > view.breaks ? insert.replaceAll("\n", "\r\n") : insert;
+    const isPairs = insert.includes("\n") && this._pairs * 2 > view.breaks;
+    let ins = isPairs ? insert.replaceAll("\n", "\r\n") : insert;
     let follows = 0;
     if (this._find(at - 1)) {
       // A lone `\r` before: another must come between it and a `\n`, or two line breaks would become one.

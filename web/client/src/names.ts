@@ -1,26 +1,34 @@
-// The names that an application gives, checked before the server would refuse them.
+// Names and titles that others chose, made short for showing.
 
-/** Throws a RangeError on what is no document's id. */
-export function checkDocId(docId: unknown): asserts docId is string {
-  if (typeof docId !== "string" || !/^[\w.~-]{1,128}$/.test(docId) || /^\.\.?$/.test(docId)) {
-    throw new RangeError("docId is 1 to 128 of A-Z a-z 0-9 . _ ~ -, and not . or ..");
+import { wellFormed } from "./lines.js";
+
+/** A real character as people see it has fewer code points; a tower of accents has no end. */
+const POINTS_A_CHARACTER = 16;
+
+/**
+ * A name for showing: without spaces around it, and of at most `max` characters as people see them (graphemes), none of
+ * which is cut. It has at most 16 × `max` code points, whatever it is made of. Empty when `name` is no string.
+ */
+export function shortName(name: unknown, max = 40): string {
+  if (typeof name !== "string") return "";
+  let short = "";
+  let room = max * POINTS_A_CHARACTER;
+  let characters = 0;
+  for (const character of charactersOf(wellFormed(name.trim().slice(0, (room + 1) * 2)))) {
+    const points = [...character];
+    if (++characters > max || points.length > room) {
+      // Only what is one character without end is cut.
+      if (!short) short = points.slice(0, room).join("");
+      break;
+    }
+    room -= points.length;
+    short += character;
   }
+  return short.trimEnd();
 }
 
-/** Throws a RangeError on what is no user's name. */
-export function checkUser(user: unknown): asserts user is string {
-  if (typeof user !== "string" || !/^[\w.-]{1,40}$/.test(user)) throw new RangeError("user is 1 to 40 of A-Z a-z 0-9 . _ -");
-}
-
-/** The server that a URL names, in one way of writing. */
-export function addressOf(url: unknown): string {
-  if (typeof url !== "string" || !url) throw new RangeError("url is the address of an Inklog API, like wss://…/prod");
-  const { location } = globalThis as { location?: { href: string } };
-  try {
-    const { protocol, host, pathname } = new URL(url, location?.href);
-    return `${protocol.replace("http", "ws")}//${host}${pathname.replace(/\/+$/, "")}`;
-  } catch {
-    // The connection will say what is wrong with it.
-    return url.split(/[?#]/)[0]!;
-  }
+/** Where the platform knows no graphemes, they are code points. */
+function* charactersOf(text: string): Generator<string> {
+  if (typeof Intl === "undefined" || !("Segmenter" in Intl)) return yield* text;
+  for (const { segment } of new Intl.Segmenter().segment(text)) yield segment;
 }

@@ -20,50 +20,83 @@ interface Held {
   to: Anchor;
 }
 
-/** Binds a textarea to a document; the result ends that. It is read-only until the document is ready. */
+interface Shown {
+  value: string;
+  caret: number;
+}
+
+/** So many edits of others that wait are looked at one by one; of more only what they make of the text. */
+const WAITING_MAX = 1_000;
+
+/**
+ * Binds a textarea to a document; the result ends that. Until the document is ready, and once it is closed, the textarea
+ * takes no input; otherwise it does unless its `readOnly` or `disabled` say so, which are the application's.
+ */
 export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, options: TextareaOptions = {}): () => void {
   const ending = new AbortController();
-  const wasReadOnly = element.readOnly;
-  element.readOnly = true;
-  void doc.ready.then(() => {
-    if (ending.signal.aborted) return;
-    element.readOnly = wasReadOnly;
-    const binding = new TextareaBinding(doc, element, options);
-    const stop = doc.on("change", (change) => binding.follow(change));
-    ending.signal.addEventListener("abort", stop);
-    const on = (target: EventTarget, type: string, listener: (event: any) => void) =>
-      target.addEventListener(type, listener, { signal: ending.signal });
-    on(element, "input", () => binding.input());
-    on(element, "compositionstart", () => binding.compose(true));
-    on(element, "compositionend", () => binding.compose(false));
-    for (const type of ["keyup", "pointerup", "focus", "select"]) on(element, type, () => binding.hold());
-    on(element.ownerDocument, "selectionchange", () => binding.hold());
-    on(element, "keydown", (event: KeyboardEvent) => {
-      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return;
-      const key = event.key.toLowerCase();
-      if (key === "z") binding.step(event.shiftKey ? "redo" : "undo", event);
-      else if (key === "y" && !event.shiftKey) binding.step("redo", event);
-    });
-    on(element, "beforeinput", (event: InputEvent) => {
-      if (event.inputType === "historyUndo") binding.step("undo", event);
-      else if (event.inputType === "historyRedo") binding.step("redo", event);
-    });
-  });
-  return () => {
-    if (!ending.signal.aborted) element.readOnly = wasReadOnly;
-    ending.abort();
+  let binding: TextareaBinding | null = null;
+  const begin = () => {
+    if (binding || ending.signal.aborted || doc.status === "closed") return;
+    binding = new TextareaBinding(doc, element, options);
   };
+  const step = (which: "undo" | "redo", event: Event) => {
+    if (element.readOnly || element.matches(":disabled")) return;
+    event.preventDefault();
+    if (doc.status !== "closed") binding?.step(which);
+  };
+  const on = (target: EventTarget, type: string, listener: (event: any) => void) =>
+    target.addEventListener(type, listener, { signal: ending.signal });
+  // What cannot be refused before it is done, an input method's word, is taken back.
+  let before = element.value;
+  on(element, "beforeinput", (event: InputEvent) => {
+    before = element.value;
+    if (event.inputType === "historyUndo") step("undo", event);
+    else if (event.inputType === "historyRedo") step("redo", event);
+    else if (!binding || doc.status === "closed") event.preventDefault();
+  });
+  on(element, "input", () => {
+    if (binding) binding.input();
+    else element.value = before;
+  });
+  on(element, "keydown", (event: KeyboardEvent) => {
+    if (!event.isComposing) binding?.hold("drag", false);
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return;
+    const key = event.key.toLowerCase();
+    if (key === "z") step(event.shiftKey ? "redo" : "undo", event);
+    else if (key === "y" && !event.shiftKey) step("redo", event);
+  });
+  on(element, "compositionstart", () => binding?.hold("word", true));
+  for (const type of ["compositionend", "blur"]) on(element, type, () => binding?.hold("word", false));
+  on(element, "dragstart", () => binding?.hold("drag", true));
+  for (const type of ["dragend", "pointerdown"]) on(element, type, () => binding?.hold("drag", false));
+  for (const type of ["keyup", "pointerup", "focus", "select"]) on(element, type, () => binding?.select());
+  on(element.ownerDocument, "selectionchange", () => binding?.select());
+  const stops = [
+    doc.on("change", (change) => binding?.follow(change)),
+    // A document that this device does not know yet can be begun without the server; its text joins what comes.
+    doc.on("status", (status) => void (status === "offline" && begin())),
+  ];
+  ending.signal.addEventListener("abort", () => {
+    for (const stop of stops) stop();
+    binding?.end();
+  });
+  void doc.ready.then(begin);
+  return () => ending.abort();
 }
 
 class TextareaBinding {
-  private _lines: LineMap;
-  /** The textarea's text as the document has it. */
-  private _value: string;
+  private _lines!: LineMap;
+  /** The textarea's text as the document has it, or had it when others' edits began to wait. */
+  private _value!: string;
+  /** The document's text then. */
+  private _text!: string;
   private _held: Held | null = null;
-  private _own: "edit" | "step" | null = null;
-  private _composing = false;
-  /** Others' edits that wait for an input method. */
+  private _own: "edit" | "step" | "late" | null = null;
+  /** Why others' edits wait: an input method writes a word, or text is being dragged. */
+  private readonly _holds = new Set<"word" | "drag">();
   private _waiting: Change[] = [];
+  /** What the textarea showed after each input since others' edits wait. */
+  private _shown: Shown[] = [];
 
   constructor(
     private readonly _doc: InklogDocument,
@@ -72,70 +105,75 @@ class TextareaBinding {
   ) {
     // It takes notes from now on.
     undoOf(_doc);
-    this._lines = new LineMap(_doc.text);
-    this._value = normalise(_doc.text);
+    this._read();
     if (_element.value !== this._value) _element.value = this._value;
-    this.hold();
+    this.select();
   }
 
   /** The textarea's text has become another. */
   input(): void {
-    if (this._waiting.length > 0) return;
-    const change = difference(this._value, this._element.value);
-    if (!change) return;
-    const edit = this._lines.local({ ...change, insert: wellFormed(change.insert) }, viewOf(this._value));
-    this._value = splice(this._value, change.from, change.to, wellFormed(change.insert));
-    this._edit([edit]);
-    this._show();
-    this.hold();
+    const { value, selectionEnd: caret } = this._element;
+    if (this._doc.status === "closed") this._catchUp();
+    else if (this._waiting.length > 0) this._shown.push({ value, caret });
+    else {
+      const change = difference(this._value, value, caret);
+      if (!change) return;
+      const insert = wellFormed(change.insert);
+      const edit = this._lines.local({ ...change, insert }, viewOf(this._value));
+      this._value = splice(this._value, change.from, change.to, insert);
+      this._text = splice(this._text, edit.at, edit.at + edit.del, edit.ins);
+      try {
+        this._edit("edit", [edit]);
+      } catch (error) {
+        this._waiting = [];
+        throw error;
+      } finally {
+        // Others' edits may have come with it, in the middle of a word.
+        if (!this._waiting.length) this._catchUp();
+      }
+      this.select();
+    }
   }
 
   /** The document has changed. */
-  follow({ changes }: DocumentEvents["change"]): void {
-    if (this._own === "edit") return;
-    if (this._composing) {
-      this._waiting.push(...changes);
-      return;
-    }
-    let last = 0;
-    for (const change of changes) {
-      const done = this._lines.remote(change, viewOf(this._value));
-      if (!done) continue;
-      this._value = splice(this._value, done.from, done.to, done.insert);
-      last = done.from + done.insert.length;
-    }
-    if (this._own === "step") {
-      this._show();
-      this._element.setSelectionRange(last, last);
-      this.hold();
-    } else this._show(this._held);
+  follow({ changes, origin }: DocumentEvents["change"]): void {
+    if (this._own === "edit" && origin === "local") this._own = null;
+    else if (this._own === "late") return;
+    else if (this._holds.size > 0) {
+      for (const change of changes) this._waiting.push(change);
+      if (this._waiting.length > WAITING_MAX) this._waiting = [difference(this._text, this._doc.text)].flatMap(changeOf);
+    } else if (this._own === "step" && origin !== "remote") {
+      const { at, ins } = changes.at(-1)!;
+      this._catchUp();
+      const place = this._lines.toView(at + ins.length);
+      this._element.setSelectionRange(place, place);
+      this.select();
+    } else this._catchUp(this._held);
   }
 
-  compose(composing: boolean): void {
-    this._composing = composing;
-    if (composing) return;
-    if (this._waiting.length === 0) return this.input();
-    // Both went on from the same text: what was written here is carried over what came meanwhile.
-    const change = difference(this._value, this._element.value);
-    const waiting = this._waiting;
-    this._waiting = [];
-    let caret: Anchor | null = null;
-    if (change) {
-      const at = this._lines.toDoc(change.from);
-      const [place, parts] = carried(at, this._lines.toDoc(change.to), waiting);
-      const ins = wellFormed(change.insert);
-      this._edit([...parts.reverse().map(([from, to]) => ({ at: from, del: to - from, ins: "" })), { at: place, del: 0, ins }]);
-      caret = this._doc.anchor(place + ins.length, -1);
+  /** Others' edits wait from now on, or come, when nothing else holds them. */
+  hold(what: "word" | "drag", isOn: boolean): void {
+    const isHeld = this._holds.size > 0;
+    if (isOn) this._holds.add(what);
+    else this._holds.delete(what);
+    if (isHeld === this._holds.size > 0) return;
+    if (isOn) undoOf(this._doc).composing = true;
+    else {
+      try {
+        if (this._waiting.length > 0) this._release();
+        else this.input();
+      } finally {
+        undoOf(this._doc).composing = false;
+      }
     }
-    const held = caret ? { start: -1, end: -1, from: caret, to: caret } : this._held;
-    this._lines = new LineMap(this._doc.text);
-    this._value = normalise(this._doc.text);
-    this._show(held, caret !== null);
-    this.hold();
   }
 
-  step(which: "undo" | "redo", event: Event): void {
-    event.preventDefault();
+  /** Whether others' edits wait or not, the textarea is this binding's no more. */
+  end(): void {
+    if (this._holds.size > 0) undoOf(this._doc).composing = false;
+  }
+
+  step(which: "undo" | "redo"): void {
     this._own = "step";
     try {
       undoOf(this._doc)[which]();
@@ -145,9 +183,9 @@ class TextareaBinding {
   }
 
   /** Remembers the selection as places in the text. */
-  hold(): void {
+  select(): void {
     const { selectionStart: start, selectionEnd: end, value } = this._element;
-    if (this._composing || value !== this._value || (this._held?.start === start && this._held.end === end)) return;
+    if (this._holds.size > 0 || value !== this._value || (this._held?.start === start && this._held.end === end)) return;
     const from = this._doc.anchor(this._lines.toDoc(start), start < end ? 1 : -1);
     const to = this._doc.anchor(this._lines.toDoc(end), -1);
     this._held = { start, end, from, to };
@@ -158,8 +196,42 @@ class TextareaBinding {
     presenceOf(this._doc).set({ ...user, cursor } as unknown as JsonObject);
   }
 
-  /** Puts the text into the textarea, and the selection back to its places; `always`, or when it is the held one. */
-  private _show(held: Held | null = null, always = false): void {
+  /** What was done here while others' edits waited, is carried over these: both went on from the same text. */
+  private _release(): void {
+    const { _doc: doc, _lines: lines } = this;
+    const { value, selectionEnd } = this._element;
+    const done = isDrag(this._value, this._shown) ?? [difference(this._value, value, selectionEnd)];
+    let held = this._held;
+    try {
+      for (const change of done) {
+        if (!change) continue;
+        const [place, parts] = carried(lines.toDoc(change.from), lines.toDoc(change.to), this._waiting);
+        this._edit("late", parts.reverse().map(([from, to]) => ({ at: from, del: to - from, ins: "" })));
+        const { text } = doc;
+        const now = new LineMap(text);
+        const at = now.toView(place);
+        const edit = now.local({ from: at, to: at, insert: wellFormed(change.insert) }, viewOf(normalise(text)));
+        if (edit.ins) this._edit("late", [edit]);
+        const caret = doc.anchor(edit.at + edit.ins.length, -1);
+        if (change.insert || !held) held = { start: -1, end: -1, from: caret, to: caret };
+      }
+    } finally {
+      this._waiting = [];
+      this._shown = [];
+      this._catchUp(held, held !== this._held);
+    }
+    this.select();
+  }
+
+  private _read(): void {
+    this._text = this._doc.text;
+    this._lines = new LineMap(this._text);
+    this._value = normalise(this._text);
+  }
+
+  /** Shows the document's text, and the selection at its places; `always`, or when it is the held one. */
+  private _catchUp(held: Held | null = null, always = false): void {
+    this._read();
     const element = this._element;
     const { selectionStart, selectionEnd, selectionDirection } = element;
     const change = difference(element.value, this._value);
@@ -172,14 +244,28 @@ class TextareaBinding {
     this._held = { ...held, start, end };
   }
 
-  private _edit(edits: Change[]): void {
-    this._own = "edit";
+  private _edit(own: "edit" | "late", edits: Change[]): void {
+    this._own = own;
     try {
       this._doc.edit(edits);
     } finally {
       this._own = null;
     }
   }
+}
+
+const changeOf = (change: ViewChange | null): Change[] =>
+  change ? [{ at: change.from, del: change.to - change.from, ins: change.insert }] : [];
+
+/** Text that was moved, as two changes of the text before, the later one first; `null` when it was something else. */
+function isDrag(before: string, [first, second, ...more]: readonly Shown[]): ViewChange[] | null {
+  if (!first || !second || more.length > 0) return null;
+  const gone = difference(before, first.value, first.caret);
+  const come = difference(first.value, second.value, second.caret);
+  if (!gone || gone.insert || !come || come.from < come.to) return null;
+  if (come.from <= gone.from) return [gone, come];
+  const from = come.from + gone.to - gone.from;
+  return [{ ...come, from, to: from }, gone];
 }
 
 const viewOf = (value: string): View => ({
@@ -191,14 +277,16 @@ const viewOf = (value: string): View => ({
 
 const splice = (text: string, from: number, to: number, insert: string) => text.slice(0, from) + insert + text.slice(to);
 
-/** The smallest change that makes one text of another, without cutting through a surrogate pair. */
-function difference(before: string, after: string): ViewChange | null {
+/** The smallest change that makes one text of another, without cutting through a surrogate pair. Where several do, as
+ * with one of two equal letters, the one that ends at the caret. */
+function difference(before: string, after: string, caret = after.length): ViewChange | null {
   if (before === after) return null;
+  let same = after.length - caret;
+  if (!before.endsWith(after.slice(caret))) same = 0;
   const most = Math.min(before.length, after.length);
   let from = 0;
-  while (from < most && before[from] === after[from]) from++;
+  while (from < most - same && before[from] === after[from]) from++;
   if (from > 0 && isHigh(before, from - 1)) from--;
-  let same = 0;
   while (same < most - from && before[before.length - 1 - same] === after[after.length - 1 - same]) same++;
   if (same > 0 && isHigh(before, before.length - same - 1)) same--;
   return { from, to: before.length - same, insert: after.slice(from, after.length - same) };

@@ -1,13 +1,16 @@
 // Undo and redo of one's own edits only. A step holds ids, not positions: what was inserted is deleted where it is
-// now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which take
-// the old ones' place in the steps below and above.
+// now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which are its
+// heirs in the steps below and above.
 
-import { find, idsAt, insertBefore } from "./crdt/doc.js";
+import { type Piece, type Stretch, insertBefore, piecesAt, stand, stretches } from "./crdt/doc.js";
 import type { Change, IdRange } from "./crdt/index.js";
-import { idText } from "./sync/ids.js";
 import type { InklogDocument } from "./document.js";
+import type { Rename } from "./sync/rename.js";
+import { Heirs } from "./undo/heirs.js";
+import { Group, Step } from "./undo/steps.js";
 
 const STEPS_MAX = 1_000;
+const WEIGHT_MAX = 64_000_000;
 const MERGE_MS = 500;
 
 const histories = new WeakMap<InklogDocument, History>();
@@ -19,21 +22,31 @@ export function undoOf(doc: InklogDocument): History {
   return history;
 }
 
-/** Ids that were inserted, or, with their text, deleted. */
-interface Piece extends IdRange {
-  text?: string;
+/** Deleted text that is about to come back, at one place. */
+interface Return extends Stretch {
+  text: string;
+  /** Where its ids begin, counted from the first text that was added. */
+  from: number;
+  /** The old ids, each with the place where it begins, counted the same way. */
+  old: [ids: IdRange, from: number][];
 }
 
 /** The steps of one document, in this tab. */
 export class History {
-  /** Edits that follow each other within this many milliseconds are one step. */
+  /** An edit this many milliseconds after the one before, or later, is a step of its own. */
   mergeMs = MERGE_MS;
-  readonly #undoable: Piece[][] = [];
-  readonly #redoable: Piece[][] = [];
-  #current: Piece[] = [];
-  /** Ids before which something was inserted here: what was one run before is not any more, though all be deleted. */
-  readonly #cuts = new Set<string>();
-  #at = -Infinity;
+  /** @internal How much memory the steps take together, in UTF-16 units. */
+  weightMax = WEIGHT_MAX;
+  #undoable: Step[] = [];
+  #redoable: Step[] = [];
+  #heirs = new Heirs();
+  /** Edits that are one call of `edit`, until that is over. */
+  #group: Group | null = null;
+  /** The last of the last step; none when nothing may be added to that. */
+  #last: Group | null = null;
+  #updates = 0;
+  #words = 0;
+  #isComposing = false;
   #told = "false false";
   readonly #doc: InklogDocument;
 
@@ -41,15 +54,19 @@ export class History {
   constructor(doc: InklogDocument) {
     this.#doc = doc;
     doc.core.note = (at, del, ins) => this.#edit(at, del, ins);
-    doc.on("renamed", ({ agent, seq, to }) => this.#rename({ agent, seq, len: Infinity }, { agent: to, seq: 0 }));
+    doc.on("renamed", (rename) => this.#rename(rename));
+    // The document has begun anew, and knows none of the ids of before.
+    doc.on("renewed" as "renamed", () => this.clear());
     doc.turns.push(() => this.#tell());
   }
 
   get canUndo(): boolean {
+    this.#settle();
     return this.#undoable.length > 0;
   }
 
   get canRedo(): boolean {
+    this.#settle();
     return this.#redoable.length > 0;
   }
 
@@ -62,7 +79,24 @@ export class History {
     return this.#step("redo", this.#redoable, this.#undoable);
   }
 
-  #step(what: "undo" | "redo", from: Piece[][], to: Piece[][]): boolean {
+  /** Whether an input method composes a word: its edits are one step, however long that takes. */
+  set composing(is: boolean) {
+    if (is && !this.#isComposing) this.#words++;
+    this.#isComposing = is;
+  }
+
+  /** Forgets all steps. */
+  clear(): void {
+    this.#undoable.length = this.#redoable.length = 0;
+    this.#heirs = new Heirs();
+    this.#group = this.#last = null;
+    this.#tell();
+    this.#doc.flush();
+  }
+
+  #step(what: "undo" | "redo", from: Step[], to: Step[]): boolean {
+    this.#settle();
+    if (this.#doc.status === "closed") return false;
     let isMade = false;
     this.#doc.core.change(what, (changes) => {
       // A step of which others have left nothing is skipped.
@@ -83,115 +117,147 @@ export class History {
 
   /** Notes what is deleted, and, when the edit is made, what was inserted. */
   #edit(at: number, del: number, ins: string): () => void {
-    const { doc, own: { agent, end } } = this.#doc.core;
-    const deleted = this.#piecesOf(at, del);
-    const left = ins && at > 0 && idsAt(doc, at - 1, 1)[0];
-    if (left && (del || left.agent !== agent || left.seq + 1 !== end)) this.#cuts.add(idText(left.agent, left.seq + 1));
+    const { core, env } = this.#doc;
+    // One call of `edit` tells only when all its edits are made.
+    if (core.updates.length !== this.#updates) this.#settle();
+    this.#updates = core.updates.length;
+    const group = (this.#group ??= new Group(env.performance.now(), this.#isComposing ? this.#words : 0));
+    const deleted = piecesAt(core.doc, at, del);
+    const done = group.edit(core.doc, at, del, ins, deleted.map(({ text }) => text).join(""));
+    const { agent, end } = core.own;
     return () => {
-      const seq = deleted.reduce((seq, { len }) => seq + len, end);
-      const len = this.#doc.core.own.end - seq;
-      this.#note(len ? [...deleted, { agent, seq, len }] : deleted);
+      done();
+      let seq = end;
+      for (const piece of deleted) {
+        seq += piece.len;
+        group.step.add(piece);
+      }
+      const len = core.own.end - seq;
+      if (len) group.step.add({ agent, seq, len });
     };
   }
 
+  /** The edits of one call are over: they go on with the last step, or are a new one. */
+  #settle(): void {
+    const group = this.#group;
+    this.#group = null;
+    if (!group?.step.pieces.length) return;
+    const follows = group.follows(this.#last, this.mergeMs);
+    this.#last = group;
+    this.#redoable.length = 0;
+    const step = this.#undoable.at(-1);
+    if (follows && step) for (const piece of group.step.pieces) step.add(piece);
+    else this.#undoable.push(group.step);
+    this.#shorten();
+  }
+
+  /** Forgets the oldest steps when they are too many or too large, but never the newest. */
+  #shorten(): void {
+    const [undoable, redoable] = [this.#undoable, this.#redoable];
+    let weight = [...undoable, ...redoable].reduce((sum, step) => sum + step.weight, 0);
+    while (undoable.length > 1 && (undoable.length > STEPS_MAX || weight > this.weightMax)) weight -= undoable.shift()!.weight;
+    // What was undone first is the last to be redone.
+    while (redoable.length > 1 && weight > this.weightMax) weight -= redoable.shift()!.weight;
+  }
+
   /** Takes back the last step of one stack, and puts what makes that undone onto the other. */
-  #take(from: Piece[][], to: Piece[][], changes: Change[]): void {
-    const step = from.at(-1)!;
-    const inverse: Piece[] = (this.#current = []);
-    // What is not taken back yet stays in its stack, so that it gets new names, too.
-    for (let piece; (piece = step.pop()); ) {
-      if (piece.text !== undefined) this.#restore(piece, [...piece.text], changes);
+  #take(from: Step[], to: Step[], changes: Change[]): void {
+    const { pieces } = from.pop()!;
+    const inverse = new Step();
+    let back: Return | null = null;
+    for (let i = pieces.length; i-- > 0; ) {
+      const piece = pieces[i]!;
+      if (piece.text !== undefined) back = this.#restore(back, piece, piece.text, inverse, changes);
       else {
-        const found = find(this.#doc.core.doc, piece).sort((a, b) => b.at - a.at);
-        for (const { at, len } of found) {
-          inverse.push(...this.#piecesOf(at, len));
-          this.#doc.core.delete(at, len);
-          changes.push({ at, del: len, ins: "" });
+        this.#bringBack(back, inverse, changes);
+        back = null;
+        this.#remove(piece, inverse, changes);
+      }
+    }
+    this.#bringBack(back, inverse, changes);
+    if (inverse.pieces.length) to.push(inverse);
+    this.#last = null;
+    this.#shorten();
+  }
+
+  /** Deletes what was inserted, as far as it is there. */
+  #remove(ids: IdRange, inverse: Step, changes: Change[]): void {
+    const { core } = this.#doc;
+    for (const range of this.#heirs.now(ids)) {
+      const gone: Piece[] = [];
+      for (const op of core.doc.deleteRange(core.own.agent, range, gone, changes)) core.push(op);
+      for (const piece of gone) inverse.add(piece);
+    }
+  }
+
+  /** Adds deleted text to what comes back, which has to be in one place; what stands elsewhere comes back before. */
+  #restore(back: Return | null, ids: IdRange, text: string, inverse: Step, changes: Change[]): Return | null {
+    const { doc } = this.#doc.core;
+    const chars = text.length === ids.len ? text : [...text];
+    let at = 0;
+    for (const range of this.#heirs.now(ids)) {
+      let { seq } = range;
+      for (const { first, last, len } of stretches(doc, range)) {
+        const part = chars.slice(at, (at += len));
+        const found = typeof part === "string" ? part : part.join("");
+        const old: IdRange = { agent: range.agent, seq, len };
+        seq += len;
+        if (back && stand(doc, back.last, first)) {
+          back.old.push([old, back.from + back.len]);
+          back.text += found;
+          back.last = last;
+          back.len += len;
+        } else if (back && stand(doc, last, back.first)) {
+          back.text = found + back.text;
+          back.first = first;
+          back.len += len;
+          back.from -= len;
+          back.old.push([old, back.from]);
+        } else {
+          this.#bringBack(back, inverse, changes);
+          back = { first, last, len, text: found, from: 0, old: [[old, 0]] };
         }
       }
     }
-    from.pop();
-    if (inverse.length) to.push(inverse);
-    this.#current = [];
-    this.#at = -Infinity;
+    return back;
   }
 
-  /** Ids have new names. */
-  #rename(old: IdRange, now: Omit<IdRange, "len">): void {
-    for (const steps of [this.#undoable, this.#redoable, [this.#current]]) {
-      for (const step of steps) {
-        const after = step.flatMap((piece) => renamedPieces(piece, old, now));
-        step.splice(0, Infinity, ...after);
-      }
-    }
-  }
-
-  #note(pieces: Piece[]): void {
-    if (!pieces.length) return;
-    const undoable = this.#undoable;
-    const now = this.#doc.env.performance.now();
-    if (now - this.#at > this.mergeMs || !undoable.length) undoable.push([]);
-    if (undoable.length > STEPS_MAX) undoable.shift();
-    this.#at = now;
-    this.#redoable.length = 0;
-    const step = undoable.at(-1)!;
-    for (const piece of pieces) {
-      const last = step.at(-1);
-      const follows = last && last.agent === piece.agent && last.seq + last.len === piece.seq;
-      // Typing is one piece.
-      if (follows && last.text === undefined && piece.text === undefined) last.len += piece.len;
-      else step.push(piece);
-    }
-  }
-
-  #piecesOf(at: number, len: number): Piece[] {
-    const { doc } = this.#doc.core;
-    const chars = [...doc.slice(at, at + len)];
-    return idsAt(doc, at, len).map((ids) => ({ ...ids, text: chars.splice(0, ids.len).join("") }));
-  }
-
-  /** Inserts text where a deleted character was; gives its ids. */
-  #insertAt(id: string, text: string, changes: Change[]): IdRange {
+  #bringBack(back: Return | null, inverse: Step, changes: Change[]): void {
+    if (!back) return;
     const { core } = this.#doc;
     const { agent, end: seq } = core.own;
-    changes.push({ at: core.doc.position({ id, side: 1 }), del: 0, ins: text });
-    core.push(insertBefore(core.doc, id, agent, text, changes));
-    return { agent, seq, len: core.own.end - seq };
+    core.push(insertBefore(core.doc, back.first, agent, back.text, changes));
+    for (const [ids, from] of back.old) this.#heirs.set(ids, { agent, seq: seq + (from - back.from) });
+    inverse.add({ agent, seq, len: back.len });
   }
 
-  /** A run comes back in one, or, where something was written between its characters, in several. */
-  #restore({ agent, seq }: IdRange, chars: string[], changes: Change[]): void {
-    const { length: len } = chars;
-    const place = (i: number) => this.#doc.core.doc.position({ id: idText(agent, seq + i), side: 1 });
-    let cut = place(0) === place(len - 1) ? 0 : len >> 1;
-    for (let i = 1; i < len && !cut; i++) if (this.#cuts.has(idText(agent, seq + i))) cut = i;
-    if (cut) {
-      this.#restore({ agent, seq, len: cut }, chars.slice(0, cut), changes);
-      this.#restore({ agent, seq: seq + cut, len: len - cut }, chars.slice(cut), changes);
-      return;
-    }
-    const ids = this.#insertAt(idText(agent, seq), chars.join(""), changes);
-    this.#rename({ agent, seq, len }, ids);
-    this.#cuts.add(idText(ids.agent, ids.seq));
-    this.#current.push(ids);
+  /** An agent's ids have new names: all steps get them, since others may use the old ones. */
+  #rename({ agent, seq, to }: Rename): void {
+    this.#settle();
+    const named = (step: Step): Step => {
+      const fresh = new Step();
+      for (const { text, ...ids } of step.pieces) {
+        const chars = text === undefined ? null : [...text];
+        let at = 0;
+        for (const range of this.#heirs.now(ids).flatMap((range) => renamed(range, agent, seq, to))) {
+          const part = chars?.slice(at, (at += range.len)).join("");
+          fresh.add(part === undefined ? range : { ...range, text: part });
+        }
+      }
+      return fresh;
+    };
+    this.#undoable = this.#undoable.map(named);
+    this.#redoable = this.#redoable.map(named);
+    this.#heirs = new Heirs();
+    this.#last = null;
   }
 }
 
-/** A piece under new names, as far as they concern it. */
-function renamedPieces(piece: Piece, old: IdRange, now: Omit<IdRange, "len">): Piece[] {
-  const from = Math.max(piece.seq, old.seq);
-  const to = Math.min(piece.seq + piece.len, old.seq + old.len);
-  if (piece.agent !== old.agent || from >= to) return [piece];
-  const chars = piece.text === undefined ? null : [...piece.text];
-  const part = (agent: string, seq: number, start: number, end: number): Piece => ({
-    agent,
-    seq,
-    len: end - start,
-    ...(chars && { text: chars.slice(start - piece.seq, end - piece.seq).join("") }),
-  });
-  return [
-    part(piece.agent, piece.seq, piece.seq, from),
-    part(now.agent, now.seq + from - old.seq, from, to),
-    part(piece.agent, to, to, piece.seq + piece.len),
-  ].filter(({ len }) => len);
+/** Ids under new names, as far as those from `from` on of one agent are theirs. */
+function renamed(ids: IdRange, agent: string, from: number, to: string): IdRange[] {
+  const { seq, len } = ids;
+  if (ids.agent !== agent || seq + len <= from) return [ids];
+  const kept = Math.max(0, from - seq);
+  const heir = { agent: to, seq: seq + kept - from, len: len - kept };
+  return kept ? [{ agent, seq, len: kept }, heir] : [heir];
 }

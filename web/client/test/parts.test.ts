@@ -1,4 +1,4 @@
-// Undo, presence, the connection and the store, each for itself.
+// Presence, the connection and the store, each for itself.
 
 import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
@@ -8,14 +8,10 @@ import { newLink } from "../src/link.js";
 import { presenceOf } from "../src/presence.js";
 import { browserStorage } from "../src/storage.js";
 import { newLane } from "../src/sync/outbox.js";
-import { undoOf } from "../src/undo.js";
 import { Device } from "./sim/device.js";
 import { Network, envOf } from "./sim/network.js";
-import { Random } from "./sim/random.js";
 import { Server } from "./sim/server.js";
 import { World, settle } from "./sim/world.js";
-
-// --- Undo
 
 /** A document that reaches no server, at a time of one's own. */
 function alone() {
@@ -23,137 +19,6 @@ function alone() {
   const doc = new InklogDocument({ url: "ws://x", docId: "d", user: "me", storage: null }, envOf(world, { dead: true }));
   return { world, doc };
 }
-
-function writer() {
-  const { world, doc } = alone();
-  const history = undoOf(doc);
-  return {
-    text: () => doc.text,
-    types: (at: number, text: string, after = 1_000) => {
-      world.now += after;
-      doc.insert(at, text);
-    },
-    deletes: (at: number, len: number, after = 1_000) => {
-      world.now += after;
-      doc.delete(at, len);
-    },
-    undo: () => history.undo(),
-    redo: () => history.redo(),
-    bob: (at: number, text: string) => void doc.core.doc.insert("bob", at, text),
-    can: () => [history.canUndo, history.canRedo],
-    told: (told: unknown[]) => doc.on("undo", ({ canUndo, canRedo }) => told.push([canUndo, canRedo])),
-  };
-}
-
-test("undo takes back one's own typing only, whatever was typed into it", () => {
-  const me = writer();
-  me.types(0, "mine");
-  me.bob(2, "BOB");
-  assert.equal(me.text(), "miBOBne");
-  me.undo();
-  assert.equal(me.text(), "BOB");
-  me.redo();
-  assert.equal([...me.text()].sort().join(""), [..."mineBOB"].sort().join(""));
-  me.undo();
-  assert.equal(me.text(), "BOB");
-});
-
-test("what was deleted comes back in its place, around what others wrote there", () => {
-  const me = writer();
-  me.bob(0, "abcdef");
-  me.deletes(1, 4);
-  assert.equal(me.text(), "af");
-  me.undo();
-  assert.equal(me.text(), "abcdef");
-  me.redo();
-  assert.equal(me.text(), "af");
-  me.undo();
-  assert.equal(me.text(), "abcdef");
-});
-
-test("deleting forwards and backwards in one step comes back in order", () => {
-  for (const places of [[1, 1, 1], [3, 2, 1], [2, 1, 1]]) {
-    const me = writer();
-    me.types(0, "abcde");
-    for (const [i, at] of places.entries()) me.deletes(at, 1, i ? 100 : 1_000);
-    assert.equal(me.text(), "ae");
-    me.undo();
-    assert.equal(me.text(), "abcde");
-  }
-});
-
-test("edits close in time are one step; what was undone can be redone until something else is typed", () => {
-  const me = writer();
-  const told: unknown[] = [];
-  me.told(told);
-  assert.deepEqual(me.can(), [false, false]);
-  me.types(0, "a");
-  me.types(1, "b", 400);
-  me.types(2, "c", 501);
-  me.undo();
-  assert.equal(me.text(), "ab");
-  me.undo();
-  assert.equal(me.text(), "");
-  assert.deepEqual(me.can(), [false, true]);
-  assert.equal(me.undo(), false);
-  me.redo();
-  assert.equal(me.text(), "ab");
-  me.types(2, "!");
-  assert.deepEqual(me.can(), [true, false]);
-  assert.equal(me.redo(), false);
-  assert.deepEqual(told, [[true, false], [true, true], [false, true], [true, true], [true, false]]);
-});
-
-test("a replaced selection is one step", () => {
-  const { doc } = alone();
-  const history = undoOf(doc);
-  assert.equal(undoOf(doc), history);
-  history.mergeMs = -1;
-  doc.insert(0, "one two");
-  doc.edit([{ at: 4, del: 3, ins: "three" }]);
-  assert.equal(doc.text, "one three");
-  history.undo();
-  assert.equal(doc.text, "one two");
-  history.redo();
-  assert.equal(doc.text, "one three");
-});
-
-test("typing that was deleted and brought back is taken back all the same", () => {
-  const me = writer();
-  me.types(0, "hello 😀");
-  me.deletes(2, 6);
-  me.undo();
-  assert.equal(me.text(), "hello 😀");
-  me.undo();
-  assert.equal(me.text(), "");
-  me.redo();
-  me.redo();
-  assert.equal(me.text(), "he");
-});
-
-test("random undo and redo all the way down and up again", () => {
-  for (let seed = 1; seed <= 300; seed++) {
-    const random = new Random(seed);
-    const me = writer();
-    const texts = [""];
-    for (let i = 0; i < 12; i++) {
-      const { length } = me.text();
-      if (length && random.chance(0.4)) me.deletes(random.below(length), 1);
-      else me.types(random.below(length + 1), "abcdefgh".slice(0, 1 + random.below(4)));
-      texts.push(me.text());
-    }
-    for (const round of [1, 2]) {
-      for (let i = 12; i-- > 0; ) {
-        me.undo();
-        assert.equal(me.text(), texts[i], `seed ${seed}, round ${round}`);
-      }
-      for (let i = 1; i <= 12; i++) {
-        me.redo();
-        assert.equal(me.text(), texts[i], `seed ${seed}, round ${round}`);
-      }
-    }
-  }
-});
 
 // --- Presence
 

@@ -46,16 +46,33 @@ export class Chars {
 
   /** The text of `len` nodes. */
   text(lv: number, len: number): string {
+    if (len < 8) {
+      let text = "";
+      for (const end = lv + len; lv < end; lv++) text += String.fromCodePoint(this.#points[lv]!);
+      return text;
+    }
     const out = new Uint16Array(len * 2);
     return toText(out.subarray(0, this.copy(lv, len, out, 0)));
   }
 }
 
-/** The string of code units. */
-export const toText = (units: Uint16Array): string => decoder.decode(units);
+/** Made once, when it is needed: that takes longer than to decode a word, and some platforms have none. */
+let decoder: { decode(units: Uint16Array): string } | undefined;
 
-/** Made once: that takes longer than to decode a word. */
-const decoder = /* @__PURE__ */ new TextDecoder("utf-16le", { ignoreBOM: true });
+/** The string of code units. */
+export function toText(units: Uint16Array): string {
+  decoder ??= typeof TextDecoder === "undefined" ? bySlices : new TextDecoder("utf-16le", { ignoreBOM: true });
+  return decoder.decode(units);
+}
+
+/** In slices, since a call takes only so many arguments. */
+const bySlices = {
+  decode(units: Uint16Array): string {
+    let text = "";
+    for (let at = 0; at < units.length; at += 4096) text += String.fromCharCode(...units.subarray(at, at + 4096));
+    return text;
+  },
+};
 
 /** A copy with room for at least `length`, and some more. */
 export function grown(old: Uint32Array, length: number): Uint32Array {

@@ -8,13 +8,20 @@ import type { Run } from "./run.js";
 import { decodeState, encodeState } from "./state.js";
 import type { Anchor, Change, IdRange, WireDelete, WireOp } from "./types.js";
 
+/** Characters whose ids follow each other. */
+export interface Piece extends IdRange {
+  text: string;
+}
+
 /** A replica of one document. All indexes and lengths count UTF-16 units. An index inside a surrogate pair counts as
  * the one before the pair, and a range that has half a pair has all of it. Changes are added to the array that is
  * given, and made one after the other; neighbours are joined, also with the last one that is there. */
 export class TextDoc extends Replica {
   /** A document from its canonical state. Throws {@link DecodeError}. */
   static decode(bytes: Uint8Array): TextDoc {
-    return Object.assign(new TextDoc(), decodeState(bytes));
+    const doc = new TextDoc();
+    doc.become(decodeState(bytes));
+    return doc;
   }
 
   /** The canonical state: the same bytes for the same events. Waiting events are not part of it. */
@@ -44,7 +51,7 @@ export class TextDoc extends Replica {
   /** @internal Unites another replica, which is used up, with this one. */
   merge(other: Replica, changes?: Change[]): void {
     if (this.version.size + this.waitingCount > 0) return merge(this, other, changes);
-    Object.assign(this, other);
+    this.become(other);
     if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
   }
 
@@ -90,14 +97,31 @@ export class TextDoc extends Replica {
   /** A local delete, as an op for each range of consecutive ids. */
   delete(agent: string, at: number, len: number, changes?: Change[]): WireOp[] {
     const owner = this.#owner(agent, at, at + len, len);
-    const ops: WireDelete[] = [];
     const gone: IdRange[] = [];
     this.tree.visit(at, len, true, (run, off, count) => note(this, gone, run.lv + off, count));
-    let end = owner.end;
-    for (let { agent: name, seq, len: rest } of gone) {
+    return this.#deleted(owner, gone, changes);
+  }
+
+  /** @internal A local delete of what is visible of a range of ids, which is put into `gone`, an empty array. */
+  deleteRange(agent: string, { agent: name, seq, len }: IdRange, gone: Piece[], changes: Change[]): WireOp[] {
+    const owner = this.#owner(agent, 0, 0, len);
+    const { tree } = this;
+    this.eachPiece(this.ids.agent(name), seq, seq + len, (run, off, count) => {
+      if (run.dead) return;
+      notePieces(this, gone, run.lv + off, count);
+      addChange(changes, tree.index(run, off), tree.units(run, off, count), "");
+      tree.bury(run, off, count);
+    });
+    return this.#deleted(owner, gone, changes);
+  }
+
+  #deleted(owner: Agent, gone: IdRange[], changes?: Change[]): WireOp[] {
+    const ops: WireDelete[] = [];
+    let { end } = owner;
+    for (let { agent, seq, len: rest } of gone) {
       for (; rest > 0; rest -= MAX_DELETE) {
         const count = Math.min(MAX_DELETE, rest);
-        ops.push({ type: "delete", id: agent + "-" + end, target: name + "-" + seq, len: count });
+        ops.push({ type: "delete", id: owner.prefix + end, target: agent + "-" + seq, len: count });
         end += count;
         seq += count;
       }
@@ -161,6 +185,32 @@ export function idsAt(doc: TextDoc, at: number, len: number): IdRange[] {
   return out;
 }
 
+/** What is visible in a range, in the order of the document, by ids that follow each other. */
+export function piecesAt(doc: TextDoc, at: number, len: number): Piece[] {
+  const out: Piece[] = [];
+  const end = Math.min(at + len, doc.length);
+  if (at >= 0 && at < end) doc.tree.visit(at, end - at, false, (run, off, count) => notePieces(doc, out, run.lv + off, count));
+  return out;
+}
+
+/** Adds the ids of nodes, with their text. */
+function notePieces(doc: TextDoc, out: Piece[], lv: number, count: number): void {
+  while (count > 0) {
+    const range = doc.ids.rangeOf(lv);
+    const { name } = range.agent;
+    const seq = range.seq + (lv - range.lv);
+    const len = Math.min(count, range.lv + range.len - lv);
+    const text = doc.tree.chars.text(lv, len);
+    const last = out.length > 0 && out[out.length - 1]!;
+    if (last && last.agent === name && last.seq + last.len === seq) {
+      last.len += len;
+      last.text += text;
+    } else out.push({ agent: name, seq, len, text });
+    lv += len;
+    count -= len;
+  }
+}
+
 /** Where those of a range of ids are that are still visible. */
 export function find(doc: TextDoc, { agent, seq, len }: IdRange): { at: number; len: number }[] {
   const { tree, ids } = doc;
@@ -176,14 +226,54 @@ export function find(doc: TextDoc, { agent, seq, len }: IdRange): { at: number; 
   return out;
 }
 
-/** A local insert right before a character, which may be deleted: text comes back to where that stood. At the end when
- * the id is no character's. */
-export function insertBefore(doc: TextDoc, id: string, agent: string, text: string, changes?: Change[]): WireOp {
+/** Where nodes stand in the order of the document: nothing stands between the first and the last of them. */
+export interface Stretch {
+  first: number;
+  last: number;
+  len: number;
+}
+
+/** Where the characters with these ids stand, deleted or not, in the order of the ids. What is no character's id is a
+ * stretch from -1 to -1. */
+export function stretches(doc: TextDoc, { agent, seq, len }: IdRange): Stretch[] {
   const { tree, ids } = doc;
-  const lv = ids.parse(id).lvOf(ids.seq);
-  if (lv === -1) return doc.insert(agent, doc.length, text, changes);
-  const run = tree.locate(lv);
-  const off = lv - run.lv;
+  const owner = ids.agent(agent);
+  const out: Stretch[] = [];
+  for (let count = 1; len > 0; seq += count, len -= count) {
+    const first = owner.lvOf(seq);
+    if (first < 0) count = 1;
+    else {
+      const run = tree.locate(first);
+      const range = ids.rangeOf(first);
+      count = Math.min(run.lv + run.len - first, range.lv + range.len - first, len);
+    }
+    const last = first < 0 ? -1 : first + count - 1;
+    const before = out[out.length - 1];
+    if (before && stand(doc, before.last, first)) {
+      before.last = last;
+      before.len += count;
+    } else out.push({ first, last, len: count });
+  }
+  return out;
+}
+
+/** Whether nothing stands between two nodes, in this order, not even what is deleted. */
+export function stand({ tree }: TextDoc, node: number, next: number): boolean {
+  if (node < 0 || next < 0) return node === next;
+  const run = tree.locate(node);
+  return (node + 1 < run.lv + run.len ? node + 1 : run.next.lv) === next;
+}
+
+/** A local insert right before a node, which may be deleted: text comes back to where that stood. At the end for -1. */
+export function insertBefore(doc: TextDoc, node: number, agent: string, text: string, changes: Change[]): WireOp {
+  const { tree } = doc;
+  if (node < 0) {
+    addChange(changes, doc.length, 0, text);
+    return doc.insert(agent, doc.length, text, changes);
+  }
+  const run = tree.locate(node);
+  const off = node - run.lv;
   const at = tree.index(run, off);
+  addChange(changes, at, 0, text);
   return off > 0 ? doc.insertAfter(run, off, agent, at, text, changes) : doc.insertAfter(run.prev, run.prev.len, agent, at, text, changes);
 }

@@ -53,10 +53,19 @@ export class Agent {
     }
   }
 
+  /** The last range that begins at an id or before; -1 when none does. */
   #rangeAt(seq: number): number {
-    const last = this.ranges.length - 1;
+    const { ranges } = this;
     // Most often it is the last of all.
-    return last < 0 || this.ranges[last]!.seq <= seq ? last : lastOf(this.ranges, (range) => range.seq <= seq);
+    let low = ranges.length - 1;
+    if (low < 0 || ranges[low]!.seq <= seq) return low;
+    let high = low;
+    for (low = -1; high - low > 1; ) {
+      const middle = (low + high) >> 1;
+      if (ranges[middle]!.seq <= seq) low = middle;
+      else high = middle;
+    }
+    return low;
   }
 }
 

@@ -3,5 +3,5 @@
 export type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireInsert, WireOp } from "./types.js";
 export { DecodeError, EventError } from "./errors.js";
 export { pushOp } from "./compose.js";
-export { TextDoc, find, idsAt, insertBefore } from "./doc.js";
+export { TextDoc, find, idsAt } from "./doc.js";
 export { mergeOps } from "./ops.js";

@@ -23,6 +23,15 @@ export class Replica {
   /** How many events cannot be applied yet. */
   waitingCount = 0;
 
+  /** @internal Takes the place of another replica, which is used up. */
+  become(other: Replica): void {
+    this.tree = other.tree;
+    this.ids = other.ids;
+    this.siblings = other.siblings;
+    this.version = other.version;
+    this.waitingCount = other.waitingCount;
+  }
+
   /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
   apply(wire: WireEvent, changes?: Change[]): Applied {
     const event = readEvent(this.ids, wire);

@@ -128,10 +128,10 @@ function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
     const { left, right } = op as WireInsert;
     const chars = op.type === "delete" ? [] : [...op.text!];
     const count = idCount(op);
-    let [same, first] = [true, true];
+    let [same, first, at] = [true, true, 0];
     // All of an insert's ids are characters, and the first hangs where it says.
     server.eachPiece(ids.agent(agent), seq, seq + count, ({ lv, dead, parent, side }, off, len) => {
-      const typed = chars.splice(0, len);
+      const typed = chars.slice(at, (at += len));
       const above = off ? lv + off - 1 : parent;
       const anchor = off || side === RIGHT ? left : right;
       same &&= typed.length === len && (dead || tree.chars.text(lv + off, len) === typed.join(""));
@@ -143,6 +143,6 @@ function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
       const target = parseId(op.target);
       server.eachPiece(ids.agent(target.agent), target.seq, target.seq + count, ({ dead }) => void (same &&= dead));
     }
-    return same && !chars.length;
+    return same && at === chars.length;
   });
 }

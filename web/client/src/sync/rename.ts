@@ -40,9 +40,10 @@ export function succeed(lanes: readonly Lane[], newAgent: () => string): Success
   for (let isMore = true; isMore; ) {
     isMore = false;
     for (const lane of lanes) {
-      const first = lane.events.find(
-        (event) => event.refused || event.ops.some((op) => reaches(op, concern(lane, event))),
-      );
+      const first = lane.events.find((event) => {
+        const marks = concern(lane, event);
+        return event.refused || (marks.length > 0 && event.ops.some((op) => reaches(op, marks)));
+      });
       if (!first && !lane.foreign) continue;
       const seq = first ? first.after : lane.end;
       const known = renames.get(lane);
