@@ -17,6 +17,6 @@ export { InklogDocument, openDocument } from "./document.js";
 export type { Anchor, Change } from "./crdt/index.js";
 export type { Storage } from "./storage.js";
 export type {
-  ConnectionStatus, DocumentEvents, Edit, InklogError, Json, JsonObject, OpenOptions, Presence, SaveStatus,
+  ConnectionStatus, DocumentEvents, Edit, InklogError, Json, JsonObject, JsonOf, JsonState, OpenOptions, Presence, SaveStatus,
   WebSocketConstructor, WebSocketLike,
 } from "./types.js";
