@@ -1,3 +1,5 @@
+"use client";
+
 import type { InklogDocument } from "@inklog/client";
 import type { Change, WireEvent } from "@inklog/client/crdt";
 import { useCallback, useEffect, useMemo, useState } from "react";

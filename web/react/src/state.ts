@@ -1,5 +1,7 @@
+"use client";
+
 // What a document tells, as state of a component.
-import type { ConnectionStatus, DocumentEvents, InklogDocument, Presence, SaveStatus } from "@inklog/client";
+import type { ConnectionStatus, DocumentEvents, InklogDocument, JsonObject, JsonState, Presence, SaveStatus } from "@inklog/client";
 import { presenceOf } from "@inklog/client/presence";
 import { useCallback, useSyncExternalStore } from "react";
 
@@ -45,11 +47,11 @@ export function useText(doc: InklogDocument | null): string {
   return useTold(doc, "change", textOf, "");
 }
 
-const NOBODY: ReadonlyMap<string, Presence> = new Map();
+const NOBODY: ReadonlyMap<string, Presence<any>> = new Map();
 
-/** The others who are here, by agent. */
-export function usePresence(doc: InklogDocument | null): ReadonlyMap<string, Presence> {
-  return useTold(doc, "presence", (doc) => presenceOf(doc).others, NOBODY);
+/** The others who are here, by agent. `State` is what the application shows, see `presenceOf`. */
+export function usePresence<State extends JsonState<State> = JsonObject>(doc: InklogDocument | null): ReadonlyMap<string, Presence<State>> {
+  return useTold(doc, "presence", (doc) => presenceOf<State>(doc).others, NOBODY);
 }
 
 /** Whether the server is reached. */

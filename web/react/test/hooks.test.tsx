@@ -1,32 +1,12 @@
 import "./dom.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StrictMode, type ReactNode } from "react";
 import { act } from "react";
-import { createRoot } from "react-dom/client";
 import { openDocument, type InklogDocument } from "@inklog/client";
 import { presenceOf } from "@inklog/client/presence";
 import { useConnectionStatus, useDocument, useHistory, usePresence, useSaveStatus, useText, type HistoryEvent } from "../src/index.js";
 import { LiveRoom as Room } from "../../client/test/sim/live.js";
-
-/** Waits, with React kept up to date, until something is so. */
-async function until(what: string, test: () => boolean): Promise<void> {
-  const limit = Date.now() + 10_000;
-  while (!test()) {
-    assert.ok(Date.now() < limit, `never so: ${what}`);
-    await act(() => new Promise((resolve) => setTimeout(resolve, 5)));
-  }
-}
-
-async function rendered(node: ReactNode): Promise<{ host: HTMLElement; show(node: ReactNode): Promise<void>; unmount(): Promise<void> }> {
-  const host = document.body.appendChild(document.createElement("div"));
-  const root = createRoot(host);
-  const show = (node: ReactNode) => act(async () => root.render(<StrictMode>{node}</StrictMode>));
-  await show(node);
-  return { host, show, unmount: () => act(async () => root.unmount()) };
-}
-
-const optionsOf = (room: Room, docId = "d") => ({ url: `ws://${Math.random()}/dev`, docId, user: "ada", storage: null, WebSocket: room.WebSocket });
+import { optionsOf, rendered, until } from "./render.js";
 
 let shown: InklogDocument | null = null;
 const renders: string[] = [];
