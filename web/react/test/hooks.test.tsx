@@ -131,6 +131,29 @@ test("a server without a history says so; a failure is told", async () => {
   await doc.close();
 });
 
+test("a history that could not be had offline comes by itself once the server is reached", async () => {
+  const room = new Room();
+  const tab = { dead: false, offline: true };
+  const doc = openDocument({ ...optionsOf(room), WebSocket: room.network.socketOf(tab) });
+  let asked = 0;
+  const source = async () => {
+    asked++;
+    if (tab.offline) throw new Error("no network");
+    return EVENTS;
+  };
+  const { host, unmount } = await rendered(<Past doc={doc} source={source} />);
+  await until("told", () => host.textContent === "undefined|0|no network" && doc.status === "offline");
+  tab.offline = false;
+  await until("here", () => host.textContent === "true|3|");
+  const before = asked;
+  room.network.cut();
+  await until("again online", () => doc.status !== "online");
+  await until("again online", () => doc.status === "online");
+  assert.equal(asked, before, "what is here is not asked for again");
+  await unmount();
+  await doc.close();
+});
+
 test("by default a local stack is asked, and nobody else", async () => {
   const asked: string[] = [];
   const real = globalThis.fetch;
@@ -151,6 +174,10 @@ test("by default a local stack is asked, and nobody else", async () => {
     await until("unsupported", () => elsewhere.host.textContent === "false|0|");
     assert.equal(asked.length, before);
     await elsewhere.unmount();
+    (globalThis as any).location = { origin: "null" };
+    const nowhere = await rendered(<Past doc={doc} />);
+    await until("unsupported", () => nowhere.host.textContent === "false|0|");
+    await nowhere.unmount();
   } finally {
     globalThis.fetch = real;
     await doc.close();
