@@ -13,4 +13,6 @@
 export { useDocument, useDocumentError, type DocumentOptions } from "./document.js";
 export { localEvents, useHistory, type EventsSource, type History, type HistoryEvent, type HistoryOptions } from "./history.js";
 export { Replay } from "./replay.js";
-export { useConnectionStatus, usePresence, useSaveStatus, useText } from "./state.js";
+export {
+  useConnectionStatus, useForks, useGap, usePresence, useProblem, useSaveStatus, useStorage, useText,
+} from "./state.js";
