@@ -83,8 +83,7 @@ function take(key: string, options: DocumentOptions): () => void {
 function open(key: string, options: DocumentOptions): Lease {
   const lease: { -readonly [K in keyof Lease]: Lease[K] } = { doc: null, error: null, users: 0, token: options.token };
   try {
-    const token = options.token && { token: () => lease.token!() };
-    lease.doc = openDocument({ ...options, ...token, docId: options.docId! });
+    lease.doc = openDocument({ ...options, docId: options.docId!, token: () => lease.token?.() ?? "" });
   } catch (error) {
     // An exception in an effect would take down all that is on the page.
     lease.error = error as Error;

@@ -108,6 +108,18 @@ test("who asks first decides on the store and the socket; the token is the lates
   await unmount();
 });
 
+test("a token that comes later than the document is used", async () => {
+  const room = new Room();
+  const options = optionsOf(room);
+  let asked = 0;
+  const { host, show, unmount } = await rendered(<Show options={options} />);
+  await until("online", () => host.textContent === "d online");
+  await show(<Show options={{ ...options, token: () => (asked++, "signed in") }} />);
+  room.network.cut();
+  await until("asked", () => asked > 0);
+  await unmount();
+});
+
 test("what is typed offline outlives the component", async () => {
   const room = new Room();
   const tab = { dead: false, offline: true };
