@@ -53,8 +53,8 @@ test("without a docId nothing is opened, until there is one", async () => {
   assert.deepEqual(said, []);
 });
 
-test("a docId or user that none can have leaves the page standing, says why once, and is over with a good one", async () => {
-  for (const [bad, why] of [[{ docId: "bad name" }, /^docId/], [{ docId: "" }, /^docId/], [{ docId: "x".repeat(129) }, /^docId/], [{ user: "Ada Lovelace" }, /^user/]] as const) {
+test("a docId, url or user that none can have leaves the page standing, says why once, and is over with a good one", async () => {
+  for (const [bad, why] of [[{ docId: "bad name" }, /^docId/], [{ docId: "" }, /^docId/], [{ docId: ".." }, /^docId/], [{ url: "" }, /^url/], [{ docId: "x".repeat(129) }, /^docId/], [{ user: "Ada Lovelace" }, /^user/]] as const) {
     const room = new Room();
     const options = optionsOf(room);
     const said = await complaints(async () => {
@@ -66,7 +66,7 @@ test("a docId or user that none can have leaves the page standing, says why once
       await until("open", () => host.querySelector("p")!.textContent === "d online");
       await unmount();
     });
-    assert.deepEqual(said.map((line) => /^useDocument opened nothing: (docId|user) /.test(line)), [true], String(said));
+    assert.deepEqual(said.map((line) => /^useDocument opened nothing: (docId|url|user) /.test(line)), [true], String(said));
   }
 });
 
@@ -151,6 +151,8 @@ test("an event handler that outlives the document gets an error, and the page go
   const doc = shown!;
   await unmount();
   await until("closed", () => doc.status === "closed");
+  assert.throws(() => doc.insert(0, "too late"), /the document d is closed/);
+  assert.equal(doc.text, "");
   const { host: after, unmount: end } = await rendered(<Closed doc={doc} />);
   assert.equal(after.textContent, "closed||0");
   await end();
