@@ -24,7 +24,7 @@ const size = async (source) => {
     write: false,
   });
   const { outputs } = result.metafile;
-  const loaded = new Set(Object.keys(outputs).filter((file) => outputs[file].entryPoint));
+  const loaded = new Set(Object.keys(outputs).filter((file) => outputs[file].entryPoint?.endsWith("<stdin>")));
   for (const file of loaded) {
     for (const { kind, path } of outputs[file].imports) if (kind === "import-statement") loaded.add(path);
   }
