@@ -12,7 +12,7 @@ const INTERNAL = `
   first flush foreign frames free heir hold hurry idOf inFlight index insertAfter isDelete keepOnly
   keeper keeps kept lane lanes last load locate lost lostAt lowDepth lowGap lv lvOf lvs mergeStored moves newAgent no
   node nodes note off own parent pause pending place prefix prev prune quietAt rangeOf ranges rebase rebuild
-  received recent refSeq release rename renew replaced rest run runAt seek sendAt settled shown siblings socket
+  received recent refSeq release rename renew replaced rest run runAt seek sendAt settled showings shown siblings socket
   stored sum sync syncAt take takeBatch takeOver tell tellChanges tick tree tries turns units updates varint visit
   waiting answers applyAll asWhole beginAnew calm chainEnd deadAt durable heardAt isAwaited isOfLog keepUnsent known
   loadAll loaded logKept mark markAt movedTo patience putAside record replay restart restore resumeStore savedKept

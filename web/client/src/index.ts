@@ -18,6 +18,6 @@ export { forgetDocument, type ForgetOptions, type Forgotten } from "./forget.js"
 export type { Anchor, Change } from "./crdt/index.js";
 export type { Storage } from "./storage.js";
 export type {
-  ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, Json, JsonObject, OpenOptions, Presence, SaveStatus,
-  StorageStatus, WebSocketConstructor, WebSocketLike,
+  ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, Json, JsonObject, JsonOf, JsonState, OpenOptions, Presence,
+  SaveStatus, StorageStatus, WebSocketConstructor, WebSocketLike,
 } from "./types.js";

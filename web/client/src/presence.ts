@@ -4,7 +4,7 @@
 import type { Anchor } from "./crdt/index.js";
 import type { InklogDocument } from "./document.js";
 import { parseId } from "./sync/ids.js";
-import type { JsonObject, Presence } from "./types.js";
+import type { JsonObject, JsonOf, JsonState, Presence } from "./types.js";
 
 export { shortName } from "./names.js";
 
@@ -12,14 +12,22 @@ const SEND_PAUSE_MS = 200;
 /** The server forgets after 60 s. */
 const RENEW_MS = 40_000;
 const LAPSE_MS = 75_000;
-/** The server takes 4 KB. */
+/** What the server takes, in bytes of JSON. */
 const STATE_BYTES_MAX = 4096;
+/**
+ * After others were looked at, the next look is this long away for each of them: in a crowd, many messages make one
+ * look, and looking takes a small share of the time however many they are.
+ */
+const PAUSE_MS_EACH = 0.05;
 
-const lanes = new WeakMap<InklogDocument, PresenceLane>();
+const lanes = new WeakMap<InklogDocument, PresenceLane<any>>();
 
-/** Who is in a document, and what they show; the same one whenever it is asked for. */
-export function presenceOf(doc: InklogDocument): PresenceLane {
-  const lane = lanes.get(doc) ?? new PresenceLane(doc);
+/**
+ * Who is in a document, and what they show; the same one whenever it is asked for. `State` is what the application
+ * shows, everywhere; an `interface` will do.
+ */
+export function presenceOf<State extends JsonState<State> = JsonObject>(doc: InklogDocument): PresenceLane<State> {
+  const lane = lanes.get(doc) ?? new PresenceLane<State>(doc);
   lanes.set(doc, lane);
   return lane;
 }
@@ -31,11 +39,17 @@ export function knows(doc: InklogDocument, { id }: Anchor): boolean {
   return seq < (doc.core.doc.version.get(agent) ?? 0);
 }
 
-export class PresenceLane {
+/** A lane of no particular `State` takes whatever is an object in JSON. */
+type Settable<T> = T extends readonly unknown[] ? never : T & JsonOf<T>;
+
+export class PresenceLane<State = JsonObject> {
   /** The others who are here, by agent; another map whenever it changes, which the event `presence` tells. */
-  others: ReadonlyMap<string, Presence> = new Map();
+  others: ReadonlyMap<string, Presence<State>> = new Map();
   readonly #doc: InklogDocument;
-  #seen: unknown[] = [];
+  /** What was there at the last look, and when another may find something else. */
+  #showings = 0;
+  #lookedAt = -Infinity;
+  #lapseAt = Infinity;
   #wanted = "null";
   /** What this connection was told, and for whom. */
   #shown = "null";
@@ -46,30 +60,27 @@ export class PresenceLane {
   /** @internal See {@link presenceOf}. */
   constructor(doc: InklogDocument) {
     this.#doc = doc;
+    this.#look(doc.env.performance.now());
     doc.turns.push((now) => this.#turn(now));
-    doc.flush();
+    // Not at once: who asks may be in the middle of something, such as a render, in which nothing may be told.
+    void Promise.resolve().then(() => doc.flush());
   }
 
-  /** Shows the others a state, until it is replaced or the document is closed; at most 4 KB of JSON. */
-  set(state: JsonObject | null): void {
-    const wanted = JSON.stringify(state);
-    if (new TextEncoder().encode(wanted).length > STATE_BYTES_MAX) {
-      this.#doc.core.tell("too_large", `a presence state is at most ${STATE_BYTES_MAX} bytes; the last one stays`, false);
-    } else this.#wanted = wanted;
+  /**
+   * Shows the others a state, as `JSON.stringify` writes it, until it is replaced or the document is closed; `null`
+   * shows nothing. Throws a TypeError for what JSON does not write as an object, and a RangeError for more than 4,096
+   * bytes of JSON (UTF-8); what was shown before stays.
+   */
+  set<Shown extends object>(state: Settable<string extends keyof State ? Shown : State> | null): void {
+    this.#wanted = jsonOf(state);
     this.#doc.flush();
   }
 
   /** Sends and tells what is due; gives when the next is. */
   #turn(now: number): number {
-    const { agent, core } = this.#doc;
-    let due = Infinity;
-    for (const [other, { at }] of core.shown) {
-      if (now >= at + LAPSE_MS) core.shown.delete(other);
-      else due = Math.min(due, at + LAPSE_MS);
-    }
-    const seen = [...core.shown.values()];
-    if (seen.length !== this.#seen.length || seen.some((one, at) => one !== this.#seen[at])) this.#tell(seen);
-    if (!core.synced) return due;
+    const { agent, core, status } = this.#doc;
+    if (now >= this.#lookAt() || status === "closed") this.#look(now);
+    if (!core.synced) return this.#lookAt();
     // A new connection knows nothing.
     if (this.#connection !== core.connection) this.#shown = "null";
     this.#connection = core.connection;
@@ -78,17 +89,34 @@ export class PresenceLane {
       this.#send(agent, this.#wanted);
       [this.#shown, this.#shownAs, this.#sentAt] = [this.#wanted, agent, now];
     }
-    return Math.min(due, this.#sendAt(agent));
+    return Math.min(this.#lookAt(), this.#sendAt(agent));
   }
 
-  #tell(seen: unknown[]): void {
-    const { agent, core } = this.#doc;
-    this.#seen = seen;
+  #lookAt(): number {
+    const { showings, shown } = this.#doc.core;
+    if (this.#showings === showings) return this.#lapseAt;
+    return Math.min(this.#lapseAt, this.#lookedAt + Math.floor(shown.size * PAUSE_MS_EACH));
+  }
+
+  #look(now: number): void {
+    const { agent, core, status } = this.#doc;
+    // Whoever has left hears of nobody.
+    if (status === "closed") core.shown.clear();
+    const others = new Map<string, Presence<any>>();
+    this.#lapseAt = Infinity;
+    for (const [other, { state, at }] of core.shown) {
+      if (now >= at + LAPSE_MS) core.shown.delete(other);
+      else {
+        this.#lapseAt = Math.min(this.#lapseAt, at + LAPSE_MS);
+        // What an earlier connection of this tab has shown is still there for a while.
+        if (other !== agent) others.set(other, { agent: other, user: other.split("~")[0]!, state });
+      }
+    }
     const { size } = this.others;
-    // What an earlier connection of this tab has shown is still there for a while.
-    const others = [...core.shown].filter(([other]) => other !== agent);
-    this.others = new Map(others.map(([agent, { state }]) => [agent, { agent, user: agent.split("~")[0]!, state }]));
-    if (size || others.length) core.updates.push(["presence", this.others]);
+    this.#showings = core.showings;
+    this.#lookedAt = now;
+    this.others = others;
+    if (size || others.size) core.updates.push(["presence", others]);
   }
 
   #sendAt(agent: string): number {
@@ -100,4 +128,17 @@ export class PresenceLane {
   #send(agent: string, json: string): void {
     this.#doc.send(`{"action":"PRESENCE","docId":"${this.#doc.docId}","agent":"${agent}","state":${json},"ref":"presence"}`);
   }
+}
+
+/** A state as it is sent. */
+function jsonOf(state: unknown): string {
+  // Half a surrogate pair, as in a name that was cut, is no text to the server.
+  const json = JSON.stringify(state)?.replace(/\\(ud[89a-f]..|.)/g, (all, what) => (what[1] ? "\ufffd" : all));
+  const kind = Object.prototype.toString.call(state).slice(8, -1);
+  if (json !== "null" && !(kind === "Object" && json?.startsWith("{")))
+    throw new TypeError(`a presence state is a JSON object or null, not ${kind}`);
+  const { length } = new TextEncoder().encode(json);
+  if (length > STATE_BYTES_MAX)
+    throw new RangeError(`a presence state is at most ${STATE_BYTES_MAX} bytes of JSON, this one has ${length}`);
+  return json;
 }

@@ -7,6 +7,21 @@ import type { Storage } from "./storage.js";
 export type JsonObject = { [key: string]: Json };
 /** What JSON can say. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
+/**
+ * `T`, as far as JSON can say it. `T extends JsonOf<T>` also takes an `interface`, which has no index signature and so is
+ * no {@link Json}; it refuses functions, symbols, bigints, and what has methods, such as a `Map` or a `Date`.
+ */
+export type JsonOf<T> = T extends Json
+  ? T
+  : T extends readonly unknown[]
+    ? { [K in keyof T]: JsonOf<T[K]> }
+    : T extends (...args: never) => unknown
+      ? never
+      : T extends object
+        ? JsonState<T>
+        : never;
+/** The same of an object. A property may be `undefined`: JSON leaves it out. */
+export type JsonState<T> = { [K in keyof T]: JsonOf<Exclude<T[K], undefined>> | Extract<T[K], undefined> };
 
 /** An edit of the text: at `at`, `del` UTF-16 units go and `ins` comes. */
 export type Edit = Change;
@@ -79,12 +94,12 @@ export interface Fork {
   readonly at: number;
 }
 
-/** Somebody else who is here. */
-export interface Presence {
+/** Somebody else who is here. `State` is what the application shows everywhere; what has come is not checked for it. */
+export interface Presence<State = JsonObject> {
   readonly agent: string;
   /** The part of the agent before `~`. */
   readonly user: string;
-  readonly state: JsonObject;
+  readonly state: State;
 }
 
 /** What a person should know. */

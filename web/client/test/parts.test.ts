@@ -87,19 +87,92 @@ test("others lapse when they are not heard of, also those who came before they w
   doc.flush();
   shows(null);
   doc.flush();
-  assert.deepEqual(seen, [0, 1, 0]);
+  assert.deepEqual(seen, [1, 0, 1, 0]);
 });
 
-test("a state over 4 KB stays here, and is said", () => {
-  const { world, doc, lane, sends } = shower();
-  const codes: string[] = [];
-  doc.on("error", ({ code }) => codes.push(code));
+test("a state is at most 4,096 bytes of JSON, as the server counts them: one more throws, and the last one stays", () => {
+  const { world, lane, sends } = shower();
+  const framed = (json: string) => Buffer.byteLength(json) - Buffer.byteLength('{"name":""}');
+  // What JSON writes as it is, in 1 to 4 bytes, and what it escapes, in 2 and 6; half a pair is sent as three bytes.
+  for (const char of ["x", "é", "…", "😀", '"', "\\", "\n", "\u0001", "\ud83d"]) {
+    const each = char === "\ud83d" ? 3 : framed(JSON.stringify({ name: char }));
+    const room = 4096 - Buffer.byteLength('{"name":""}');
+    const fits = char.repeat(Math.floor(room / each)) + "x".repeat(room % each);
+    lane.set({ name: fits });
+    world.now += 200;
+    const [[, state]] = sends() as [[string, any]];
+    assert.equal(Buffer.byteLength(JSON.stringify(state)), 4096, JSON.stringify(char));
+    assert.equal(state.name, fits.toWellFormed());
+    assert.throws(() => lane.set({ name: fits + "x" }), new RangeError("a presence state is at most 4096 bytes of JSON, this one has 4097"));
+    world.now += 200;
+    assert.deepEqual(sends(), [], "the last one stays");
+  }
+});
+
+test("what is no JSON object is refused, and the last one stays", () => {
+  const { world, lane, sends } = shower();
   lane.set({ x: 1 });
-  sends();
-  world.now = 1_000;
-  lane.set({ x: "é".repeat(2_048) });
-  assert.deepEqual(codes, ["too_large"]);
-  assert.deepEqual(sends(), []);
+  assert.equal(sends().length, 1);
+  const circle: { self?: unknown } = {};
+  circle.self = circle;
+  const odd = [undefined, "a", 7, true, [], [{}], () => {}, Symbol("a"), 7n, { at: 7n }, new Date(0), new Map([["a", 1]]), new Set(), circle, { toJSON: () => "a" }, { toJSON() {} }];
+  for (const state of odd) {
+    assert.throws(() => lane.set(state as any), TypeError, String(state?.constructor?.name));
+    world.now += 200;
+    assert.deepEqual(sends(), []);
+  }
+  assert.throws(() => lane.set(undefined as any), { message: "a presence state is a JSON object or null, not Undefined" });
+  for (const state of [{}, Object.assign(Object.create(null), { bare: true }), new (class Me { name = "Ada"; })(), { cut: "\ud83d", path: "C:\\ud83d" }]) {
+    lane.set(state);
+    world.now += 200;
+    assert.deepEqual(sends().map(([, shown]) => shown), [JSON.parse(JSON.stringify(state), (_, value) => value.toWellFormed?.() ?? value)]);
+  }
+});
+
+test("of a crowd's messages many are told at once, and each within a fraction of a second", () => {
+  const { world, doc } = alone();
+  doc.core.connected(0);
+  const lane = presenceOf(doc);
+  let told = 0;
+  doc.on("presence", () => told++);
+  const shows = (who: number, state: object | null) => {
+    doc.core.received(JSON.stringify({ action: "REMOTE_PRESENCE", agent: `u${who}~1`, state }), world.now);
+    doc.flush();
+  };
+  // A few: each at once.
+  for (let who = 0; who < 10; who++) shows(who, { at: 0 });
+  assert.deepEqual([lane.others.size, told], [10, 10]);
+  for (let who = 10; who < 1_000; who++) shows(who, { at: 0 });
+  told = 0;
+  // A message a millisecond.
+  for (let i = 0; i < 5_000; i++, world.now++) shows(i % 1_000, { at: 1 + i });
+  assert.ok(told >= 50 && told <= 101, `${told} times in five seconds`);
+  world.now += 50;
+  doc.flush();
+  assert.deepEqual([...lane.others.values()].map(({ state }) => state), Array.from({ length: 1_000 }, (_, who) => ({ at: 4_001 + who })));
+  shows(7, null);
+  world.now += 50;
+  doc.flush();
+  assert.equal(lane.others.has("u7~1"), false);
+});
+
+test("a closed document knows nobody, whenever it is asked", async () => {
+  const { world, doc } = alone();
+  doc.core.connected(0);
+  const shows = () => doc.core.received(JSON.stringify({ action: "REMOTE_PRESENCE", agent: "bob~1", state: {} }), world.now);
+  shows();
+  const seen: number[] = [];
+  doc.on("presence", ({ size }) => seen.push(size));
+  assert.equal(presenceOf(doc).others.size, 1);
+  await doc.close();
+  assert.equal(presenceOf(doc).others.size, 0);
+  assert.deepEqual(seen, [1, 0]);
+  presenceOf(doc).set({ x: 1 });
+  const other = alone().doc;
+  other.core.connected(0);
+  other.core.received(JSON.stringify({ action: "REMOTE_PRESENCE", agent: "bob~1", state: {} }), 0);
+  await other.close();
+  assert.equal(presenceOf(other).others.size, 0);
 });
 
 // --- The connection

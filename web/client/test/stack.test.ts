@@ -70,6 +70,23 @@ test("two type at once, and both have both", async () => {
   await bob.close();
 });
 
+test("the server takes a presence state of just the size that the client lets through", async () => {
+  const docId = newDocId();
+  const [alice, bob] = [open(docId, "alice"), open(docId, "bob")];
+  await Promise.all([alice.synced, bob.synced]);
+  const [shown, seen] = [presenceOf<{ name: string }>(alice), presenceOf<{ name: string }>(bob)];
+  const seenName = () => seen.others.get(alice.agent)?.state.name;
+  const room = 4096 - '{"name":""}'.length;
+  for (const mixed of ["x", 'é…😀"\\\n\u0001\ud83d']) {
+    const each = Buffer.byteLength(JSON.stringify(mixed.toWellFormed())) - 2;
+    const name = mixed.repeat(Math.floor(room / each)) + "x".repeat(room % each);
+    shown.set({ name });
+    await until(bob, () => seenName() === name.toWellFormed());
+    assert.throws(() => shown.set({ name: name + "x" }), RangeError);
+  }
+  await Promise.all([alice.close(), bob.close()]);
+});
+
 test("who was offline comes back, and a paste of 1 MB arrives", async () => {
   const docId = newDocId();
   const sockets: WebSocket[] = [];

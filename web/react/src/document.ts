@@ -1,44 +1,99 @@
+"use client";
+
 import { type InklogDocument, type OpenOptions, openDocument } from "@inklog/client";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
+
+/** The options of `openDocument`. */
+export interface DocumentOptions extends Omit<OpenOptions, "docId"> {
+  /** 1–128 of `A-Z a-z 0-9 . _ ~ -`; `null` or `undefined` as long as it is not known, and nothing is opened. */
+  docId: string | null | undefined;
+}
 
 interface Lease {
-  doc: InklogDocument;
+  readonly doc: InklogDocument | null;
+  /** Why there is no document. */
+  readonly error: Error | null;
   users: number;
+  token: OpenOptions["token"];
 }
 
 // Documents in use in this tab. Closing waits for the end of the current task: StrictMode, and a component that moves,
 // leave and come back within it, and find the same document, its connection and its text.
 const leases = new Map<string, Lease>();
+const listeners = new Set<() => void>();
 
 /**
- * Opens a document while the component is mounted; `null` on the first render. Components that ask for the same
- * document share one. Another `url`, `docId` or `user` opens another; of the rest, the first to ask decides, except
- * that `token` is always the one of the latest render.
+ * Opens a document while the component is mounted; `null` on the first render, without a `docId`, and where it cannot be
+ * opened, for which see {@link useDocumentError}. Components that ask for the same document share one. Another `url`,
+ * `docId` or `user` opens another; of the rest, the first to ask decides, except that `token` is always the one of the
+ * latest render.
  */
-export function useDocument(options: OpenOptions): InklogDocument | null {
-  const [doc, setDoc] = useState<InklogDocument | null>(null);
+export function useDocument(options: DocumentOptions): InklogDocument | null {
+  const key = keyOf(options);
   const latest = useRef(options);
   useEffect(() => {
     latest.current = options;
   });
-  const key = JSON.stringify([options.url, options.docId, options.user]);
+  useEffect(() => (key === null ? undefined : take(key, latest.current)), [key]);
   useEffect(() => {
-    const first = latest.current;
-    const lease = leases.get(key) ?? {
-      doc: openDocument(first.token ? { ...first, token: () => latest.current.token!() } : first),
-      users: 0,
-    };
-    leases.set(key, lease);
-    lease.users += 1;
-    setDoc(lease.doc);
-    return () => {
-      lease.users -= 1;
-      setTimeout(() => {
-        if (lease.users > 0 || leases.get(key) !== lease) return;
-        leases.delete(key);
-        void lease.doc.close();
-      });
-    };
-  }, [key]);
-  return doc?.docId === options.docId ? doc : null;
+    const lease = key !== null && leases.get(key);
+    if (lease && options.token) lease.token = options.token;
+  });
+  return useLease(key)?.doc ?? null;
+}
+
+/**
+ * Why `useDocument` gives no document with the same options, such as a `docId` that no document can have; `null` when
+ * there is nothing to say. It opens nothing itself.
+ */
+export function useDocumentError(options: DocumentOptions): Error | null {
+  return useLease(keyOf(options))?.error ?? null;
+}
+
+const keyOf = ({ url, docId, user }: DocumentOptions) => (docId == null ? null : JSON.stringify([url, docId, user]));
+
+function useLease(key: string | null): Lease | undefined {
+  return useSyncExternalStore(
+    subscribe,
+    () => (key === null ? undefined : leases.get(key)),
+    () => undefined,
+  );
+}
+
+function subscribe(tell: () => void): () => void {
+  listeners.add(tell);
+  return () => void listeners.delete(tell);
+}
+
+/** Shares in a document, which is opened for the first; the result gives it back. */
+function take(key: string, options: DocumentOptions): () => void {
+  const lease = leases.get(key) ?? open(key, options);
+  lease.users += 1;
+  return () => {
+    lease.users -= 1;
+    setTimeout(() => {
+      if (lease.users > 0 || leases.get(key) !== lease) return;
+      leases.delete(key);
+      void lease.doc?.close();
+      tellAll();
+    });
+  };
+}
+
+function open(key: string, options: DocumentOptions): Lease {
+  const lease: { -readonly [K in keyof Lease]: Lease[K] } = { doc: null, error: null, users: 0, token: options.token };
+  try {
+    lease.doc = openDocument({ ...options, docId: options.docId!, token: () => lease.token?.() ?? "" });
+  } catch (error) {
+    // An exception in an effect would take down all that is on the page.
+    lease.error = error as Error;
+    console.error(`useDocument opened nothing: ${lease.error.message}`);
+  }
+  leases.set(key, lease);
+  tellAll();
+  return lease;
+}
+
+function tellAll(): void {
+  for (const tell of [...listeners]) tell();
 }

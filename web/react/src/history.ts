@@ -1,7 +1,10 @@
+"use client";
+
 import type { InklogDocument } from "@inklog/client";
 import type { Change, WireEvent } from "@inklog/client/crdt";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Replay } from "./replay.js";
+import { useConnectionStatus } from "./state.js";
 
 /** An event, when the server took it (`at`, ms since the epoch), and from whom. */
 export interface HistoryEvent extends WireEvent {
@@ -34,8 +37,11 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** `GET {origin}/_inklog/docs/{doc}/events`, which a local stack offers to its own machine only. */
 export function localEvents(origin: string | undefined = globalThis.location?.origin): EventsSource {
   return async (docId, signal) => {
-    if (!origin || !LOOPBACK.test(new URL(origin).hostname)) return null;
-    const answer = await fetch(`${origin}/_inklog/docs/${encodeURIComponent(docId)}/events`, { signal });
+    // A page without a server of its own has the origin "null".
+    if (!origin || !URL.canParse(origin) || !LOOPBACK.test(new URL(origin).hostname)) return null;
+    const answer = await fetch(`${origin}/_inklog/docs/${encodeURIComponent(docId)}/events`, { signal }).catch((cause) => {
+      throw new Error("the server does not answer; the history comes when it is back", { cause });
+    });
     const isJson = answer.headers.get("content-type")?.includes("json") ?? false;
     if (answer.ok && isJson) return (await answer.json()) as HistoryEvent[];
     if (answer.status >= 500) throw new Error(`the server could not list the events (${answer.status}); try again`);
@@ -52,12 +58,20 @@ interface Known {
 
 const UNKNOWN: Known = { supported: undefined, events: [], error: null };
 
-/** The document's events, and its text after any of them. */
+/** The document's events, and its text after any of them. What failed is asked for again once the server is reached. */
 export function useHistory(doc: InklogDocument | null, options: HistoryOptions = {}): History {
   const [known, setKnown] = useState<Known>(UNKNOWN);
   const [asked, setAsked] = useState(0);
   const docId = doc?.docId;
   const { source } = options;
+  const isOnline = useConnectionStatus(doc) === "online";
+  const failed = useRef(false);
+  useEffect(() => {
+    failed.current = known.error !== null;
+  });
+  useEffect(() => {
+    if (isOnline && failed.current) setAsked((n) => n + 1);
+  }, [isOnline]);
   useEffect(() => setKnown(UNKNOWN), [docId, source]);
   useEffect(() => {
     if (docId === undefined) return;

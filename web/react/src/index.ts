@@ -1,3 +1,5 @@
+"use client";
+
 /**
  * `@inklog/react`: a shared document of Inklog in React. `useDocument` opens it for as long as a component needs it;
  * the other hooks take that document (or `null`, as long as there is none) and re-render on what they tell.
@@ -8,7 +10,9 @@
  * const { allSaved } = useSaveStatus(doc);
  * ```
  */
-export { useDocument } from "./document.js";
+export { useDocument, useDocumentError, type DocumentOptions } from "./document.js";
 export { localEvents, useHistory, type EventsSource, type History, type HistoryEvent, type HistoryOptions } from "./history.js";
 export { Replay } from "./replay.js";
-export { useConnectionStatus, usePresence, useSaveStatus, useText } from "./state.js";
+export {
+  useConnectionStatus, useForks, useGap, usePresence, useProblem, useSaveStatus, useStorage, useText,
+} from "./state.js";

@@ -1,11 +1,13 @@
 // A document's past, made from its events: the text after any number of them.
 import { TextDoc, type Change, type WireEvent } from "@inklog/client/crdt";
 
-/** Events between two states that are kept to go on from. */
-const MARK_EVENTS = 500;
+/** Events between two states that are kept to go on from: twice as many whenever there would be too many states. */
+const MARK_EVENTS_FIRST = 500;
+const MARKS_MAX = 32;
 
 export class Replay {
-  private readonly _marks: Uint8Array[] = [new TextDoc().encode()];
+  private _marks: Uint8Array[] = [new TextDoc().encode()];
+  private _markEvents = MARK_EVENTS_FIRST;
   private _doc = new TextDoc();
   private _count = 0;
   private _last: Change[] = [];
@@ -16,18 +18,26 @@ export class Replay {
   /** The text after the first `count` events, and what the last of them changed in the text before it. */
   at(count: number): { text: string; changes: readonly Change[] } {
     const wanted = Math.max(0, Math.min(count, this.events.length));
-    const mark = Math.min(Math.floor(wanted / MARK_EVENTS), this._marks.length - 1);
-    if (this._count > wanted || this._count < mark * MARK_EVENTS) {
+    // From before the last event, so that what it changes is told.
+    const mark = Math.max(0, Math.min(Math.ceil(wanted / this._markEvents), this._marks.length) - 1);
+    if (this._count > wanted || this._count < mark * this._markEvents) {
       this._doc = TextDoc.decode(this._marks[mark]!);
-      this._count = mark * MARK_EVENTS;
+      this._count = mark * this._markEvents;
       this._last = [];
     }
     while (this._count < wanted) {
       this._last = [];
       this._doc.apply(this.events[this._count]!, this._last);
       this._count += 1;
-      if (this._count === this._marks.length * MARK_EVENTS) this._marks.push(this._doc.encode());
+      if (this._count === this._marks.length * this._markEvents) this._mark();
     }
     return { text: this._doc.toString(), changes: this._last };
+  }
+
+  private _mark(): void {
+    this._marks.push(this._doc.encode());
+    if (this._marks.length <= MARKS_MAX) return;
+    this._marks = this._marks.filter((_, i) => i % 2 === 0);
+    this._markEvents *= 2;
   }
 }

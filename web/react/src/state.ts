@@ -1,5 +1,9 @@
+"use client";
+
 // What a document tells, as state of a component.
-import type { ConnectionStatus, DocumentEvents, InklogDocument, Presence, SaveStatus } from "@inklog/client";
+import type {
+  ConnectionStatus, DocumentEvents, Fork, InklogDocument, InklogError, JsonObject, JsonState, Presence, SaveStatus, StorageStatus,
+} from "@inklog/client";
 import { presenceOf } from "@inklog/client/presence";
 import { useCallback, useSyncExternalStore } from "react";
 
@@ -45,11 +49,11 @@ export function useText(doc: InklogDocument | null): string {
   return useTold(doc, "change", textOf, "");
 }
 
-const NOBODY: ReadonlyMap<string, Presence> = new Map();
+const NOBODY: ReadonlyMap<string, Presence<any>> = new Map();
 
-/** The others who are here, by agent. */
-export function usePresence(doc: InklogDocument | null): ReadonlyMap<string, Presence> {
-  return useTold(doc, "presence", (doc) => presenceOf(doc).others, NOBODY);
+/** The others who are here, by agent. `State` is what the application shows, see `presenceOf`. */
+export function usePresence<State extends JsonState<State> = JsonObject>(doc: InklogDocument | null): ReadonlyMap<string, Presence<State>> {
+  return useTold(doc, "presence", (doc) => presenceOf<State>(doc).others, NOBODY);
 }
 
 /** Whether the server is reached. */
@@ -62,4 +66,28 @@ const NOTHING: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
 /** How much of what was typed is durable on the server, on its way, and only here. */
 export function useSaveStatus(doc: InklogDocument | null): SaveStatus {
   return useTold(doc, "save", (doc) => doc.save, NOTHING);
+}
+
+const OPENING: StorageStatus = { kind: "opening", reason: null };
+
+/** Where what is typed is kept until it is saved; with `memory`, why, in one line for people. */
+export function useStorage(doc: InklogDocument | null): StorageStatus {
+  return useTold(doc, "storage", (doc) => doc.storage, OPENING);
+}
+
+/** What keeps the document from the server, in one line for people; `null`: nothing that is known. */
+export function useProblem(doc: InklogDocument | null): InklogError | null {
+  return useTold(doc, "problem", (doc) => doc.problem, null);
+}
+
+const NONE: readonly Fork[] = [];
+
+/** Texts that the server forgot, which `doc.restoreFork` brings back and `doc.discardFork` gives up; oldest first. */
+export function useForks(doc: InklogDocument | null): readonly Fork[] {
+  return useTold(doc, "forked", (doc) => doc.forks, NONE);
+}
+
+/** Whether others' edits have come that cannot be placed, because what they need is nowhere to be had. */
+export function useGap(doc: InklogDocument | null): boolean {
+  return useTold(doc, "gap", (doc) => doc.gap, false);
 }

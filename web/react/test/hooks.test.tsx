@@ -1,32 +1,12 @@
 import "./dom.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StrictMode, type ReactNode } from "react";
 import { act } from "react";
-import { createRoot } from "react-dom/client";
 import { openDocument, type InklogDocument } from "@inklog/client";
 import { presenceOf } from "@inklog/client/presence";
 import { useConnectionStatus, useDocument, useHistory, usePresence, useSaveStatus, useText, type HistoryEvent } from "../src/index.js";
 import { LiveRoom as Room } from "../../client/test/sim/live.js";
-
-/** Waits, with React kept up to date, until something is so. */
-async function until(what: string, test: () => boolean): Promise<void> {
-  const limit = Date.now() + 10_000;
-  while (!test()) {
-    assert.ok(Date.now() < limit, `never so: ${what}`);
-    await act(() => new Promise((resolve) => setTimeout(resolve, 5)));
-  }
-}
-
-async function rendered(node: ReactNode): Promise<{ host: HTMLElement; show(node: ReactNode): Promise<void>; unmount(): Promise<void> }> {
-  const host = document.body.appendChild(document.createElement("div"));
-  const root = createRoot(host);
-  const show = (node: ReactNode) => act(async () => root.render(<StrictMode>{node}</StrictMode>));
-  await show(node);
-  return { host, show, unmount: () => act(async () => root.unmount()) };
-}
-
-const optionsOf = (room: Room, docId = "d") => ({ url: `ws://${Math.random()}/dev`, docId, user: "ada", storage: null, WebSocket: room.WebSocket });
+import { optionsOf, rendered, until } from "./render.js";
 
 let shown: InklogDocument | null = null;
 const renders: string[] = [];
@@ -151,6 +131,29 @@ test("a server without a history says so; a failure is told", async () => {
   await doc.close();
 });
 
+test("a history that could not be had offline comes by itself once the server is reached", async () => {
+  const room = new Room();
+  const tab = { dead: false, offline: true };
+  const doc = openDocument({ ...optionsOf(room), WebSocket: room.network.socketOf(tab) });
+  let asked = 0;
+  const source = async () => {
+    asked++;
+    if (tab.offline) throw new Error("no network");
+    return EVENTS;
+  };
+  const { host, unmount } = await rendered(<Past doc={doc} source={source} />);
+  await until("told", () => host.textContent === "undefined|0|no network" && doc.status === "offline");
+  tab.offline = false;
+  await until("here", () => host.textContent === "true|3|");
+  const before = asked;
+  room.network.cut();
+  await until("again online", () => doc.status !== "online");
+  await until("again online", () => doc.status === "online");
+  assert.equal(asked, before, "what is here is not asked for again");
+  await unmount();
+  await doc.close();
+});
+
 test("by default a local stack is asked, and nobody else", async () => {
   const asked: string[] = [];
   const real = globalThis.fetch;
@@ -171,6 +174,10 @@ test("by default a local stack is asked, and nobody else", async () => {
     await until("unsupported", () => elsewhere.host.textContent === "false|0|");
     assert.equal(asked.length, before);
     await elsewhere.unmount();
+    (globalThis as any).location = { origin: "null" };
+    const nowhere = await rendered(<Past doc={doc} />);
+    await until("unsupported", () => nowhere.host.textContent === "false|0|");
+    await nowhere.unmount();
   } finally {
     globalThis.fetch = real;
     await doc.close();

@@ -6,13 +6,14 @@ import { test } from "node:test";
 
 const root = join(import.meta.dirname, "..");
 
-test("the README's quick start compiles and runs", () => {
-  const [, code] = /```tsx\n([\s\S]+?)```/.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
+test("the README's examples compile, and its quick start runs", () => {
+  const [code, ...others] = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```tsx\n([\s\S]+?)```/g)].map(([, code]) => code);
   assert.ok(code, "the README has a quick start");
   const folder = join(root, "test", `quick-start-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
     writeFileSync(join(folder, "minutes.tsx"), code);
+    others.forEach((code, i) => writeFileSync(join(folder, `example-${i}.tsx`), code!));
     writeFileSync(join(folder, "main.tsx"), MAIN);
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: "../../tsconfig.json", include: ["*.tsx"] }));
     const bin = (name: string) => join(root, "../node_modules/.bin", name);

@@ -71,6 +71,8 @@ export class Core extends Replica {
   frames: string[] = [];
   /** What was last shown, by agent, and when; presence takes out what is over. */
   readonly shown = new Map<string, { state: JsonObject; at: number }>();
+  /** Counts what came for it. */
+  showings = 0;
 
   /** What is under way; another object on every connection, `null` without one. */
   connection: Connection | null = null;
@@ -268,6 +270,7 @@ export class Core extends Replica {
       const lane = this.lane(message.agent);
       if (lane) this.#learn(lane, message.end, now);
     } else if (action === "REMOTE_PRESENCE") {
+      this.showings++;
       if (message.state) this.shown.set(message.agent, { state: message.state, at: now });
       else this.shown.delete(message.agent);
     } else if (action === "ERROR") {
