@@ -35,10 +35,9 @@ export const presenceChanged = StateEffect.define<null>();
 /** Whether the document can be edited in this editor. */
 export const opened = StateEffect.define<boolean>();
 
-/** What was ahead of the editor, and is when it shows the transaction's changes. */
+/** What is ahead of the editor when it shows the transaction's changes. */
 interface Shown {
-  before: ChangeSet | null;
-  after: ChangeSet | null;
+  ahead: ChangeSet | null;
 }
 
 /** On what the binding does itself. */
@@ -65,6 +64,8 @@ export class Binding implements PluginValue {
   /** The editor's text, as far as it was followed. */
   private _seen: Text;
   private _ahead: ChangeSet | null = null;
+  /** A transaction of the binding's own that the editor is about to take. */
+  private _showing: Shown | null = null;
   /** What was handed to the document and is not told back yet. */
   private _own: Edit[][] = [];
   private _selection: Range[] = [];
@@ -209,8 +210,8 @@ export class Binding implements PluginValue {
   private _take(lines: LineMap, tr: Transaction): void {
     const shown = tr.annotation(fromInklog);
     if (!shown) return this._edit(lines, tr);
-    if (this._ahead !== shown.before) throw new Error("the document changed while the editor was about to show it");
-    this._ahead = shown.after;
+    this._ahead = shown.ahead;
+    this._showing = null;
     this._seen = tr.newDoc;
     this._word = tr.changes.mapPos(this._word, -1);
   }
@@ -227,14 +228,17 @@ export class Binding implements PluginValue {
       this._ahead = this._ahead.map(tr.changes, !isInWord);
     }
     this._seen = tr.newDoc;
+    this._showing = null;
     const changes: ViewChange[] = [];
     set.iterChanges((from, to, _fromB, _toB, inserted) => {
       changes.push(wholePairs(before, { from, to, insert: inserted.toString() }));
     });
     // From the last to the first, so that each finds its place as it was.
-    const edits = changes.reverse().map((change) => lines.local(change, viewOf(before)));
+    const edits = changes.reverse().map((change) => lines.local(change, viewOf(before))).filter(({ del, ins }) => del || ins);
+    // What another has deleted already.
+    if (edits.length === 0) return;
     if (this._doc.length !== this._length) throw new Error("the document has changes that were not told yet");
-    this._own.push(edits.filter(({ del, ins }) => del || ins));
+    this._own.push(edits);
     for (const { del, ins } of edits) this._length += ins.length - del;
     this._doc.edit(edits);
   }
@@ -279,10 +283,10 @@ export class Binding implements PluginValue {
     this._lines = new LineMap(text);
     this._length = text.length;
     this._own = [];
-    this._ahead = null;
     this._seen = this.view.state.doc;
     const least = leastChange(this._seen.toString(), text);
-    const changes = least ? { ...least, insert: this.view.state.toText(least.insert) } : [];
+    const changes = this.view.state.changes(least ? { ...least, insert: this.view.state.toText(least.insert) } : []);
+    this._ahead = least && changes;
     try {
       this._dispatch({ changes, effects: [opened.of(this._doc.status !== "closed"), presenceChanged.of(null)] });
     } catch (error) {
@@ -308,7 +312,8 @@ export class Binding implements PluginValue {
       }
       const set = trail.set();
       if (!set) return;
-      this._ahead = this._ahead ? this._ahead.compose(set) : set;
+      this._ahead = then(this._ahead, set);
+      if (this._showing) this._showing.ahead = then(this._showing.ahead, set);
       if (this._stepping) set.iterChangedRanges((_fromA, _toA, _fromB, toB) => (this._stepEnd = toB));
       else if (this._updating || this.view.state.doc !== this._seen) this._soon(() => this.release());
       else this.release();
@@ -329,7 +334,7 @@ export class Binding implements PluginValue {
     return {
       changes: now,
       ...(!places.eq(carried) && { selection: places }),
-      ...quiet({ before: this._ahead, after: later }),
+      ...quiet((this._showing = { ahead: later })),
     };
   }
 
@@ -363,7 +368,10 @@ export class Binding implements PluginValue {
   }
 
   private _dispatch(spec: TransactionSpec): void {
-    if (!this._gone) this.view.dispatch({ ...spec, ...quiet({ before: this._ahead, after: this._ahead }) });
+    if (this._gone) return;
+    this._showing = { ahead: null };
+    this.view.dispatch({ ...spec, ...quiet(this._showing) });
+    this._showing = null;
   }
 
   // --- The selection
@@ -422,6 +430,8 @@ export class Binding implements PluginValue {
 function quiet(shown: Shown): TransactionSpec {
   return { annotations: [fromInklog.of(shown), Transaction.addToHistory.of(false), Transaction.remote.of(true)], filter: false };
 }
+
+const then = (first: ChangeSet | null, second: ChangeSet) => (first ? first.compose(second) : second);
 
 /** Where the first change of a set is, in the text before it. */
 function startOf(set: ChangeSet): number {
