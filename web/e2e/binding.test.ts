@@ -158,3 +158,119 @@ test("dragging out of a read-only editor, or into it, changes nothing", async ()
   await ben.page.keyboard.type("0 ");
   await cyd.shows("0 one two three");
 });
+
+const HEBREW = "שלום עולם!";
+
+test("each line is laid out in the direction of its text, and stays so while it is typed", async () => {
+  const [ada, ben] = await two("direction", `Left to right!\n${HEBREW}\n123\n`);
+  const sides = () => ada.page.evaluate(() => [...document.querySelectorAll(".cm-line")].map((line) => getComputedStyle(line).direction));
+  assert.deepEqual(await sides(), ["ltr", "rtl", "ltr", "ltr"]);
+  // The mark at the end of the sentence is at its left end.
+  const [first, mark] = [await ada.at(15), await ada.at(15 + HEBREW.length - 1)];
+  assert.ok(mark.x < first.x, "the ! is on the left");
+  assert.ok(first.x > 400, "the line begins on the right");
+  // Another's caret and selection are where they are for one's own.
+  await ben.select(15, 19);
+  await ada.page.locator(".cm-inklog-selection").waitFor();
+  await ada.until((bare) => {
+    const { view } = bare;
+    const box = document.querySelector(".cm-inklog-selection")!.getBoundingClientRect();
+    const caret = document.querySelector(".cm-inklog-caret")!.getBoundingClientRect();
+    const [start, end] = [view!.coordsAtPos(15, 1)!, view!.coordsAtPos(19, -1)!];
+    return Math.abs(box.right - start.left) < 2 && Math.abs(box.left - end.left) < 2 && Math.abs(caret.left + 1 - end.left) < 2;
+  });
+  await ada.shot("direction");
+  // The arrow to the left goes on in a line that is read to the left.
+  await ada.select(17);
+  await ada.page.keyboard.press("ArrowLeft");
+  assert.equal(await ada.page.evaluate(() => (globalThis as any).bare.view.state.selection.main.head), 18);
+  // A line that becomes one of the other kind.
+  await ada.select(15 + HEBREW.length + 5);
+  await ada.page.keyboard.insertText("عربي");
+  await ada.until(() => getComputedStyle(document.querySelectorAll(".cm-line")[3]!).direction === "rtl");
+  await same("direction", [ada, ben], await ada.text());
+});
+
+for (const [name, setting] of Object.entries({
+  wide: {},
+  phone: { viewport: { width: 390, height: 700 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  forced: { forcedColors: "active", colorScheme: "dark" },
+  gutter: { style: ".cm-editor .cm-content { padding: 20px 60px; max-width: 30rem; margin: 0 auto }" },
+} as const))
+  test(`others' selections stay within the text and can be seen: ${name}`, async () => {
+    const doc = `boxes-${name}`;
+    const [, ben] = await two(doc, `${"A line that is long enough to be wrapped, at least on a telephone. ".repeat(3)}\n\n${HEBREW.repeat(12)}\nend`);
+    const ada = await BareWindow.open(at.browser, at.stack, doc, { user: "cyd", ...setting });
+    const { length } = await ben.text();
+    await ben.select(10, length - 1);
+    await ada.page.locator(".cm-inklog-selection").nth(2).waitFor();
+    const found = await ada.page.evaluate(() => {
+      const content = document.querySelector(".cm-content")!;
+      const box = content.getBoundingClientRect();
+      const [outer, inner] = [getComputedStyle(content), getComputedStyle(content.querySelector(".cm-line")!)];
+      const left = box.left + parseFloat(outer.paddingLeft) + parseFloat(inner.paddingLeft);
+      const right = box.right - parseFloat(outer.paddingRight) - parseFloat(inner.paddingRight);
+      return [...document.querySelectorAll(".cm-inklog-selection")].map((selection) => {
+        const at = selection.getBoundingClientRect();
+        return { isInside: at.left >= left - 0.5 && at.right <= right + 0.5, width: at.width, height: at.height };
+      });
+    });
+    assert.ok(found.length >= 3);
+    assert.deepEqual(found.filter(({ isInside, width, height }) => !isInside || width < 1 || height < 1), []);
+    assert.equal(await ada.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "no sideways scrolling");
+    if (name === "forced") {
+      const ground = await ada.page.evaluate(() => {
+        const [canvas, selection, caret, name] = ["body", ".cm-inklog-selection", ".cm-inklog-caret", ".cm-inklog-name"].map((selector) =>
+          getComputedStyle(document.querySelector(selector)!),
+        );
+        return {
+          selection: selection!.borderTopColor !== canvas!.backgroundColor && selection!.borderTopWidth,
+          caret: caret!.backgroundColor !== canvas!.backgroundColor,
+          name: name!.color !== name!.backgroundColor,
+          // Text has a ground of its own there, which covers what is under it.
+          isAbove: getComputedStyle(document.querySelector(".cm-inklog-selections")!).zIndex > "0",
+        };
+      });
+      assert.deepEqual(ground, { selection: "1px", caret: true, name: true, isAbove: true });
+    }
+    await ada.shot(`boxes-${name}`);
+  });
+
+test("Vim's u, and a key in a read-only editor", async () => {
+  const [, ben] = await two("vim", "theirs");
+  const ada = await BareWindow.open(at.browser, at.stack, "vim", { user: "cyd", kind: "vim" });
+  await ada.shows("theirs");
+  await ada.page.keyboard.type("Amine");
+  await ada.page.keyboard.press("Escape");
+  await ben.shows("theirsmine");
+  await ada.page.keyboard.type("u");
+  await ben.shows("theirs");
+  await ada.page.keyboard.press("Control+r");
+  await ben.shows("theirsmine");
+  await ada.edit("vim", 0, 0, "locked ");
+  await ben.shows("locked theirsmine");
+  const dan = await BareWindow.open(at.browser, at.stack, "vim", { user: "dan", kind: "readOnly" });
+  await dan.shows("locked theirsmine");
+  await dan.edit("vim", 0, 0, "own ");
+  await dan.page.keyboard.press("Control+z");
+  await dan.page.keyboard.type("no");
+  await ben.shows("own locked theirsmine");
+  assert.equal(await dan.text(), "own locked theirsmine");
+});
+
+test("a document in the place of another: nothing is typed into the wrong one, and nothing is lost", async () => {
+  const [ada, ben] = await two("swap-a", "of A");
+  await ada.page.evaluate(() => (globalThis as any).bare.swap("swap-b"));
+  // The keyboard does not wait for the document.
+  await ada.page.keyboard.type("xyz");
+  await ada.until((bare) => !bare.view!.state.readOnly);
+  const before = await ada.text();
+  await ada.page.keyboard.type("typed");
+  await ada.saved("swap-b");
+  const text = await ada.text();
+  assert.ok(text.includes("typed") && !text.includes("of A") && text.length === before.length + 5);
+  assert.equal(await at.stack.text("swap-b", "log"), text);
+  await ada.page.evaluate(() => (globalThis as any).bare.swap("swap-a"));
+  await ada.until((bare) => !bare.view!.state.readOnly);
+  await same("swap-a", [ada, ben], "of A");
+});

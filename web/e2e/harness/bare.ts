@@ -1,8 +1,10 @@
 // A window with the binding alone, without the editor around it.
 import { build } from "esbuild";
 import type { Browser, BrowserContextOptions, CDPSession, Page } from "playwright-core";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Bare } from "../pages/bare.js";
+import { SHOTS } from "./browser.js";
 import type { Stack } from "./stack.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -20,7 +22,7 @@ const bundle = () =>
     logLevel: "error",
   }).then(({ outputFiles }) => outputFiles[0]!.text));
 
-const STYLE = "body { margin: 20px; font: 16px/1.5 sans-serif } .cm-editor { height: 300px; border: 1px solid; margin-bottom: 20px } .cm-content { padding: 20px 28px }";
+const STYLE = "body { margin: 20px; font: 16px/1.5 sans-serif } .cm-editor { height: 300px; border: 1px solid; margin-bottom: 20px } .cm-editor .cm-content { padding: 20px 28px }";
 
 export interface Setting extends BrowserContextOptions {
   user?: string;
@@ -98,6 +100,10 @@ export class BareWindow {
       const [left, right] = [view.coordsAtPos(pos, 1)!, view.coordsAtPos(pos + 1, -1)!];
       return { x: (left.left + right.left) / 2, y: (left.top + left.bottom) / 2 };
     }, pos);
+  }
+
+  async shot(name: string): Promise<void> {
+    if (SHOTS) await this.page.screenshot({ path: join(SHOTS, `${name}.png`) });
   }
 
   /** Takes the selection with the mouse, there, and holds it. */
