@@ -11,7 +11,7 @@ import { knows, presenceOf, shortName } from "@inklog/client/presence";
 import { undoOf } from "@inklog/client/undo";
 import { colorOf } from "./color.js";
 import { wholePairs } from "./pairs.js";
-import { leastChange, parted, Trail, viewOf } from "./trail.js";
+import { coarse, leastChange, parted, textOf, Trail, viewOf } from "./trail.js";
 
 /** Who the others see. */
 export interface InklogUser {
@@ -285,7 +285,7 @@ export class Binding implements PluginValue {
     this._own = [];
     this._seen = this.view.state.doc;
     const least = leastChange(this._seen.toString(), text);
-    const changes = this.view.state.changes(least ? { ...least, insert: this.view.state.toText(least.insert) } : []);
+    const changes = this.view.state.changes(least ? { ...least, insert: textOf(least.insert) } : []);
     this._ahead = least && changes;
     try {
       this._dispatch({ changes, effects: [opened.of(this._doc.status !== "closed"), presenceChanged.of(null)] });
@@ -328,14 +328,12 @@ export class Binding implements PluginValue {
   }
 
   private _spec(now: ChangeSet, later: ChangeSet | null): TransactionSpec {
-    const { selection } = this.view.state;
-    const carried = selection.map(now);
-    const places = later || this._isComposing() || this._isStale() ? inOrder(carried) : this._places(now.newLength);
-    return {
-      changes: now,
-      ...(!places.eq(carried) && { selection: places }),
-      ...quiet((this._showing = { ahead: later })),
-    };
+    const isCarried = later !== null || this._isComposing() || this._isStale();
+    // The anchors know the places, however coarse the changes are.
+    const changes = isCarried ? now : coarse(now, this._seen);
+    const carried = this.view.state.selection.map(changes);
+    const places = isCarried ? inOrder(carried) : this._places(now.newLength);
+    return { changes, ...(!places.eq(carried) && { selection: places }), ...quiet((this._showing = { ahead: later })) };
   }
 
   /** An input method holds on to the DOM of the line in which it composes a word. */

@@ -1,8 +1,10 @@
 // Changes that follow one another, as one ChangeSet. What sweeps through the text in one direction, as replacing all
 // matches or undoing that does, is collected in the positions of the text before it, at a cost that is linear;
 // CodeMirror's own `compose`, once for each change, is not.
-import { ChangeSet, type Text } from "@codemirror/state";
+import { ChangeSet, Text } from "@codemirror/state";
 import { normalise, type View, type ViewChange } from "@inklog/client/lines";
+
+export const textOf = (text: string) => Text.of(text.split("\n"));
 
 export const viewOf = (doc: Text): View => ({
   isBreak: (at) => at < doc.length && doc.lineAt(at).to === at,
@@ -82,7 +84,7 @@ export class Trail {
   private _close(): void {
     if (!this._sweep.length) return;
     const changes = this._goesUp ? this._sweep : this._sweep.reverse();
-    const set = ChangeSet.of(changes, this._length);
+    const set = ChangeSet.of(changes.map((change) => ({ ...change, insert: textOf(change.insert) })), this._length);
     this._sets.push(set);
     this._sweep = [];
     this._shift = 0;
@@ -120,6 +122,28 @@ export function parted(set: ChangeSet, from: number, to: number): { touching: Ch
   });
   const of = (changes: typeof touching) => (changes.length ? ChangeSet.of(changes, set.length) : null);
   return { touching: of(touching), other: of(other) };
+}
+
+/** A line of this many characters, and a set of this many changes, are large. */
+const LARGE_LINE = 5_000;
+const LARGE_SET = 200;
+
+/** CodeMirror copies a line for every change in it: of many in a large line, it is given one. */
+export function coarse(set: ChangeSet, doc: Text): ChangeSet {
+  let count = 0;
+  set.iterChangedRanges(() => count++);
+  if (count < LARGE_SET) return set;
+  const changes: { from: number; to: number; parts: string[] }[] = [];
+  let line = doc.line(1);
+  set.iterChanges((from, to, _fromB, _toB, insert) => {
+    const last = changes.at(-1);
+    if (last && from <= line.to && line.length > LARGE_LINE) {
+      last.parts.push(doc.sliceString(last.to, from), insert.toString());
+      last.to = to;
+    } else changes.push({ from, to, parts: [insert.toString()] });
+    if (to > line.to) line = doc.lineAt(to);
+  });
+  return ChangeSet.of(changes.map(({ from, to, parts }) => ({ from, to, insert: textOf(parts.join("")) })), set.length);
 }
 
 /** The least change from what an editor shows to a document's text. */

@@ -1,11 +1,9 @@
 // Changes that follow one another become one set, whatever their order, and at a cost that stays near their number.
-import { ChangeSet, Text } from "@codemirror/state";
+import { ChangeSet } from "@codemirror/state";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "../../client/test/sim/world.js";
-import { leastChange, parted, Trail, viewOf } from "../src/trail.js";
-
-const textOf = (text: string) => Text.of(text.split("\n"));
+import { coarse, leastChange, parted, textOf, Trail, viewOf } from "../src/trail.js";
 
 test("random changes, in sweeps up and down, touching and not, give the text that they give one by one", () => {
   const { random } = new World(11);
@@ -53,6 +51,27 @@ test("what touches a line is parted from the rest, and both together are the who
     const all = touching ? now.compose(touching.map(now)) : now;
     assert.equal(all.apply(doc).toString(), set.apply(doc).toString());
   }
+});
+
+test("many changes in large lines become few, with the same text", () => {
+  const { random } = new World(3);
+  for (let round = 0; round < 60; round++) {
+    const doc = textOf(Array.from({ length: 1 + random.below(4) }, () => "ab cd ".repeat(random.below(3_000))).join("\n"));
+    const count = 150 + random.below(400);
+    const changes: { from: number; to: number; insert: string }[] = [];
+    for (let at = 0; changes.length < count && at < doc.length; at += 1 + random.below(40)) {
+      const to = Math.min(doc.length, at + random.below(4));
+      changes.push({ from: at, to, insert: random.pick(["", "X", "Y\n", "😀"]) });
+      at = to;
+    }
+    const set = ChangeSet.of(changes, doc.length);
+    assert.ok(coarse(set, doc).apply(doc).eq(set.apply(doc)));
+  }
+  const doc = textOf("ab ".repeat(50_000));
+  const set = ChangeSet.of(Array.from({ length: 40_000 }, (_, i) => ({ from: i * 3, to: i * 3 + 1, insert: "x" })), doc.length);
+  let ranges = 0;
+  coarse(set, doc).iterChangedRanges(() => ranges++);
+  assert.equal(ranges, 1);
 });
 
 test("the least change is from the first difference to the last", () => {
