@@ -1,13 +1,17 @@
 // The text and the selection, both ways. CodeMirror's document is always `normalise(doc.text)` (LineMap translates),
 // and the selection is kept as anchors, so that where it is and where the others see it are the same place.
-import { Annotation, ChangeSet, EditorSelection, StateEffect, Text, Transaction, type TransactionSpec } from "@codemirror/state";
-import type { EditorView, PluginValue, ViewUpdate } from "@codemirror/view";
-import type { Anchor, DocumentEvents, InklogDocument, JsonObject } from "@inklog/client";
-import { LineMap, normalise, type View, type ViewChange } from "@inklog/client/lines";
-import { knows, presenceOf } from "@inklog/client/presence";
+//
+// What the editor cannot show yet, in the middle of an update or of a word that an input method composes, is `_ahead`:
+// one ChangeSet from the editor's text to the document's, through which everything else is mapped.
+import { Annotation, EditorSelection, StateEffect, Transaction, type ChangeSet, type Text, type TransactionSpec } from "@codemirror/state";
+import { logException, type EditorView, type PluginValue, type ViewUpdate } from "@codemirror/view";
+import type { Anchor, DocumentEvents, Edit, InklogDocument, JsonObject } from "@inklog/client";
+import { LineMap, type ViewChange } from "@inklog/client/lines";
+import { knows, presenceOf, shortName } from "@inklog/client/presence";
 import { undoOf } from "@inklog/client/undo";
 import { colorOf } from "./color.js";
 import { wholePairs } from "./pairs.js";
+import { coarse, leastChange, parted, textOf, Trail, viewOf } from "./trail.js";
 
 /** Who the others see. */
 export interface InklogUser {
@@ -28,55 +32,87 @@ export interface RemoteCursor extends InklogUser {
 export const setInklogUser = StateEffect.define<Partial<InklogUser>>();
 
 export const presenceChanged = StateEffect.define<null>();
-export const filled = StateEffect.define<null>();
-export const fromInklog = Annotation.define<boolean>();
+/** Whether the document can be edited in this editor. */
+export const opened = StateEffect.define<boolean>();
 
-const quiet = [fromInklog.of(true), Transaction.addToHistory.of(false), Transaction.remote.of(true)];
+/** What is ahead of the editor when it shows the transaction's changes. */
+interface Shown {
+  ahead: ChangeSet | null;
+}
 
-/** Edits beside an input method's half-written word wait for it this long at most. */
-const HOLD_MS = 2000;
+/** On what the binding does itself. */
+export const fromInklog = Annotation.define<Shown>();
+
+/** How often to look whether an input method's word is done: not every kind of it tells the page. */
+const LOOK_MS = 200;
+
+/** The editor in which somebody worked last: of several on one document, it shows the others a caret. */
+const inUse = new WeakMap<InklogDocument, Binding>();
+
+/** Views that still show the text of a document that they were taken from. */
+const left = new WeakMap<EditorView, InklogDocument>();
 
 interface Range {
   anchor: Anchor;
   head: Anchor;
 }
 
-/** What the document has and the editor not yet: the way from one text to the other, and the document's. */
-interface Ahead {
-  set: ChangeSet;
-  doc: Text;
-}
-
 export class Binding implements PluginValue {
   private _lines: LineMap | null = null;
-  private _ahead: Ahead | null = null;
+  /** Of the document's text, as far as it was followed. */
+  private _length = 0;
+  /** The editor's text, as far as it was followed. */
+  private _seen: Text;
+  private _ahead: ChangeSet | null = null;
+  /** A transaction of the binding's own that the editor is about to take. */
+  private _showing: Shown | null = null;
+  /** What was handed to the document and is not told back yet. */
+  private _own: Edit[][] = [];
   private _selection: Range[] = [];
   private _user: InklogUser;
   private _agent = "";
-  /** Somebody works in this editor: the others see a caret. */
-  private _used = false;
   private _gone = false;
+  /** The two texts are not known to be equal, and will be made so in a moment. */
+  private _broken = false;
+  private _isMending = false;
   private _updating = false;
-  /** The editor's text between two transactions of one update. */
-  private _between: Text | null = null;
   private _stepping = false;
-  private _timer: ReturnType<typeof setTimeout> | undefined;
+  /** Where the last undo or redo ends. */
+  private _stepEnd = 0;
+  /** Where the input method's word begins. */
+  private _word = 0;
+  private _isTelling = false;
+  private _timer: ReturnType<typeof setInterval> | undefined;
+  private _stranger: InklogDocument | undefined;
   private readonly _shown = new Map<string, Range>();
   private readonly _stop: (() => void)[] = [];
 
   constructor(
-    private readonly _view: EditorView,
+    readonly view: EditorView,
     private readonly _doc: InklogDocument,
     user: Partial<InklogUser>,
+    private readonly _ended: () => void,
   ) {
     // It takes notes from now on.
     undoOf(_doc);
     const name = user.name ?? _doc.user;
     this._user = { name, color: user.color ?? colorOf(name) };
+    this._seen = view.state.doc;
     const fill = () => this._gone || this._lines || this._fill();
     void _doc.ready.then(fill);
-    // A document that this device does not know yet can be begun without the server; its text joins what comes.
-    this._stop.push(_doc.on("status", (status) => void (status === "offline" && fill())));
+    this._stop.push(
+      _doc.on("status", (status) => {
+        // A document that this device does not know yet can be begun without the server; its text joins what comes.
+        if (status === "offline") queueMicrotask(fill);
+        if (status === "closed") queueMicrotask(() => this._dispatch({ effects: opened.of(false) }));
+      }),
+    );
+    if (_doc.status === "offline") queueMicrotask(fill);
+    // Another document's text must not be taken for this one's, not even for a while.
+    this._stranger = left.get(view);
+    left.delete(view);
+    if (this._stranger && this._stranger !== _doc)
+      queueMicrotask(() => this._lines || this._dispatch({ changes: { from: 0, to: view.state.doc.length } }));
   }
 
   update(update: ViewUpdate): void {
@@ -84,38 +120,49 @@ export class Binding implements PluginValue {
       for (const effect of effects) if (effect.is(setInklogUser)) this._user = { ...this._user, ...effect.value };
     if (!this._lines) return;
     this._updating = true;
+    // CodeMirror takes out a plugin that throws: the editor would go on without the document.
     try {
-      const own = update.transactions.filter((tr) => !tr.annotation(fromInklog));
-      for (const tr of own) if (tr.docChanged) this._edit(this._lines, tr);
-      const moved = own.some((tr) => tr.docChanged || tr.selection);
-      if (update.docChanged || update.selectionSet) {
-        const isOff = moved || this._closed(update) || this._isStale() || !this._places().eq(update.state.selection);
-        if (isOff) this._keep(update.state.selection);
-      }
-      this._used ||= moved || update.view.hasFocus;
-      if (update.transactions.length > 0 || update.focusChanged) this._announce();
+      if (this._broken) this._mend();
+      else for (const tr of update.transactions) if (tr.docChanged) this._take(this._lines, tr);
+    } catch (error) {
+      this._repair(error);
+    }
+    try {
+      if (!this._broken) this._moved(update);
+    } catch (error) {
+      logException(this.view.state, error, "Inklog");
     } finally {
       this._updating = false;
-      this._between = null;
     }
   }
 
   destroy(): void {
     this._gone = true;
-    clearTimeout(this._timer);
+    this._ended();
+    clearInterval(this._timer);
     for (const stop of this._stop) stop();
+    const shown = this._lines ? this._doc : this._stranger;
+    if (shown) left.set(this.view, shown);
+    if (inUse.get(this._doc) !== this) return;
+    inUse.delete(this._doc);
+    if (this._doc.status !== "closed") presenceOf(this._doc).set({ ...this._user, cursor: null });
   }
 
-  /** Undoes or redoes, and shows where. */
-  step(which: "undo" | "redo"): boolean {
-    this.catchUp();
+  /** Undoes or redoes; what then has to be done in the editor, where there is anything. */
+  step(which: "undo" | "redo"): TransactionSpec | null {
+    if (!this._lines || this._broken || this._doc.status === "closed") return null;
     this._stepping = true;
+    let isMade = false;
     try {
-      undoOf(this._doc)[which]();
+      isMade = undoOf(this._doc)[which]();
     } finally {
       this._stepping = false;
     }
-    return true;
+    // Also where nobody dispatches what is given.
+    this._soon(() => this.release());
+    if (!isMade || !this._ahead) return null;
+    const selection = EditorSelection.cursor(Math.min(this._stepEnd, this._ahead.newLength));
+    return { ...this._spec(this._ahead, null), selection, scrollIntoView: true, userEvent: which };
   }
 
   cursors(): RemoteCursor[] {
@@ -129,108 +176,203 @@ export class Binding implements PluginValue {
       else if (knows(this._doc, cursor.anchor) && knows(this._doc, cursor.head)) this._shown.set(agent, cursor);
       const shown = this._shown.get(agent);
       if (!shown) continue;
-      const name = (typeof state["name"] === "string" && state["name"].trim().slice(0, 40)) || user;
+      const name = shortName(state["name"]) || user;
       const color = typeof state["color"] === "string" ? state["color"] : colorOf(name);
       found.push({ agent, name, color, anchor: this._toEditor(shown.anchor), head: this._toEditor(shown.head) });
     }
     return found;
   }
 
-  /** Shows what had to wait. */
-  catchUp(): void {
-    clearTimeout(this._timer);
-    const ahead = this._ahead;
-    if (!ahead || this._gone) return;
-    this._ahead = null;
-    this._show(ahead);
+  /** Shows what is ahead, but for what touches the line of a word that is being composed. */
+  release(): void {
+    const all = this._ahead;
+    if (!all || this._gone || this._broken || this._updating) return;
+    let [now, later]: (ChangeSet | null)[] = [all, null];
+    if (this._isComposing()) {
+      const line = this._seen.lineAt(Math.min(this.view.state.selection.main.head, this._seen.length));
+      const { touching, other } = parted(all, line.from, line.to);
+      [now, later] = [other, touching];
+    }
+    clearInterval(this._timer);
+    if (later) this._timer = setInterval(() => this.release(), LOOK_MS);
+    if (!now) return;
+    // In the middle of another's update of the editor, nothing can be dispatched.
+    try {
+      this.view.dispatch(this._spec(now, later && later.map(now)));
+    } catch {
+      this._mend();
+    }
   }
 
-  private _fill(): void {
-    const text = this._doc.text;
-    const shown = normalise(text);
-    const is = this._view.state.doc;
-    this._lines = new LineMap(text);
-    this._stop.push(
-      this._doc.on("change", (change) => this._follow(change)),
-      this._doc.on("agent", () => {
-        this._keep(this._view.state.selection);
-        this._announce();
-      }),
-      this._doc.on("presence", () => {
-        const tell = () => this._gone || this._view.dispatch({ effects: presenceChanged.of(null) });
-        if (this._updating) queueMicrotask(tell);
-        else tell();
-      }),
-    );
-    const same = is.length === shown.length && is.toString() === shown;
-    const changes = same ? undefined : { from: 0, to: is.length, insert: textOf(shown) };
-    this._view.dispatch({ changes, effects: [filled.of(null), presenceChanged.of(null)], annotations: quiet });
+  // --- From the editor
+
+  /** Follows one transaction. */
+  private _take(lines: LineMap, tr: Transaction): void {
+    const shown = tr.annotation(fromInklog);
+    if (!shown) return this._edit(lines, tr);
+    this._ahead = shown.ahead;
+    this._showing = null;
+    this._seen = tr.newDoc;
+    this._word = tr.changes.mapPos(this._word, -1);
   }
 
   /** What was done in the editor, done to the document. */
   private _edit(lines: LineMap, tr: Transaction): void {
+    const before = this._text();
     let set = tr.changes;
-    let before = tr.startState.doc;
+    this._word = tr.isUserEvent("input.type.compose.start") ? startOf(set) : set.mapPos(this._word, -1);
     if (this._ahead) {
-      set = tr.changes.map(this._ahead.set);
-      before = this._ahead.doc;
-      this._ahead = { set: this._ahead.set.map(tr.changes, true), doc: set.apply(before) };
+      // What is typed at the end of a word belongs to it, whatever another has put there.
+      const isInWord = this._isComposing() && startOf(tr.changes) > this._word;
+      set = tr.changes.map(this._ahead, isInWord);
+      this._ahead = this._ahead.map(tr.changes, !isInWord);
     }
+    this._seen = tr.newDoc;
+    this._showing = null;
     const changes: ViewChange[] = [];
     set.iterChanges((from, to, _fromB, _toB, inserted) => {
       changes.push(wholePairs(before, { from, to, insert: inserted.toString() }));
     });
-    this._between = tr.newDoc;
     // From the last to the first, so that each finds its place as it was.
-    this._doc.edit(changes.reverse().map((change) => lines.local(change, viewOf(before))));
+    const edits = changes.reverse().map((change) => lines.local(change, viewOf(before))).filter(({ del, ins }) => del || ins);
+    // What another has deleted already.
+    if (edits.length === 0) return;
+    if (this._doc.length !== this._length) throw new Error("the document has changes that were not told yet");
+    this._own.push(edits);
+    for (const { del, ins } of edits) this._length += ins.length - del;
+    this._doc.edit(edits);
+  }
+
+  /** Follows the selection, and tells the others. */
+  private _moved(update: ViewUpdate): void {
+    const isMoved = update.transactions.some((tr) => !tr.annotation(fromInklog) && (tr.docChanged || tr.selection));
+    if (update.docChanged || update.selectionSet) {
+      const isOff = isMoved || this._closed(update) || this._isStale() || !this._places().eq(update.state.selection);
+      if (isOff) this._keep(update.state.selection);
+    }
+    if (isMoved || update.view.hasFocus) inUse.set(this._doc, this);
+    if (update.transactions.length > 0 || update.focusChanged) this._announce();
+  }
+
+  // --- From the document
+
+  private _fill(): void {
+    this._stop.push(
+      this._doc.on("change", (change) => this._follow(change)),
+      this._doc.on("agent", () => {
+        this._keep(this.view.state.selection);
+        this._announce();
+      }),
+      this._doc.on("presence", () => {
+        if (this._isTelling) return;
+        this._isTelling = true;
+        queueMicrotask(() => {
+          this._isTelling = false;
+          this._dispatch({ effects: presenceChanged.of(null) });
+        });
+      }),
+    );
+    this._refill();
+  }
+
+  /** Shows the document's text, whatever the editor shows. */
+  private _refill(): void {
+    if (this._gone) return;
+    const { text } = this._doc;
+    this._broken = false;
+    this._lines = new LineMap(text);
+    this._length = text.length;
+    this._own = [];
+    this._seen = this.view.state.doc;
+    const least = leastChange(this._seen.toString(), text);
+    const changes = this.view.state.changes(least ? { ...least, insert: textOf(least.insert) } : []);
+    this._ahead = least && changes;
+    try {
+      this._dispatch({ changes, effects: [opened.of(this._doc.status !== "closed"), presenceChanged.of(null)] });
+    } catch (error) {
+      this._broken = true;
+      throw error;
+    }
   }
 
   /** What was done to the document, done in the editor. */
   private _follow({ changes, origin }: DocumentEvents["change"]): void {
-    // What this editor did itself. Others' edits may come in the middle of that.
-    if (!this._lines || (this._updating && origin === "local")) return;
-    let doc = this._ahead?.doc ?? this._between ?? this._view.state.doc;
-    const sets: ChangeSet[] = [];
-    for (const change of changes) {
-      const done = this._lines.remote(change, viewOf(doc));
-      if (!done) continue;
-      const set = ChangeSet.of({ ...done, insert: textOf(done.insert) }, doc.length);
-      sets.push(set);
-      doc = set.apply(doc);
+    if (!this._lines || this._broken) return;
+    try {
+      const own = origin === "local" ? this._own.shift() : undefined;
+      if (own) {
+        if (!isSame(own, changes)) throw new Error("the document was edited otherwise than the editor");
+        return;
+      }
+      const trail = new Trail(this._text());
+      for (const change of changes) {
+        this._length += change.ins.length - change.del;
+        const done = this._lines.remote(change, trail.view);
+        if (done) trail.add(done);
+      }
+      const set = trail.set();
+      if (!set) return;
+      this._ahead = then(this._ahead, set);
+      if (this._showing) this._showing.ahead = then(this._showing.ahead, set);
+      if (this._stepping) set.iterChangedRanges((_fromA, _toA, _fromB, toB) => (this._stepEnd = toB));
+      else if (this._updating || this.view.state.doc !== this._seen) this._soon(() => this.release());
+      else this.release();
+    } catch (error) {
+      this._repair(error);
     }
-    if (sets.length === 0) return;
-    const set = composed(sets);
-    if (this._ahead) this._ahead = { set: this._ahead.set.compose(set), doc };
-    else if (this._updating) {
-      this._ahead = { set, doc };
-      queueMicrotask(() => this.catchUp());
-    } else if (this._view.composing && this._touchesLine(set)) {
-      this._ahead = { set, doc };
-      this._timer = setTimeout(() => this.catchUp(), HOLD_MS);
-    } else this._show({ set, doc });
   }
 
-  private _show({ set, doc }: Ahead): void {
-    const spec: TransactionSpec = { changes: set, annotations: quiet };
-    if (this._stepping) {
-      let end = 0;
-      set.iterChangedRanges((_fromA, _toA, _fromB, toB) => (end = toB));
-      spec.selection = EditorSelection.cursor(end);
-      spec.scrollIntoView = true;
-    } else {
-      const carried = this._view.state.selection.map(set);
-      const places = this._view.composing || this._isStale() ? inOrder(carried) : this._places(doc.length);
-      if (!places.eq(carried)) spec.selection = places;
-    }
-    this._view.dispatch(spec);
+  /** The document's text, as an editor shows it that has caught up. */
+  private _text(): Text {
+    return this._ahead ? this._ahead.apply(this._seen) : this._seen;
   }
 
-  /** Whether a change is in the line of the caret, whose DOM an input method holds on to. */
-  private _touchesLine(set: ChangeSet): boolean {
-    const { doc, selection } = this._view.state;
-    const line = doc.lineAt(selection.main.head);
-    return set.touchesRange(line.from, line.to) !== false;
+  private _spec(now: ChangeSet, later: ChangeSet | null): TransactionSpec {
+    const isCarried = later !== null || this._isComposing() || this._isStale();
+    // The anchors know the places, however coarse the changes are.
+    const changes = isCarried ? now : coarse(now, this._seen);
+    const carried = this.view.state.selection.map(changes);
+    const places = isCarried ? inOrder(carried) : this._places(now.newLength);
+    return { changes, ...(!places.eq(carried) && { selection: places }), ...quiet((this._showing = { ahead: later })) };
   }
+
+  /** An input method holds on to the DOM of the line in which it composes a word. */
+  private _isComposing(): boolean {
+    const { view } = this;
+    return view.composing && view.root.activeElement === view.contentDOM;
+  }
+
+  // --- Whatever happens
+
+  private _repair(error: unknown): void {
+    logException(this.view.state, error, "Inklog");
+    this._mend();
+  }
+
+  /** One of the two texts may have been changed without the other: the document's is the one that counts. */
+  private _mend(): void {
+    this._broken = true;
+    if (this._isMending) return;
+    this._isMending = true;
+    // A moment later, all that happened is told, and nothing is in the middle of something.
+    queueMicrotask(() => {
+      this._isMending = false;
+      this._refill();
+    });
+  }
+
+  private _soon(what: () => void): void {
+    queueMicrotask(() => this._gone || what());
+  }
+
+  private _dispatch(spec: TransactionSpec): void {
+    if (this._gone) return;
+    this._showing = { ahead: null };
+    this.view.dispatch({ ...spec, ...quiet(this._showing) });
+    this._showing = null;
+  }
+
+  // --- The selection
 
   /** Where an anchor is in the document, as an editor shows it that has caught up. */
   private _place(anchor: Anchor): number {
@@ -239,7 +381,8 @@ export class Binding implements PluginValue {
 
   private _toEditor(anchor: Anchor): number {
     const at = this._place(anchor);
-    return Math.min(this._ahead?.set.invertedDesc.mapPos(at) ?? at, this._view.state.doc.length);
+    if (!this._ahead) return Math.min(at, this.view.state.doc.length);
+    return this._ahead.invertedDesc.mapPos(Math.min(at, this._ahead.newLength));
   }
 
   /** Where the anchors of the selection are, now or in a text of this length that is to be shown. */
@@ -247,7 +390,7 @@ export class Binding implements PluginValue {
     const place = (anchor: Anchor) => (length === undefined ? this._toEditor(anchor) : Math.min(this._place(anchor), length));
     const ranges = this._selection.map(({ anchor, head }) => EditorSelection.range(place(anchor), place(head)));
     if (ranges.length === 0) return EditorSelection.single(0);
-    return EditorSelection.create(ranges, Math.min(this._view.state.selection.mainIndex, ranges.length - 1));
+    return EditorSelection.create(ranges, Math.min(this.view.state.selection.mainIndex, ranges.length - 1));
   }
 
   /** Whether all that was selected has gone: what comes in its place is not selected. Or two ranges became one. */
@@ -265,7 +408,7 @@ export class Binding implements PluginValue {
 
   private _keep(selection: EditorSelection): void {
     const at = (pos: number, side: -1 | 1) =>
-      this._doc.anchor(this._lines!.toDoc(this._ahead?.set.mapPos(pos, side) ?? pos), side);
+      this._doc.anchor(this._lines!.toDoc(this._ahead?.mapPos(pos, side) ?? pos), side);
     this._agent = this._doc.agent;
     this._selection = selection.ranges.map(({ anchor, head }) => ({
       anchor: at(anchor, anchor < head ? 1 : -1),
@@ -274,30 +417,36 @@ export class Binding implements PluginValue {
   }
 
   private _announce(): void {
-    const cursor = (this._used && this._selection[this._view.state.selection.mainIndex]) || null;
+    const user = inUse.get(this._doc);
+    if (user && user !== this) return;
+    const cursor = (user && this._selection[this.view.state.selection.mainIndex]) || null;
     presenceOf(this._doc).set({ ...this._user, cursor } as unknown as JsonObject);
   }
 }
 
-const textOf = (text: string) => Text.of(text.split("\n"));
+/** What others did is not to be undone here, nor to be refused by the host's filters: the text would differ. */
+function quiet(shown: Shown): TransactionSpec {
+  return { annotations: [fromInklog.of(shown), Transaction.addToHistory.of(false), Transaction.remote.of(true)], filter: false };
+}
 
-const viewOf = (doc: Text): View => ({
-  isBreak: (at) => at < doc.length && doc.lineAt(at).to === at,
-  breaks: doc.lines - 1,
-});
+const then = (first: ChangeSet | null, second: ChangeSet) => (first ? first.compose(second) : second);
+
+/** Where the first change of a set is, in the text before it. */
+function startOf(set: ChangeSet): number {
+  let start = -1;
+  set.iterChangedRanges((from) => start < 0 && (start = from));
+  return start;
+}
+
+function isSame(a: readonly Edit[], b: readonly Edit[]): boolean {
+  return a.length === b.length && a.every(({ at, del, ins }, i) => at === b[i]!.at && del === b[i]!.del && ins === b[i]!.ins);
+}
 
 /** CodeMirror carries a selection whose text is replaced over to one that ends before it begins. */
 function inOrder(selection: EditorSelection): EditorSelection {
   if (selection.ranges.every(({ from, to }) => from <= to)) return selection;
   const ranges = selection.ranges.map((range) => (range.from <= range.to ? range : EditorSelection.cursor(range.to)));
   return EditorSelection.create(ranges, selection.mainIndex);
-}
-
-/** Composes changes that follow each other, by halves: the cost stays near their number. */
-function composed(sets: readonly ChangeSet[]): ChangeSet {
-  if (sets.length === 1) return sets[0]!;
-  const half = sets.length >> 1;
-  return composed(sets.slice(0, half)).compose(composed(sets.slice(half)));
 }
 
 /** A range from what somebody sent. */

@@ -3,9 +3,10 @@
 import { EditorSelection, type Extension } from "@codemirror/state";
 import { layer, RectangleMarker, type EditorView, type LayerMarker, type ViewUpdate } from "@codemirror/view";
 import { presenceChanged } from "./binding.js";
+import { boxesOf, columnOf } from "./boxes.js";
 import { remoteCursors } from "./sync.js";
 
-/** Caret of this height from the editor's top and nearer have their name below. */
+/** A caret of this height from the editor's top and nearer has its name below. */
 const TOP_PX = 20;
 
 class Selection implements LayerMarker {
@@ -31,18 +32,22 @@ class Caret implements LayerMarker {
     private readonly _left: number,
     private readonly _top: number,
     private readonly _height: number,
+    /** The name reaches to the left: there is more room. */
+    private readonly _isLate: boolean,
     private readonly _name: string,
     private readonly _color: string,
   ) {}
 
   eq(other: Caret): boolean {
     return this._agent === other._agent && this._left === other._left && this._top === other._top
-      && this._height === other._height && this._name === other._name && this._color === other._color;
+      && this._height === other._height && this._isLate === other._isLate && this._name === other._name && this._color === other._color;
   }
 
   draw(): HTMLElement {
     const dom = document.createElement("div");
-    dom.className = this._top < TOP_PX ? "cm-inklog-caret cm-inklog-caret-top" : "cm-inklog-caret";
+    dom.className = "cm-inklog-caret";
+    dom.classList.toggle("cm-inklog-caret-top", this._top < TOP_PX);
+    dom.classList.toggle("cm-inklog-caret-late", this._isLate);
     dom.dataset["agent"] = this._agent;
     dom.style.setProperty("--inklog-color", this._color);
     dom.style.left = `${this._left}px`;
@@ -65,22 +70,20 @@ export const cursors: Extension = [
     update: moved,
     markers: (view: EditorView) =>
       remoteCursors(view).flatMap(({ anchor, head, color }) =>
-        anchor === head
-          ? []
-          : RectangleMarker.forRange(view, "cm-inklog-selection", EditorSelection.range(anchor, head)).map(
-              (box) => new Selection(box, color),
-            ),
+        anchor === head ? [] : boxesOf(view, anchor, head).map((box) => new Selection(box, color)),
       ),
   }),
   layer({
     above: true,
     class: "cm-inklog-carets",
     update: moved,
-    markers: (view: EditorView) =>
-      remoteCursors(view).flatMap(({ agent, head, name, color }) =>
+    markers(view: EditorView) {
+      const { left, right } = columnOf(view);
+      return remoteCursors(view).flatMap(({ agent, head, name, color }) =>
         RectangleMarker.forRange(view, "", EditorSelection.cursor(head)).map(
-          (box) => new Caret(agent, box.left, box.top, box.height, name, color),
+          (box) => new Caret(agent, box.left, box.top, box.height, box.left > (left + right) / 2, name, color),
         ),
-      ),
+      );
+    },
   }),
 ];

@@ -7,12 +7,14 @@
  * ```
  *
  * The extension fills the editor when the document is ready, keeps both texts equal (`sync.ts`), shows where the
- * others are (`cursors.ts`), and puts the client's undo, which takes back one's own edits only, on the usual keys
- * (`undo.ts`). Leave CodeMirror's `history()` out, it would take back what others typed.
+ * others are (`cursors.ts`), puts the client's undo, which takes back one's own edits only, on the usual keys
+ * (`undo.ts`) and behind CodeMirror's own commands (`history.ts`), and lays out each line in the direction of its
+ * text (`direction.ts`).
  */
 import type { Extension } from "@codemirror/state";
 import type { InklogDocument } from "@inklog/client";
 import { cursors } from "./cursors.js";
+import { lineDirection } from "./direction.js";
 import { sync, type SyncOptions } from "./sync.js";
 import { theme } from "./theme.js";
 import { undoKeys } from "./undo.js";
@@ -22,9 +24,12 @@ export { setInklogUser, type InklogUser, type RemoteCursor } from "./binding.js"
 export { remoteCursors } from "./sync.js";
 export { redo, undo } from "./undo.js";
 
-export type InklogExtensionOptions = SyncOptions;
+export interface InklogExtensionOptions extends SyncOptions {
+  /** Whether each line is laid out in the direction of its text, from right to left where that is. Default: true. */
+  lineDirection?: boolean;
+}
 
 /** Binds an editor to a document. One document may have several editors; an editor has one document. */
 export function inklogExtension(doc: InklogDocument, options: InklogExtensionOptions = {}): Extension {
-  return [sync(doc, options), cursors, undoKeys, theme];
+  return [sync(doc, options), cursors, undoKeys, options.lineDirection === false ? [] : lineDirection, theme];
 }

@@ -1,9 +1,11 @@
 // The extension around the binding: how it is found from a view, and what must not happen in the editor.
-import { EditorState, Facet, StateField, type Extension, type Transaction, type TransactionSpec } from "@codemirror/state";
+import { EditorState, Facet, Prec, StateField, Transaction, type Extension, type TransactionSpec } from "@codemirror/state";
 import { EditorView, ViewPlugin } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
 import { wellFormed, type ViewChange } from "@inklog/client/lines";
-import { Binding, filled, fromInklog, type InklogUser, type RemoteCursor } from "./binding.js";
+import { Binding, fromInklog, opened, type InklogUser, type RemoteCursor } from "./binding.js";
+import { dragging } from "./drag.js";
+import { steps } from "./history.js";
 import { wholePairs } from "./pairs.js";
 
 export interface SyncOptions {
@@ -13,23 +15,34 @@ export interface SyncOptions {
 
 const plugin = Facet.define<ViewPlugin<Binding>>();
 
-const isFilled = StateField.define<boolean>({
-  create: () => false,
-  update: (is, tr) => is || tr.effects.some((effect) => effect.is(filled)),
-});
-
 export function sync(doc: InklogDocument, options: SyncOptions): Extension {
-  const binding = ViewPlugin.define((view) => new Binding(view, doc, options.user ?? {}));
+  const bindings = new Set<Binding>();
+  const binding = ViewPlugin.define((view) => {
+    const made = new Binding(view, doc, options.user ?? {}, () => bindings.delete(made));
+    bindings.add(made);
+    return made;
+  });
+  // Of this document alone: where another takes its place in the editor, that begins anew.
+  const isOpen = StateField.define<boolean>({
+    create: () => false,
+    update: (is, tr) => tr.effects.reduce((is, effect) => (effect.is(opened) ? effect.value : is), is),
+  });
   return [
     binding,
-    // A task later, the editor itself has seen the end of the composition.
-    EditorView.domEventHandlers({ compositionend: (_, view) => void setTimeout(() => view.plugin(binding)?.catchUp()) }),
     plugin.of(binding),
-    isFilled,
-    // Until the text is here, there is nothing to edit.
-    EditorState.readOnly.compute([isFilled], (state) => !state.field(isFilled)),
-    EditorState.changeFilter.of((tr) => tr.startState.field(isFilled) || tr.annotation(fromInklog) === true),
-    EditorState.transactionFilter.of(repaired),
+    isOpen,
+    // Until the text is here, and when the document is closed, there is nothing to edit. Else the host decides.
+    Prec.highest(EditorState.readOnly.computeN([isOpen], (state) => (state.field(isOpen) ? [] : [true]))),
+    EditorState.changeFilter.of((tr) => tr.startState.field(isOpen) && doc.status !== "closed"),
+    // The last of all filters.
+    Prec.highest(EditorState.transactionFilter.of(repaired)),
+    EditorView.domEventObservers({ compositionend: releaseLater, blur: releaseLater }),
+    dragging,
+    steps(doc, plugin, (state, which) => {
+      const found = [...bindings].find(({ view }) => view.state === state);
+      const spec = found?.step(which);
+      return spec ? state.update(spec) : null;
+    }),
   ];
 }
 
@@ -41,6 +54,11 @@ export function bindingOf(view: EditorView): Binding | null {
 /** Where the others are, of whom it is known. */
 export function remoteCursors(view: EditorView): RemoteCursor[] {
   return bindingOf(view)?.cursors() ?? [];
+}
+
+/** A task later, the editor itself has seen the end of the composition. */
+function releaseLater(_: Event, view: EditorView): void {
+  setTimeout(() => bindingOf(view)?.release());
 }
 
 /** No half of a pair may stand alone in a document, so none comes into the editor. */
@@ -57,5 +75,6 @@ function repaired(tr: Transaction): TransactionSpec | readonly TransactionSpec[]
   });
   // U+FFFD takes as much room as the half that it stands for, so all places stay right.
   const { selection, effects, scrollIntoView } = tr;
-  return odd ? { changes, effects, scrollIntoView, ...(selection && { selection }) } : tr;
+  const userEvent = tr.annotation(Transaction.userEvent);
+  return odd ? { changes, effects, scrollIntoView, ...(selection && { selection }), ...(userEvent && { userEvent }) } : tr;
 }

@@ -3,25 +3,38 @@ import { Prec, type Extension } from "@codemirror/state";
 import { EditorView, keymap, type Command } from "@codemirror/view";
 import { bindingOf } from "./sync.js";
 
-/** Takes back the last step of one's own. */
-export const undo: Command = (view) => bindingOf(view)?.step("undo") ?? false;
+/** Takes back the last step of one's own; false where the editor is read-only. */
+export const undo: Command = (view) => step(view, "undo");
 
-/** Makes the step that was taken back last once more. */
-export const redo: Command = (view) => bindingOf(view)?.step("redo") ?? false;
+/** Makes the step that was taken back last once more; false where the editor is read-only. */
+export const redo: Command = (view) => step(view, "redo");
+
+function step(view: EditorView, which: "undo" | "redo"): boolean {
+  const binding = bindingOf(view);
+  if (!binding || view.state.readOnly) return false;
+  const spec = binding.step(which);
+  if (spec) view.dispatch(spec);
+  return true;
+}
+
+/** What the host does not let be typed in, no key changes. */
+const typed = (command: Command): Command => (view) => view.state.facet(EditorView.editable) && command(view);
 
 // Above all others: with a `history()` beside it, its keys would take back what others typed.
 export const undoKeys: Extension = Prec.highest([
   keymap.of([
-    { key: "Mod-z", run: undo, preventDefault: true },
-    { key: "Mod-y", mac: "Mod-Shift-z", run: redo, preventDefault: true },
-    { linux: "Ctrl-Shift-z", win: "Ctrl-Shift-z", run: redo, preventDefault: true },
+    { key: "Mod-z", run: typed(undo), preventDefault: true },
+    { key: "Mod-y", mac: "Mod-Shift-z", run: typed(redo), preventDefault: true },
+    { linux: "Ctrl-Shift-z", win: "Ctrl-Shift-z", run: typed(redo), preventDefault: true },
   ]),
   EditorView.domEventHandlers({
     beforeinput(event, view) {
       const command = event.inputType === "historyUndo" ? undo : event.inputType === "historyRedo" ? redo : null;
       if (!command) return false;
+      // The browser would change the text by itself.
       event.preventDefault();
-      return command(view);
+      typed(command)(view);
+      return true;
     },
   }),
 ]);

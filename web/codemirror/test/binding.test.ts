@@ -157,6 +157,18 @@ test("a name and a colour change for the others; what is no cursor is none", asy
   assert.equal(presenceOf(ben.doc).others.size, 0);
 });
 
+test("a long name is cut between characters, as people see them", async () => {
+  const { room, ada, ben } = await two();
+  const family = "👩‍👩‍👧‍👦";
+  type(ada, "x");
+  ada.view.dispatch({ effects: setInklogUser.of({ name: "a".repeat(39) + family + "b" }) });
+  await room.calm();
+  assert.equal(remoteCursors(ben.view)[0]?.name, "a".repeat(39) + family);
+  presenceOf(ada.doc).set({ name: "   ", cursor: { anchor: { id: null, side: 1 }, head: { id: null, side: 1 } } });
+  await room.calm();
+  assert.equal(remoteCursors(ben.view)[0]?.name, "ada");
+});
+
 test("an editor that comes later, or again, shows what there is", async () => {
   const { room, ada } = await two();
   type(ada, "before");

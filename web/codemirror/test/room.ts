@@ -9,7 +9,13 @@ import { Server } from "../../client/test/sim/server.js";
 import { World, settle } from "../../client/test/sim/world.js";
 import { inklogExtension } from "../src/index.js";
 
-export class Desk {
+interface Tab {
+  dead: boolean;
+  offline: boolean;
+  page: EventTarget;
+}
+
+export class Desk implements Tab {
   dead = false;
   offline = false;
   readonly page = new EventTarget();
@@ -22,11 +28,7 @@ export class Desk {
     user: string,
     extensions: Extension,
   ) {
-    const { world, network } = room;
-    this.doc = new InklogDocument(
-      { url: "ws://sim/dev", docId: "d", user, storage: device.storage(this), WebSocket: network.socketOf(this) },
-      envOf(world, this, this.page),
-    );
+    this.doc = room.document(user, device, this);
     undoOf(this.doc).mergeMs = 0;
     this.view = new EditorView({
       parent: document.body,
@@ -70,6 +72,15 @@ export class Room {
   open(user: string, device = new Device(this.world), extensions: Extension = []): Desk {
     const thrown = EditorView.exceptionSink.of((error) => (this.thrown ??= error));
     return new Desk(this, device, user, [thrown, extensions]);
+  }
+
+  /** A document without an editor. */
+  document(user: string, device = new Device(this.world), tab: Tab = { dead: false, offline: false, page: new EventTarget() }): InklogDocument {
+    const { world, network } = this;
+    return new InklogDocument(
+      { url: "ws://sim/dev", docId: "d", user, storage: device.storage(tab), WebSocket: network.socketOf(tab) },
+      envOf(world, tab, tab.page),
+    );
   }
 
   /** Lets everything arrive. */

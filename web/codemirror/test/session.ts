@@ -1,14 +1,25 @@
 // One random session: people in CodeMirror type, select, paste, undo, go offline, crash and come back. After each
 // step every editor shows its document, and at the end all show the same, with everybody's cursor in the same place.
 import { EditorSelection } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
 import { normalise } from "../../client/src/lines.js";
 import { Device } from "../../client/test/sim/device.js";
 import { redo, remoteCursors, undo } from "../src/index.js";
 import { Room, type Desk } from "./room.js";
 
 const PIECES = ["a", "b", "c", " ", "\n", "\n", "é", "😀", "𠀀", "word ", "line\n"];
+/** What an input method makes of one word, bit by bit. */
+const WORDS = [["に", "にほ", "にほん", "日本"], ["n", "ni", "你", "你好"], ["´", "é"], ["か", "", "き"]];
 /** What other programs write into a document. */
 const RETURNS = ["\r\n", "\r", "\n", "\r\n\r\n", "x\r\ny", "\n\r"];
+
+interface Word {
+  desk: Desk;
+  from: number;
+  text: string;
+  /** What it becomes. */
+  next: string[];
+}
 
 export class EditorSession {
   readonly room: Room;
@@ -17,6 +28,8 @@ export class EditorSession {
   sabotage = false;
   private readonly devices: { device: Device; user: string }[];
   private desks: Desk[] = [];
+  /** The word that somebody is composing. */
+  private word: Word | null = null;
 
   constructor(seed: number) {
     this.room = new Room(seed);
@@ -34,12 +47,12 @@ export class EditorSession {
     const { room } = this;
     const { random } = room.world;
     try {
-      for (const { device, user } of this.devices) this.desks.push(room.open(user, device));
+      for (const { device, user } of this.devices) this.desks.push(this.open(device, user));
       if (this.sabotage) this.spoil(this.desks[0]!);
       const steps = 15 + random.below(50);
       for (let i = 0; i < steps; i++) {
         await room.calm(random.pick([0, 1, 3, 20, 200, 200, 1_000, 7_000]));
-        this.act();
+        await this.act();
         this.check();
       }
       await this.end();
@@ -64,18 +77,19 @@ export class EditorSession {
     this.seen[what] = (this.seen[what] ?? 0) + 1;
   }
 
-  private act(): void {
+  private async act(): Promise<void> {
     const { room, devices } = this;
     const { random } = room.world;
     const away = devices.filter(({ user }) => !this.desks.some(({ doc }) => doc.user === user));
     if (away.length && random.chance(0.3)) {
       const { device, user } = random.pick(away);
-      this.desks.push(room.open(user, device));
+      this.desks.push(this.open(device, user));
       return;
     }
     if (this.desks.length === 0) return;
     const desk = random.pick(this.desks);
-    const dice = random.below(100);
+    const dice = random.below(108);
+    if (this.word?.desk === desk && dice < 93) return this.compose(this.word);
     if (dice < 40) this.type(desk);
     else if (dice < 52) this.replace(desk);
     else if (dice < 57) this.ranges(desk);
@@ -90,7 +104,52 @@ export class EditorSession {
     else if (dice < 95) this.leave(desk, true);
     else if (dice < 97) room.server.fold(random.below(20));
     else if (dice < 98) room.server.loseLiveState();
-    else desk.page.dispatchEvent(new globalThis.Event("pagehide"));
+    else if (dice < 100) desk.page.dispatchEvent(new globalThis.Event("pagehide"));
+    else if (!this.word && !desk.view.state.readOnly) this.beginWord(desk);
+  }
+
+  private open(device: Device, user: string): Desk {
+    const desk: Desk = this.room.open(user, device, EditorView.updateListener.of(({ changes }) => {
+      if (this.word?.desk === desk && !changes.empty) this.word.from = changes.mapPos(this.word.from, -1);
+    }));
+    // The new one has taken the focus.
+    this.word?.desk.view.focus();
+    return desk;
+  }
+
+  private beginWord(desk: Desk): void {
+    const { view } = desk;
+    const { main } = view.state.selection;
+    // Nobody's caret is inside a pair.
+    if ([main.from, main.to].some((at) => /^[\udc00-\udfff]/.test(view.state.sliceDoc(at, at + 1)))) return;
+    this.count("word");
+    view.focus();
+    (view as any).inputState.composing = 1;
+    const [first, ...next] = this.room.world.random.pick(WORDS) as [string, ...string[]];
+    const { from } = view.state.selection.main;
+    // Ranges beside the main one are not composed in.
+    view.dispatch({ selection: view.state.selection.asSingle() });
+    view.dispatch(view.state.replaceSelection(first), { userEvent: "input.type.compose.start" });
+    this.word = { desk, from, text: first, next };
+  }
+
+  private async compose(word: Word): Promise<void> {
+    const { view } = word.desk;
+    const next = word.next.shift();
+    if (next === undefined) return this.endWord();
+    let same = 0;
+    while (same < next.length && next[same] === word.text[same]) same++;
+    const changes = { from: word.from + same, to: word.from + word.text.length, insert: next.slice(same) };
+    view.dispatch({ changes, selection: { anchor: word.from + next.length }, userEvent: "input.type.compose" });
+    word.text = next;
+  }
+
+  private async endWord(): Promise<void> {
+    const { view } = this.word!.desk;
+    (view as any).inputState.composing = -1;
+    this.word = null;
+    view.contentDOM.dispatchEvent(new (view.dom.ownerDocument.defaultView as any).CompositionEvent("compositionend"));
+    await new Promise((done) => setTimeout(done, 2));
   }
 
   private some(pieces: readonly string[], max: number): string {
@@ -151,6 +210,7 @@ export class EditorSession {
 
   private leave(desk: Desk, crash: boolean): void {
     this.count(crash ? "crash" : "close");
+    if (this.word?.desk === desk) this.word = null;
     this.desks = this.desks.filter((other) => other !== desk);
     if (crash) {
       desk.view.destroy();
@@ -159,11 +219,19 @@ export class EditorSession {
     } else desk.leave();
   }
 
-  /** Every editor shows exactly its document, always. */
+  /** Every editor shows exactly its document, always; but for the line of a word that is not done. */
   private check(): void {
     if (this.room.thrown) throw this.room.thrown;
-    for (const { doc, view, text } of this.desks) {
+    for (const desk of this.desks) {
+      const { doc, view, text } = desk;
       if (view.state.readOnly) continue;
+      if (this.word?.desk === desk) {
+        const { from, text: word } = this.word;
+        const is = view.state.sliceDoc(from, from + word.length);
+        if (is !== word) throw new Error(`the word ${word} has become ${is}`);
+        if (text !== normalise(doc.text)) this.count("held");
+        continue;
+      }
       const wanted = normalise(doc.text);
       if (text !== wanted) throw new Error(`${doc.agent} shows another text than its document has: ${difference(text, wanted)}`);
     }
@@ -171,11 +239,13 @@ export class EditorSession {
 
   private async end(): Promise<void> {
     const { room } = this;
+    if (this.word) await this.endWord();
+    this.check();
     room.network.weather = { delay: 50, lost: 0, twice: 0, refused: 0 };
     room.server.faults = { failure: 0, lostBroadcast: 0, poison: 0 };
     for (const desk of this.desks) if (desk.offline) desk.setOffline(false);
     for (const { device, user } of this.devices)
-      if (!this.desks.some(({ doc }) => doc.user === user)) this.desks.push(room.open(user, device));
+      if (!this.desks.some(({ doc }) => doc.user === user)) this.desks.push(this.open(device, user));
     const limit = room.world.now + 60 * 60_000;
     do {
       if (room.world.now > limit) throw new Error(`no end: ${JSON.stringify(this.desks.map(({ doc }) => [doc.agent, doc.status, doc.save, doc.length]))}`);

@@ -23,7 +23,7 @@ test("random sessions of editors end with equal text and equal cursors", async (
   console.log(`${SESSIONS} sessions from seed ${first}: ${JSON.stringify(seen)}`);
   // What never happened was not tested.
   if (SESSIONS >= 100)
-    for (const what of ["cursors", "replace", "two ranges", "undo", "redo", "return", "offline", "crash", "cut", "paste"])
+    for (const what of ["cursors", "replace", "two ranges", "undo", "redo", "return", "offline", "crash", "cut", "paste", "word", "held"])
       assert.ok(seen[what]! > 0, `no session had: ${what}`);
 });
 

@@ -6,7 +6,7 @@ import type { Stack } from "./stack.js";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 /** Where screenshots go; none are taken without. */
-const SHOTS = process.env["INKLOG_SHOTS"];
+export const SHOTS = process.env["INKLOG_SHOTS"];
 
 const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
