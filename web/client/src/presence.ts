@@ -6,6 +6,8 @@ import type { InklogDocument } from "./document.js";
 import { parseId } from "./sync/ids.js";
 import type { JsonObject, Presence } from "./types.js";
 
+export { shortName } from "./names.js";
+
 const SEND_PAUSE_MS = 200;
 /** The server forgets after 60 s. */
 const RENEW_MS = 40_000;
