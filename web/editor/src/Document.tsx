@@ -1,12 +1,13 @@
 import { type InklogError } from "@inklog/client";
-import { useDocument } from "@inklog/react";
+import { shortName } from "@inklog/client/presence";
+import { useConnectionStatus, useDocument } from "@inklog/react";
 import type { EditorView } from "@codemirror/view";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ClockIcon, FlowIcon } from "./Icons";
-import { Past } from "./past/Past";
+import { part, whenIdle } from "./part";
 import { People } from "./People";
-import { Pipeline } from "./pipeline/Pipeline";
 import { useLocalStack } from "./pipeline/stack";
+import { printWhole } from "./printing";
 import { follow } from "./route";
 import { SaveNote } from "./SaveNote";
 import { remember, useMe } from "./settings";
@@ -17,6 +18,9 @@ import { showRemoteCursor, Writing } from "./Writing";
 /** The API of the server that the page came from, or the one that it was built for. */
 const API = import.meta.env.VITE_INKLOG_URL || `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/dev`;
 
+const Past = part(() => import("./past/Past").then(({ Past }) => Past));
+const Pipeline = part(() => import("./pipeline/Pipeline").then(({ Pipeline }) => Pipeline));
+
 type Panel = "pipeline" | "past" | null;
 
 /** A document's page. */
@@ -26,18 +30,31 @@ export function Document({ docId }: { docId: string }) {
   const view = useRef<EditorView | null>(null);
   const [panel, setPanel] = useState<Panel>(null);
   const [problem, setProblem] = useState<InklogError | null>(null);
-  const isLocal = useLocalStack(docId);
+  const isLocal = useLocalStack(docId, useConnectionStatus(doc));
   const toggle = (which: Panel) => setPanel((open) => (open === which ? null : which));
+  const leaving = useRef(false);
   const close = useCallback(() => {
+    leaving.current = true;
     setPanel(null);
-    view.current?.focus();
   }, []);
+
+  // The text takes the focus back once it is shown again.
+  useEffect(() => {
+    if (panel !== null || !leaving.current) return;
+    leaving.current = false;
+    view.current?.focus();
+  }, [panel]);
+  useEscape(panel !== null, close);
+  useEffect(printWhole, []);
+  useEffect(() => {
+    if (isLocal) return whenIdle(() => (Past.preload(), Pipeline.preload()));
+  }, [isLocal]);
 
   useEffect(() => doc?.on("error", setProblem), [doc]);
 
   const titled = useCallback(
     (title: string) => {
-      document.title = `${title.trim().slice(0, 60) || docId} · Inklog`;
+      document.title = `${shortName(title, 60) || docId} · Inklog`;
       remember(docId, title);
     },
     [docId],
@@ -77,4 +94,17 @@ export function Document({ docId }: { docId: string }) {
       </main>
     </div>
   );
+}
+
+/** Esc, wherever the focus is: what lies above, and what the editor does with it, comes first. */
+function useEscape(isOpen: boolean, close: () => void): void {
+  useEffect(() => {
+    if (!isOpen) return;
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+      if (!document.querySelector(":popover-open, dialog[open]")) close();
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, [isOpen, close]);
 }

@@ -4,13 +4,21 @@ import { docIdProblem, freshDocId } from "./names";
 import { follow, go, pathOf } from "./route";
 import { forget, useRecent } from "./settings";
 import { ThemeButton } from "./ThemeButton";
+import { catchTyping, dropTyping } from "./typeAhead";
 
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function begin(): void {
+  const docId = freshDocId();
+  catchTyping(docId);
+  go(pathOf(docId));
+}
 
 /** Where one begins: a new document, one of those opened last, or one by its name. */
 export function Home({ problem }: { problem?: string }) {
   const recent = useRecent();
   useEffect(() => void (document.title = "Inklog"), []);
+  useEffect(dropTyping, []);
   return (
     <div className="home">
       <header className="home-top">
@@ -24,7 +32,7 @@ export function Home({ problem }: { problem?: string }) {
           link.
         </p>
         {problem && <p className="home-problem" role="alert">That link does not lead to a document. {problem}</p>}
-        <button type="button" className="button button-main" onClick={() => go(pathOf(freshDocId()))}>
+        <button type="button" className="button button-main" onClick={begin}>
           New document
         </button>
         <OpenByName />
@@ -35,7 +43,7 @@ export function Home({ problem }: { problem?: string }) {
               {recent.map(({ id, title, at }) => (
                 <li key={id}>
                   <a href={pathOf(id)} onClick={follow}>
-                    <span className="home-title">{title || "Empty so far"}</span>
+                    <span className="home-title" dir="auto">{title || "Empty so far"}</span>
                     <span className="home-meta">{id} · <time dateTime={new Date(at).toISOString()}>{WHEN.format(at)}</time></span>
                   </a>
                   <button type="button" className="button-quiet" aria-label={`Forget ${title || id}`} title="Forget it here; the document stays" onClick={() => forget(id)}>
