@@ -41,6 +41,8 @@ const SPOKEN: Record<Note["kind"], string> = {
   refused: "The server does not let you in",
 };
 const SPEAK_MS = 1500;
+/** How long the answer to Ctrl+S stays. */
+const TELL_MS = 4000;
 
 /** What is saved, on its way, and only here. */
 export function SaveNote({ doc, problem }: { doc: InklogDocument | null; problem: InklogError | null }) {
@@ -58,11 +60,29 @@ export function SaveNote({ doc, problem }: { doc: InklogDocument | null; problem
     return () => clearTimeout(timer);
   }, [note.kind]);
 
+  const [isAsked, setAsked] = useState(false);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "s" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      // Not the browser's, which would save the page.
+      event.preventDefault();
+      setAsked(true);
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, []);
+  useEffect(() => {
+    if (!isAsked) return;
+    const timer = setTimeout(() => setAsked(false), TELL_MS);
+    return () => clearTimeout(timer);
+  }, [isAsked]);
+
   return (
     <span className="save" data-kind={note.kind} data-unsent={save.unsent} data-sent={save.sent} title={note.detail}>
       <Drop fill={note.fill} />
       <span className="save-text">{note.text}</span>
       <span className="unseen" role="status">{spoken}</span>
+      <span className="save-told" role="status">{isAsked && <span>Everything is saved as you type. {note.detail}</span>}</span>
     </span>
   );
 }
