@@ -122,16 +122,26 @@ test("on a slow line, too, a new document takes every key from the click on", as
     const { page } = window;
     await page.goto(proxy.url);
     // Neither an answer nor a refusal, for as long as a person types.
-    let isSlow = true;
-    proxy.instead((incoming) => isSlow && incoming.url!.startsWith("/dev"));
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const asked = new Promise<void>((resolve) =>
+      proxy.instead(async ({ url }) => {
+        if (!url!.startsWith("/dev")) return false;
+        resolve();
+        await released;
+        return false;
+      }),
+    );
     await page.getByRole("button", { name: "New document" }).click();
     await window.type("A first line");
     await page.keyboard.press("Enter");
     await window.type("and more");
+    await asked;
+    await window.type(" than that");
     assert.equal(await page.locator(".writing[data-ready]").count(), 0);
-    isSlow = false;
+    release();
     await window.saved();
-    await window.shows("A first line\nand more");
+    await window.shows("A first line\nand more than that");
   } finally {
     await proxy.stop();
   }

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 
-/** Answers instead of the stack; false leaves it to the stack. */
-export type Instead = (incoming: IncomingMessage, answer: ServerResponse) => boolean;
+/** Answers instead of the stack; false leaves it to the stack, once it is said. */
+export type Instead = (incoming: IncomingMessage, answer: ServerResponse) => boolean | Promise<boolean>;
 
 export const LOGIN = "<!doctype html><title>Login</title><h1>Please log in</h1>";
 
@@ -14,8 +14,6 @@ export type Mood = 302 | 401 | 403 | 500 | 502 | 503 | "login" | "silence" | "go
 
 export class Proxy {
   url = "";
-  /** What is asked of it. */
-  readonly asked: string[] = [];
   private _instead: Instead = () => false;
   private readonly _sockets = new Set<Socket>();
 
@@ -65,9 +63,8 @@ export class Proxy {
     for (const socket of this._sockets) socket.destroy();
   }
 
-  private _pass(incoming: IncomingMessage, answer: ServerResponse): void {
-    this.asked.push(incoming.url!);
-    if (this._instead(incoming, answer)) return;
+  private async _pass(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+    if (await this._instead(incoming, answer)) return;
     const { hostname, port } = this._to;
     const onward = request({ hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers }, (got) => {
       answer.writeHead(got.statusCode!, got.headers);
@@ -77,9 +74,10 @@ export class Proxy {
     incoming.pipe(onward);
   }
 
-  private _upgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): void {
+  private async _upgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    socket.on("error", () => socket.destroy());
     const answer = { writeHead: () => answer, end: () => void socket.destroy() } as unknown as ServerResponse;
-    if (this._instead(incoming, answer)) return;
+    if (await this._instead(incoming, answer)) return;
     const onward = connect(Number(this._to.port), this._to.hostname, () => {
       const headers = incoming.rawHeaders.reduce((lines, part, at) => lines + part + (at % 2 ? "\r\n" : ": "), "");
       onward.write(`GET ${incoming.url} HTTP/1.1\r\n${headers}\r\n`);
@@ -87,6 +85,7 @@ export class Proxy {
       onward.pipe(socket).pipe(onward);
     });
     this._sockets.add(onward);
-    for (const one of [onward, socket]) one.on("error", () => (onward.destroy(), socket.destroy()));
+    onward.on("error", () => socket.destroy());
+    socket.on("close", () => onward.destroy());
   }
 }

@@ -5,7 +5,8 @@ import { usePresence } from "@inklog/react";
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { setMe, type Me } from "./settings";
 
-const SHOWN_MAX = 4;
+/** On a phone there is room for two. */
+const SHOWN_MAX = matchMedia("(max-width: 640px)").matches ? 2 : 4;
 const NAME_MAX = 40;
 /** What to call COLORS, in their order. */
 const COLOR_NAMES = ["Blue", "Rust", "Moss", "Violet", "Berry", "Teal", "Ochre", "Iris"];

@@ -56,7 +56,7 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
           placeholder("Write here."),
           searching,
           keymap.of(defaultKeymap),
-          EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "true", autocapitalize: "sentences", autocorrect: "on" }),
+          EditorView.contentAttributes.of({ "aria-label": "Text", tabindex: "0", spellcheck: "true", autocapitalize: "sentences", autocorrect: "on" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) timer ??= window.setTimeout(tell, TITLE_MS);
             // An update is no place for another.
