@@ -1,10 +1,10 @@
-import { defaultKeymap } from "@codemirror/commands";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
 import { useConnectionStatus } from "@inklog/react";
 import { inklogExtension, remoteCursors, setInklogUser } from "@inklog/codemirror";
 import { useEffect, useRef, useState, type RefObject } from "react";
+import { keys } from "./keys";
 import { whenIdle } from "./part";
 import { keepPlace, placeIn } from "./place";
 import { preloadSearch, searching } from "./search";
@@ -55,7 +55,7 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
           EditorView.lineWrapping,
           placeholder("Write here."),
           searching,
-          keymap.of(defaultKeymap),
+          keymap.of(keys),
           EditorView.contentAttributes.of({ "aria-label": "Text", tabindex: "0", spellcheck: "true", autocapitalize: "sentences", autocorrect: "on" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) timer ??= window.setTimeout(tell, TITLE_MS);

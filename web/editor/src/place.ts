@@ -47,3 +47,11 @@ export function placeIn(doc: InklogDocument): { anchor: number; head: number; to
     return null;
   }
 }
+
+export function forgetPlace(docId: string): void {
+  try {
+    sessionStorage.removeItem(keyOf(docId));
+  } catch {
+    // Then there is none.
+  }
+}

@@ -73,7 +73,8 @@ export function remember(id: string, title: string): void {
   write("recent", [{ id, title: shortName(title, 80), at: Date.now() }, ...others].slice(0, RECENT_MAX));
 }
 
-export function forget(id: string): void {
+/** Takes a document off the list. */
+export function unlist(id: string): void {
   write("recent", read<Recent[]>("recent", () => []).filter((recent) => recent.id !== id));
 }
 

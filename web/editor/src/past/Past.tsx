@@ -26,7 +26,7 @@ export function Past({ doc, close }: { doc: InklogDocument; close: () => void })
     <section className="past" aria-label="History">
       <PastText {...at(shown)} />
       <div className="past-bar">
-        {error && <p role="alert">The events could not be had: {error.message} <button type="button" className="button" onClick={refresh}>Try again</button></p>}
+        {error && <p role="alert">The history could not be fetched: the server does not answer. <button type="button" className="button" onClick={refresh}>Try again</button></p>}
         {supported === false && <p>This server does not tell a document's history.</p>}
         {supported && (
           <>
