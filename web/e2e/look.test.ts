@@ -117,7 +117,7 @@ test("with the keyboard alone: everything can be reached, in order, and seen", a
   const window = await written("keyboard");
   await window.page.getByRole("link", { name: /^Inklog/ }).focus();
   const names: string[] = [];
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 9; i++) {
     if (i > 0) await window.page.keyboard.press("Tab");
     const { name, seen } = await window.page.evaluate(() => {
       const element = document.activeElement as HTMLElement;
@@ -128,7 +128,7 @@ test("with the keyboard alone: everything can be reached, in order, and seen", a
     if (name === "Text") break;
     assert.ok(seen, `the focus on ${name} can be seen`);
   }
-  assert.deepEqual(names.map((name) => name.replace(/[:.].*/s, "")), ["Inklog", "You are Ada Lovelace", "Copy link", "History", "Pipeline", "Theme", "Text"]);
+  assert.deepEqual(names.map((name) => name.replace(/[:.].*/s, "")), ["Inklog", "Saved", "You are Ada Lovelace", "Copy link", "History", "Pipeline", "Theme", "Text"]);
   // A name of one's own, without a pointer.
   await window.page.getByRole("button", { name: /^You are/ }).focus();
   await window.page.keyboard.press("Enter");

@@ -46,6 +46,9 @@ test("a reload without a server shows the text, and says that it is offline", as
     await window.ready();
     await window.shows("Still here.");
     assert.match(await window.note("offline"), /^Offline · /);
+    // What is fetched later is here, too.
+    await window.page.keyboard.press("Control+f");
+    await window.page.locator(".cm-search").waitFor();
   } finally {
     await at.stack.restart();
   }
