@@ -49,6 +49,7 @@ pub(crate) fn router(dir: Option<&Path>) -> Result<Router, NoEditor> {
     Ok(Router::new()
         .route("/", index())
         .route("/d/{doc}", index())
+        .route("/d/{doc}/", index())
         .fallback_service(files.not_found_service(file(NOT_FOUND)))
         .layer(middleware::from_fn(say_how_long_to_keep)))
 }

@@ -1,7 +1,7 @@
 // A server that forgot what it had acknowledged.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { person, Window, world } from "./harness/index.js";
+import { faults, person, Window, world } from "./harness/index.js";
 
 const at = world();
 const FORGOT = "The server has lost a part of this text.";
@@ -30,9 +30,11 @@ test("what the server forgot is said, shown, and brought back", async () => {
   await page.getByRole("button", { name: "Show it" }).click();
   const dialog = page.getByRole("dialog", { name: /^Your copy of/ });
   assert.equal(await dialog.getByRole("textbox").inputValue(), "What was saved before.");
+  assert.deepEqual(await faults(window), []);
   await window.shot("fork-text");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
+  assert.deepEqual(await faults(window), []);
   await window.shot("fork");
   await page.getByRole("button", { name: "Bring it back" }).click();
   await window.shows("What was saved before.");

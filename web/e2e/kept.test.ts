@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
-import { person, Proxy, Window, world } from "./harness/index.js";
+import { faults, person, Proxy, Window, world } from "./harness/index.js";
 
 const at = world();
 
@@ -30,6 +30,7 @@ for (const [what, breakIt] of STORES) {
     await window.ready();
     await page.getByText("What you type is only in this tab until it is saved").waitFor({ timeout: 60_000 });
     assert.doesNotMatch(await page.locator(".notices").innerText(), RAW);
+    assert.deepEqual(await faults(window), []);
     await window.type("Saved at once.");
     await window.saved();
     await context.setOffline(true);
@@ -45,6 +46,7 @@ for (const [what, breakIt] of STORES) {
     await told.getByText("only in this tab: do not close it").waitFor();
     await told.getByText("This device keeps no copy").waitFor();
     assert.doesNotMatch(await told.innerText(), RAW);
+    assert.deepEqual(await faults(window), []);
     await window.shot(`store-${what.replaceAll(" ", "-")}`);
     await context.setOffline(false);
     await window.saved();
@@ -118,6 +120,7 @@ test("a document that is forgotten leaves nothing on the device, and asks first 
   await dialog.getByText("9 characters of it are on this device only").waitFor();
   // What loses nothing has the focus.
   assert.equal(await home.evaluate(() => (document.activeElement as HTMLElement).innerText), "Keep it");
+  assert.deepEqual(await faults({ page: home }), []);
   await home.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
   assert.ok((await kept(home, "to-forget")) > 0);

@@ -1,12 +1,9 @@
 // How it looks and handles: a phone, the keyboard alone, light and dark, by axe's rules.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { person, Window, world } from "./harness/index.js";
+import { faults, person, Window, world } from "./harness/index.js";
 
 const at = world();
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const TEXT = `On keeping a log
 
@@ -14,15 +11,6 @@ A log is the plainest of all records. It says what happened, in the order in whi
 
 Whoever keeps one need not remember: what is asked for later can be read out of it, as often as one likes, and in more ways than one thought of at the time.
 `;
-
-/** What axe finds wrong, and where. */
-async function faults(window: Window): Promise<string[]> {
-  await window.page.evaluate(AXE);
-  return window.page.evaluate(async () => {
-    const { violations } = await (globalThis as any).axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], rules: { "label-content-name-mismatch": { enabled: true } } });
-    return violations.flatMap(({ id, nodes }: any) => nodes.map(({ html, failureSummary }: any) => `${id}: ${html}\n${failureSummary}`));
-  });
-}
 
 async function written(doc: string, options = {}): Promise<Window> {
   const window = await Window.open(await person(at.browser, "Ada Lovelace", options), at.stack, doc);

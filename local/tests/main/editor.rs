@@ -44,6 +44,7 @@ async fn files_have_their_types_and_say_how_long_to_keep_them() {
         ("/index.html", "text/html", "no-cache", "<!doctype html>"),
         ("/d/notes", "text/html", "no-cache", "<!doctype html>"),
         ("/d/a.b~c_d", "text/html", "no-cache", "<!doctype html>"),
+        ("/d/notes/", "text/html", "no-cache", "<!doctype html>"),
         ("/sw.js", "text/javascript", "no-cache", "self."),
         ("/manifest.webmanifest", "application/manifest+json", "no-cache", "{}"),
         ("/assets/index-D1a2B3c4.js", "text/javascript", forever, "export"),

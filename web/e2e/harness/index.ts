@@ -4,6 +4,7 @@ import type { Browser } from "playwright-core";
 import { launch } from "./browser.js";
 import { Stack } from "./stack.js";
 
+export { faults } from "./axe.js";
 export { person, Window } from "./browser.js";
 export { LOGIN, type Mood, Proxy } from "./proxy.js";
 export { Stack } from "./stack.js";
