@@ -47,6 +47,17 @@ for (const [look, options] of Object.entries({
     };
     await page.locator(".cm-inklog-caret").first().waitFor();
     await check("editor");
+    // Somebody's name beside their caret, at any time until it goes.
+    for (const part of [0, 0.85, 0.95, 1]) {
+      await page.evaluate((part) => {
+        for (const animation of document.getAnimations()) {
+          if (!(animation.effect as KeyframeEffect).target?.classList.contains("cm-inklog-name")) continue;
+          animation.pause();
+          animation.currentTime = Number(animation.effect!.getComputedTiming().duration) * part;
+        }
+      }, part);
+      assert.deepEqual(await faults(window), [], `a name after ${part} of its time`);
+    }
     await page.getByRole("button", { name: /^You are/ }).click();
     await page.getByLabel(/^Your name/).waitFor();
     await check("me");

@@ -19,5 +19,6 @@ export const theme = EditorView.baseTheme({
   },
   ".cm-inklog-caret-top .cm-inklog-name": { bottom: "auto", top: "100%", borderRadius: "0 3px 3px 3px" },
   "@media (prefers-reduced-motion: reduce)": { ".cm-inklog-name": { animation: "none" } },
-  "@keyframes cm-inklog-name": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
+  // It goes at once: a name that fades cannot be read for a while.
+  "@keyframes cm-inklog-name": { "100%": { visibility: "hidden" } },
 });
