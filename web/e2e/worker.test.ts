@@ -139,7 +139,7 @@ test("a tab of an older build goes on when a newer one has taken its place", asy
       const own = await (await fetch(`${at.stack.url}/sw.js`)).text();
       proxy.instead((incoming, answer) => {
         if (incoming.url === "/sw.js") answer.writeHead(200, { "content-type": "text/javascript", "cache-control": "no-cache" }).end(own.replace(/inklog-\$\{"[^"]*"\}/, `inklog-${version}`).replace(/const FILES = .*/, 'const FILES = ["/"];'));
-        else if (incoming.url!.startsWith("/assets/P")) answer.writeHead(404).end();
+        else if (/^\/assets\/(P|dist-)/.test(incoming.url!)) answer.writeHead(404).end();
         else return false;
         return true;
       });
@@ -164,9 +164,15 @@ test("a tab of an older build goes on when a newer one has taken its place", asy
     await page.getByRole("button", { name: "Reload the page" }).waitFor();
     await page.locator(".cm-content").focus();
     await window.type("Still here.");
+    await page.keyboard.press("Control+f");
+    await page.getByRole("alert").filter({ hasText: "Search could not be loaded" }).waitFor();
     await window.shows("Still here.");
     await window.saved();
     proxy.pass();
+    await page.keyboard.press("Control+f");
+    await page.locator(".cm-search").waitFor();
+    assert.equal(await page.getByRole("alert").filter({ hasText: "Search" }).count(), 0);
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByRole("complementary", { name: "Pipeline" }).waitFor();
   } finally {

@@ -18,6 +18,8 @@ export function catchTyping(docId: string): void {
   const made: Catching = (catching = { docId, field, composing: false });
   field.className = "unseen";
   field.ariaLabel = "Text";
+  // Into smaller writing, a phone would zoom.
+  field.style.fontSize = "16px";
   field.addEventListener("compositionstart", () => void (made.composing = true));
   field.addEventListener("compositionend", () => {
     made.composing = false;
