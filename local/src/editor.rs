@@ -2,7 +2,8 @@
 //!
 //! `/` and `/d/{doc}` answer its `index.html`. What lies in `assets/` has its content's hash in its
 //! name and may be kept for ever; all else, the service worker among it, is asked for anew each time
-//! and answered with 304 where nothing has changed.
+//! and answered with 304 where nothing has changed. A file goes out compressed where the build left it
+//! compressed beside it (`.br`, `.gz`). Any other path answers its `404.html`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,10 @@ use axum::routing::{get, get_service};
 use tower_http::services::{ServeDir, ServeFile};
 
 const INDEX: &str = "index.html";
+const NOT_FOUND: &str = "404.html";
 const NOT_BUILT: &str = "Inklog is running, its WebSocket is at /dev. The editor is not built: `make run` builds it \
     where Node and npm are, or --editor names the folder that it was built in.\n";
+const NOTHING_HERE: &str = "There is nothing at this address. The start page is at /\n";
 
 /// The folder that is no editor.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +36,21 @@ pub fn is_editor(dir: &Path) -> bool {
 
 /// The routes: of the editor in `dir`, or one that says that there is none.
 pub(crate) fn router(dir: Option<&Path>) -> Result<Router, NoEditor> {
-    let Some(dir) = dir else { return Ok(Router::new().route("/", get(async || NOT_BUILT))) };
+    let Some(dir) = dir else {
+        let nothing = async || (StatusCode::NOT_FOUND, NOTHING_HERE);
+        return Ok(Router::new().route("/", get(async || NOT_BUILT)).fallback(nothing));
+    };
     if !is_editor(dir) {
         return Err(NoEditor(dir.to_owned()));
     }
-    let index = || get_service(ServeFile::new(dir.join(INDEX)));
+    let file = |name| ServeFile::new(dir.join(name)).precompressed_br().precompressed_gzip();
+    let index = || get_service(file(INDEX));
+    let files = ServeDir::new(dir).precompressed_br().precompressed_gzip();
     Ok(Router::new()
         .route("/", index())
         .route("/d/{doc}", index())
-        .fallback_service(ServeDir::new(dir))
+        .route("/d/{doc}/", index())
+        .fallback_service(files.not_found_service(file(NOT_FOUND)))
         .layer(middleware::from_fn(say_how_long_to_keep)))
 }
 
@@ -50,6 +59,8 @@ async fn say_how_long_to_keep(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let is_there = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let keep = if is_hashed && is_there { "public, max-age=31536000, immutable" } else { "no-cache" };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     response
 }

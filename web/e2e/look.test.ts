@@ -1,12 +1,9 @@
 // How it looks and handles: a phone, the keyboard alone, light and dark, by axe's rules.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { person, Window, world } from "./harness/index.js";
+import { faults, person, Window, world } from "./harness/index.js";
 
 const at = world();
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const TEXT = `On keeping a log
 
@@ -14,15 +11,6 @@ A log is the plainest of all records. It says what happened, in the order in whi
 
 Whoever keeps one need not remember: what is asked for later can be read out of it, as often as one likes, and in more ways than one thought of at the time.
 `;
-
-/** What axe finds wrong, and where. */
-async function faults(window: Window): Promise<string[]> {
-  await window.page.evaluate(AXE);
-  return window.page.evaluate(async () => {
-    const { violations } = await (globalThis as any).axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] });
-    return violations.flatMap(({ id, nodes }: any) => nodes.map(({ html, failureSummary }: any) => `${id}: ${html}\n${failureSummary}`));
-  });
-}
 
 async function written(doc: string, options = {}): Promise<Window> {
   const window = await Window.open(await person(at.browser, "Ada Lovelace", options), at.stack, doc);
@@ -32,25 +20,80 @@ async function written(doc: string, options = {}): Promise<Window> {
   return window;
 }
 
-for (const colorScheme of ["light", "dark"] as const) {
-  test(`${colorScheme}: every page keeps axe's rules, contrast among them`, async () => {
-    const window = await written(`on-keeping-a-log-${colorScheme}`, { colorScheme });
-    const ben = await Window.open(await person(at.browser, "Ben"), at.stack, `on-keeping-a-log-${colorScheme}`);
-    await ben.shows(TEXT);
-    await ben.caret(TEXT.indexOf("says"));
-    await ben.type("simply ");
-    await window.page.locator(".cm-inklog-caret").waitFor();
-    assert.deepEqual(await faults(window), []);
-    await window.shot(`editor-${colorScheme}`);
-    await window.page.getByRole("button", { name: /^You are/ }).click();
-    await window.page.getByLabel(/^Your name/).waitFor();
-    assert.deepEqual(await faults(window), []);
-    await window.shot(`me-${colorScheme}`);
-    await window.page.keyboard.press("Escape");
-    await window.page.goto(at.stack.url);
-    await window.page.getByRole("heading", { name: /Write together/ }).waitFor();
-    assert.deepEqual(await faults(window), []);
-    await window.shot(`home-${colorScheme}`);
+const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+
+for (const [look, options] of Object.entries({
+  light: { colorScheme: "light" },
+  dark: { colorScheme: "dark" },
+  phone: { ...PHONE, colorScheme: "light" },
+  "phone-dark": { ...PHONE, colorScheme: "dark" },
+  forced: { forcedColors: "active" },
+} as const)) {
+  test(`${look}: every page, panel and popover keeps axe's rules, contrast among them`, async () => {
+    const window = await written(`on-keeping-a-log-${look}`, options);
+    const { page } = window;
+    for (const name of ["Ben", "Cyd", "Dov", "Eve", "Fay"]) {
+      const other = await Window.open(await person(at.browser, name), at.stack, `on-keeping-a-log-${look}`);
+      await other.shows(await window.text());
+      await other.caret((await window.text()).indexOf("says"));
+      if (name === "Ben") await other.type("simply ");
+      await other.saved();
+    }
+    const check = async (name: string) => {
+      // What comes slowly is judged when it is there.
+      await page.waitForFunction(() => document.getAnimations().every(({ playState, effect }) => playState !== "running" || effect!.getComputedTiming().iterations === Infinity || (effect as KeyframeEffect).target?.closest(".cm-content, .cm-scroller")));
+      assert.deepEqual(await faults(window), [], name);
+      await window.shot(`${name}-${look}`);
+    };
+    await page.locator(".cm-inklog-caret").first().waitFor();
+    await check("editor");
+    // Somebody's name beside their caret, at any time until it goes.
+    for (const part of [0, 0.85, 0.95, 1]) {
+      await page.evaluate((part) => {
+        for (const animation of document.getAnimations()) {
+          if (!(animation.effect as KeyframeEffect).target?.classList.contains("cm-inklog-name")) continue;
+          animation.pause();
+          animation.currentTime = Number(animation.effect!.getComputedTiming().duration) * part;
+        }
+      }, part);
+      assert.deepEqual(await faults(window), [], `a name after ${part} of its time`);
+    }
+    await page.getByRole("button", { name: /^You are/ }).click();
+    await page.getByLabel(/^Your name/).waitFor();
+    await check("me");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: /more people/ }).click();
+    await page.getByRole("group", { name: "Everybody who is here" }).waitFor();
+    await check("everybody");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Copy link" }).click();
+    await page.getByRole("button", { name: "Link copied" }).or(page.getByRole("button", { name: "Copy link" })).waitFor();
+    await page.getByRole("button", { name: "Pipeline" }).click();
+    await page.locator(".event").first().waitFor();
+    await check("pipeline");
+    await page.getByRole("button", { name: "History" }).click();
+    await page.getByRole("slider", { name: "Event" }).waitFor();
+    await check("history");
+    await page.keyboard.press("Escape");
+    await page.locator(".past").waitFor({ state: "detached" });
+    await page.locator(".cm-content").focus();
+    await page.keyboard.press("Control+f");
+    await page.locator(".cm-search").waitFor();
+    await page.locator(".cm-search [name=search]").fill("log");
+    await check("search");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Control+s");
+    await page.getByText("Everything is saved as you type.").waitFor();
+    await check("told");
+    await page.goto(at.stack.url);
+    await page.getByRole("heading", { name: /Write together/ }).waitFor();
+    await check("home");
+    await page.goto(`${at.stack.url}/d/bad%20name`);
+    await page.getByRole("alert").filter({ hasText: "does not lead to a document" }).waitFor();
+    await check("bad-name");
+    await page.goto(`${at.stack.url}/nowhere`);
+    await check("nowhere");
+    assert.deepEqual(window.errors, []);
   });
 }
 
@@ -73,7 +116,7 @@ test("with the keyboard alone: everything can be reached, in order, and seen", a
   const window = await written("keyboard");
   await window.page.getByRole("link", { name: /^Inklog/ }).focus();
   const names: string[] = [];
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 9; i++) {
     if (i > 0) await window.page.keyboard.press("Tab");
     const { name, seen } = await window.page.evaluate(() => {
       const element = document.activeElement as HTMLElement;
@@ -84,7 +127,7 @@ test("with the keyboard alone: everything can be reached, in order, and seen", a
     if (name === "Text") break;
     assert.ok(seen, `the focus on ${name} can be seen`);
   }
-  assert.deepEqual(names.map((name) => name.replace(/[:.].*/s, "")), ["Inklog", "You are Ada Lovelace", "Copy link", "History", "Pipeline", "Theme", "Text"]);
+  assert.deepEqual(names.map((name) => name.replace(/[:.].*/s, "")), ["Inklog", "Saved", "You are Ada Lovelace", "Copy link", "History", "Pipeline", "Theme", "Text"]);
   // A name of one's own, without a pointer.
   await window.page.getByRole("button", { name: /^You are/ }).focus();
   await window.page.keyboard.press("Enter");
@@ -98,8 +141,7 @@ test("with the keyboard alone: everything can be reached, in order, and seen", a
 });
 
 test("on a phone: nothing is cut off, all can be touched, and one can write", async () => {
-  const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-  const window = await written("on-keeping-a-log", phone);
+  const window = await written("on-keeping-a-log", PHONE);
   const { page } = window;
   const ben = await Window.open(await person(at.browser, "Ben"), at.stack, "on-keeping-a-log");
   await ben.caret(0);

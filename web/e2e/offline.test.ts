@@ -1,7 +1,7 @@
 // Without a network.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { person, Window, world } from "./harness/index.js";
+import { person, Proxy, Window, world } from "./harness/index.js";
 
 const at = world();
 
@@ -46,6 +46,9 @@ test("a reload without a server shows the text, and says that it is offline", as
     await window.ready();
     await window.shows("Still here.");
     assert.match(await window.note("offline"), /^Offline · /);
+    // What is fetched later is here, too.
+    await window.page.keyboard.press("Control+f");
+    await window.page.locator(".cm-search").waitFor();
   } finally {
     await at.stack.restart();
   }
@@ -82,4 +85,67 @@ test("a tab that crashes loses nothing that it showed as kept", async () => {
   await again.shows("Saved. Kept.");
   await again.saved();
   assert.equal(await at.stack.text("crash", "log"), "Saved. Kept.");
+});
+
+test("offline, a new document takes every key from the click on, and arrives", async () => {
+  const context = await person(at.browser, "Ada");
+  const window = new Window(await context.newPage());
+  const { page } = window;
+  await page.goto(at.stack.url);
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await context.setOffline(true);
+  await page.reload();
+  // Keys pressed in the very task of the click, before anything can have been drawn, and then at once.
+  await page.evaluate(() => {
+    document.querySelector<HTMLElement>(".home-main > .button-main")!.click();
+    document.execCommand("insertText", false, "Typed ");
+  });
+  await window.type("at once, without a network.");
+  await page.locator(".cm-content").waitFor();
+  await window.shows("Typed at once, without a network.");
+  assert.equal(await page.evaluate(() => document.activeElement?.className.includes("cm-content")), true);
+  await window.type(" And on.");
+  await window.note("offline");
+  await context.setOffline(false);
+  await window.saved();
+  assert.equal(await at.stack.text(new URL(page.url()).pathname.slice(3), "log"), "Typed at once, without a network. And on.");
+  // What a local stack alone can show comes with it.
+  await page.getByRole("button", { name: "History" }).click();
+  await page.getByRole("slider", { name: "Event" }).waitFor();
+  await page.getByRole("button", { name: "Pipeline" }).click();
+  await page.locator(".pipeline").waitFor();
+  assert.deepEqual(window.errors, []);
+});
+
+test("on a slow line, too, a new document takes every key from the click on", async () => {
+  const proxy = await Proxy.start(at.stack.url);
+  try {
+    const context = await person(at.browser, "Ada");
+    const window = new Window(await context.newPage());
+    const { page } = window;
+    await page.goto(proxy.url);
+    // Neither an answer nor a refusal, for as long as a person types.
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const asked = new Promise<void>((resolve) =>
+      proxy.instead(async ({ url }) => {
+        if (!url!.startsWith("/dev")) return false;
+        resolve();
+        await released;
+        return false;
+      }),
+    );
+    await page.getByRole("button", { name: "New document" }).click();
+    await window.type("A first line");
+    await page.keyboard.press("Enter");
+    await window.type("and more");
+    await asked;
+    await window.type(" than that");
+    assert.equal(await page.locator(".writing[data-ready]").count(), 0);
+    release();
+    await window.saved();
+    await window.shows("A first line\nand more than that");
+  } finally {
+    await proxy.stop();
+  }
 });

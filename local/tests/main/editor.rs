@@ -18,9 +18,13 @@ fn build(folder: &Path) -> std::path::PathBuf {
     fs::create_dir_all(dist.join("assets")).expect("the folder can be written");
     for (name, content) in [
         ("index.html", "<!doctype html><title>Inklog</title>"),
+        ("404.html", "<!doctype html><title>Nothing here</title>"),
         ("sw.js", "self.skipWaiting();"),
         ("manifest.webmanifest", "{}"),
         ("assets/index-D1a2B3c4.js", "export {};"),
+        ("assets/index-D1a2B3c4.js.br", "(brotli)"),
+        ("assets/index-D1a2B3c4.js.gz", "(gzip)"),
+        ("index.html.gz", "(gzip)"),
         ("assets/index-D1a2B3c4.css", "body{}"),
         ("assets/icon.svg", "<svg/>"),
         ("../secret", "nobody's business"),
@@ -40,6 +44,7 @@ async fn files_have_their_types_and_say_how_long_to_keep_them() {
         ("/index.html", "text/html", "no-cache", "<!doctype html>"),
         ("/d/notes", "text/html", "no-cache", "<!doctype html>"),
         ("/d/a.b~c_d", "text/html", "no-cache", "<!doctype html>"),
+        ("/d/notes/", "text/html", "no-cache", "<!doctype html>"),
         ("/sw.js", "text/javascript", "no-cache", "self."),
         ("/manifest.webmanifest", "application/manifest+json", "no-cache", "{}"),
         ("/assets/index-D1a2B3c4.js", "text/javascript", forever, "export"),
@@ -59,6 +64,48 @@ async fn files_have_their_types_and_say_how_long_to_keep_them() {
     assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")));
     assert_eq!(request(stack.http_url(), "HEAD", "/d/notes", &[]).await.status, 200);
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_goes_out_as_it_was_compressed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = stack(Some(&build(folder.path()))).await.expect("the stack starts");
+    for (path, accepted, kind, encoding, content) in [
+        ("/assets/index-D1a2B3c4.js", "gzip, deflate, br, zstd", "text/javascript", Some("br"), "(brotli)"),
+        ("/assets/index-D1a2B3c4.js", "gzip", "text/javascript", Some("gzip"), "(gzip)"),
+        ("/assets/index-D1a2B3c4.js", "identity", "text/javascript", None, "export"),
+        ("/assets/index-D1a2B3c4.css", "gzip, br", "text/css", None, "body"),
+        ("/d/notes", "gzip, br", "text/html", Some("gzip"), "(gzip)"),
+    ] {
+        let accept = format!("Accept-Encoding: {accepted}");
+        let answer = request(stack.http_url(), "GET", path, &[&accept]).await;
+        let given = answer.header("content-type").expect("a type");
+        assert_eq!(given.split(';').next(), Some(kind), "{path}");
+        assert_eq!(answer.header("content-encoding"), encoding, "{path} for {accepted}");
+        assert_eq!(answer.header("vary"), Some("accept-encoding"), "{path}");
+        assert!(answer.text().await.starts_with(content), "{path} for {accepted}");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let with_editor = stack(Some(&build(folder.path()))).await.expect("the stack starts");
+    for path in ["/nowhere", "/d/", "/d/a/b", "/docs/notes?x=1"] {
+        let answer = request(with_editor.http_url(), "GET", path, &[]).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (404, Some("no-cache")), "{path}");
+        let given = answer.header("content-type").expect("a type");
+        assert_eq!(given.split(';').next(), Some("text/html"), "{path}");
+        assert!(answer.text().await.contains("Nothing here"), "{path}");
+    }
+    with_editor.stop().await;
+
+    let without = stack(None).await.expect("the stack starts");
+    let answer = request(without.http_url(), "GET", "/nowhere", &[]).await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.text().await.contains("The start page is at /"));
+    without.stop().await;
 }
 
 #[tokio::test]

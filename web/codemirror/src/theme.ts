@@ -45,5 +45,6 @@ export const theme = EditorView.baseTheme({
       color: "CanvasText",
     },
   },
-  "@keyframes cm-inklog-name": { "0%, 80%": { opacity: "1" }, "100%": { opacity: "0" } },
+  // It goes at once: a name that fades cannot be read for a while.
+  "@keyframes cm-inklog-name": { "100%": { visibility: "hidden" } },
 });

@@ -2,7 +2,6 @@
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Stack } from "./stack.js";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 /** Where screenshots go; none are taken without. */
@@ -26,7 +25,7 @@ const COLORS = ["#0a76a0", "#c2410c", "#9440d8", "#0c7a65"];
 export class Window {
   constructor(readonly page: Page) {}
 
-  static async open(context: BrowserContext, stack: Stack, doc: string): Promise<Window> {
+  static async open(context: BrowserContext, server: { url: string }, doc: string): Promise<Window> {
     const page = await context.newPage();
     const window = new Window(page);
     page.on("pageerror", (error) => window.errors.push(error.message));
@@ -34,7 +33,7 @@ export class Window {
       // The browser's own words on a connection that cannot be made are no fault of the page.
       if (message.type() === "error" && !/ERR_|WebSocket|Failed to load resource/.test(message.text())) window.errors.push(message.text());
     });
-    await page.goto(`${stack.url}/d/${doc}`);
+    await page.goto(`${server.url}/d/${doc}`);
     await window.ready();
     return window;
   }

@@ -39,6 +39,13 @@ export class Stack {
     [this._process] = await run(this._data, new URL(this.url).port);
   }
 
+  /** Loses all data, as a folder that was put back, or another server at the address: starts again without any. */
+  async forget(): Promise<void> {
+    await this.kill();
+    rmSync(this._data, { recursive: true, force: true });
+    await this.restart();
+  }
+
   async stop(): Promise<void> {
     if (this._process.exitCode === null && this._process.signalCode === null) await this.kill();
     rmSync(this._data, { recursive: true, force: true });

@@ -6,6 +6,8 @@ import type { Plugin } from "vite";
 
 /** Kept when it is used, not before: few need it. */
 const LATER = /latin-ext.*\.woff2$|\.map$/;
+/** Never asked for by the application. */
+const NOT_OURS = /^(sw\.js|404\.html)$/;
 
 export function serviceWorker(): Plugin {
   let out = "";
@@ -13,19 +15,25 @@ export function serviceWorker(): Plugin {
     name: "inklog-service-worker",
     apply: "build",
     configResolved: (config) => void (out = join(config.root, config.build.outDir)),
-    closeBundle() {
-      const names = readdirSync(out, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name).slice(out.length + 1).replaceAll("\\", "/"))
-        .filter((name) => name !== "sw.js" && !LATER.test(name))
-        .sort();
-      const hash = createHash("sha256");
-      for (const name of names) hash.update(name).update(readFileSync(join(out, name)));
-      const files = names.map((name) => (name === "index.html" ? "/" : `/${name}`));
-      const worker = readFileSync(new URL("./sw.js", import.meta.url), "utf8")
-        .replace('"%VERSION%"', JSON.stringify(hash.digest("hex").slice(0, 12)))
-        .replace('["%FILES%"]', JSON.stringify(files));
-      writeFileSync(join(out, "sw.js"), worker);
+    closeBundle: {
+      sequential: true,
+      handler() {
+        const names = readdirSync(out, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name).slice(out.length + 1).replaceAll("\\", "/"))
+          .filter((name) => !NOT_OURS.test(name) && !LATER.test(name))
+          .sort();
+        const hash = createHash("sha256");
+        for (const name of names) hash.update(name).update(readFileSync(join(out, name)));
+        const files = names.map((name) => (name === "index.html" ? "/" : `/${name}`));
+        const entry = /<script type="module"[^>]* src="([^"]+)"/.exec(readFileSync(join(out, "index.html"), "utf8"))?.[1];
+        if (!entry) throw new Error("index.html starts no script: the service worker could not tell it from another page");
+        const worker = readFileSync(new URL("./sw.js", import.meta.url), "utf8")
+          .replace('"%VERSION%"', JSON.stringify(hash.digest("hex").slice(0, 12)))
+          .replace('["%FILES%"]', JSON.stringify(files))
+          .replace('"%ENTRY%"', JSON.stringify(entry));
+        writeFileSync(join(out, "sw.js"), worker);
+      },
     },
   };
 }

@@ -1,25 +1,25 @@
 // Opens the editor without a network. It keeps the application; the texts are kept by the client, in IndexedDB.
+// What the server answers is passed on as it is, a refusal or a login page too: only no answer is made up for.
 const CACHE = `inklog-${"%VERSION%"}`;
 const FILES = ["%FILES%"];
+/** In the page, and in no other: the script that starts this build. */
+const ENTRY = "%ENTRY%";
 /** A network that has not answered by then counts as none. */
 const WAIT_MS = 3000;
+/** Builds that are kept besides this one: an open tab may still ask for parts of its own. */
+const OLDER_MAX = 2;
 
 addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(CACHE)
-      .then((cache) => cache.addAll(FILES.map((file) => new Request(file, { cache: "no-cache" }))))
+      .then((cache) => Promise.all(FILES.map((file) => keep(cache, file))))
       .then(() => self.skipWaiting()),
   );
 });
 
 addEventListener("activate", (event) => {
-  event.waitUntil(
-    caches
-      .keys()
-      .then((names) => Promise.all(names.filter((name) => name.startsWith("inklog-") && name !== CACHE).map((name) => caches.delete(name))))
-      .then(() => self.clients.claim()),
-  );
+  event.waitUntil(forgetOldBuilds().then(() => self.clients.claim()));
 });
 
 addEventListener("fetch", (event) => {
@@ -28,36 +28,41 @@ addEventListener("fetch", (event) => {
   if (request.method !== "GET" || origin !== location.origin) return;
   if (request.mode === "navigate") {
     if (pathname === "/" || pathname.startsWith("/d/")) event.respondWith(page(request));
-  } else if (pathname.startsWith("/assets/") || FILES.includes(pathname)) event.respondWith(asset(request));
+  } else if (pathname.startsWith("/assets/") || FILES.includes(pathname)) event.respondWith(asset(request, pathname));
 });
 
-/** The page as the server has it, or as it was kept: never an old one while the new one can be had. */
-async function page(request) {
-  const ending = new AbortController();
-  const timer = setTimeout(() => ending.abort(), WAIT_MS);
-  try {
-    const answer = await fetch(request, { signal: ending.signal });
-    if (answer.ok) return answer;
-  } catch {
-    // No network, or one that does not answer.
-  } finally {
-    clearTimeout(timer);
-  }
-  return (await caches.match("/", { cacheName: CACHE })) ?? Response.error();
+/** Puts a file into the cache, unless what comes is another: a login page, or a build that is half there. */
+async function keep(cache, file) {
+  const answer = await fetch(new Request(file, { cache: "no-cache" }));
+  const isRight = file === "/" ? isOwn(answer) && (await answer.clone().text()).includes(ENTRY) : isOwn(answer) && !isPage(answer);
+  if (!isRight) throw new Error(`${file} is not to be had: ${answer.status}`);
+  await cache.put(file, answer);
 }
 
-/** Assets have their content's hash in the name: what is kept is right. The rest is asked for first. */
-async function asset(request) {
-  const { pathname } = new URL(request.url);
-  const cache = await caches.open(CACHE);
-  const kept = await cache.match(pathname);
-  if (kept && pathname.startsWith("/assets/")) return kept;
-  try {
-    const answer = await fetch(request);
-    if (answer.ok && pathname.startsWith("/assets/")) await cache.put(pathname, answer.clone());
-    return answer;
-  } catch (error) {
-    if (kept) return kept;
-    throw error;
+const isOwn = (answer) => answer.ok && !answer.redirected && answer.type === "basic";
+const isPage = (answer) => (answer.headers.get("content-type") ?? "").includes("text/html");
+
+/** Caches are listed in the order in which they were made. */
+async function forgetOldBuilds() {
+  const older = (await caches.keys()).filter((name) => name.startsWith("inklog-") && name !== CACHE);
+  await Promise.all(older.slice(0, -OLDER_MAX).map((name) => caches.delete(name)));
+}
+
+/** The page as the server answers, a redirect among it; the one that is kept only where no answer comes in time. */
+async function page(request) {
+  const asked = fetch(request);
+  const answer = await Promise.race([asked.catch(() => null), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
+  return answer ?? (await caches.match("/", { cacheName: CACHE })) ?? asked;
+}
+
+/** What is kept is right: assets have their content's hash in the name, and the rest belongs to this build. */
+async function asset(request, pathname) {
+  const kept = (await caches.match(pathname, { cacheName: CACHE })) ?? (pathname.startsWith("/assets/") ? await caches.match(pathname) : undefined);
+  if (kept) return kept;
+  const answer = await fetch(request);
+  if (isOwn(answer) && !isPage(answer)) {
+    const cache = await caches.open(CACHE);
+    await cache.put(pathname, answer.clone());
   }
+  return answer;
 }

@@ -1,21 +1,23 @@
-import { type InklogError } from "@inklog/client";
-import { useDocument } from "@inklog/react";
+import { shortName } from "@inklog/client/presence";
+import { useConnectionStatus, useDocument } from "@inklog/react";
 import type { EditorView } from "@codemirror/view";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ClockIcon, FlowIcon } from "./Icons";
-import { Past } from "./past/Past";
+import { Notices } from "./Notices";
+import { part, whenIdle } from "./part";
 import { People } from "./People";
-import { Pipeline } from "./pipeline/Pipeline";
 import { useLocalStack } from "./pipeline/stack";
+import { printWhole } from "./printing";
 import { follow } from "./route";
 import { SaveNote } from "./SaveNote";
+import { API } from "./server";
 import { remember, useMe } from "./settings";
 import { Share } from "./Share";
 import { ThemeButton } from "./ThemeButton";
 import { showRemoteCursor, Writing } from "./Writing";
 
-/** The API of the server that the page came from, or the one that it was built for. */
-const API = import.meta.env.VITE_INKLOG_URL || `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/dev`;
+const Past = part(() => import("./past/Past").then(({ Past }) => Past));
+const Pipeline = part(() => import("./pipeline/Pipeline").then(({ Pipeline }) => Pipeline));
 
 type Panel = "pipeline" | "past" | null;
 
@@ -25,19 +27,29 @@ export function Document({ docId }: { docId: string }) {
   const me = useMe();
   const view = useRef<EditorView | null>(null);
   const [panel, setPanel] = useState<Panel>(null);
-  const [problem, setProblem] = useState<InklogError | null>(null);
-  const isLocal = useLocalStack(docId);
+  const isLocal = useLocalStack(docId, useConnectionStatus(doc));
   const toggle = (which: Panel) => setPanel((open) => (open === which ? null : which));
+  const leaving = useRef(false);
   const close = useCallback(() => {
+    leaving.current = true;
     setPanel(null);
-    view.current?.focus();
   }, []);
 
-  useEffect(() => doc?.on("error", setProblem), [doc]);
+  // The text takes the focus back once it is shown again.
+  useEffect(() => {
+    if (panel !== null || !leaving.current) return;
+    leaving.current = false;
+    view.current?.focus();
+  }, [panel]);
+  useEscape(panel !== null, close);
+  useEffect(printWhole, []);
+  useEffect(() => {
+    if (isLocal) return whenIdle(() => (Past.preload(), Pipeline.preload()));
+  }, [isLocal]);
 
   const titled = useCallback(
     (title: string) => {
-      document.title = `${title.trim().slice(0, 60) || docId} · Inklog`;
+      document.title = `${shortName(title, 60) || docId} · Inklog`;
       remember(docId, title);
     },
     [docId],
@@ -49,7 +61,7 @@ export function Document({ docId }: { docId: string }) {
         <a className="wordmark" href="/" onClick={follow} aria-label="Inklog: all documents">Inklog</a>
         <span className="top-slash" aria-hidden="true">/</span>
         <h1 className="top-name" title={docId}>{docId}</h1>
-        <SaveNote doc={doc} problem={problem} />
+        <SaveNote doc={doc} />
         <People doc={doc} me={me} goTo={(agent) => view.current && showRemoteCursor(view.current, agent)} />
         <Share />
         {isLocal && (
@@ -64,12 +76,7 @@ export function Document({ docId }: { docId: string }) {
         )}
         <ThemeButton />
       </header>
-      {problem && (
-        <p className="problem" role="alert">
-          {problem.message}
-          <button type="button" className="button-quiet" onClick={() => setProblem(null)}>Dismiss</button>
-        </p>
-      )}
+      <Notices doc={doc} />
       <main className="desk">
         <Writing doc={doc} me={me} view={view} titled={titled} hidden={panel === "past"} />
         {panel === "past" && doc && <Past doc={doc} close={close} />}
@@ -77,4 +84,17 @@ export function Document({ docId }: { docId: string }) {
       </main>
     </div>
   );
+}
+
+/** Esc, wherever the focus is: what lies above, and what the editor does with it, comes first. */
+function useEscape(isOpen: boolean, close: () => void): void {
+  useEffect(() => {
+    if (!isOpen) return;
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+      if (!document.querySelector(":popover-open, dialog[open]")) close();
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, [isOpen, close]);
 }

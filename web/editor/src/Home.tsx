@@ -1,16 +1,29 @@
+import { forgetDocument } from "@inklog/client";
 import { useEffect, useId, useState, type FormEvent } from "react";
+import { Ask } from "./Ask";
 import { Drop } from "./Icons";
 import { docIdProblem, freshDocId } from "./names";
+import { forgetPlace } from "./place";
 import { follow, go, pathOf } from "./route";
-import { forget, useRecent } from "./settings";
+import { API } from "./server";
+import { unlist, useRecent } from "./settings";
 import { ThemeButton } from "./ThemeButton";
+import { catchTyping, dropTyping } from "./typeAhead";
+import { characters } from "./words";
 
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function begin(): void {
+  const docId = freshDocId();
+  catchTyping(docId);
+  go(pathOf(docId));
+}
 
 /** Where one begins: a new document, one of those opened last, or one by its name. */
 export function Home({ problem }: { problem?: string }) {
   const recent = useRecent();
   useEffect(() => void (document.title = "Inklog"), []);
+  useEffect(dropTyping, []);
   return (
     <div className="home">
       <header className="home-top">
@@ -24,7 +37,7 @@ export function Home({ problem }: { problem?: string }) {
           link.
         </p>
         {problem && <p className="home-problem" role="alert">That link does not lead to a document. {problem}</p>}
-        <button type="button" className="button button-main" onClick={() => go(pathOf(freshDocId()))}>
+        <button type="button" className="button button-main" onClick={begin}>
           New document
         </button>
         <OpenByName />
@@ -35,12 +48,10 @@ export function Home({ problem }: { problem?: string }) {
               {recent.map(({ id, title, at }) => (
                 <li key={id}>
                   <a href={pathOf(id)} onClick={follow}>
-                    <span className="home-title">{title || "Empty so far"}</span>
+                    <span className="home-title" dir="auto">{title || "Empty so far"}</span>
                     <span className="home-meta">{id} · <time dateTime={new Date(at).toISOString()}>{WHEN.format(at)}</time></span>
                   </a>
-                  <button type="button" className="button-quiet" aria-label={`Forget ${title || id}`} title="Forget it here; the document stays" onClick={() => forget(id)}>
-                    ×
-                  </button>
+                  <ForgetButton id={id} title={title || id} />
                 </li>
               ))}
             </ul>
@@ -49,6 +60,58 @@ export function Home({ problem }: { problem?: string }) {
       </main>
     </div>
   );
+}
+
+/** What stands in the way of removing this device's copy. */
+type Obstacle = { kind: "unsent"; unsent: number } | { kind: "open" } | { kind: "failed" };
+
+/** Takes a document off the list, and its text off this device. */
+function ForgetButton({ id, title }: { id: string; title: string }) {
+  const [obstacle, setObstacle] = useState<Obstacle | null>(null);
+  const forget = async (discardUnsent = false) => setObstacle(await forgetHere(id, discardUnsent));
+  const close = () => setObstacle(null);
+  return (
+    <>
+      <button type="button" className="button-quiet" aria-label={`Forget ${title}`} title="Forget it on this device; the document stays on the server" onClick={() => void forget()}>
+        ×
+      </button>
+      {obstacle?.kind === "unsent" && (
+        <Ask title={`Forget “${title}”, and what was never sent?`} close={close} no="Keep it" yes="Forget it, and lose them" onYes={() => void forget(true)}>
+          <p>{characters(obstacle.unsent)} of it {obstacle.unsent === 1 ? "is" : "are"} on this device only, and would be lost. Open the document with a connection to send them.</p>
+        </Ask>
+      )}
+      {obstacle?.kind === "open" && (
+        <Ask title={`“${title}” is open in another tab`} close={close} no="All right">
+          <p>Close it there; then it can be forgotten here.</p>
+        </Ask>
+      )}
+      {obstacle?.kind === "failed" && (
+        <Ask title="This device's copy could not be removed" close={close} no="Leave it" yes="Take it off the list" onYes={() => unlist(id)}>
+          <p>The browser does not let this page at what it keeps. The text may still be on this device.</p>
+        </Ask>
+      )}
+    </>
+  );
+}
+
+/** A document that was left a moment ago is still being closed. */
+const LEAVING_MS = 500;
+
+async function forgetHere(docId: string, discardUnsent: boolean): Promise<Obstacle | null> {
+  const attempt = () => forgetDocument({ url: API, docId, discardUnsent });
+  try {
+    let { forgotten, unsent } = await attempt();
+    if (!forgotten && (!unsent || discardUnsent)) {
+      await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
+      ({ forgotten, unsent } = await attempt());
+    }
+    if (!forgotten) return unsent && !discardUnsent ? { kind: "unsent", unsent } : { kind: "open" };
+  } catch {
+    return { kind: "failed" };
+  }
+  forgetPlace(docId);
+  unlist(docId);
+  return null;
 }
 
 function OpenByName() {

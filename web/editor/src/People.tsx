@@ -1,45 +1,99 @@
 import type { InklogDocument, Presence } from "@inklog/client";
+import { shortName } from "@inklog/client/presence";
 import { COLORS } from "@inklog/codemirror";
 import { usePresence } from "@inklog/react";
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { setMe, type Me } from "./settings";
 
-const SHOWN_MAX = 4;
+/** On a phone there is room for two. */
+const SHOWN_MAX = matchMedia("(max-width: 640px)").matches ? 2 : 4;
+const NAME_MAX = 40;
 /** What to call COLORS, in their order. */
 const COLOR_NAMES = ["Blue", "Rust", "Moss", "Violet", "Berry", "Teal", "Ochre", "Iris"];
 
 const initials = (name: string) =>
-  name.split(/[\s._-]+/).filter(Boolean).slice(0, 2).map((word) => [...word][0]!.toUpperCase()).join("") || "?";
+  name.split(/[\s._-]+/).filter(Boolean).slice(0, 2).map((word) => shortName(word, 1).toUpperCase()).join("") || "?";
 
-function seen({ agent, user, state }: Presence): Me & { agent: string; hasCursor: boolean } {
+interface Other extends Me {
+  agent: string;
+  hasCursor: boolean;
+}
+
+function seen({ agent, user, state }: Presence): Other {
   const { name, color, cursor } = state;
   return {
     agent,
-    name: (typeof name === "string" && name.trim().slice(0, 40)) || user,
+    name: shortName(name, NAME_MAX) || user,
     color: typeof color === "string" ? color : "#6b7280",
     hasCursor: cursor != null,
   };
 }
 
-/** Who is here: oneself first, whose name can be changed, then the others. */
-export function People({ doc, me, goTo }: { doc: InklogDocument | null; me: Me; goTo: (agent: string) => void }) {
+type GoTo = (agent: string) => void;
+
+/** Who is here: the others, all of them in a list where they are many, then oneself, whose name can be changed. */
+export function People({ doc, me, goTo }: { doc: InklogDocument | null; me: Me; goTo: GoTo }) {
   const others = [...usePresence(doc).values()].map(seen);
   const more = others.length - SHOWN_MAX;
   return (
     <div className="people">
       <ul aria-label="Here now">
-        {others.slice(0, SHOWN_MAX).map(({ agent, name, color, hasCursor }) => (
-          <li key={agent}>
-            <button type="button" className="face" style={{ "--face": color }} title={hasCursor ? `${name}: go to where they are` : name} aria-label={hasCursor ? `${name}: go to where they are` : name} onClick={() => goTo(agent)}>
-              {initials(name)}
-            </button>
-          </li>
-        ))}
-        {more > 0 && <li className="face face-more" title={others.slice(SHOWN_MAX).map(({ name }) => name).join(", ")}>+{more}</li>}
+        {others.slice(0, SHOWN_MAX).map(({ agent, name, color, hasCursor }) => {
+          const says = hasCursor ? `${name}: go to where they are` : name;
+          return (
+            <li key={agent}>
+              <button type="button" className="face" style={{ "--face": color }} title={says} aria-label={says} onClick={() => goTo(agent)}>
+                <Initials of={name} />
+              </button>
+            </li>
+          );
+        })}
+        {more > 0 && <li><Everybody others={others} more={more} goTo={goTo} /></li>}
         <li><Myself me={me} /></li>
       </ul>
     </div>
   );
+}
+
+/** Drawn, not said: the button says the whole name. */
+const Initials = ({ of }: { of: string }) => <span className="initials" data-text={initials(of)} aria-hidden="true" />;
+
+function Everybody({ others, more, goTo }: { others: readonly Other[]; more: number; goTo: GoTo }) {
+  const id = useId();
+  const popover = useRef<HTMLDivElement>(null);
+  return (
+    <>
+      <button type="button" className="face face-more" popoverTarget={id} title="Everybody who is here">
+        +{more}<span className="unseen"> more people</span>
+      </button>
+      <div id={id} ref={popover} popover="auto" className="popover everybody" role="group" aria-label="Everybody who is here">
+        <p>{others.length} others are here</p>
+        <ul>
+          {others.map(({ agent, name, color, hasCursor }) => (
+            <li key={agent}>
+              <button
+                type="button"
+                className="button-quiet"
+                title={hasCursor ? "Go to where they are" : "Has not been in the text yet"}
+                onClick={() => {
+                  popover.current?.hidePopover();
+                  goTo(agent);
+                }}
+              >
+                <i className="dot" style={{ "--face": color }} /><span dir="auto">{name}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </>
+  );
+}
+
+/** A name as it is typed, without what is too much of it. */
+function fitting(name: string): string {
+  const short = shortName(name, NAME_MAX);
+  return short === name.trim() ? name : short;
 }
 
 function Myself({ me }: { me: Me }) {
@@ -49,17 +103,17 @@ function Myself({ me }: { me: Me }) {
   useEffect(() => setName(me.name), [me.name]);
   const save = (event: FormEvent) => {
     event.preventDefault();
-    setMe({ ...me, name: name.trim().slice(0, 40) || me.name });
+    setMe({ ...me, name: shortName(name, NAME_MAX) || me.name });
     popover.current?.hidePopover();
   };
   return (
     <>
       <button type="button" className="face face-me" style={{ "--face": me.color }} popoverTarget={`${id}-me`} aria-label={`You are ${me.name}. Change your name`} title={`You are ${me.name}`}>
-        {initials(me.name)}
+        <Initials of={me.name} />
       </button>
-      <form id={`${id}-me`} ref={popover} popover="auto" className="myself" onSubmit={save} aria-label="You">
+      <form id={`${id}-me`} ref={popover} popover="auto" className="popover myself" onSubmit={save} aria-label="You">
         <label htmlFor={`${id}-name`}>Your name, as the others see it</label>
-        <input id={`${id}-name`} value={name} maxLength={40} autoComplete="nickname" onChange={(event) => setName(event.target.value)} />
+        <input id={`${id}-name`} dir="auto" value={name} autoComplete="nickname" onChange={(event) => setName(fitting(event.target.value))} />
         <fieldset>
           <legend>Your colour</legend>
           {COLORS.map((color, i) => (

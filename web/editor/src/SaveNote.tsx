@@ -1,7 +1,8 @@
-import type { ConnectionStatus, InklogDocument, InklogError, SaveStatus } from "@inklog/client";
-import { useConnectionStatus, useSaveStatus } from "@inklog/react";
-import { useEffect, useState } from "react";
+import type { ConnectionStatus, InklogDocument, SaveStatus, StorageStatus } from "@inklog/client";
+import { useConnectionStatus, useProblem, useSaveStatus, useStorage } from "@inklog/react";
+import { useEffect, useId, useRef, useState } from "react";
 import { Drop } from "./Icons";
+import { characters, reasonFor, wordsFor } from "./words";
 
 interface Note {
   /** Changes of this alone are read out. */
@@ -11,12 +12,10 @@ interface Note {
   detail: string;
 }
 
-const NUMBER = new Intl.NumberFormat("en");
-const characters = (n: number) => (n === 1 ? "1 character" : `${NUMBER.format(n)} characters`);
-
 /** What is true of the text typed here, in few words. */
-export function noteOf(status: ConnectionStatus, save: SaveStatus, isKept: boolean): Note {
+export function noteOf(status: ConnectionStatus, save: SaveStatus, { kind }: StorageStatus): Note {
   const open = save.unsent + save.sent;
+  const isKept = kind === "device";
   const here = isKept ? "kept on this device" : "only in this tab: do not close it";
   if (status === "refused")
     return { kind: "refused", fill: open ? 0 : 1, text: "No access", detail: `The server does not let you in. ${open ? `${characters(open)} ${here}` : "Nothing waits to be sent"}.` };
@@ -33,36 +32,63 @@ export function noteOf(status: ConnectionStatus, save: SaveStatus, isKept: boole
   return { kind: "saving", fill: save.sent ? 0.5 : 0, text: `Saving ${characters(open)}`, detail };
 }
 
-const SPOKEN: Record<Note["kind"], string> = {
-  saved: "Saved",
-  saving: "",
-  connecting: "Connecting",
-  offline: "Offline. What you type is kept.",
-  refused: "The server does not let you in",
-};
+/** What is read out of a change; "" leaves the last word standing. */
+function spokenOf(kind: Note["kind"], isKept: boolean): string {
+  if (kind === "offline") return isKept ? "Offline. What you type is kept." : "Offline. What you type is only in this tab.";
+  return { saved: "Saved", saving: "", connecting: "Connecting", refused: "The server does not let you in" }[kind];
+}
 const SPEAK_MS = 1500;
+/** How long the answer to Ctrl+S stays. */
+const TELL_MS = 4000;
 
-/** What is saved, on its way, and only here. */
-export function SaveNote({ doc, problem }: { doc: InklogDocument | null; problem: InklogError | null }) {
+/** What is saved, on its way, and only here; a press on it, or Ctrl+S, tells more. */
+export function SaveNote({ doc }: { doc: InklogDocument | null }) {
+  const id = useId();
   const status = useConnectionStatus(doc);
   const save = useSaveStatus(doc);
-  const [isKept, setKept] = useState(true);
-  useEffect(() => {
-    if (problem?.code === "storage") setKept(false);
-  }, [problem]);
-  const note = noteOf(status, save, isKept);
+  const storage = useStorage(doc);
+  const problem = useProblem(doc);
+  const note = noteOf(status, save, storage);
+  const isMemory = storage.kind === "memory";
+  const more = useRef<HTMLDivElement>(null);
 
   const [spoken, setSpoken] = useState("");
+  const toSay = spokenOf(note.kind, storage.kind === "device");
   useEffect(() => {
-    const timer = setTimeout(() => setSpoken((was) => SPOKEN[note.kind] || was), SPEAK_MS);
+    const timer = setTimeout(() => setSpoken((was) => toSay || was), SPEAK_MS);
     return () => clearTimeout(timer);
-  }, [note.kind]);
+  }, [toSay]);
+
+  const [asked, setAsked] = useState(0);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "s" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      // Not the browser's, which would save the page.
+      event.preventDefault();
+      setAsked((times) => times + 1);
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, []);
+  useEffect(() => {
+    if (!asked) return;
+    more.current?.showPopover();
+    const timer = setTimeout(() => more.current?.hidePopover(), TELL_MS);
+    return () => clearTimeout(timer);
+  }, [asked]);
 
   return (
-    <span className="save" data-kind={note.kind} data-unsent={save.unsent} data-sent={save.sent} title={note.detail}>
-      <Drop fill={note.fill} />
-      <span className="save-text">{note.text}</span>
+    <span className="save" data-kind={note.kind} data-unsent={save.unsent} data-sent={save.sent}>
+      <button type="button" className="save-button" popoverTarget={`${id}-more`} title={note.detail}>
+        <Drop fill={note.fill} />
+        <span className="save-text">{note.text}</span>
+      </button>
       <span className="unseen" role="status">{spoken}</span>
+      <div id={`${id}-more`} ref={more} popover="auto" className="popover save-more" role="status">
+        <p>{isMemory ? "What you type is sent by itself." : "Everything is saved as you type."} {note.detail}</p>
+        {problem && <p>{wordsFor(problem)}</p>}
+        {isMemory && <p>This device keeps no copy: {reasonFor(storage)}.</p>}
+      </div>
     </span>
   );
 }

@@ -1,12 +1,15 @@
-import { defaultKeymap } from "@codemirror/commands";
-import { search, searchKeymap } from "@codemirror/search";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
 import { useConnectionStatus } from "@inklog/react";
 import { inklogExtension, remoteCursors, setInklogUser } from "@inklog/codemirror";
 import { useEffect, useRef, useState, type RefObject } from "react";
+import { keys } from "./keys";
+import { whenIdle } from "./part";
+import { keepPlace, placeIn } from "./place";
+import { preloadSearch, searching } from "./search";
 import type { Me } from "./settings";
+import { isCatching, takeTyping } from "./typeAhead";
 
 const TITLE_MS = 1000;
 
@@ -36,6 +39,13 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
       const line = editor.state.doc.line(1).text;
       if (line !== title) titled((title = line));
     };
+    let gone = false;
+    let begun = false;
+    const begin = () => {
+      if (begun || gone || editor.state.readOnly) return;
+      begun = true;
+      handOver(editor, doc);
+    };
     const editor = new EditorView({
       parent: place.current!,
       state: EditorState.create({
@@ -44,25 +54,32 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
           ...drawn,
           EditorView.lineWrapping,
           placeholder("Write here."),
-          search({ top: true }),
-          keymap.of([...searchKeymap, ...defaultKeymap]),
-          EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "true", autocapitalize: "sentences", autocorrect: "on" }),
+          searching,
+          keymap.of(keys),
+          EditorView.contentAttributes.of({ "aria-label": "Text", tabindex: "0", spellcheck: "true", autocapitalize: "sentences", autocorrect: "on" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) timer ??= window.setTimeout(tell, TITLE_MS);
+            // An update is no place for another.
+            if (!begun && !update.state.readOnly) queueMicrotask(begin);
           }),
         ],
       }),
     });
     view.current = editor;
-    let gone = false;
+    const keep = () => begun && keepPlace(editor, doc);
+    addEventListener("pagehide", keep);
+    const stopWaiting = whenIdle(() => preloadSearch(editor));
     void doc.ready.then(() => {
       if (gone) return;
       setReady(true);
       tell();
-      if (drawn.length) editor.focus();
+      begin();
     });
     return () => {
+      keep();
       gone = true;
+      removeEventListener("pagehide", keep);
+      stopWaiting();
       clearTimeout(timer);
       view.current = null;
       editor.destroy();
@@ -76,11 +93,30 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
     <div className="writing" ref={place} data-ready={isReady || undefined} hidden={hidden}>
       {!isReady && (
         <p className="writing-note" role="status">
-          {isOffline ? "This device has no copy of this document yet. What you write joins it when there is a connection." : "Fetching the text…"}
+          {isOffline ? "Nothing of this document is on this device yet. What you write joins it when there is a connection." : "Fetching the text…"}
         </p>
       )}
     </div>
   );
+}
+
+/** The text can be written: leads back to where the reader was, and takes the focus and what was typed meanwhile. */
+function handOver(view: EditorView, doc: InklogDocument): void {
+  const was = placeIn(doc);
+  if (was) {
+    const { anchor, head, top, px } = was;
+    view.dispatch({ selection: { anchor, head }, effects: EditorView.scrollIntoView(top, { y: "start", yMargin: px }) });
+  }
+  if (isCatching(doc.docId)) {
+    takeTyping(doc.docId, (text) => {
+      view.focus();
+      if (text) view.dispatch(view.state.replaceSelection(text), { userEvent: "input.type", scrollIntoView: true });
+    });
+    return;
+  }
+  // Who is somewhere else on the page by now stays there.
+  const isFree = document.activeElement === null || document.activeElement === document.body;
+  if (drawn.length && isFree) view.focus();
 }
 
 /** Scrolls to where somebody is. */

@@ -1,5 +1,6 @@
 // Agents by the names that people know them by.
 import type { InklogDocument } from "@inklog/client";
+import { shortName } from "@inklog/client/presence";
 import { usePresence } from "@inklog/react";
 
 /** Names an agent: "you", the name of somebody who is here, or the agent itself. */
@@ -8,7 +9,6 @@ export function useAgentNames(doc: InklogDocument): (agent: string) => string {
   return (agent) => {
     // Other tabs of this browser write under other agents of the same user.
     if (agent === doc.agent || agent.replace(/~.*/, "") === doc.user) return "you";
-    const name = others.get(agent)?.state["name"];
-    return typeof name === "string" && name.trim() ? name.trim().slice(0, 40) : agent;
+    return shortName(others.get(agent)?.state["name"]) || agent;
   };
 }

@@ -5,16 +5,20 @@ import { createRoot } from "react-dom/client";
 import { Document } from "./Document";
 import { Home } from "./Home";
 import { docIdProblem } from "./names";
-import { docIdOf, usePath } from "./route";
+import { Nowhere } from "./Nowhere";
+import { docIdOf, isHome, usePath } from "./route";
 import "./style/base.css";
 import "./style/page.css";
 import "./style/home.css";
 import "./style/writing.css";
 import "./style/panels.css";
+import "./style/print.css";
 
 function App() {
-  const docId = docIdOf(usePath());
-  if (docId === null) return <Home />;
+  const path = usePath();
+  if (isHome(path)) return <Home />;
+  const docId = docIdOf(path);
+  if (docId === null) return <Nowhere />;
   const problem = docIdProblem(docId);
   return problem ? <Home problem={problem} /> : <Document key={docId} docId={docId} />;
 }
@@ -25,4 +29,5 @@ createRoot(document.getElementById("app")!).render(
   </StrictMode>,
 );
 
-if (import.meta.env.PROD && "serviceWorker" in navigator) void navigator.serviceWorker.register("/sw.js");
+// Without one, the editor does all but open without a network.
+if (import.meta.env.PROD && "serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});

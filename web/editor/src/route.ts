@@ -20,7 +20,9 @@ export function go(path: string): void {
 
 export const pathOf = (docId: string): string => `/d/${docId}`;
 
-/** The document that a path names; `null` on the start page. */
+export const isHome = (path: string): boolean => path === "/" || path === "/index.html";
+
+/** The document that a path names; `null` where it names none. */
 export function docIdOf(path: string): string | null {
   const match = /^\/d\/([^/]+)\/?$/.exec(path);
   if (!match) return null;

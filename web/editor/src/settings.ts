@@ -1,5 +1,6 @@
 // What this browser remembers of its user: a name, a colour, a theme, the documents opened last.
 import { colorOf } from "@inklog/codemirror";
+import { shortName } from "@inklog/client/presence";
 import { useSyncExternalStore } from "react";
 import { guestName } from "./names";
 
@@ -69,10 +70,11 @@ export const useRecent = (): readonly Recent[] => useSyncExternalStore(subscribe
 
 export function remember(id: string, title: string): void {
   const others = read<Recent[]>("recent", () => []).filter((recent) => recent.id !== id);
-  write("recent", [{ id, title: title.trim().slice(0, 80), at: Date.now() }, ...others].slice(0, RECENT_MAX));
+  write("recent", [{ id, title: shortName(title, 80), at: Date.now() }, ...others].slice(0, RECENT_MAX));
 }
 
-export function forget(id: string): void {
+/** Takes a document off the list. */
+export function unlist(id: string): void {
   write("recent", read<Recent[]>("recent", () => []).filter((recent) => recent.id !== id));
 }
 

@@ -4,7 +4,7 @@ import type { InklogDocument } from "@inklog/client";
 import type { Change } from "@inklog/client/crdt";
 import { normalise } from "@inklog/client/lines";
 import { useHistory } from "@inklog/react";
-import { useDeferredValue, useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { useDeferredValue, useEffect, useRef, useState } from "react";
 import { useAgentNames } from "../agents";
 import { CloseIcon } from "../Icons";
 
@@ -21,20 +21,17 @@ export function Past({ doc, close }: { doc: InklogDocument; close: () => void })
   const event = events[count - 1];
   useEffect(() => slider.current?.focus(), [supported]);
 
-  const escape = (pressed: KeyboardEvent) => {
-    if (pressed.key === "Escape") close();
-  };
   const said = event ? `Event ${count} of ${events.length}, ${nameOf(event.agent)}, ${TIME.format(event.at)}` : "Before the first event";
   return (
-    <section className="past" aria-label="History" onKeyDown={escape}>
+    <section className="past" aria-label="History">
       <PastText {...at(shown)} />
       <div className="past-bar">
-        {error && <p role="alert">The events could not be had: {error.message} <button type="button" className="button" onClick={refresh}>Try again</button></p>}
+        {error && <p role="alert">The history could not be fetched: the server does not answer. <button type="button" className="button" onClick={refresh}>Try again</button></p>}
         {supported === false && <p>This server does not tell a document's history.</p>}
         {supported && (
           <>
             <p className="past-what">
-              <strong title={event?.agent}>{event ? nameOf(event.agent) : "Empty"}</strong>
+              <strong dir="auto" title={event?.agent}>{event ? nameOf(event.agent) : "Empty"}</strong>
               <span>{event ? TIME.format(event.at) : "before the first event"}</span>
               <span className="past-count">{count} / {events.length}</span>
             </p>

@@ -1,4 +1,5 @@
 import type { InklogDocument } from "@inklog/client";
+import { shortName } from "@inklog/client/presence";
 import { useMemo } from "react";
 import { useAgentNames } from "../agents";
 import { CloseIcon } from "../Icons";
@@ -6,6 +7,9 @@ import { Facts } from "./Facts";
 import { medians, rowsOf, scaleOf, type Row } from "./passages";
 import { STAGES, type Stage } from "./stack";
 import { usePassages } from "./usePassages";
+
+/** Characters of a name that have room. */
+const NAME_MAX = 11;
 
 const WHAT: Record<Stage, string> = {
   ingest: "validates an event and appends it; its end is the acknowledgement",
@@ -52,7 +56,7 @@ export function Pipeline({ doc, close }: { doc: InklogDocument; close: () => voi
         {rows.length === 0 ? (
           <p className="events-none">Type something: each event shows here as it passes.</p>
         ) : (
-          <ol className="events-rows">{rows.map((row) => <EventRow key={row.key} row={row} scale={scale} name={nameOf(row.agent)} />)}</ol>
+          <ol className="events-rows" tabIndex={0} aria-label="Events, the newest first">{rows.map((row) => <EventRow key={row.key} row={row} scale={scale} name={nameOf(row.agent)} />)}</ol>
         )}
       </section>
     </aside>
@@ -69,7 +73,7 @@ function EventRow({ row, scale, name }: { row: Row; scale: number; name: string 
   }).join(", ");
   return (
     <li className="event" data-own={name === "you" || undefined} title={`${agent}, ${new Date(start).toLocaleTimeString()}\n${said.replaceAll(", ", "\n")}`}>
-      <span className="event-who"><b>{short(name)}</b> {after}–{end}</span>
+      <span className="event-who"><b dir="auto">{short(name)}</b> {after}–{end}</span>
       <span className="event-bars" role="img" aria-label={said}>
         {STAGES.map((stage) => {
           const span = spans[stage];
@@ -89,4 +93,7 @@ function EventRow({ row, scale, name }: { row: Row; scale: number; name: string 
 }
 
 /** A name, for a narrow column. */
-const short = (name: string) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
+const short = (name: string) => {
+  const start = shortName(name, NAME_MAX);
+  return start === name ? name : `${start}…`;
+};

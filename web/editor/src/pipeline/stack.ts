@@ -1,4 +1,5 @@
 // What a local stack tells about itself (`/_inklog/…`): to its own machine only, so nobody else sees these panels.
+import type { ConnectionStatus } from "@inklog/client";
 import { useEffect, useState } from "react";
 
 export const STAGES = ["ingest", "log", "materializer", "broadcaster"] as const;
@@ -37,17 +38,19 @@ export async function fetchStatus(docId: string, signal: AbortSignal): Promise<S
   return answer.ok && isJson ? ((await answer.json()) as Status) : null;
 }
 
-/** Whether the page comes from a local stack. */
-export function useLocalStack(docId: string): boolean {
+/** Whether the page comes from a local stack. Asked for at first, and again with each connection until it is known. */
+export function useLocalStack(docId: string, status: ConnectionStatus): boolean {
   const [isLocal, setLocal] = useState(false);
+  const isOnline = status === "online";
   useEffect(() => {
+    if (isLocal) return;
     const ending = new AbortController();
     fetchStatus(docId, ending.signal).then(
-      (status) => ending.signal.aborted || setLocal(status !== null),
-      // Offline: then there is nothing to see, either.
+      (found) => ending.signal.aborted || setLocal(found !== null),
+      // Offline: the next connection asks again.
       () => {},
     );
     return () => ending.abort();
-  }, [docId]);
+  }, [docId, isOnline, isLocal]);
   return isLocal;
 }

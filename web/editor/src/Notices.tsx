@@ -1,0 +1,103 @@
+import type { Fork, InklogDocument, InklogError } from "@inklog/client";
+import { useForks, useGap, useProblem, useStorage } from "@inklog/react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { Ask } from "./Ask";
+import { characters, reasonFor, when, wordsFor } from "./words";
+
+/** What a reader must know besides the text, as long as it is so. */
+export function Notices({ doc }: { doc: InklogDocument | null }) {
+  const problem = useProblem(doc);
+  const storage = useStorage(doc);
+  const refusal = useRefusal(doc);
+  const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
+  const code = problem?.code;
+  // Once it is over, the same one is news again.
+  useEffect(() => setSeen((was) => new Set([...was].filter((key) => key === "memory" || key === code))), [code]);
+  const dismiss = (key: string) => setSeen((was) => new Set([...was, key]));
+  return (
+    <div className="notices">
+      {useForks(doc).map((fork) => <ForkNotice key={fork.id} doc={doc!} fork={fork} />)}
+      {problem && !seen.has(problem.code) && (
+        <Notice kind="bad" said={wordsFor(problem)}>
+          <button type="button" className="button-quiet" onClick={() => dismiss(problem.code)}>Dismiss</button>
+        </Notice>
+      )}
+      {refusal.error && refusal.error.code !== code && (
+        <Notice kind="bad" said={wordsFor(refusal.error)}>
+          <button type="button" className="button-quiet" onClick={refusal.dismiss}>Dismiss</button>
+        </Notice>
+      )}
+      {storage.kind === "memory" && !seen.has("memory") && (
+        <Notice kind="warn" said={`What you type is only in this tab until it is saved. This device keeps no copy: ${reasonFor(storage)}.`}>
+          <button type="button" className="button-quiet" onClick={() => dismiss("memory")}>Dismiss</button>
+        </Notice>
+      )}
+      {useGap(doc) && <Notice kind="quiet" said="Some edits of others have come that cannot be shown yet: what they build on is missing." />}
+    </div>
+  );
+}
+
+/** `bad` is read out at once, the others when there is time. */
+function Notice({ kind, said, children }: { kind: "bad" | "warn" | "quiet"; said: string; children?: ReactNode }) {
+  return (
+    <div className="notice" data-kind={kind}>
+      <p role={kind === "bad" ? "alert" : "status"}>{said}</p>
+      {children}
+    </div>
+  );
+}
+
+/** The last thing that the server refused, of what is told once. */
+function useRefusal(doc: InklogDocument | null): { error: InklogError | null; dismiss: () => void } {
+  const [error, setError] = useState<InklogError | null>(null);
+  useEffect(() => {
+    setError(null);
+    // Where the text is kept is told by `storage`, for as long as it is so.
+    return doc?.on("error", (told) => told.code !== "storage" && told.code !== doc.problem?.code && setError(told));
+  }, [doc]);
+  return { error, dismiss: () => setError(null) };
+}
+
+/** A text that the server forgot: it is brought back, looked at, or given up. */
+function ForkNotice({ doc, fork }: { doc: InklogDocument; fork: Fork }) {
+  const [open, setOpen] = useState<"text" | "discard" | null>(null);
+  const [failed, setFailed] = useState(false);
+  const close = () => setOpen(null);
+  return (
+    <div className="notice" data-kind="bad">
+      <p role="alert">
+        The server has lost a part of this text. Your copy of {when(fork.at)} is kept on this device.
+        {failed && " It could not be brought back just now: try again, or copy it."}
+      </p>
+      <button type="button" className="button" onClick={() => doc.restoreFork(fork.id).catch(() => setFailed(true))}>Bring it back</button>
+      <button type="button" className="button" onClick={() => setOpen("text")}>Show it</button>
+      <button type="button" className="button-quiet" onClick={() => setOpen("discard")}>Discard</button>
+      {open === "text" && <Copy fork={fork} close={close} />}
+      {open === "discard" && (
+        <Ask title="Discard this copy?" close={close} yes="Discard it" no="Keep it" onYes={() => doc.discardFork(fork.id)}>
+          <p>It has {characters(fork.text.length)}, and is on this device only. It cannot be had back.</p>
+        </Ask>
+      )}
+    </div>
+  );
+}
+
+function Copy({ fork, close }: { fork: Fork; close: () => void }) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [said, setSaid] = useState("");
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(fork.text);
+      setSaid("Copied");
+    } catch {
+      field.current?.select();
+      setSaid("Press Ctrl+C to copy it");
+    }
+  };
+  return (
+    <Ask title={`Your copy of ${when(fork.at)}`} close={close} yes="Copy it" no="Close" onYes={copy} stays wide>
+      <textarea ref={field} readOnly dir="auto" rows={14} aria-label="The text of the copy" value={fork.text} />
+      <p role="status">{said}</p>
+    </Ask>
+  );
+}
