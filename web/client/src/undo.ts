@@ -56,7 +56,7 @@ export class History {
     doc.core.note = (at, del, ins) => this.#edit(at, del, ins);
     doc.on("renamed", (rename) => this.#rename(rename));
     // The document has begun anew, and knows none of the ids of before.
-    doc.on("renewed" as "renamed", () => this.clear());
+    doc.on("renewed", () => this.clear());
     doc.turns.push(() => this.#tell());
   }
 
