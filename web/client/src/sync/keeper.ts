@@ -18,7 +18,7 @@ const QUIET_MS = 5_000;
 /** or, without waiting for quiet, after this many events. */
 const RECENT_MAX = 500;
 /** That an event is durable is written with the next one, or after this long: other tabs then show it, too. */
-const MARK_MS = 200;
+const MARK_MS = 50;
 
 export interface Base {
   state: Uint8Array;

@@ -33,7 +33,7 @@ export class Server {
   private readonly shown = new Map<string, { peer: number; state: unknown }>();
   private generation = 1;
   /** The log's name. */
-  private name = "log-1";
+  name = "log-1";
   private names = 1;
   /** The live state: a base, and the events since; `from` counts those that are not kept any more. */
   private base = new TextDoc();
@@ -102,8 +102,9 @@ export class Server {
     this.places.set(`${event.agent} ${event.after}`, event);
     this.log.push(event);
     const { world } = this;
-    world.after(world.random.below(300), () => this.tail.push(event));
+    world.after(world.random.below(300), () => void (this.log.includes(event) && this.tail.push(event)));
     world.after(world.random.below(300), () => {
+      if (!this.log.includes(event)) return;
       for (const peer of this.registered.values()) {
         if (peer === sender || world.random.chance(this.faults.lostBroadcast)) continue;
         peer.push({ action: "REMOTE_OP", docId: "d", events: [event] });
@@ -191,16 +192,15 @@ export class Server {
     this.from = 0;
   }
 
-  /** The log is put back to what it was once, under its old name or another; gives what is gone. */
-  forget(kept: number, isNew: boolean): Logged[] {
-    const gone = this.log.splice(kept);
+  /** The log is put back to what it was once, under its old name or another. */
+  forget(kept: number, isNew: boolean): void {
+    this.log.splice(kept);
     if (isNew) this.name = `log-${++this.names}`;
     this.places.clear();
     for (const event of this.log) this.places.set(`${event.agent} ${event.after}`, event);
     this.floors.clear();
     this.loseLiveState();
     this.forgetConnections();
-    return gone;
   }
 
   /** Everybody's connection is lost, and with it who was registered. */

@@ -97,6 +97,9 @@ export class Session {
   private readonly anchors: Anchor[] = [];
   private chars = 0;
   private foreign = 0;
+  /** The server forgets now and then, in some sessions: what it forgot, and was saved, is lost to it. */
+  private readonly forgets: boolean;
+  private forgot = false;
   private closing = 0;
   readonly seen: Record<string, number> = {};
 
@@ -108,6 +111,7 @@ export class Session {
     this.server = new Server(this.world);
     this.network = new Network(this.world, this.server);
     const { random } = this.world;
+    this.forgets = random.chance(0.2);
     this.devices = Array.from({ length: 1 + random.below(3) }, (_, i) => ({
       device: new Device(this.world, random.pick([1, 8, 60])),
       user: random.chance(0.3) ? "same" : `user${i}`,
@@ -167,6 +171,7 @@ export class Session {
     else if (dice < 91) this.network.cut(random.chance(0.5) ? tab : undefined);
     else if (dice < 94) this.server.fold(random.below(20));
     else if (dice < 96) this.server.loseLiveState();
+    else if (this.forgets && dice < 97 && random.chance(0.5)) this.forget();
     else if (dice < 97) this.restartServer();
     else if (dice < 98) this.server.compact(this.world.now - 60_000);
     else if (random.chance(0.3)) this.impersonate(tab);
@@ -242,6 +247,14 @@ export class Session {
     if (this.world.random.chance(0.7)) tab.page.dispatchEvent(new Event(offline ? "offline" : "online"));
   }
 
+  private forget(): void {
+    this.count("forget");
+    this.forgot = true;
+    const { random } = this.world;
+    this.network.cut();
+    this.server.forget(random.below(this.server.log.length + 1), random.chance(0.6));
+  }
+
   private restartServer(): void {
     this.count("restart");
     this.network.cut();
@@ -283,20 +296,23 @@ export class Session {
     return (
       this.closing === 0 &&
       this.tabs.every(({ doc }) => doc.save.allSaved && doc.status === "online" && doc.text === text) &&
-      this.devices.every(({ device }) => [...device.records].every((record) => this.isSent(record)))
+      this.devices.every(({ device }) => [...device.records].every((record) => this.isSent(device, record)))
     );
   }
 
   /** Whether a record is none of an event that only a device has. */
-  private isSent([key, record]: [string, any]): boolean {
+  private isSent(device: Device, [key, record]: [string, any]): boolean {
     const [, agent, after] = /^d\/(.+)\/e(\d+)$/.exec(key) ?? [];
+    // What is for a log that is no more waits for ever.
+    const { log = this.server.name } = (device.records.get(`d/~/${agent}`) ?? {}) as { log?: string };
+    if (log !== this.server.name) return true;
     const isIt = (event: WireEvent) => event.agent === agent && event.after === Number(after) && sameEvent(event, record);
     return !agent || this.server.log.some(isIt);
   }
 
   private state(): string {
     const tabs = this.tabs.map(({ doc, errors }) => ({ agent: doc.agent, status: doc.status, save: doc.save, text: doc.text, errors: errors.slice(-3) }));
-    const unsent = this.devices.flatMap(({ device }) => [...device.records].filter((record) => !this.isSent(record)).map(([key]) => key));
+    const unsent = this.devices.flatMap(({ device }) => [...device.records].filter((record) => !this.isSent(device, record)).map(([key]) => key));
     return JSON.stringify({ unsent, server: this.server.whole().toString(), tabs }, null, 1);
   }
 
@@ -316,7 +332,7 @@ export class Session {
     }
     if ((count.get("x") ?? 0) > this.foreign) throw new Error("foreign text is doubled");
     for (const char of this.everTyped) {
-      const gone = this.deleted.has(char) || this.restored.has(char) || this.excused.has(char);
+      const gone = this.forgot || this.deleted.has(char) || this.restored.has(char) || this.excused.has(char);
       if (!count.has(char) && !gone) throw new Error(`${show(char)} is lost`);
     }
   }

@@ -1,0 +1,376 @@
+// A document as an application holds it: where it keeps what is typed, what keeps it from its server, what it puts aside.
+
+import "fake-indexeddb/auto";
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { type Fork, InklogDocument, type InklogError, type OpenOptions, type Storage, forgetDocument } from "../src/index.js";
+import { leastChange } from "../src/restore.js";
+import { undoOf } from "../src/undo.js";
+import { Device } from "./sim/device.js";
+import { Network, envOf } from "./sim/network.js";
+import { Random } from "./sim/random.js";
+import { Server } from "./sim/server.js";
+import { World, settle } from "./sim/world.js";
+
+/** A server, a device and its tabs. */
+function room() {
+  const world = new World(7);
+  const server = new Server(world);
+  const network = new Network(world, server);
+  const device = new Device(world);
+  const open = (options: Partial<OpenOptions> = {}) => {
+    const tab = { dead: false, offline: false };
+    const page = new EventTarget();
+    const storage = device.storage(tab);
+    const doc = new InklogDocument({ url: "ws://sim/dev", docId: "d", user: "me", storage, WebSocket: network.socketOf(tab), ...options }, envOf(world, tab, page));
+    const errors: InklogError[] = [];
+    doc.on("error", (error) => errors.push(error));
+    const close = async () => {
+      let isClosed = false;
+      void doc.close().then(() => (isClosed = true));
+      while (!isClosed) await world.runUntil(world.now + 100);
+      device.kill(tab);
+    };
+    return { doc, tab, page, storage, errors, close };
+  };
+  const until = async (holds: () => boolean, ms = 600_000) => {
+    for (const end = world.now + ms; !holds(); ) {
+      if (world.now > end) assert.fail(`waited in vain for ${holds}`);
+      await world.runUntil(world.now + 50);
+    }
+  };
+  return { world, server, network, device, open, until };
+}
+
+/** A store whose calls can be made to fail, or never to end. */
+function moody(storage: Storage) {
+  const mood: { read?: "fails" | "hangs"; write?: "fails" | "hangs"; lock?: "fails" | "hangs" } = {};
+  const call = <T>(how: "fails" | "hangs" | undefined, what: () => Promise<T>): Promise<T> => {
+    if (how === "hangs") return new Promise(() => {});
+    return how ? Promise.reject(new Error("QuotaExceededError")) : what();
+  };
+  const it: Storage = {
+    read: (prefix) => call(mood.read, () => storage.read(prefix)),
+    write: (changes) => call(mood.write, () => storage.write(changes)),
+    lock: (name) => call(mood.lock, () => storage.lock(name)),
+  };
+  return { mood, storage: it };
+}
+
+const asks = (page: EventTarget): boolean => !page.dispatchEvent(new Event("beforeunload", { cancelable: true }));
+
+// --- Where it is kept
+
+test("where text is kept can be read, by who comes later, too", async () => {
+  const { open, until } = room();
+  const { doc } = open();
+  assert.deepEqual(doc.storage, { kind: "opening", reason: null });
+  await until(() => doc.storage.kind === "device");
+  const memory = open({ storage: null });
+  await settle();
+  assert.equal(memory.doc.storage.kind, "memory");
+  assert.match(memory.doc.storage.reason!, /keeps nothing/);
+});
+
+for (const call of ["read", "lock"] as const) {
+  test(`a store whose ${call} never answers is waited for for seconds, then memory has it, and later the store`, async () => {
+    const { open, until, device, world } = room();
+    const { mood, storage } = moody(device.storage({ dead: false }));
+    // A record to be locked.
+    const first = open();
+    first.doc.insert(0, "before ");
+    await until(() => first.doc.save.allSaved);
+    await first.close();
+    mood[call] = "hangs";
+    const { doc, errors, page } = open({ storage });
+    doc.insert(0, "typed ");
+    assert.equal(asks(page), true);
+    const openedAt = world.now;
+    await until(() => doc.storage.kind === "memory");
+    assert.ok(world.now - openedAt <= 12_000);
+    await until(() => doc.save.allSaved);
+    assert.equal(asks(page), false);
+    assert.deepEqual(errors.map(({ code }) => code), ["storage"]);
+    assert.match(doc.storage.reason!, /does not answer/);
+    delete mood[call];
+    await until(() => doc.storage.kind === "device");
+    doc.insert(0, "kept ");
+    await until(() => doc.save.allSaved);
+    await until(() => [...device.records.keys()].some((key) => key.endsWith("/base")));
+    assert.equal(doc.text, "kept typed before ");
+  });
+}
+
+for (const how of ["fails", "hangs"] as const) {
+  test(`a write that ${how}: what is typed after it, offline, is kept once the store works again`, async () => {
+    const { open, until, device, server, world } = room();
+    const tab = { dead: false };
+    const { mood, storage } = moody(device.storage(tab));
+    const { doc, tab: own, page } = open({ storage });
+    await until(() => doc.status === "online");
+    doc.insert(0, "saved ");
+    await until(() => doc.save.allSaved);
+    own.offline = true;
+    page.dispatchEvent(new Event("offline"));
+    mood.write = how;
+    doc.insert(0, "one ");
+    await until(() => doc.storage.kind === "memory");
+    assert.equal(asks(page), true);
+    doc.insert(0, "two ");
+    delete mood.write;
+    // Whatever was there is gone, too: somebody deleted the database.
+    device.records.clear();
+    await until(() => doc.storage.kind === "device");
+    doc.insert(0, "three ");
+    await world.runUntil(world.now + 1_000);
+    assert.equal(asks(page), false);
+    // The tab dies offline; another shows all of it, and sends it.
+    device.kill(tab);
+    own.dead = true;
+    const later = open();
+    await until(() => later.doc.text === "three two one saved ");
+    await until(() => later.doc.save.allSaved);
+    assert.equal(server.whole().toString(), "three two one saved ");
+  });
+}
+
+test("a second tab, offline, shows all that the first has saved", async () => {
+  const { open, until, world } = room();
+  const first = open();
+  await until(() => first.doc.status === "online");
+  for (let i = 0; i < 20; i++) {
+    first.doc.insert(first.doc.length, `word${i} `);
+    await until(() => first.doc.save.allSaved);
+  }
+  await world.runUntil(world.now + 100);
+  const second = open({ WebSocket: class { constructor() { throw new Error("offline"); } } as never });
+  await until(() => second.doc.text.length > 0);
+  assert.equal(second.doc.text, first.doc.text);
+});
+
+// --- What keeps it from the server
+
+test("a token callback that throws, no WebSocket, a wrong address: one error with its cause, and a state to read", async () => {
+  const cases: [Partial<OpenOptions>, RegExp, string][] = [
+    [{ token: () => Promise.reject(new Error("the session is over")) }, /token callback failed: the session is over/, "token"],
+    [{ token: () => { throw new Error("no user"); } }, /token callback failed: no user/, "token"],
+    [{ token: () => new Promise(() => {}) }, /token callback does not answer/, "token"],
+    [{ WebSocket: class { constructor(url: string) { throw new SyntaxError(`bad ${url}`); } } as never }, /is no address/, "bad_url"],
+    [{ url: "ws://sim/nowhere", WebSocket: refusing(undefined) }, /ws:\/\/sim\/nowhere cannot be reached/, "unreachable"],
+    [{ WebSocket: refusing("Unexpected server response: 404") }, /cannot be reached \(Unexpected server response: 404\)/, "unreachable"],
+    [{ WebSocket: refusing("Unexpected server response: 401") }, /does not let you in/, "unauthorized"],
+    [{ WebSocket: refusing("Unexpected server response: 403") }, /does not let you in/, "forbidden"],
+  ];
+  for (const [options, message, code] of cases) {
+    const { open, world } = room();
+    const { doc, errors } = open(options);
+    const problems: unknown[] = [];
+    doc.on("problem", (problem) => problems.push(problem?.code));
+    await world.runUntil(120_000);
+    assert.deepEqual(errors.map(({ code }) => code), [code]);
+    assert.match(errors[0]!.message, message);
+    assert.deepEqual([doc.problem?.code, problems], [code, [code]]);
+    const isRefused = code === "unauthorized" || code === "forbidden";
+    assert.ok((isRefused ? ["refused"] : ["offline", "connecting"]).includes(doc.status));
+  }
+  const { open, world } = room();
+  const own = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  Object.defineProperty(globalThis, "WebSocket", { value: undefined, configurable: true });
+  try {
+    const { doc } = open({ WebSocket: undefined as never });
+    await world.runUntil(1_000);
+    assert.equal(doc.problem?.code, "no_websocket");
+  } finally {
+    if (own) Object.defineProperty(globalThis, "WebSocket", own);
+  }
+});
+
+/** A socket that fails at once, with these words where the platform has any. */
+function refusing(message: string | undefined) {
+  return class {
+    onopen = null;
+    onmessage = null;
+    onclose: ((event: object) => void) | null = null;
+    onerror: ((event: object) => void) | null = null;
+    constructor() {
+      queueMicrotask(() => {
+        this.onerror?.({ message });
+        this.onclose?.({});
+      });
+    }
+    send() {}
+    close() {}
+  } as never;
+}
+
+test("a problem that is over is none, and a network that fails now and then is none", async () => {
+  const { open, until, network, world } = room();
+  let isBroken = true;
+  const token = () => { if (isBroken) throw new Error("not yet"); return "t"; };
+  const { doc, errors } = open({ token });
+  await until(() => doc.problem !== null);
+  isBroken = false;
+  await until(() => doc.status === "online");
+  assert.equal(doc.problem, null);
+  network.cut();
+  await until(() => doc.status !== "online");
+  await world.runUntil(world.now + 60_000);
+  assert.deepEqual([doc.problem, errors.length], [null, 1]);
+});
+
+test("a dead connection is looked for when the page comes back", async () => {
+  const { open, until, network, world } = room();
+  const { doc, page } = open();
+  await until(() => doc.status === "online");
+  await world.runUntil(world.now + 3_000);
+  network.weather.lost = 1;
+  page.dispatchEvent(new Event("visibilitychange"));
+  const at = world.now;
+  await until(() => doc.status !== "online");
+  assert.ok(world.now - at <= 5_000);
+});
+
+test("names that a server would refuse, and edits that are none, are refused at once", async () => {
+  const { open, until } = room();
+  for (const docId of [undefined, null, 7, "", ".", "..", "a/b", "x".repeat(129)]) assert.throws(() => open({ docId: docId as never }), RangeError);
+  for (const user of ["", "a b", "a~b", "x".repeat(41), 3]) assert.throws(() => open({ user: user as never }), RangeError);
+  assert.throws(() => open({ url: undefined as never }), RangeError);
+  const { doc, close } = open({ docId: "x".repeat(128), user: "y".repeat(40) });
+  await until(() => doc.status === "online");
+  for (const edit of [{ at: 0, del: 0 }, { at: NaN, del: 0, ins: "x" }, { at: 0, del: undefined, ins: "x" }]) {
+    assert.throws(() => doc.edit([{ at: 0, del: 0, ins: "first" }, edit as never]), TypeError);
+  }
+  assert.equal(doc.text, "");
+  await close();
+  assert.throws(() => doc.insert(0, "late"), /closed/);
+  assert.equal(doc.text, "");
+});
+
+// --- What the server forgot
+
+test("a server that forgot: the text is put aside, kept, and brought back by one call that can be undone", async () => {
+  const { open, until, server } = room();
+  const { doc, tab, close } = open();
+  const history = undoOf(doc);
+  const told: (readonly Fork[])[] = [];
+  doc.on("forked", (forks) => told.push(forks));
+  let shadow = "";
+  doc.on("change", ({ changes }) => {
+    for (const { at, del, ins } of changes) shadow = shadow.slice(0, at) + ins + shadow.slice(at + del);
+  });
+  await until(() => doc.status === "online");
+  doc.insert(0, "The first line.\nThe second line.\n");
+  await until(() => doc.save.allSaved);
+  server.forget(0, true);
+  tab.offline = true;
+  await until(() => doc.status !== "online");
+  doc.insert(0, "Not sent. ");
+  tab.offline = false;
+  await until(() => doc.status === "online" && doc.save.allSaved);
+  assert.equal(doc.text, "Not sent. ");
+  assert.equal(shadow, doc.text);
+  assert.equal(server.whole().toString(), "Not sent. ");
+  assert.deepEqual(doc.forks.map(({ text }) => text), ["Not sent. The first line.\nThe second line.\n"]);
+  assert.equal(told.length, 1);
+  assert.equal(history.canUndo, false);
+  await close();
+  // Whoever comes later can ask.
+  const again = open();
+  await until(() => again.doc.status === "online");
+  const [fork] = again.doc.forks;
+  assert.equal(again.doc.forks.length, 1);
+  const undo = undoOf(again.doc);
+  again.doc.insert(again.doc.length, "Mine.");
+  await again.doc.restoreFork(fork!.id);
+  assert.equal(again.doc.text, fork!.text);
+  assert.deepEqual(again.doc.forks, []);
+  undo.undo();
+  assert.equal(again.doc.text, "Not sent. Mine.");
+  undo.redo();
+  await until(() => again.doc.save.allSaved);
+  assert.equal(server.whole().toString(), fork!.text);
+  await again.close();
+  const last = open();
+  await until(() => last.doc.status === "online");
+  assert.deepEqual(last.doc.forks, []);
+});
+
+test("another server's text is neither shown nor sent here, and its unsent text waits for it", async () => {
+  const { open, until, network, device, world } = room();
+  const { doc, tab, close } = open();
+  await until(() => doc.status === "online");
+  doc.insert(0, "at the first server ");
+  await until(() => doc.save.allSaved);
+  tab.offline = true;
+  doc.insert(0, "unsent ");
+  await world.runUntil(world.now + 1_000);
+  await close();
+  const other = new Server(world);
+  const elsewhere = new Network(world, other);
+  const tabThere = { dead: false, offline: false };
+  const there = open({ url: "ws://other/dev", WebSocket: elsewhere.socketOf(tabThere) });
+  await until(() => there.doc.status === "online");
+  assert.equal(there.doc.text, "");
+  there.doc.insert(0, "at the other ");
+  await until(() => there.doc.save.allSaved);
+  await there.close();
+  assert.equal(other.whole().toString(), "at the other ");
+  const back = open({ url: "ws://sim/dev/?x=1" });
+  await until(() => back.doc.save.allSaved && back.doc.status === "online");
+  assert.equal(back.doc.text, "unsent at the first server ");
+  void [network, device];
+});
+
+test("the least change from one text to another", () => {
+  const random = new Random(4);
+  const texts = ["", "a", "a\nb\n", "one\ntwo\nthree", "😀x😀", "é".repeat(50), "line\n".repeat(3_000), "y".repeat(5_000)];
+  for (let i = 0; i < 60; i++) {
+    const from = random.pick(texts);
+    let to = random.chance(0.3) ? random.pick(texts) : from;
+    for (let j = 0; j < 3; j++) {
+      const at = random.below(to.length + 1);
+      to = to.slice(0, at) + random.pick(["", "new", "\n", "😀"]) + to.slice(at + random.below(4));
+    }
+    let made = from;
+    for (const { at, del, ins } of leastChange(from, to)) made = made.slice(0, at) + ins + made.slice(at + del);
+    assert.equal(made, to);
+  }
+  assert.deepEqual(leastChange("one\ntwo\nthree\n", "one\ntw0\nthree\n"), [{ at: 6, del: 1, ins: "0" }]);
+  assert.deepEqual(leastChange("same", "same"), []);
+  // Quite another text is replaced, in reasonable time.
+  const [a, b] = [1, 2].map((seed) => Array.from({ length: 200_000 }, (_, i) => String.fromCharCode(97 + ((i * seed * 7919) % 26))).join(""));
+  const started = performance.now();
+  leastChange(a!, b!);
+  assert.ok(performance.now() - started < 5_000);
+});
+
+// --- Forgetting
+
+afterEach(() => settle());
+
+test("what is forgotten is gone from the device, unless it is open, or exists nowhere else", async () => {
+  const { open, until, device, world } = room();
+  const call = async (options: object = {}) => {
+    let done: unknown;
+    void forgetDocument({ url: "ws://sim/dev", docId: "d", storage: device.storage({ dead: false }), ...options }).then((value) => (done = value));
+    while (!done) await world.runUntil(world.now + 10);
+    return done;
+  };
+  const { doc, close } = open();
+  await until(() => doc.status === "online");
+  doc.insert(0, "saved");
+  await until(() => doc.save.allSaved);
+  await world.runUntil(world.now + 100);
+  assert.deepEqual(await call(), { forgotten: false, unsent: 0 });
+  await close();
+  const offline = open({ WebSocket: class { constructor() { throw new Error("offline"); } } as never });
+  await until(() => offline.doc.text === "saved");
+  offline.doc.insert(0, "unsent");
+  await world.runUntil(world.now + 1_000);
+  await offline.close();
+  assert.deepEqual(await call(), { forgotten: false, unsent: 6 });
+  assert.deepEqual(await call({ url: "ws://other/dev", discardUnsent: true }), { forgotten: true, unsent: 0 });
+  assert.ok(device.records.size > 0);
+  assert.deepEqual(await call({ discardUnsent: true }), { forgotten: true, unsent: 6 });
+  assert.equal(device.records.size, 0);
+});
