@@ -1,6 +1,7 @@
 //! The CRDT twice: the Rust crate and the TypeScript client go through the same random sessions, side by side.
 //! Every replica is a pair of documents, one of each; whatever one does, the other does too, and their ops, texts,
 //! editors' mirrors, versions and encoded states must be the same. Each also reads what the other wrote, and goes on.
+//! And the client opens what the server packs.
 
 mod node;
 mod session;

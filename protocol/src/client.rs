@@ -372,6 +372,9 @@ mod tests {
         of(&"x".repeat(bytes - of("").len()))
     }
 
+    /// A limit, what is said of one more, and a message of a size.
+    type Case<'a> = (usize, ErrorCode, &'a dyn Fn(usize) -> String);
+
     #[test]
     fn a_size_at_the_limit_passes_and_one_more_is_refused() {
         let letters = |count: usize| "x".repeat(count);
@@ -386,7 +389,7 @@ mod tests {
         let presence =
             |state: &str| format!(r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{state}}}"#);
         let (too_large, bad_request, bad_op) = (ErrorCode::TooLarge, ErrorCode::BadRequest, ErrorCode::BadOp);
-        let cases: [(usize, ErrorCode, &dyn Fn(usize) -> String); 9] = [
+        let cases: [Case<'_>; 9] = [
             (FRAME_BYTES_MAX, too_large, &|n| filled(n, |text| insert("a", text))),
             // Two bytes a letter: bytes count.
             (FRAME_BYTES_MAX, too_large, &|n| filled(n, |text| insert("a", &format!("{text}é")))),

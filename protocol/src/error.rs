@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ServerMessage;
+use crate::limits::REFUSAL_CHARS_MAX;
 
 /// The code of an `ERROR`; the table is in the module's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,9 +82,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal that names no message yet.
+    /// A refusal that names no message yet. What it quotes of a message may be long: it is cut.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
-        Refusal { code, message: message.into(), reference: None, doc_id: None }
+        let mut message = message.into();
+        if let Some((cut, _)) = message.char_indices().nth(REFUSAL_CHARS_MAX) {
+            message.truncate(cut);
+            message.push('…');
+        }
+        Refusal { code, message, reference: None, doc_id: None }
     }
 
     /// The message to send.
@@ -101,6 +107,17 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_refusal_quotes_is_cut() {
+        let op = format!(r#"{{"type":"{}"}}"#, "é".repeat(9_000));
+        let send = format!(r#"{{"action":"SEND_OP","docId":"d","agent":"a","after":0,"ops":[{op}]}}"#);
+        let refusal = crate::Request::parse(&send).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::BadOp);
+        assert_eq!(refusal.message.chars().count(), REFUSAL_CHARS_MAX + 1);
+        let whole = "é".repeat(REFUSAL_CHARS_MAX);
+        assert_eq!(Refusal::new(ErrorCode::BadOp, whole.clone()).message, whole);
+    }
 
     #[test]
     fn the_table_lists_every_code_with_its_retry() {

@@ -36,6 +36,8 @@ pub const STATE_OP_TEXT_BYTES_MAX: usize = 16 * 1024;
 pub const DOC_ID_LEN_MAX: usize = 128;
 /// A user's name, in characters.
 pub const USER_NAME_LEN_MAX: usize = 40;
+/// The line of an `ERROR`, in characters.
+pub const REFUSAL_CHARS_MAX: usize = 300;
 /// A presence state, in bytes of JSON.
 pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
 /// A cursor, in characters; it is opaque to clients.

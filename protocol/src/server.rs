@@ -222,3 +222,32 @@ impl ServerMessage {
         serde_json::from_str(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_ignore_what_they_do_not_know() {
+        // From a server that is older than `log` and `missing`, and from one that is newer than this.
+        for more in ["", r#","log":"x","missing":{"a":0},"access":"read","new":{"a":[1]}"#] {
+            let state = format!(
+                r#"{{"action":"DOC_STATE","protocol":1,"docId":"d","stateId":"s","format":"binary","part":1,"parts":1{more}}}"#
+            );
+            let replay = format!(
+                r#"{{"action":"OP_REPLAY","protocol":1,"docId":"d","part":1,"parts":1,"events":[]{more}}}"#
+            );
+            for message in [state, replay] {
+                let (log, missing) = match ServerMessage::parse(&message).expect(&message) {
+                    ServerMessage::DocState { log, missing, .. }
+                    | ServerMessage::OpReplay { log, missing, .. } => (log, missing),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(log.as_deref(), (!more.is_empty()).then_some("x"));
+                assert_eq!(missing.get("a").copied(), (!more.is_empty()).then_some(0));
+            }
+        }
+        let newer = r#"{"action":"SYNC_STATE","docId":"d","version":{},"confirm":false,"new":[{}]}"#;
+        assert!(crate::Request::parse(newer).is_ok());
+    }
+}

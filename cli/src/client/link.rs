@@ -52,6 +52,7 @@ pub struct Link {
     /// Frames are on their way through the socket's buffer.
     flushing: bool,
     timer: Pin<Box<Sleep>>,
+    /// Since when the server's version is not known; `None` while it is.
     lost_since: Option<Instant>,
     backoff: Backoff,
     reconnects: usize,
@@ -73,7 +74,7 @@ impl Link {
             wire: Wire::Open(Box::new(socket)),
             flushing: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            lost_since: None,
+            lost_since: Some(Instant::now()),
             backoff,
             reconnects: 0,
         };
@@ -122,8 +123,6 @@ impl Link {
             Wire::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
                 Ok(socket) => {
                     self.wire = Wire::Open(Box::new(socket));
-                    self.lost_since = None;
-                    self.backoff.reset();
                     self.reconnects += 1;
                     self.core.connected(Instant::now());
                     return Poll::Ready(Ok(()));
@@ -131,12 +130,22 @@ impl Link {
                 Err(reason) => reason,
             },
             Wire::Open(socket) => match poll_socket(socket, &mut self.core, &mut self.flushing, cx) {
-                Ok(Poll::Ready(text)) => return Poll::Ready(self.core.received(&text, Instant::now())),
+                Ok(Poll::Ready(text)) => return Poll::Ready(self.heard(&text)),
                 Ok(Poll::Pending) => return self.poll_timer(cx),
                 Err(reason) => reason,
             },
         };
         Poll::Ready(self.lost(reason))
+    }
+
+    fn heard(&mut self, text: &str) -> Result<(), ClientError> {
+        self.core.received(text, Instant::now())?;
+        // A server that takes connections and drops them is still away.
+        if self.core.is_synced() {
+            self.lost_since = None;
+            self.backoff.reset();
+        }
+        Ok(())
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {

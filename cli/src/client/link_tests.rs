@@ -1,6 +1,8 @@
 //! A client on a socket, and real stacks that forget.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -10,7 +12,7 @@ use inklog_local::{Data, Stack, StackConfig};
 use inklog_protocol::DocId;
 use tokio::net::TcpListener;
 
-use super::{CoreConfig, Link, LinkConfig, Update};
+use super::{ClientError, CoreConfig, Link, LinkConfig, Update};
 
 /// How long what must happen may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -112,6 +114,30 @@ async fn a_folder_put_back_is_told_by_its_log_though_the_name_is_the_same() {
     assert_eq!(text_of(&third).await, "kept, new");
     link.close().await;
     third.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_drops_every_connection_is_tried_ever_less_often_and_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("ws://{}/dev", listener.local_addr().expect("an address"));
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    let server = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            count.fetch_add(1, Ordering::SeqCst);
+            drop(tokio_tungstenite::accept_async(stream).await);
+        }
+    });
+    let core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
+    let patience = Duration::from_secs(2);
+    let opening = Link::open(LinkConfig { url, patience, core });
+    let opened = tokio::time::timeout(PATIENCE, opening).await.expect("it ends");
+    assert!(matches!(opened.err(), Some(ClientError::Unreachable { .. })));
+    // Pauses of up to 50 ms, 100 ms, 200 ms, …: some of them short by chance.
+    let accepted = accepted.load(Ordering::SeqCst);
+    assert!((2..=25).contains(&accepted), "{accepted} connections");
+    server.abort();
 }
 
 #[tokio::test]

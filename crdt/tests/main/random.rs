@@ -1,7 +1,10 @@
 //! Random histories against the oracle.
 
+use std::collections::BTreeMap;
+
 use inklog_crdt::{
-    Agent, Anchor, Applied, Change, Doc, Draft, Event, Id, Op, Version, decode_events, encode_events, push_op,
+    Agent, Anchor, Applied, Change, Doc, Draft, Event, Id, Op, Span, SpanContent, Version, decode_events,
+    encode_events, push_op,
 };
 
 use crate::json::agent;
@@ -345,7 +348,21 @@ fn replicas_converge() {
         let state = replicas[0].doc.encode();
         assert!(replicas.iter().all(|replica| replica.doc.encode() == state));
         assert!(replicas.iter().all(|replica| replica.doc.spans() == replicas[0].doc.spans()));
+        assert!(replicas.iter().all(|replica| text_by_ids(&replica.doc) == all.text()));
     });
+}
+
+/// The text, each character found by its id in the state.
+fn text_by_ids(doc: &Doc) -> String {
+    let mut chars = BTreeMap::new();
+    for Span { id, content, .. } in doc.spans() {
+        let SpanContent::Text(text) = content else { continue };
+        let ids = (id.seq..).map(|seq| (id.agent.clone(), seq));
+        chars.extend(ids.zip(text.chars()));
+    }
+    let ids =
+        doc.visible().flat_map(|(id, len)| (id.seq..id.seq + len).map(move |seq| (id.agent.clone(), seq)));
+    ids.map(|id| chars[&id]).collect()
 }
 
 /// What a draft says is what single ops say, composed.
