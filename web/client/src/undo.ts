@@ -56,7 +56,7 @@ export class History {
     doc.core.note = (at, del, ins) => this.#edit(at, del, ins);
     doc.on("renamed", (rename) => this.#rename(rename));
     // The document has begun anew, and knows none of the ids of before.
-    doc.on("renewed" as "renamed", () => this.clear());
+    doc.on("renewed", () => this.clear());
     doc.turns.push(() => this.#tell());
   }
 
@@ -98,12 +98,15 @@ export class History {
     this.#settle();
     if (this.#doc.status === "closed") return false;
     let isMade = false;
-    this.#doc.core.change(what, (changes) => {
-      // A step of which others have left nothing is skipped.
-      while (!changes.length && from.length) this.#take(from, to, changes);
-      isMade = changes.length > 0;
-    });
-    this.#doc.flush();
+    try {
+      this.#doc.core.change(what, (changes) => {
+        // A step of which others have left nothing is skipped.
+        while (!changes.length && from.length) this.#take(from, to, changes);
+        isMade = changes.length > 0;
+      });
+    } finally {
+      this.#doc.flush();
+    }
     return isMade;
   }
 
