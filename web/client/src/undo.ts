@@ -98,12 +98,15 @@ export class History {
     this.#settle();
     if (this.#doc.status === "closed") return false;
     let isMade = false;
-    this.#doc.core.change(what, (changes) => {
-      // A step of which others have left nothing is skipped.
-      while (!changes.length && from.length) this.#take(from, to, changes);
-      isMade = changes.length > 0;
-    });
-    this.#doc.flush();
+    try {
+      this.#doc.core.change(what, (changes) => {
+        // A step of which others have left nothing is skipped.
+        while (!changes.length && from.length) this.#take(from, to, changes);
+        isMade = changes.length > 0;
+      });
+    } finally {
+      this.#doc.flush();
+    }
     return isMade;
   }
 

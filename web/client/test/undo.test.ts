@@ -478,13 +478,39 @@ test("what was forgotten cannot be undone", () => {
   doc.insert(0, "one ");
   doc.insert(0, "two ");
   history.undo();
-  doc.core.updates.push(["renewed", null] as never);
+  doc.core.updates.push(["renewed", null]);
   doc.flush();
   assert.deepEqual([history.canUndo, history.canRedo, history.undo(), history.redo()], [false, false, false, false]);
   assert.deepEqual(told.at(-1), { canUndo: false, canRedo: false });
   doc.insert(0, "three ");
   assert.equal(history.undo(), true);
   assert.equal(doc.text, "one ");
+});
+
+test("an undo that fails in the middle is told as it is, and what is typed then is nowhere else", () => {
+  const { world, doc } = alone();
+  const history = undoOf(doc);
+  let shown = "";
+  doc.on("change", ({ changes }) => {
+    for (const { at, del, ins } of changes) shown = shown.slice(0, at) + ins + shown.slice(at + del);
+  });
+  doc.insert(0, "word and word and word");
+  world.now += 1_000;
+  doc.edit([18, 9, 0].map((at) => ({ at, del: 4, ins: "x" })));
+  const { push } = doc.core;
+  let count = 0;
+  doc.core.push = (op) => {
+    if (++count === 4) throw new Error("no");
+    push.call(doc.core, op);
+  };
+  assert.throws(() => history.undo(), /no/);
+  doc.core.push = push;
+  assert.equal(shown, doc.text);
+  assert.deepEqual([history.canUndo, history.canRedo], [false, false]);
+  doc.insert(5, "here");
+  assert.deepEqual([shown, elsewhere(doc)], [doc.text, doc.text]);
+  assert.equal(history.undo(), true);
+  assert.equal(shown, doc.text);
 });
 
 test("after closing, nothing is undone", async () => {
