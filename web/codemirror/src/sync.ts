@@ -36,7 +36,7 @@ export function sync(doc: InklogDocument, options: SyncOptions): Extension {
     EditorState.changeFilter.of((tr) => tr.startState.field(isOpen) && doc.status !== "closed"),
     // The last of all filters.
     Prec.highest(EditorState.transactionFilter.of(repaired)),
-    EditorView.domEventObservers({ compositionend: releaseLater, blur: releaseLater }),
+    EditorView.domEventObservers({ compositionend: releaseLater }),
     dragging,
     steps(doc, plugin, (state, which) => {
       const found = [...bindings].find(({ view }) => view.state === state);
