@@ -8,7 +8,6 @@ import type { JsonObject, JsonOf, JsonState, Presence } from "./types.js";
 
 export { shortName } from "./names.js";
 
-
 const SEND_PAUSE_MS = 200;
 /** The server forgets after 60 s. */
 const RENEW_MS = 40_000;

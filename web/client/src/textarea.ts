@@ -3,8 +3,8 @@
 // input method's half-written word when its text is set, so others' edits wait until the word is written.
 
 import type { Anchor, Change } from "./crdt/index.js";
-import type { DocumentEvents, InklogDocument, JsonObject } from "./index.js";
-import { presenceOf } from "./presence.js";
+import type { DocumentEvents, InklogDocument } from "./index.js";
+import { presenceOf, shortName } from "./presence.js";
 import { undoOf } from "./undo.js";
 import { LineMap, normalise, wellFormed, type View, type ViewChange } from "./lines.js";
 
@@ -193,7 +193,7 @@ class TextareaBinding {
     if (!user) return;
     const backward = this._element.selectionDirection === "backward";
     const cursor = backward ? { anchor: to, head: from } : { anchor: from, head: to };
-    presenceOf(this._doc).set({ ...user, cursor } as unknown as JsonObject);
+    presenceOf(this._doc).set({ ...user, name: shortName(user.name), cursor });
   }
 
   /** What was done here while others' edits waited, is carried over these: both went on from the same text. */

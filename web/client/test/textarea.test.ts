@@ -68,6 +68,17 @@ test("two textareas show the same; the selection stays with its text", async () 
   assert.deepEqual([ben.doc.position(anchor), ben.doc.position(head), state["name"]], [9, 12, "ada"]);
 });
 
+test("a name longer than a presence state may be is cut, and the typing goes on", async () => {
+  const { room, ada, ben } = await two();
+  ada.unbind();
+  bindTextarea(ada.doc, ada.area, { user: { name: "é".repeat(5_000), color: "#123456" } });
+  await room.calm();
+  type(ada.area, "typed");
+  await room.calm();
+  assert.deepEqual([...presenceOf(ben.doc).others.values()].map(({ state }) => state["name"]), ["é".repeat(40)]);
+  assert.equal(ben.area.value, "typed");
+});
+
 test("undo takes back one's own; unbound, nothing follows any more", async () => {
   const { room, ada, ben } = await two();
   type(ada.area, "mine");

@@ -5,7 +5,7 @@
 // one ChangeSet from the editor's text to the document's, through which everything else is mapped.
 import { Annotation, EditorSelection, StateEffect, Transaction, type ChangeSet, type Text, type TransactionSpec } from "@codemirror/state";
 import { logException, type EditorView, type PluginValue, type ViewUpdate } from "@codemirror/view";
-import type { Anchor, DocumentEvents, Edit, InklogDocument, JsonObject } from "@inklog/client";
+import type { Anchor, DocumentEvents, Edit, InklogDocument } from "@inklog/client";
 import { LineMap, type ViewChange } from "@inklog/client/lines";
 import { knows, presenceOf, shortName } from "@inklog/client/presence";
 import { undoOf } from "@inklog/client/undo";
@@ -145,7 +145,7 @@ export class Binding implements PluginValue {
     if (shown) left.set(this.view, shown);
     if (inUse.get(this._doc) !== this) return;
     inUse.delete(this._doc);
-    if (this._doc.status !== "closed") presenceOf(this._doc).set({ ...this._user, cursor: null });
+    if (this._doc.status !== "closed") this._show(null);
   }
 
   /** Undoes or redoes; what then has to be done in the editor, where there is anything. */
@@ -420,7 +420,11 @@ export class Binding implements PluginValue {
     const user = inUse.get(this._doc);
     if (user && user !== this) return;
     const cursor = (user && this._selection[this.view.state.selection.mainIndex]) || null;
-    presenceOf(this._doc).set({ ...this._user, cursor } as unknown as JsonObject);
+    this._show(cursor);
+  }
+
+  private _show(cursor: { anchor: Anchor; head: Anchor } | null): void {
+    presenceOf(this._doc).set({ ...this._user, name: shortName(this._user.name), cursor });
   }
 }
 

@@ -169,6 +169,16 @@ test("a long name is cut between characters, as people see them", async () => {
   assert.equal(remoteCursors(ben.view)[0]?.name, "ada");
 });
 
+test("a name longer than a presence state may be is cut, and the typing goes on", async () => {
+  const { room, ada, ben } = await two();
+  type(ada, "x");
+  ada.view.dispatch({ effects: setInklogUser.of({ name: "é".repeat(5_000) }) });
+  type(ada, "y");
+  await room.calm();
+  assert.equal(remoteCursors(ben.view)[0]?.name, "é".repeat(40));
+  assert.equal(ben.text, "xy");
+});
+
 test("an editor that comes later, or again, shows what there is", async () => {
   const { room, ada } = await two();
   type(ada, "before");

@@ -258,9 +258,9 @@ export function stretches(doc: TextDoc, { agent, seq, len }: IdRange): Stretch[]
 }
 
 /** Whether nothing stands between two nodes, in this order, not even what is deleted. */
-export function stand({ tree }: TextDoc, node: number, next: number): boolean {
+export function stand(doc: TextDoc, node: number, next: number): boolean {
   if (node < 0 || next < 0) return node === next;
-  const run = tree.locate(node);
+  const run = doc.tree.locate(node);
   return (node + 1 < run.lv + run.len ? node + 1 : run.next.lv) === next;
 }
 
