@@ -10,6 +10,7 @@ import { WebSocket } from "ws";
 import { type InklogDocument, type OpenOptions, openDocument } from "../src/index.js";
 import { presenceOf } from "../src/presence.js";
 import { undoOf } from "../src/undo.js";
+import { slowLine } from "./slow.js";
 import { Stack } from "./stack.js";
 
 let stack: Stack;
@@ -109,6 +110,57 @@ test("who was offline comes back, and a paste of 1 MB arrives", async () => {
   await carol.synced;
   assert.equal(carol.text, alice.text);
   await Promise.all([alice.close(), bob.close(), carol.close()]);
+});
+
+test("a state of 2 MB over a line of 100 KB a second opens with one JOIN_DOC", { timeout: 180_000 }, async () => {
+  const docId = newDocId();
+  const writer = open(docId, "writer");
+  await writer.synced;
+  // In base64, as it travels, four thirds of that.
+  writer.insert(0, "0123456789abcde\n".repeat(94_000));
+  while (!writer.save.allSaved) await new Promise((resolve) => writer.on("save", resolve));
+  const line = await slowLine(stack.url, 100_000);
+  const actions: string[] = [];
+  class Counted extends WebSocket {
+    override send(data: any): void {
+      actions.push(JSON.parse(data).action);
+      super.send(data);
+    }
+  }
+  const started = performance.now();
+  const reader = openDocument({ url: line.url, docId, user: "reader", storage: null, WebSocket: Counted });
+  await reader.synced;
+  assert.ok(performance.now() - started > 15_000);
+  assert.equal(reader.text, writer.text);
+  assert.equal(actions.filter((action) => action === "JOIN_DOC").length, 1);
+  await Promise.all([reader.close(), writer.close()]);
+  line.close();
+});
+
+test("the memory stack is started anew: the text is put aside, what was not saved is typed again", { timeout: 60_000 }, async () => {
+  let server = await Stack.start("--memory", "--port", "0");
+  const { port } = server;
+  const docId = newDocId();
+  const [alice, bob] = ["alice", "bob"].map((user) => open(docId, user, { url: server.url })) as [InklogDocument, InklogDocument];
+  try {
+    await Promise.all([alice.synced, bob.synced]);
+    alice.insert(0, "acknowledged ");
+    await agree(alice, bob);
+    await server.kill();
+    await until(alice, () => alice.status !== "online");
+    alice.insert(alice.length, "offline");
+    server = await Stack.start("--memory", "--port", port);
+    await until(alice, () => alice.status === "online" && alice.save.allSaved);
+    await until(bob, () => bob.text === "offline");
+    assert.equal(alice.text, "offline");
+    assert.deepEqual([alice, bob].map(({ forks }) => forks.map(({ text }) => text)), [["acknowledged offline"], ["acknowledged "]]);
+    await bob.restoreFork(bob.forks[0]!.id);
+    await agree(alice, bob);
+    assert.deepEqual([alice.text, bob.forks], ["acknowledged ", []]);
+    await Promise.all([alice.close(), bob.close()]);
+  } finally {
+    await server.kill();
+  }
 });
 
 test("the server is killed and restarted while both type: every word arrives once", async () => {
