@@ -185,6 +185,7 @@ export class Binding implements PluginValue {
 
   /** Shows what is ahead, but for what touches the line of a word that is being composed. */
   release(): void {
+    if (!this._isComposing()) undoOf(this._doc).composing = false;
     const all = this._ahead;
     if (!all || this._gone || this._broken || this._updating) return;
     let [now, later]: (ChangeSet | null)[] = [all, null];
@@ -238,6 +239,10 @@ export class Binding implements PluginValue {
     // What another has deleted already.
     if (edits.length === 0) return;
     if (this._doc.length !== this._length) throw new Error("the document has changes that were not told yet");
+    // One step of undo is a whole word.
+    const isWord = tr.isUserEvent("input.type.compose");
+    if (!isWord || tr.isUserEvent("input.type.compose.start")) undoOf(this._doc).composing = false;
+    if (isWord) undoOf(this._doc).composing = true;
     this._own.push(edits);
     for (const { del, ins } of edits) this._length += ins.length - del;
     this._doc.edit(edits);
