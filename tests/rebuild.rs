@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use inklog_protocol::DocId;
-use inklog_store::document::{Documents, assemble};
+use inklog_store::document::Documents;
 use inklog_store::{LogRecord, StoreError};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ async fn a_rebuild_that_was_reading_when_the_state_was_dropped_puts_nothing_in()
     assert!(!put_in, "its base lacks what the dropped tail had");
     assert!(harness.documents.live.read(&doc).await.unwrap().is_none());
     let live = harness.documents.open(&doc).await.unwrap();
-    assert_eq!(assemble(&doc, &live).unwrap().text().len(), "oldnewer".len());
+    assert_eq!(live.into_doc().text().len(), "oldnewer".len());
 }
 
 #[tokio::test]
