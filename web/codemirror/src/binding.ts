@@ -188,6 +188,7 @@ export class Binding implements PluginValue {
 
   /** Shows what is ahead, but for what touches the line of a word that is being composed. */
   release(): void {
+    clearInterval(this._timer);
     const all = this._ahead;
     if (!all || this._gone || this._broken || this._updating) return;
     let [now, later]: (ChangeSet | null)[] = [all, null];
@@ -196,7 +197,6 @@ export class Binding implements PluginValue {
       const { touching, other } = parted(all, line.from, line.to);
       [now, later] = [other, touching];
     }
-    clearInterval(this._timer);
     if (later) this._timer = setInterval(() => this.release(), LOOK_MS);
     if (!now) return;
     // In the middle of another's update of the editor, nothing can be dispatched.
