@@ -324,15 +324,20 @@ export class InklogDocument {
     if (this.#adopting || !sessions || this.storage.kind !== "device") return;
     this.#adopting = true;
     try {
-      const found = (await sessions.read()).filter((session) => session.free && this.core.isOfLog(session));
-      const orphans = found.filter(({ events }) => events.length);
-      if (orphans.length && this.#sessions === sessions) this.core.adopt(orphans, this.env.performance.now());
+      const free = (await sessions.read()).filter((session) => session.free);
+      if (this.#sessions !== sessions) return;
+      const orphans = free.filter((session) => session.events.length && this.core.isOfLog(session));
+      if (orphans.length) this.core.adopt(orphans, this.env.performance.now());
+      // What another log had is a copy that nobody will ask for, unless something waits in it.
+      const copies = free.filter((session) => !session.events.length && !this.core.isOfLog(session));
+      for (const { keys } of copies) for (const key of keys) this.core.keeper.record(key);
       this.flush();
     } catch {
       // The next time.
+    } finally {
+      this.#adopting = false;
+      this.#freeLocks();
     }
-    this.#adopting = false;
-    this.#freeLocks();
   }
 
   /** Frees the locks of agents that are not used any more; their records are as they are to be left. */

@@ -483,6 +483,18 @@ test("what is stored opens with its text, without a server, and goes on under th
   assert.equal(alice.core.own.agent, agent);
 });
 
+test("what a device kept when it knew only one server opens, and is sent", () => {
+  const server = new DummyServer();
+  server.log = bob("text ");
+  const alice = Alice.joined(server);
+  alice.types("typed ");
+  for (const [key, value] of alice.store) if (key.startsWith("d/~/")) alice.store.set(key, value.end);
+  alice.crashes();
+  assert.equal(alice.core.doc.toString(), "text typed ");
+  alice.talk(server);
+  assert.equal(server.base().toString(), "text typed ");
+});
+
 test("an event that cannot be read is said, and hides none that came before it", () => {
   const alice = Alice.joined(new DummyServer());
   const broken = { agent: "eve", after: 0, ops: [{ type: "insert", id: "eve-0", text: "", left: null }] } as any;

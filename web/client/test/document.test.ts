@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { type Fork, InklogDocument, type InklogError, type OpenOptions, type Storage, forgetDocument } from "../src/index.js";
 import { leastChange } from "../src/restore.js";
+import { inTime } from "../src/storage.js";
 import { undoOf } from "../src/undo.js";
 import { Device } from "./sim/device.js";
 import { Network, envOf } from "./sim/network.js";
@@ -133,6 +134,22 @@ for (const how of ["fails", "hangs"] as const) {
     assert.equal(server.whole().toString(), "three two one saved ");
   });
 }
+
+test("a page that was frozen does not take its store for a broken one", async () => {
+  const clock = { now: 0, due: [] as (() => void)[] };
+  const env = { performance: { now: () => clock.now }, setTimeout: (run: () => void) => clock.due.push(run), clearTimeout: () => {} };
+  let answer!: (value: string) => void;
+  const waits = inTime(env, 1_000, new Promise<string>((resolve) => (answer = resolve)));
+  clock.now = 600_000;
+  clock.due.shift()!();
+  assert.equal(clock.due.length, 1);
+  answer("kept");
+  assert.equal(await waits, "kept");
+  const fails = inTime(env, 1_000, new Promise(() => {}));
+  clock.now += 1_000;
+  clock.due.at(-1)!();
+  await assert.rejects(fails, /does not answer/);
+});
 
 test("a second tab, offline, shows all that the first has saved", async () => {
   const { open, until, world } = room();
