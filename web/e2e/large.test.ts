@@ -41,3 +41,19 @@ test("a paste of 1 MB arrives, and a document of a million characters opens and 
   t.diagnostic(`nine characters typed there reach another window in ${Date.now() - typed} ms`);
   assert.deepEqual([ada.errors, ben.errors, cyd.errors], [[], [], []]);
 });
+
+test("a reload in the middle of a paste loses nothing of it, and doubles nothing", async () => {
+  const context = await person(at.browser, "Ada");
+  const window = await Window.open(context, at.stack, "pasted");
+  const lines = Array.from({ length: 40_000 }, (_, i) => `line ${i}`).join("\n");
+  await window.caret(0);
+  await window.paste(lines);
+  // A part of it is on its way, most of it is not.
+  await window.page.waitForSelector('.save:not([data-sent="0"])', { timeout: 30_000 });
+  await window.page.reload();
+  await window.ready();
+  await window.saved();
+  await window.shows(lines);
+  assert.equal(await at.stack.text("pasted", "log"), lines);
+  assert.deepEqual(window.errors, []);
+});
