@@ -15,6 +15,7 @@ use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
 use inklog_store::log::short_name;
 use inklog_store::{Clock, StoreError, SystemClock};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -87,6 +88,8 @@ pub struct StackConfig {
     pub latency: Latency,
     /// How often the snapshotter runs.
     pub snapshot_every: Duration,
+    /// How often it looks at all documents, for what the dirty marks missed.
+    pub sweep_every: Duration,
     /// The folder of the built editor; `None` where there is none.
     pub editor: Option<PathBuf>,
 }
@@ -101,6 +104,7 @@ impl Default for StackConfig {
             s3_endpoint: None,
             latency: Latency::fast(),
             snapshot_every: Duration::from_secs(60),
+            sweep_every: Duration::from_secs(60 * 60),
             editor: None,
         }
     }
@@ -167,7 +171,7 @@ pub struct Stack {
     gateway: Gateway,
     pipeline: Pipeline,
     mappings: Vec<RunningMapping>,
-    schedule: Schedule,
+    schedules: Vec<Schedule>,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     stores: Stores,
@@ -218,7 +222,10 @@ impl Stack {
                 .on_read(move |records| seen_in_the_log(&seen, records))
                 .start(),
         ];
-        let schedule = Schedule::start("snapshotter", config.snapshot_every, snapshotter);
+        let schedules = vec![
+            Schedule::start("dirty", config.snapshot_every, json!({}), snapshotter.clone()),
+            Schedule::start("sweep", config.sweep_every, json!({"sweep": true}), snapshotter),
+        ];
 
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
@@ -234,7 +241,7 @@ impl Stack {
             gateway,
             pipeline,
             mappings,
-            schedule,
+            schedules,
             stop_serving,
             server,
             stores,
@@ -271,7 +278,9 @@ impl Stack {
             for mapping in self.mappings {
                 mapping.stop().await;
             }
-            self.schedule.stop().await;
+            for schedule in self.schedules {
+                schedule.stop().await;
+            }
             // The router holds keep-alive connections of our own clients: not worth waiting for.
             self.server.abort();
             self.stores.close().await;

@@ -7,16 +7,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use inklog_crdt::{Agent, Doc};
 use inklog_protocol::limits::FOLD_BYTES_MIN;
 use inklog_protocol::{DocId, LoggedEvent};
 
 use crate::catalogue::Pointer;
+use crate::keys::objects as keys;
 use crate::live::{Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::LogItem;
 use crate::objects::{Segment, Snapshot};
 use crate::{Catalogue, Entropy, LiveState, LogRecord, Objects, OpLog, StoreError};
 
+/// Earlier segments that a segment names, which are read at once.
+pub const SEGMENTS_AHEAD: usize = 16;
 /// How often reading starts anew when others drop or replace the base under it.
 const OPEN_TRIES: usize = 4;
 
@@ -46,6 +51,9 @@ pub struct Replayed {
     pub pointer: Option<Pointer>,
     /// What that snapshot holds (an empty document without one).
     pub snapshot: Doc,
+    /// Why the snapshot cannot be read, where it cannot: `snapshot` was then put together from an older
+    /// one and the history.
+    pub snapshot_lost: Option<String>,
     /// Keys of log items that cannot be read.
     pub damaged: Vec<String>,
 }
@@ -88,12 +96,18 @@ impl Documents {
     pub async fn replay(&self, doc: &DocId) -> Result<Replayed, StoreError> {
         let items = self.log.read(doc).await?;
         let pointer = self.catalogue.entry(doc).await?.and_then(|entry| entry.pointer);
-        let snapshot = match &pointer {
-            Some(pointer) => self.snapshot(pointer).await?,
-            None => Doc::new(),
+        let (snapshot, snapshot_lost) = match &pointer {
+            Some(pointer) => self.snapshot_or_history(doc, pointer).await?,
+            None => (Doc::new(), None),
         };
-        let mut replayed =
-            Replayed { doc: snapshot.clone(), records: Vec::new(), pointer, snapshot, damaged: Vec::new() };
+        let mut replayed = Replayed {
+            doc: snapshot.clone(),
+            records: Vec::new(),
+            pointer,
+            snapshot,
+            snapshot_lost,
+            damaged: Vec::new(),
+        };
         for item in items {
             match item {
                 LogItem::Record(record) => {
@@ -109,11 +123,51 @@ impl Documents {
         Ok(replayed)
     }
 
+    /// What the snapshot that a pointer names holds; where that object is lost or damaged, the same from
+    /// an older snapshot and the segments since, or from all segments, and what is wrong.
+    async fn snapshot_or_history(
+        &self,
+        doc: &DocId,
+        pointer: &Pointer,
+    ) -> Result<(Doc, Option<String>), StoreError> {
+        let lost = match self.snapshot(pointer).await {
+            Ok(snapshot) => return Ok((snapshot, None)),
+            Err(error @ StoreError::Damaged { .. }) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        tracing::error!(%doc, lost, "a snapshot cannot be read: the history is, in its place");
+        let (mut key, mut segments) = (Some(pointer.segment.clone()), Vec::new());
+        let mut state = Doc::new();
+        while let Some(at) = key {
+            // A segment and the snapshot at its end were named alike.
+            let older = pointer
+                .superseded
+                .iter()
+                .find(|older| !segments.is_empty() && keys::is_pair(&older.snapshot, &at));
+            if let Some(older) = older
+                && let Ok(found) = self.snapshot_at(&older.snapshot).await
+            {
+                state = found;
+                break;
+            }
+            let segment = self.segment(&at).await?;
+            key = segment.earlier.into_iter().next();
+            segments.push(segment.records);
+        }
+        for record in segments.into_iter().rev().flatten() {
+            state.apply(&record.event);
+        }
+        Ok((state, Some(lost)))
+    }
+
     /// Reads the snapshot that a pointer names.
     pub async fn snapshot(&self, pointer: &Pointer) -> Result<Doc, StoreError> {
-        let bytes = self.object(&pointer.snapshot).await?;
-        let snapshot =
-            Snapshot::decode(&bytes).map_err(|e| StoreError::undecodable(pointer.snapshot.clone(), e))?;
+        self.snapshot_at(&pointer.snapshot).await
+    }
+
+    async fn snapshot_at(&self, key: &str) -> Result<Doc, StoreError> {
+        let bytes = self.object(key).await?;
+        let snapshot = Snapshot::decode(&bytes).map_err(|error| StoreError::undecodable(key, error))?;
         Ok(snapshot.doc)
     }
 
@@ -134,11 +188,13 @@ impl Documents {
     /// All compacted records up to `pointer`, oldest segment first.
     pub async fn history(&self, pointer: Option<&Pointer>) -> Result<Vec<LogRecord>, StoreError> {
         let mut segments = Vec::new();
-        let mut key = pointer.map(|pointer| pointer.segment.clone());
-        while let Some(at) = key {
-            let segment = self.segment(&at).await?;
-            key = segment.previous;
-            segments.push(segment.records);
+        let mut next: Vec<String> = pointer.into_iter().map(|pointer| pointer.segment.clone()).collect();
+        while !next.is_empty() {
+            // Each names so many before it that a store far away is waited for once, and not for each.
+            let reads = next.into_iter().map(|key| async move { self.segment(&key).await }.boxed());
+            let read: Vec<Segment> = stream::iter(reads).buffered(SEGMENTS_AHEAD).try_collect().await?;
+            next = read.last().map(|oldest| oldest.earlier.clone()).unwrap_or_default();
+            segments.extend(read.into_iter().map(|segment| segment.records));
         }
         Ok(segments.into_iter().rev().flatten().collect())
     }
@@ -161,14 +217,34 @@ impl Documents {
         if replayed.is_new() {
             return Ok((replayed, false));
         }
-        let base = NewBase {
+        let put_in = self.live.commit_rebuild(doc, &nonce, self.base_of(&replayed)).await?;
+        tracing::debug!(%doc, put_in, events = replayed.records.len(), "rebuilt the live state");
+        Ok((replayed, put_in))
+    }
+
+    /// Makes the live state anew from the log, whatever it is now. What is there stays until log and
+    /// snapshot are read. `None`, and nothing changes, for a document that was never written.
+    pub async fn remake(&self, doc: &DocId) -> Result<Option<Replayed>, StoreError> {
+        for _ in 0..OPEN_TRIES {
+            let nonce = self.entropy.nonce();
+            self.live.begin_rebuild(doc, &nonce).await?;
+            let replayed = self.replay(doc).await?;
+            if replayed.is_new() {
+                return Ok(None);
+            }
+            if self.live.swap_rebuild(doc, &nonce, self.base_of(&replayed)).await? {
+                return Ok(Some(replayed));
+            }
+        }
+        Err(StoreError::unavailable("the live state", "others change it all the time: try again"))
+    }
+
+    fn base_of(&self, replayed: &Replayed) -> NewBase {
+        NewBase {
             generation: self.entropy.nonce(),
             state: replayed.doc.encode(),
             waiting: replayed.waiting(),
-        };
-        let put_in = self.live.commit_rebuild(doc, &nonce, base).await?;
-        tracing::debug!(%doc, put_in, events = replayed.records.len(), "rebuilt the live state");
-        Ok((replayed, put_in))
+        }
     }
 
     /// Reads the live state, rebuilding it on a miss. A document that was never written reads as

@@ -97,6 +97,36 @@ impl RedisLiveState {
         Ok(())
     }
 
+    /// Base and tail; `keep` renews the document's life.
+    async fn look(&self, doc: &DocId, keep: bool) -> Result<Option<LiveDoc>, StoreError> {
+        let mut call = self.call(&READ, doc);
+        call.arg(u8::from(keep));
+        let reply: Option<ReadReply> = self.client.eval(&call).await?;
+        let Some((generation, tail, folded, next, state_len, pieces, tail_events)) = reply else {
+            return Ok(None);
+        };
+        let mut base = pieces.concat();
+        let waiting = base.split_off(state_len.min(base.len()));
+        let decoded = waiting::read(&waiting).and_then(|mut events| {
+            events.extend(decode_all(&tail_events)?);
+            Ok(events)
+        });
+        let live_doc = self.miss_if_damaged(doc, decoded).await?.map(|events| LiveDoc {
+            tag: BaseTag { generation, folded: Cursor { tail: tail.clone(), offset: folded } },
+            base,
+            events,
+            cursor: Cursor { tail, offset: next },
+        });
+        Ok(live_doc)
+    }
+
+    async fn commit(&self, doc: &DocId, nonce: &str, base: NewBase, over: bool) -> Result<bool, StoreError> {
+        let mut call = self.call(&COMMIT_REBUILD, doc);
+        self.put_pieces(doc, &mut call, base).await?;
+        call.arg(nonce).arg(u8::from(over));
+        self.client.eval(&call).await
+    }
+
     /// What cannot be decoded is a miss: drops the document, so that a rebuild decides. What a newer
     /// Inklog wrote stays.
     async fn miss_if_damaged<T>(
@@ -134,23 +164,11 @@ impl LiveState for RedisLiveState {
     }
 
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
-        let reply: Option<ReadReply> = self.client.eval(&self.call(&READ, doc)).await?;
-        let Some((generation, tail, folded, next, state_len, pieces, tail_events)) = reply else {
-            return Ok(None);
-        };
-        let mut base = pieces.concat();
-        let waiting = base.split_off(state_len.min(base.len()));
-        let decoded = waiting::read(&waiting).and_then(|mut events| {
-            events.extend(decode_all(&tail_events)?);
-            Ok(events)
-        });
-        let live_doc = self.miss_if_damaged(doc, decoded).await?.map(|events| LiveDoc {
-            tag: BaseTag { generation, folded: Cursor { tail: tail.clone(), offset: folded } },
-            base,
-            events,
-            cursor: Cursor { tail, offset: next },
-        });
-        Ok(live_doc)
+        self.look(doc, true).await
+    }
+
+    async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
+        self.look(doc, false).await
     }
 
     async fn since(
@@ -194,10 +212,11 @@ impl LiveState for RedisLiveState {
     }
 
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
-        let mut call = self.call(&COMMIT_REBUILD, doc);
-        self.put_pieces(doc, &mut call, base).await?;
-        call.arg(nonce);
-        self.client.eval(&call).await
+        self.commit(doc, nonce, base, false).await
+    }
+
+    async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
+        self.commit(doc, nonce, base, true).await
     }
 
     async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {
