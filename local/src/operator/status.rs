@@ -61,7 +61,7 @@ pub struct SnapshotStatus {
 impl Operator {
     /// How the document stands. One that was never written stands at nothing.
     pub async fn status(&self, doc: &DocId) -> Result<Status, StoreError> {
-        let live = self.documents.live.read(doc).await?;
+        let live = self.documents.live.peek(doc).await?;
         let state = match &live {
             Some(live) => assemble(doc, live)?,
             None => self.documents.replay(doc).await?.doc,
