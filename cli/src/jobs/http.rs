@@ -243,6 +243,7 @@ mod tests {
         base.limits = Limits { silence: Duration::from_millis(100), answer: 100_000, ..LIMITS };
         let server = async {
             let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4_096]).await.unwrap(), 0, "a request comes first");
             let mut written = stream.write_all(begin.as_bytes()).await;
             while written.is_ok() && !more.is_empty() {
                 written = stream.write_all(more).await;
