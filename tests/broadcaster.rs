@@ -1,5 +1,5 @@
 //! The broadcaster on a stand-in of `@connections`, with the SDK's own client in between: who is sent
-//! what, what is tried again, what is given up, and who is forgotten.
+//! what, who is passed over, and who is forgotten.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -26,14 +26,13 @@ use inklog_store::{Clock as _, Connections as _, Presence as _};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use crate::harness::{TestClock, agent, batch, doc, typed};
-
-/// More than any of these tests needs.
-const PLENTY: Duration = Duration::from_secs(60);
+use crate::harness::{TestClock, agent, batch, doc, hanging, typed};
 
 /// How the stand-in answers a post that is not taken.
 #[derive(Clone, Copy)]
 enum No {
+    /// None at all.
+    Answer,
     Status(u16),
     /// 410 with the name of its error, as AWS gives it.
     Gone,
@@ -69,6 +68,7 @@ async fn take(State(gateway): State<Arc<Gateway>>, Path(connection): Path<String
             gateway.taken.lock().unwrap().push((connection, message));
             StatusCode::OK.into_response()
         }
+        Some(No::Answer) => std::future::pending().await,
         Some(No::Status(status)) => StatusCode::from_u16(status).expect("a status").into_response(),
         Some(No::Gone) => (StatusCode::GONE, [("x-amzn-errortype", "GoneException")]).into_response(),
     }
@@ -123,8 +123,8 @@ impl World {
     }
 
     /// Handles a batch that must not come again.
-    async fn broadcast(&self, events: StreamEvent, time_left: Duration) {
-        let response = self.broadcaster.handle(events, time_left).await;
+    async fn broadcast(&self, events: StreamEvent) {
+        let response = self.broadcaster.handle(events).await;
         assert!(response.batch_item_failures.is_empty(), "{response:?}");
     }
 
@@ -154,7 +154,7 @@ enum Taken {
     Presence(String, Option<Value>),
 }
 
-fn events(doc: &str, events: &[(&str, u64)]) -> Taken {
+fn events_of(doc: &str, events: &[(&str, u64)]) -> Taken {
     Taken::Events(doc.into(), events.iter().map(|&(agent, after)| (agent.to_owned(), after)).collect())
 }
 
@@ -184,14 +184,14 @@ async fn a_documents_events_travel_in_one_message_and_not_to_their_senders() {
     let (alice, bob) = (typed("alice", 0, "ab"), typed("bob", 0, "x"));
     let batch =
         sent(&[(&d, &alice[0], "c1"), (&e, &bob[0], "c1"), (&d, &bob[0], "c2"), (&d, &alice[1], "c1")]);
-    world.broadcast(batch, PLENTY).await;
-    assert_eq!(world.taken_by("c1"), [events("d", &[("bob", 0)])], "its own never come back");
-    assert_eq!(world.taken_by("c2"), [events("d", &[("alice", 0), ("alice", 1)])]);
+    world.broadcast(batch).await;
+    assert_eq!(world.taken_by("c1"), [events_of("d", &[("bob", 0)])], "its own never come back");
+    assert_eq!(world.taken_by("c2"), [events_of("d", &[("alice", 0), ("alice", 1)])]);
     let mut onlooker = world.taken_by("c3");
     onlooker.sort_by_key(|taken| format!("{taken:?}"));
     assert_eq!(
         onlooker,
-        [events("d", &[("alice", 0), ("bob", 0), ("alice", 1)]), events("e", &[("bob", 0)])],
+        [events_of("d", &[("alice", 0), ("bob", 0), ("alice", 1)]), events_of("e", &[("bob", 0)])],
         "in the stream's order"
     );
 }
@@ -210,37 +210,55 @@ async fn what_outgrows_a_message_becomes_several_in_order() {
         })
         .collect();
     let batch: Vec<_> = long.iter().map(|event| (&d, event, "other")).collect();
-    world.refuse("c1", [No::Status(429)]);
-    world.broadcast(sent(&batch), PLENTY).await;
-    let one = |n: u64| events("d", &[("alice", n * 70_000)]);
+    world.broadcast(sent(&batch)).await;
+    let one = |n: u64| events_of("d", &[("alice", n * 70_000)]);
     assert_eq!(world.taken_by("c1"), [one(0), one(1), one(2)]);
 }
 
 #[tokio::test]
-async fn what_is_refused_for_now_is_tried_again_until_it_is_taken() {
+async fn who_is_not_ready_is_passed_over_and_finds_the_gap_by_syncing() {
     let world = World::start(Gateway::default()).await;
-    let d = doc("d");
-    world.join(&d, &["c1", "c2"]).await;
-    world.refuse("c1", [429, 500, 502, 503, 429].map(No::Status));
-    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
-    for (connection, posts) in [("c1", 6), ("c2", 1)] {
-        assert_eq!(world.taken_by(connection), [events("d", &[("alice", 0)])], "{connection}");
-        assert_eq!(world.posts_to(connection), posts, "{connection}");
-    }
+    let (d, e) = (doc("d"), doc("e"));
+    world.join(&d, &["slow", "good"]).await;
+    world.join(&e, &["slow"]).await;
+    world.refuse("slow", [No::Status(429)]);
+    let long = "x".repeat(70_000);
+    let events: Vec<Event> = (0..2_u64).map(|n| hanging(&format!("a{n}"), 0, &long, "z-0")).collect();
+    let batch: Vec<_> = events.iter().map(|event| (&d, event, "other")).collect();
+    world.broadcast(sent(&batch)).await;
+    assert_eq!(world.posts_to("slow"), 1, "once, and nothing after what it missed");
+    assert_eq!(world.taken_by("good").len(), 2);
+    assert_eq!(world.joined(&d).await, ["good"]);
+    assert_eq!(world.joined(&e).await, ["slow"], "only where it missed something");
+    world.join(&d, &["slow"]).await;
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
+    assert_eq!(world.taken_by("slow"), [events_of("d", &[("alice", 0)])], "syncing registers it again");
 }
 
 #[tokio::test]
-async fn when_the_time_is_out_it_is_given_up_and_nobody_else_has_waited() {
+async fn nobody_waits_for_a_connection_that_does_not_answer() {
+    let world = World::start(Gateway::default()).await;
+    let d = doc("d");
+    world.join(&d, &["silent", "good"]).await;
+    world.always("silent", No::Answer);
+    let started = Instant::now();
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert_eq!(world.taken_by("good"), [events_of("d", &[("alice", 0)])]);
+    assert_eq!(world.joined(&d).await, ["good"]);
+}
+
+#[tokio::test]
+async fn a_failing_gateway_is_no_reason_to_forget_anybody() {
     let world = World::start(Gateway::default()).await;
     let d = doc("d");
     world.join(&d, &["c1", "c2"]).await;
-    world.always("c1", No::Status(429));
-    let (started, time_left) = (Instant::now(), Duration::from_secs(1));
-    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), time_left).await;
-    assert!(started.elapsed() < time_left, "the function would have been killed");
-    assert!(world.posts_to("c1") > 2, "it was tried again while there was time");
-    assert_eq!(world.taken_by("c2"), [events("d", &[("alice", 0)])]);
-    assert_eq!(world.joined(&d).await, ["c1", "c2"], "a full buffer is no goodbye");
+    world.refuse("c1", [No::Status(500), No::Status(503)]);
+    for _ in 0..2 {
+        world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
+        assert_eq!(world.joined(&d).await, ["c1", "c2"]);
+    }
+    assert_eq!((world.posts_to("c1"), world.taken_by("c2").len()), (2, 2));
 }
 
 #[tokio::test]
@@ -250,7 +268,7 @@ async fn what_will_never_be_taken_is_not_tried_again() {
     world.join(&d, &["c1", "c2"]).await;
     world.always("c1", No::Status(403));
     world.always("c2", No::Status(413));
-    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
     assert_eq!((world.posts_to("c1"), world.posts_to("c2")), (1, 1));
     assert_eq!(world.joined(&d).await, ["c1", "c2"]);
 }
@@ -266,13 +284,13 @@ async fn who_is_gone_is_forgotten_and_the_others_hear_that_its_presence_went() {
     }
     world.always("bare", No::Status(410));
     world.always("named", No::Gone);
-    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
     assert_eq!(world.joined(&d).await, ["there"]);
     assert_eq!(world.connections.all(&d, world.clock.now_ms()).await.unwrap(), []);
     let mut heard = world.taken_by("there");
     heard.sort_by_key(|taken| format!("{taken:?}"));
     let gone = |name: &str| Taken::Presence(name.into(), None);
-    assert_eq!(heard, [events("d", &[("alice", 0)]), gone("ann"), gone("ben")]);
+    assert_eq!(heard, [events_of("d", &[("alice", 0)]), gone("ann"), gone("ben")]);
 }
 
 #[tokio::test]
@@ -283,7 +301,7 @@ async fn all_connections_are_posted_to_at_once_up_to_a_bound() {
     let d = doc("d");
     let names: Vec<String> = (0..2 * BROADCAST_CONCURRENCY).map(|n| format!("c{n}")).collect();
     world.join(&d, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")]), PLENTY).await;
+    world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
     assert_eq!(world.gateway.taken.lock().unwrap().len(), names.len());
     assert_eq!(world.gateway.under_way_max.load(Ordering::SeqCst), BROADCAST_CONCURRENCY);
 }

@@ -12,6 +12,7 @@ use inklog_tests::RedisServer;
 use serde_json::{Value, json};
 
 use crate::lambda_binaries::process::binaries;
+use crate::socket::Socket;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -394,4 +395,44 @@ async fn what_needs_no_redis_asks_for_none_and_missing_credentials_are_called_so
         without.2
     );
     dynamodb.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_who_show_presence_need_few_descriptors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inklog = inklog();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -S -n 256; exec \"$0\" \"$@\""]).arg(inklog.get_program());
+    command.args(["dev", "--port", "0", "--data"]).arg(folder.path()).stdin(Stdio::null());
+    let dev = Dev::start(command);
+    let process = std::path::PathBuf::from(format!("/proc/{}", dev.process.id()));
+    let limits = std::fs::read_to_string(process.join("limits")).expect("Linux tells them");
+    let limit = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let words: Vec<&str> = limit.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "it takes what it may have: {limit}");
+
+    let url = format!("{}/dev", dev.url.replace("http://", "ws://"));
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        let mut socket = Socket::connect(&url).await;
+        socket.ask(json!({"action": "JOIN_DOC", "docId": "d"})).await;
+        sockets.push(socket);
+    }
+    for (n, socket) in sockets.iter_mut().enumerate() {
+        let state = json!({"cursor": n});
+        socket
+            .send(json!({"action": "PRESENCE", "docId": "d", "agent": format!("a{n}"), "state": state}))
+            .await;
+    }
+    let open = || std::fs::read_dir(process.join("fd")).expect("it runs").count();
+    let mut most = 0;
+    for (n, socket) in sockets.iter_mut().enumerate() {
+        for _ in 0..99 {
+            socket.next_of("REMOTE_PRESENCE").await;
+        }
+        most = most.max(open());
+        assert!(most < 400, "{most} descriptors at client {n}");
+    }
+    println!("{most} descriptors at most");
+    dev.kill();
 }

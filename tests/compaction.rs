@@ -243,7 +243,7 @@ async fn a_live_state_that_lacks_an_old_event_is_dropped() {
     harness.clock.pass(60_000);
     assert!(snapshotter.compact(&doc).await.unwrap().live_dropped);
     let live = harness.documents.open(&doc).await.unwrap();
-    assert_eq!(inklog_store::document::assemble(&doc, &live).unwrap().text(), "hello");
+    assert_eq!(live.into_doc().text(), "hello");
 }
 
 #[tokio::test]

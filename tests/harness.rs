@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -290,10 +290,26 @@ impl OpLog for SteppedLog {
     }
 }
 
-/// A live state that refuses appends to the documents named, as often as told.
+/// A live state that refuses appends to the documents named, as often as told, and will not drop them
+/// meanwhile: it is down.
 pub struct FailingLive {
-    pub inner: Arc<dyn LiveState>,
-    pub refusals: Mutex<HashMap<DocId, u32>>,
+    inner: Arc<dyn LiveState>,
+    refusals: Mutex<HashMap<DocId, u32>>,
+    /// How often a state was read.
+    pub reads: AtomicUsize,
+    /// Steps in after a state was read and before its reader has it, once.
+    pub after_read: Mutex<Option<Step>>,
+}
+
+impl FailingLive {
+    pub fn new(inner: Arc<dyn LiveState>, refusals: HashMap<DocId, u32>) -> FailingLive {
+        FailingLive {
+            inner,
+            refusals: Mutex::new(refusals),
+            reads: AtomicUsize::new(0),
+            after_read: Mutex::default(),
+        }
+    }
 }
 
 #[async_trait]
@@ -312,7 +328,10 @@ impl LiveState for FailingLive {
     }
 
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
-        self.inner.read(doc).await
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let read = self.inner.read(doc).await;
+        take_step(&self.after_read).await;
+        read
     }
 
     async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
@@ -349,7 +368,14 @@ impl LiveState for FailingLive {
         self.inner.swap_rebuild(doc, nonce, base).await
     }
 
+    async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
+        self.inner.end_rebuild(doc, nonce).await
+    }
+
     async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {
+        if self.refusals.lock().unwrap().contains_key(doc) {
+            return Err(StoreError::unavailable("Redis", "it was told to fail"));
+        }
         self.inner.drop_doc(doc).await
     }
 }

@@ -105,6 +105,19 @@ async fn connection_lets_in_and_cleans_up() {
 }
 
 #[tokio::test]
+async fn functions_start_without_redis_and_do_what_they_can() {
+    let mut world = World::start().await;
+    let paper = doc("paper");
+    write(&world, &paper, &typed("alice", 0, "text")).await;
+    world.stop_redis();
+    let mut connection = Lambda::start(&world, "connection").await;
+    assert_eq!(connection.invoke(&connect()).await["statusCode"], 200);
+    let mut sync = Lambda::start(&world, "sync").await;
+    let state = body(&sync.invoke(&message(json!({"action": "JOIN_DOC", "docId": "paper"}))).await);
+    assert_eq!((&state["action"], &state["ops"][0]["text"]), (&json!("DOC_STATE"), &json!("text")));
+}
+
+#[tokio::test]
 async fn default_answers_what_fits_nowhere() {
     let world = World::start().await;
     let mut default = Lambda::start(&world, "default").await;

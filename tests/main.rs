@@ -2,8 +2,12 @@
 //!
 //! - `harness`: embedded stores behind the real clients, a clock that tests move, calls to step in
 //! - `socket`: a WebSocket client that speaks raw JSON, for tests that look at single frames
+//! - `slow_reader`: one client that does not read, beside others, on the whole stack
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
+//! - `states`: many who join at once, slow readers, readers that read nothing
+//! - `without_redis`: joining where Redis is full, away, foreign or damaged
+//! - `full_redis`: documents that a Redis has no room for, or whose snapshot is lost, beside others
 //! - `broadcaster`: who is sent what, retries, giving up, connections that are gone
 //! - `presence`: who sees where whom, and how it ends, on the whole stack
 //! - `rebuild`: what must not come between reading the log and putting a base in
@@ -24,6 +28,7 @@ mod cloudformation;
 mod command;
 mod compaction;
 mod forgetful;
+mod full_redis;
 mod harness;
 mod lambda_binaries;
 mod materializer;
@@ -34,6 +39,9 @@ mod rebuild;
 mod redis_cost;
 mod rules;
 mod sam;
+mod slow_reader;
 mod socket;
+mod states;
 mod template;
 mod typescript;
+mod without_redis;

@@ -1,7 +1,7 @@
 //! The materializer's batches: failures, poison, newer encodings, missing bases (DESIGN §4, Streams).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_crdt::Event;
@@ -60,8 +60,7 @@ async fn events_in_any_order_are_appended_and_none_is_checked_for_readiness() {
 async fn a_failing_live_state_brings_the_batch_again_and_other_documents_go_on() {
     let harness = Harness::start().await;
     let (bad, good) = (doc("bad"), doc("good"));
-    let refusals = Mutex::new(HashMap::from([(bad.clone(), 3)]));
-    let live = Arc::new(FailingLive { inner: harness.live.clone(), refusals });
+    let live = Arc::new(FailingLive::new(harness.live.clone(), HashMap::from([(bad.clone(), 3)])));
     let documents = Documents { live, ..harness.documents.clone() };
     let function = Materializer::new(documents.clone(), harness.clock.clone());
     let (first, second) = (typed("alice", 0, "a"), typed("bob", 0, "bc"));

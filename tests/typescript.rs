@@ -72,7 +72,7 @@ fn states_of_any_length_packed_in_rust_and_opened_in_typescript() {
         let asked = node.one(json!({"do": "join"}));
         assert_eq!((&asked[0]["action"], &asked[0]["format"]), (&json!("JOIN_DOC"), &json!("binary")));
         let reference = Some(&asked[0]["ref"]);
-        let answer = Answer { doc: &id, log: "log", cursor: "c-1", missing: &missing, reference };
+        let answer = Answer { doc: &id, log: "log", cursor: Some("c-1"), missing: &missing, reference };
         let body = if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&doc) };
         let messages = parts::doc_state(answer, "s", body, &[]);
         let taken = node.one(json!({"do": if binary { "take" } else { "ops" }, "messages": messages}));

@@ -2,12 +2,12 @@
 //!
 //! A batch is grouped by document; all events of one document go to each of its connections in as few
 //! messages as they fit in, without those that the connection itself sent. All connections at once,
-//! with a bound. Best effort: a client that misses something finds the gap and syncs.
+//! with a bound, each once: nobody waits for one that is slow. Best effort: a client that misses
+//! something finds the gap and syncs.
 #![deny(missing_docs)]
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -19,8 +19,6 @@ use inklog_store::{LogRecord, StoreError};
 
 /// Documents of one batch that are broadcast at once.
 const DOCS_AT_ONCE: usize = 8;
-/// Refused posts are tried again for this long at most, however much time the function has left.
-const PATIENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The function.
 pub struct Broadcaster {
@@ -39,9 +37,9 @@ impl Broadcaster {
         Broadcaster { audience }
     }
 
-    /// Handles one batch within `time_left`. Fails only where the connections cannot be read; then the
-    /// whole batch comes again.
-    pub async fn handle(&self, batch: StreamEvent, time_left: Duration) -> DynamoDbEventResponse {
+    /// Handles one batch. It comes again only where no document's connections can be read; one alone that
+    /// fails is passed over.
+    pub async fn handle(&self, batch: StreamEvent) -> DynamoDbEventResponse {
         let mut first = None;
         let mut named = Vec::new();
         for record in records(batch) {
@@ -53,29 +51,33 @@ impl Broadcaster {
             }
             first.get_or_insert(sequence);
         }
-        let patience = PATIENCE_MAX.min(time_left / 2);
-        let results: Vec<Result<(), StoreError>> = futures::stream::iter(by_doc(named))
-            .map(|(doc, records)| self.broadcast(doc, records, patience))
+        let docs = by_doc(named);
+        let count = docs.len();
+        let failed: Vec<(DocId, StoreError)> = futures::stream::iter(docs)
+            .map(|(doc, records)| async move {
+                let told = self.broadcast(&doc, records).await;
+                told.err().map(|error| (doc, error))
+            })
             .buffer_unordered(DOCS_AT_ONCE)
+            .filter_map(|failed| async move { failed })
             .collect()
             .await;
         let mut response = DynamoDbEventResponse::default();
-        if let Some(error) = results.into_iter().find_map(Result::err) {
-            tracing::error!(%error, "the batch comes again");
-            let mut failure = DynamoDbBatchItemFailure::default();
-            failure.item_identifier = first;
-            response.batch_item_failures.push(failure);
+        let all = failed.len() == count;
+        for (doc, error) in failed {
+            let then = if all { "the batch comes again" } else { "its clients find the gap by syncing" };
+            tracing::error!(%doc, %error, "a document's connections cannot be read: {then}");
+            if all && response.batch_item_failures.is_empty() {
+                let mut failure = DynamoDbBatchItemFailure::default();
+                failure.item_identifier = first.clone();
+                response.batch_item_failures.push(failure);
+            }
         }
         response
     }
 
-    async fn broadcast(
-        &self,
-        doc: DocId,
-        records: Vec<LogRecord>,
-        patience: Duration,
-    ) -> Result<(), StoreError> {
-        let connections = self.audience.connections.list(&doc, self.audience.clock.now_ms()).await?;
+    async fn broadcast(&self, doc: &DocId, records: Vec<LogRecord>) -> Result<(), StoreError> {
+        let connections = self.audience.connections.list(doc, self.audience.clock.now_ms()).await?;
         if connections.is_empty() {
             return Ok(());
         }
@@ -86,7 +88,8 @@ impl Broadcaster {
                 Outgoing { json: parts::event_json(&record.logged()), sender }
             })
             .collect();
-        self.audience.send(&doc, posts(&doc, connections, &outgoing), patience).await
+        self.audience.broadcast(doc, posts(doc, connections, &outgoing)).await;
+        Ok(())
     }
 }
 

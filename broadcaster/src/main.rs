@@ -9,9 +9,5 @@ async fn main() -> Result<(), Error> {
     inklog_store::config::log_json();
     let stores = StoreFactory::new(&environment).await;
     let function = Broadcaster::new(stores.audience().await?);
-    run(service_fn(async |event: LambdaEvent<_>| {
-        let time_left = event.context.deadline().duration_since(std::time::SystemTime::now());
-        Ok::<_, Error>(function.handle(event.payload, time_left.unwrap_or_default()).await)
-    }))
-    .await
+    run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(function.handle(event.payload).await))).await
 }

@@ -23,6 +23,10 @@ pub enum DevError {
 
 /// Runs a stack until Ctrl-C or SIGTERM.
 pub async fn dev(config: StackConfig) -> Result<(), DevError> {
+    // Each client holds one, and 1,024, which Linux gives unasked, are soon used up.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is: few clients can connect");
+    }
     // Before the stack starts, so that no signal finds the default action.
     let mut interrupted = signal(SignalKind::interrupt()).map_err(DevError::Signals)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(DevError::Signals)?;

@@ -19,6 +19,7 @@ mod fallback;
 mod presence;
 mod request;
 mod send_op;
+mod states;
 mod sync;
 
 pub use connection::Connection;

@@ -51,7 +51,7 @@ pub(crate) fn check_agent(user: Option<&UserName>, agent: &Agent) -> Result<(), 
 pub(crate) fn refuse_store(error: StoreError) -> Refusal {
     tracing::error!(%error, "a store failed");
     match error {
-        StoreError::Unavailable { .. } => {
+        StoreError::Unavailable { .. } | StoreError::Refused { .. } => {
             Refusal::new(ErrorCode::Unavailable, "a store does not answer; try again")
         }
         _ => Refusal::new(ErrorCode::Internal, "the document cannot be read now; its operators must look"),

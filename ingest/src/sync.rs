@@ -1,33 +1,38 @@
 //! `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC`: what the document is, and what a client missed.
 //!
 //! The connection is registered **before** the state is read: what comes later is broadcast to it,
-//! and what came earlier is in the state.
+//! and what came earlier is in the state. Where Redis cannot be used, a client is answered from log and
+//! snapshot all the same; it hears of later edits when it syncs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future;
-use inklog_crdt::{Doc, Version};
-use inklog_protocol::limits::CONFIRM_AGENTS_MAX;
-use inklog_protocol::parts::{self, Answer, StateBody};
-use inklog_protocol::{ClientMessage, DocId, LoggedEvent, Refusal, StateFormat, VersionMap};
+use inklog_crdt::Version;
+use inklog_protocol::limits::{CONFIRM_AGENTS_MAX, READER_PATIENCE};
+use inklog_protocol::parts::{self, Answer};
+use inklog_protocol::{ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, StateFormat, VersionMap};
 use inklog_store::StoreError;
 use inklog_store::audience::{Audience, Post, presence_json};
 use inklog_store::document::Documents;
-use inklog_store::live::{Cursor, LiveDoc};
+use inklog_store::live::Cursor;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond, user};
+use crate::states::States;
 
-/// How long a state's parts are offered to a client whose buffer is full.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Later than this, the last part travels as the others do: the gateway no longer waits for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
 /// Brings clients up to date.
 pub struct Sync {
     documents: Documents,
     audience: Audience,
     log_name: String,
+    states: Arc<States>,
+    patience: Duration,
 }
 
 /// What a client asks for.
@@ -42,18 +47,31 @@ struct Wish {
     /// Whether the log itself is asked for what the live state lacks of `version`.
     confirm: bool,
     reference: Option<Value>,
+    begun: Instant,
+}
+
+/// An answer: its parts, which others may share, and what is this client's own of the last one.
+struct Parts {
+    parts: Arc<[String]>,
+    missing: VersionMap,
 }
 
 impl Sync {
     /// A function over these stores. `log_name` is what clients are told of the log's name
     /// ([`inklog_store::log::short_name`]).
     pub fn new(documents: Documents, audience: Audience, log_name: String) -> Sync {
-        Sync { documents, audience, log_name }
+        let states = States::new(documents.clone(), log_name.clone());
+        Sync { documents, audience, log_name, states, patience: READER_PATIENCE }
+    }
+
+    /// With another patience than [`READER_PATIENCE`].
+    pub fn with_patience(self, patience: Duration) -> Sync {
+        Sync { patience, ..self }
     }
 
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
-        let connection = connection_id(&event).to_owned();
+        let (connection, begun) = (connection_id(&event).to_owned(), Instant::now());
         let answered = answer(&event, async |message, reference| {
             user(&event)?;
             match message {
@@ -61,17 +79,17 @@ impl Sync {
                     let cursor = cursor.as_deref().and_then(Cursor::from_wire);
                     let version = Version::new();
                     let (whole, confirm) = (false, false);
-                    let wish = Wish { doc, connection, format, cursor, version, whole, confirm, reference };
-                    let answer = self.bring_up_to_date(&wish).await.map_err(refuse_store)?;
-                    self.show_presence(&wish).await.map_err(refuse_store)?;
-                    Ok(answer)
+                    let wish =
+                        Wish { doc, connection, format, cursor, version, whole, confirm, reference, begun };
+                    self.bring_up_to_date(&wish, true).await
                 }
                 ClientMessage::SyncState { doc, cursor, version, confirm, format } => {
                     let whole = cursor.is_none() && version.is_some();
                     let cursor = cursor.as_deref().and_then(Cursor::from_wire);
                     let version = version.unwrap_or_default();
-                    let wish = Wish { doc, connection, format, cursor, version, whole, confirm, reference };
-                    self.bring_up_to_date(&wish).await.map_err(refuse_store)
+                    let wish =
+                        Wish { doc, connection, format, cursor, version, whole, confirm, reference, begun };
+                    self.bring_up_to_date(&wish, false).await
                 }
                 ClientMessage::LeaveDoc { doc } => {
                     self.audience.leave(&doc, &connection).await.map_err(refuse_store)?;
@@ -83,51 +101,68 @@ impl Sync {
         respond(200, answered.await)
     }
 
-    async fn bring_up_to_date(&self, wish: &Wish) -> Result<Option<String>, StoreError> {
+    async fn bring_up_to_date(&self, wish: &Wish, joins: bool) -> Result<Option<String>, Refusal> {
         let now = self.audience.clock.now_ms();
-        self.audience.connections.register(&wish.doc, &wish.connection, now).await?;
-        if let Some(cursor) = &wish.cursor
-            && let Some((events, end)) = self.documents.live.since(&wish.doc, cursor).await?
+        let registered = self.audience.connections.register(&wish.doc, &wish.connection, now).await;
+        if let Err(error) = &registered {
+            tracing::warn!(doc = %wish.doc, %error, "a connection hears of edits when it syncs only");
+        }
+        // A Redis that is silent is not waited for again and again.
+        let silent = matches!(registered, Err(StoreError::Unavailable { .. }));
+        let answer = self.send_parts(wish, self.parts(wish, silent).await?).await?;
+        if joins
+            && !silent
+            && let Err(error) = self.show_presence(wish).await
         {
-            return self.replay(wish, &Version::new(), events, &end).await;
+            tracing::warn!(doc = %wish.doc, %error, "a joiner is not shown who is there");
         }
-        let live = self.documents.open(&wish.doc).await?;
-        let base = Doc::decode(&live.base)
-            .map_err(|error| StoreError::undecodable(format!("the live base of {}", wish.doc), error))?;
-        let LiveDoc { events, cursor, .. } = live;
-        if wish.whole && wish.version.includes(base.version()) {
-            return self.replay(wish, base.version(), events, &cursor).await;
-        }
-        let missing = self.missing(wish, base.version(), &events).await?;
-        let events: Vec<LoggedEvent> =
-            events.into_iter().filter(|logged| !base.version().covers(&logged.event)).collect();
-        let body = match wish.format {
-            StateFormat::Ops => StateBody::Ops(&base),
-            StateFormat::Binary => StateBody::Binary(&live.base),
-        };
-        let state_id = self.documents.entropy.nonce();
-        let cursor = cursor.to_wire();
-        let messages = parts::doc_state(self.answer(wish, &cursor, &missing), &state_id, body, &events);
-        self.send_parts(wish, messages).await
+        Ok(answer)
     }
 
-    /// Sends the events that the client lacks, where it has all that is in `base`.
+    /// What the client lacks.
+    async fn parts(&self, wish: &Wish, silent: bool) -> Result<Parts, Refusal> {
+        if let Some(cursor) = wish.cursor.as_ref().filter(|_| !silent) {
+            match self.documents.live.since(&wish.doc, cursor).await {
+                Ok(Some((events, end))) => {
+                    return self.replay(wish, &Version::new(), events, Some(&end)).await;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(doc = %wish.doc, %error, "a cursor cannot be followed"),
+            }
+        }
+        let state = self.states.state(&wish.doc, wish.format).await?;
+        let beyond = &state.beyond;
+        if wish.whole
+            && let Some((base, events)) = beyond.since(&wish.version)
+        {
+            return self.replay(wish, base, events, beyond.cursor.as_ref()).await;
+        }
+        let missing = self.missing(wish, &beyond.base, &beyond.events).await.map_err(refuse_store)?;
+        let parts = self.states.parts(&wish.doc, wish.format, &state).await?;
+        Ok(Parts { parts, missing })
+    }
+
+    /// The events that the client lacks, where it has all that is in `base`.
     async fn replay(
         &self,
         wish: &Wish,
         base: &Version,
         mut events: Vec<LoggedEvent>,
-        end: &Cursor,
-    ) -> Result<Option<String>, StoreError> {
-        let missing = self.missing(wish, base, &events).await?;
+        end: Option<&Cursor>,
+    ) -> Result<Parts, Refusal> {
+        let missing = self.missing(wish, base, &events).await.map_err(refuse_store)?;
         events.retain(|logged| !wish.version.covers(&logged.event));
-        let cursor = end.to_wire();
-        let messages = parts::op_replay(self.answer(wish, &cursor, &missing), &events);
-        self.send_parts(wish, messages).await
-    }
-
-    fn answer<'a>(&'a self, wish: &'a Wish, cursor: &'a str, missing: &'a VersionMap) -> Answer<'a> {
-        Answer { doc: &wish.doc, log: &self.log_name, cursor, missing, reference: wish.reference.as_ref() }
+        let end = end.map(Cursor::to_wire);
+        // The client's own comes when it is sent.
+        let none = VersionMap::new();
+        let answer = Answer {
+            doc: &wish.doc,
+            log: &self.log_name,
+            cursor: end.as_deref(),
+            missing: &none,
+            reference: None,
+        };
+        Ok(Parts { parts: parts::op_replay(answer, &events).into(), missing })
     }
 
     /// The log's own word on what the client has and the live state (`base` and `events`) has not:
@@ -159,13 +194,30 @@ impl Sync {
     }
 
     /// Pushes all parts but the last, which is the answer's body.
-    async fn send_parts(&self, wish: &Wish, mut messages: Vec<String>) -> Result<Option<String>, StoreError> {
-        let last = messages.pop();
-        if !messages.is_empty() {
-            let post = Post { connection: wish.connection.clone(), messages: messages.into() };
-            self.audience.send(&wish.doc, vec![post], PATIENCE).await?;
+    async fn send_parts(&self, wish: &Wish, parts: Parts) -> Result<Option<String>, Refusal> {
+        let Parts { parts, missing } = parts;
+        let Some((last, first)) = parts.split_last() else { return Ok(None) };
+        let reference = wish.reference.as_ref();
+        let last = parts::made_own(last, Some(&missing), reference);
+        if first.is_empty() {
+            return Ok(Some(last));
         }
-        Ok(last)
+        let Some(_sending) = self.states.sending(&wish.connection, &wish.doc) else {
+            let message = format!("the state of {} is on its way to this connection", wish.doc);
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
+        };
+        // One at a time: each that is taken is progress, and renews the patience.
+        for part in first {
+            let part = parts::made_own(part, None, reference);
+            if !self.audience.deliver(&wish.connection, &part, self.patience).await {
+                return Ok(None);
+            }
+        }
+        if wish.begun.elapsed() < ANSWER_WITHIN {
+            return Ok(Some(last));
+        }
+        self.audience.deliver(&wish.connection, &last, self.patience).await;
+        Ok(None)
     }
 
     /// Shows a joiner who is there.
@@ -181,6 +233,7 @@ impl Sync {
             return Ok(());
         }
         let post = Post { connection: wish.connection.clone(), messages };
-        self.audience.send(&wish.doc, vec![post], Duration::ZERO).await
+        self.audience.mention(&wish.doc, vec![post]).await;
+        Ok(())
     }
 }

@@ -46,7 +46,7 @@ impl StreamFunction for Materializer {
 #[async_trait]
 impl StreamFunction for Broadcaster {
     async fn invoke(&self, event: Event) -> Result<DynamoDbEventResponse, BoxError> {
-        Ok(self.handle(event, STREAM_FUNCTION_TIMEOUT).await)
+        Ok(self.handle(event).await)
     }
 }
 

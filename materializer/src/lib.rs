@@ -5,24 +5,33 @@
 //! missing, a fold where the tail has outgrown it. Every step may be repeated, and two handlers may
 //! work on one document at once.
 //!
-//! A dependency that fails makes the batch come again from the lowest record that was not done,
+//! A dependency that fails for all makes the batch come again from the lowest record that was not done,
 //! without limit. A record written by a newer Inklog is held the same way. Only a record that cannot
 //! be decoded is set aside, and its document's live state dropped, so that a rebuild decides.
+//!
+//! A document that alone fails (too large for Redis, a snapshot lost) stops no other: its live state is
+//! dropped, which needs no memory, and readers replay the log until it can be kept again. Where not even
+//! dropping works, Redis is down for all.
 #![deny(missing_docs)]
 
+mod rests;
+
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::StreamExt as _;
 use inklog_crdt::DecodeError;
-use inklog_protocol::limits::DIRTY_MARK_INTERVAL;
+use inklog_protocol::limits::{DIRTY_MARK_INTERVAL, TAIL_KEPT_BYTES};
 use inklog_protocol::{DocId, LoggedEvent};
 use inklog_store::audience::by_doc;
 use inklog_store::document::Documents;
 use inklog_store::stream::{StreamRecord, records};
 use inklog_store::{Clock, StoreError};
+
+use rests::Rests;
 
 /// Documents of one batch that are worked on at once.
 const DOCS_AT_ONCE: usize = 8;
@@ -35,12 +44,14 @@ pub struct Materializer {
     clock: Arc<dyn Clock>,
     /// When this warm function last marked a document. A std mutex: never held across an await.
     marked: Mutex<HashMap<DocId, u64>>,
+    /// Documents that could not be kept.
+    rests: Rests,
 }
 
 impl Materializer {
     /// A function over these stores.
     pub fn new(documents: Documents, clock: Arc<dyn Clock>) -> Materializer {
-        Materializer { documents, clock, marked: Mutex::default() }
+        Materializer { documents, clock, marked: Mutex::default(), rests: Rests::default() }
     }
 
     /// Handles one batch; names the lowest record from which it must come again, if any.
@@ -54,8 +65,9 @@ impl Materializer {
                 None => tracing::error!(sequence = record.sequence, "a stream record without a document"),
             }
         }
+        let down = AtomicBool::new(false);
         let failed: Vec<String> = futures::stream::iter(by_doc(named))
-            .map(|(doc, records)| self.handle_doc(doc, records))
+            .map(|(doc, records)| self.handle_doc(doc, records, &down))
             .buffer_unordered(DOCS_AT_ONCE)
             .filter_map(|failed| async move { failed })
             .collect()
@@ -64,9 +76,13 @@ impl Materializer {
         respond(lowest)
     }
 
-    /// Does one document's records; the first that must come again, if any.
-    async fn handle_doc(&self, doc: DocId, records: Vec<StreamRecord>) -> Option<String> {
+    /// Does one document's records; the first that must come again, if any. `down` says that a store
+    /// fails for all: then nobody else waits for its silence in this batch.
+    async fn handle_doc(&self, doc: DocId, records: Vec<StreamRecord>, down: &AtomicBool) -> Option<String> {
         let first = records.first().map(|record| record.sequence.clone());
+        if down.load(Ordering::Relaxed) {
+            return first;
+        }
         let mut events = Vec::with_capacity(records.len());
         let mut held = None;
         for StreamRecord { sequence, record, .. } in records {
@@ -80,6 +96,7 @@ impl Materializer {
                 Err(error) => {
                     if let Err(error) = self.set_aside(&doc, &sequence, &error).await {
                         tracing::error!(%doc, %error, "the batch comes again");
+                        down.store(true, Ordering::Relaxed);
                         return first;
                     }
                 }
@@ -89,23 +106,56 @@ impl Materializer {
             Ok(()) => held,
             Err(error) => {
                 tracing::error!(%doc, %error, "the batch comes again");
+                down.store(true, Ordering::Relaxed);
                 first
             }
         }
     }
 
-    /// Brings events into the live state.
+    /// Brings events into the live state, or drops it. Fails only where a store fails for all.
     async fn apply(&self, doc: &DocId, events: &[LoggedEvent]) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
         self.mark_dirty(doc).await?;
+        match self.keep(doc, events).await {
+            Ok(()) => Ok(()),
+            Err(error @ StoreError::Newer { .. }) => {
+                // The newer function, which others run already, takes care of it.
+                tracing::warn!(%doc, %error, "a live state is left to a newer Inklog");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%doc, %error, "a document cannot be kept: its readers replay the log");
+                self.documents.live.drop_doc(doc).await
+            }
+        }
+    }
+
+    /// Appends, and does what the tail's status asks for.
+    async fn keep(&self, doc: &DocId, events: &[LoggedEvent]) -> Result<(), StoreError> {
         let fresh_tail = self.documents.entropy.nonce();
         let status = self.documents.live.append(doc, events, &fresh_tail).await?;
-        if !status.has_base {
-            self.documents.rebuild(doc).await?;
-        } else if Documents::should_fold(status) {
-            self.documents.fold(doc).await?;
+        if status.has_base {
+            self.rests.end(doc);
+            if Documents::should_fold(status) {
+                self.documents.fold(doc).await?;
+            }
+            return Ok(());
+        }
+        if self.rests.is_resting(doc, self.clock.now_ms()) {
+            // A tail without a base serves cursors for a while; it must not grow without end.
+            if status.unfolded_bytes > TAIL_KEPT_BYTES as u64 {
+                self.documents.live.drop_doc(doc).await?;
+            }
+            return Ok(());
+        }
+        match self.documents.rebuild(doc).await {
+            Ok(_) => self.rests.end(doc),
+            Err(error) => {
+                let pause = self.rests.begin(doc, self.clock.now_ms());
+                tracing::warn!(%doc, %error, ?pause, "no live state: readers replay the log for now");
+            }
         }
         Ok(())
     }

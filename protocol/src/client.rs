@@ -10,7 +10,7 @@ use crate::limits::{CURSOR_LEN_MAX, DOC_ID_LEN_MAX, FRAME_BYTES_MAX, PRESENCE_BY
 use crate::{DocId, VersionMap, WireOp, version_from_wire};
 
 /// How a client wants a document's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateFormat {
     /// As ops that rebuild it.

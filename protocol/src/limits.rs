@@ -72,5 +72,11 @@ pub const FLOOR_CACHE_TTL: Duration = Duration::from_secs(60);
 /// than this: longer than a cached floor and a running ingest ([`FLOOR_CACHE_TTL`] and
 /// [`INTEGRATION_TIMEOUT`]) together.
 pub const COMPACTION_GRACE: Duration = Duration::from_secs(5 * 60);
+/// Encoded states that one process holds for its readers at once, in bytes of all of them.
+pub const STATES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Documents that one process opens for readers at once.
+pub const STATES_OPENED_AT_ONCE: usize = 8;
+/// A client that takes none of what was sent to it for this long is given up.
+pub const READER_PATIENCE: Duration = Duration::from_secs(20);
 /// Posts that the broadcaster has under way at once.
 pub const BROADCAST_CONCURRENCY: usize = 64;

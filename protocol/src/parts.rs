@@ -31,8 +31,8 @@ pub struct Answer<'a> {
     pub doc: &'a DocId,
     /// The log's short name, in every part.
     pub log: &'a str,
-    /// Where the answer stands, in the last part.
-    pub cursor: &'a str,
+    /// Where the answer stands, in the last part; `None` where the state is nowhere kept.
+    pub cursor: Option<&'a str>,
     /// What the log lacks of the version that the request named, in the last part; left out when empty.
     pub missing: &'a VersionMap,
     /// The request's `ref`, in every part.
@@ -119,6 +119,20 @@ pub fn event_json(event: &LoggedEvent) -> String {
     to_json(&WireEvent::new(event))
 }
 
+/// A part that was made for nobody in particular, as a part of the answer to one of many: with what the
+/// log lacks of its version (in the last part only), and its `ref`.
+pub fn made_own(part: &str, missing: Option<&VersionMap>, reference: Option<&Value>) -> String {
+    let mut own = part.strip_suffix('}').expect("a part is an object").to_owned();
+    if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+        own.push_str(&format!(r#","missing":{}"#, to_json(missing)));
+    }
+    if let Some(reference) = reference {
+        own.push_str(&format!(r#","ref":{reference}"#));
+    }
+    own.push('}');
+    own
+}
+
 fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("messages hold nothing that JSON cannot")
 }
@@ -189,7 +203,9 @@ impl Packer {
                 }
             }
             if i + 1 == count {
-                text.push_str(&format!(r#","cursor":{}"#, Value::from(answer.cursor)));
+                if let Some(cursor) = answer.cursor {
+                    text.push_str(&format!(r#","cursor":{}"#, Value::from(cursor)));
+                }
                 if !answer.missing.is_empty() {
                     text.push_str(&format!(r#","missing":{}"#, to_json(answer.missing)));
                 }
@@ -216,7 +232,7 @@ mod tests {
 
     fn answer<'a>(doc: &'a DocId, reference: Option<&'a Value>) -> Answer<'a> {
         static MISSING: VersionMap = VersionMap::new();
-        Answer { doc, log: "0123456789abcdef", cursor: "c-1", missing: &MISSING, reference }
+        Answer { doc, log: "0123456789abcdef", cursor: Some("c-1"), missing: &MISSING, reference }
     }
 
     fn event(seq: u64, text: &str) -> LoggedEvent {
@@ -233,8 +249,16 @@ mod tests {
         let events = [event(0, "x"), event(1, "y")];
         for binary in [false, true] {
             let bytes = base.encode();
-            let body = if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&base) };
-            let parts = doc_state(answer(&doc(), Some(&Value::from(9))), "s1", body, &events);
+            let body = || if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&base) };
+            let (doc, reference) = (doc(), Value::from(9));
+            let missing = VersionMap::from([("bob".to_owned(), 3)]);
+            let whole = Answer { missing: &missing, ..answer(&doc, Some(&reference)) };
+            let parts = doc_state(whole, "s1", body(), &events);
+            let shared = doc_state(answer(&doc, None), "s1", body(), &events);
+            let own = |(part, n): (&String, usize)| {
+                made_own(part, (n == shared.len()).then_some(&missing), Some(&reference))
+            };
+            assert_eq!(shared.iter().zip(1..).map(own).collect::<Vec<_>>(), parts);
             assert!(parts.len() > 2 && parts.iter().all(|part| part.len() <= PART_BYTES_MAX));
             let mut spans = Vec::new();
             let (mut version, mut base64, mut seen) = (Version::new(), String::new(), 0);

@@ -36,7 +36,7 @@ impl Longest {
 
     fn answer(&self) -> Answer<'_> {
         let Longest { doc, log, cursor, missing, reference, .. } = self;
-        Answer { doc, log, cursor, missing, reference: Some(reference) }
+        Answer { doc, log, cursor: Some(cursor), missing, reference: Some(reference) }
     }
 
     fn doc_state(&self, body: StateBody<'_>, events: &[LoggedEvent]) -> Vec<String> {

@@ -15,7 +15,7 @@ use futures::stream::{self, StreamExt as _};
 use inklog_crdt::Doc;
 use inklog_protocol::DocId;
 use inklog_store::catalogue::{Pointer, Superseded};
-use inklog_store::document::{Replayed, SEGMENTS_AHEAD, assemble};
+use inklog_store::document::{Replayed, SEGMENTS_AHEAD};
 use inklog_store::keys::objects as keys;
 use inklog_store::objects::{Segment, Snapshot};
 use inklog_store::{LogRecord, StoreError};
@@ -217,12 +217,8 @@ impl Snapshotter {
 
     /// Drops a live state that lacks an applicable event older than a minute.
     async fn check_live(&self, doc: &DocId, replayed: &Replayed, now: u64) -> Result<bool, StoreError> {
-        let Some(live) = self.documents.live.peek(doc).await? else { return Ok(false) };
-        let live = match assemble(doc, &live) {
-            Ok(live) => live,
-            Err(StoreError::Damaged { .. }) => Doc::new(),
-            Err(error) => return Err(error),
-        };
+        let Some(live) = self.documents.peek(doc).await? else { return Ok(false) };
+        let live = live.into_doc();
         let old_enough = |record: &&LogRecord| record.at + LIVE_LAG_MAX_MS <= now;
         let lacks = !live.version().includes(replayed.snapshot.version())
             || replayed.records.iter().filter(old_enough).any(|record| {

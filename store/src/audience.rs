@@ -11,8 +11,9 @@ use inklog_protocol::{DocId, ServerMessage};
 
 use crate::{Clock, ConnectionId, Connections, Presence, Push, PushError, StoreError};
 
-/// First pause before a refused post is tried again; it doubles from try to try.
+/// First pause before a refused part is offered again; it doubles from try to try, up to the longest.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+const RETRY_PAUSE_MAX: Duration = Duration::from_millis(320);
 
 /// What one connection is to be sent, in order.
 pub struct Post {
@@ -36,15 +37,31 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Sends to all at once, with a bound on what is under way; refused posts are tried again while
-    /// `patience` lasts, and then given up: clients find gaps and heal them. Connections that are gone
-    /// leave the document.
-    pub async fn send(&self, doc: &DocId, posts: Vec<Post>, patience: Duration) -> Result<(), StoreError> {
-        let gone = self.post_all(posts, patience).await;
-        for connection in gone {
-            Box::pin(self.leave(doc, &connection)).await?;
+    /// Posts to all at once, with a bound on what is under way, and never waits for one of them: who is
+    /// not ready is passed over and unregistered, and finds the gap by syncing, which registers it again.
+    /// Connections that are gone leave the document. Best effort: what fails here is logged.
+    pub async fn broadcast(&self, doc: &DocId, posts: Vec<Post>) {
+        for (connection, missed) in self.post_all(posts).await {
+            let forgotten = match missed {
+                Missed::Busy => self.connections.remove(doc, &connection).await,
+                Missed::Gone => Box::pin(self.leave(doc, &connection)).await,
+                Missed::Failed => Ok(()),
+            };
+            if let Err(error) = forgotten {
+                tracing::warn!(%doc, connection, %error, "a connection stays registered until it lapses");
+            }
         }
-        Ok(())
+    }
+
+    /// The same for what soon grows old: who is not ready misses it, and no more.
+    pub async fn mention(&self, doc: &DocId, posts: Vec<Post>) {
+        for (connection, missed) in self.post_all(posts).await {
+            if let Missed::Gone = missed
+                && let Err(error) = Box::pin(self.leave(doc, &connection)).await
+            {
+                tracing::warn!(%doc, connection, %error, "a connection stays registered until it lapses");
+            }
+        }
     }
 
     /// Takes a connection out of a document, and tells the others that its agents are gone.
@@ -72,8 +89,9 @@ impl Audience {
             .filter(|connection| connection != except)
             .map(|connection| Post { connection, messages: messages.clone() })
             .collect();
-        // Presence is not worth waiting for: the next one makes this one old.
-        self.send(doc, posts, Duration::ZERO).await
+        // The next one makes this one old.
+        self.mention(doc, posts).await;
+        Ok(())
     }
 
     /// Finds presence that has expired, and tells everyone.
@@ -82,46 +100,68 @@ impl Audience {
         self.tell_presence(doc, expired.into_iter().map(|agent| (agent, None)).collect(), "").await
     }
 
-    /// Posts to all; returns the connections that are gone.
-    async fn post_all(&self, posts: Vec<Post>, patience: Duration) -> Vec<ConnectionId> {
-        let deadline = tokio::time::Instant::now() + patience;
+    /// Posts to all; returns who missed something.
+    async fn post_all(&self, posts: Vec<Post>) -> Vec<(ConnectionId, Missed)> {
         futures::stream::iter(posts)
             .map(|post| async move {
                 for message in post.messages.iter() {
-                    if !self.post(&post.connection, message, deadline).await {
-                        return Some(post.connection);
+                    if let Some(missed) = self.post(&post.connection, message).await {
+                        return Some((post.connection, missed));
                     }
                 }
                 None
             })
             .buffer_unordered(BROADCAST_CONCURRENCY)
-            .filter_map(|gone| async move { gone })
+            .filter_map(|missed| async move { missed })
             .collect()
             .await
     }
 
-    /// Posts one message, again and again if need be; `false` when the connection is gone.
-    async fn post(&self, connection: &str, message: &str, deadline: tokio::time::Instant) -> bool {
+    /// Posts one message, once.
+    async fn post(&self, connection: &str, message: &str) -> Option<Missed> {
+        let (missed, why) = match self.push.post(connection, message).await {
+            Ok(()) => return None,
+            Err(PushError::Gone) => return Some(Missed::Gone),
+            Err(PushError::Busy(why)) => (Missed::Busy, why),
+            Err(PushError::Retry(why) | PushError::Refused(why)) => (Missed::Failed, why),
+        };
+        tracing::warn!(connection, why, "a connection was passed over");
+        Some(missed)
+    }
+
+    /// Sends one connection what only it waits for, again and again if need be, and gives up when that has
+    /// not been taken for `patience`. Whether it was taken.
+    pub async fn deliver(&self, connection: &str, message: &str, patience: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + patience;
         let mut pause = RETRY_PAUSE;
         loop {
-            match self.push.post(connection, message).await {
+            let why = match self.push.post(connection, message).await {
                 Ok(()) => return true,
                 Err(PushError::Gone) => return false,
                 Err(PushError::Refused(why)) => {
                     tracing::warn!(connection, why, "a message was refused");
-                    return true;
+                    return false;
                 }
-                Err(PushError::Retry(why)) => {
-                    if tokio::time::Instant::now() + pause > deadline {
-                        tracing::warn!(connection, why, "a message was given up");
-                        return true;
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
+                Err(PushError::Busy(why) | PushError::Retry(why)) => why,
+            };
+            if tokio::time::Instant::now() + pause > deadline {
+                tracing::warn!(connection, why, "a client reads nothing and is given up");
+                return false;
             }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
     }
+}
+
+/// Why a connection has missed a message.
+enum Missed {
+    /// It is closed.
+    Gone,
+    /// It was not ready.
+    Busy,
+    /// The gateway's fault, or the message's: the next one shows the gap.
+    Failed,
 }
 
 /// A `REMOTE_PRESENCE`.

@@ -117,10 +117,10 @@ pub fn s3_client(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_s3::Clien
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
-/// A client that posts to connections: no retries of its own, and no post may hang.
+/// A client that posts to connections: no retries of its own, and no post may hold others up.
 pub fn push_client(aws: &SdkConfig, endpoint: String) -> aws_sdk_apigatewaymanagement::Client {
     let timeouts = aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig::builder()
-        .operation_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(1))
         .build();
     let config = aws_sdk_apigatewaymanagement::config::Builder::from(aws)
         .endpoint_url(endpoint)
@@ -168,10 +168,11 @@ impl<'a> StoreFactory<'a> {
         Ok(Arc::new(S3Objects::new(client, bucket)))
     }
 
-    /// One connection for all that is in Redis.
+    /// One connection for all that is in Redis. It is opened by the first call: a function starts, and
+    /// does what it can, where Redis does not answer.
     async fn redis(&self) -> Result<RedisClient, ConfigError> {
         let url = need(self.lookup, vars::REDIS_URL)?;
-        Ok(self.redis.get_or_try_init(async || RedisClient::connect(&url).await).await?.clone())
+        Ok(self.redis.get_or_try_init(async || RedisClient::open(&url)).await?.clone())
     }
 
     /// The log's name as clients see it.
@@ -187,7 +188,8 @@ impl<'a> StoreFactory<'a> {
 
     /// Connections and presence.
     pub async fn connections(&self) -> Result<Arc<RedisConnections>, ConfigError> {
-        Ok(Arc::new(RedisConnections::new(self.redis().await?)))
+        let api = need(self.lookup, vars::API_ENDPOINT)?;
+        Ok(Arc::new(RedisConnections::new(self.redis().await?, &api)))
     }
 
     /// The push to connections.

@@ -18,6 +18,14 @@ pub enum StoreError {
         #[source]
         source: Source,
     },
+    /// The store answered that it will not do this: it is full, or does not allow it. Nothing was done.
+    #[error("{store} refuses: {reason}")]
+    Refused {
+        /// Which store.
+        store: &'static str,
+        /// Its own words.
+        reason: String,
+    },
     /// Something was written by a newer Inklog: hold, and retry after an upgrade.
     #[error("{what}: {error}")]
     Newer {

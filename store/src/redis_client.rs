@@ -31,7 +31,7 @@ impl RedisClient {
     pub fn open(url: &str) -> Result<RedisClient, StoreError> {
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::open(url).map_err(unavailable)?;
+        let client = Client::open(url).map_err(failed)?;
         let manager = Mutex::new(manage(&client)?);
         Ok(RedisClient(Arc::new(Inner { client, manager })))
     }
@@ -40,7 +40,13 @@ impl RedisClient {
     pub async fn connect(url: &str) -> Result<RedisClient, StoreError> {
         let client = RedisClient::open(url)?;
         let () = client.query(&redis::cmd("PING")).await?;
-        Ok(client)
+        let mut info = redis::cmd("INFO");
+        info.arg("cluster");
+        match client.query::<String>(&info).await {
+            Ok(info) if info.contains("cluster_enabled:1") => Err(is_cluster("cluster_enabled:1")),
+            Ok(_) | Err(StoreError::Refused { .. }) => Ok(client),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs a command.
@@ -56,6 +62,29 @@ impl RedisClient {
         self.call(|mut manager| async move { script.invoke_async(&mut manager).await }).await
     }
 
+    /// Whether `bytes` more may be written: a base that does not fit would first fill the server, and
+    /// take the room of all others. One of more than half of the memory could never be replaced by the
+    /// next. A server that does not tell is tried.
+    pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
+        let mut info = redis::cmd("INFO");
+        info.arg("memory");
+        let info: String = match self.query(&info).await {
+            Err(StoreError::Refused { .. }) => return Ok(()),
+            answer => answer?,
+        };
+        let field = |name: &str| {
+            info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+        };
+        let number = |name: &str| field(name).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
+        let (max, used) = (number("maxmemory"), number("used_memory"));
+        let evicts = field("maxmemory_policy").is_some_and(|policy| policy != "noeviction");
+        if max > 0 && (bytes > max / 2 || (!evicts && used + bytes > max)) {
+            let reason = format!("no room for {bytes} bytes: {used} of {max} are in use");
+            return Err(StoreError::Refused { store: "Redis", reason });
+        }
+        Ok(())
+    }
+
     /// Tries twice when the connection turns out to be broken: the first call after a pause or a
     /// restart of the server finds it so. The call may then run twice, which every caller can bear.
     async fn call<T, F>(&self, attempt: impl Fn(ConnectionManager) -> F) -> Result<T, StoreError>
@@ -69,7 +98,7 @@ impl RedisClient {
             }
         };
         match tokio::time::timeout(CALL_TIMEOUT, attempts).await {
-            Ok(result) => result.map_err(unavailable),
+            Ok(result) => result.map_err(failed),
             Err(elapsed) => {
                 *self.lock() = manage(&self.0.client)?;
                 Err(StoreError::unavailable("Redis", elapsed))
@@ -93,9 +122,19 @@ fn manage(client: &Client) -> Result<ConnectionManager, StoreError> {
         .set_number_of_retries(1)
         .set_min_delay(Duration::from_millis(50))
         .set_max_delay(Duration::from_millis(200));
-    ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(unavailable)
+    ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(failed)
 }
 
-fn unavailable(error: RedisError) -> StoreError {
-    StoreError::unavailable("Redis", error)
+/// A server that answers with an error is there, and something is wrong with this call only.
+fn failed(error: RedisError) -> StoreError {
+    match error.code() {
+        Some("MOVED" | "ASK" | "CLUSTERDOWN") => is_cluster(&error.to_string()),
+        Some(_) => StoreError::Refused { store: "Redis", reason: error.to_string() },
+        None => StoreError::unavailable("Redis", error),
+    }
+}
+
+fn is_cluster(said: &str) -> StoreError {
+    let reason = format!("it is a cluster ({said}), and Inklog needs one with cluster mode off");
+    StoreError::Refused { store: "Redis", reason }
 }

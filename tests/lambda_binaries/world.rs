@@ -65,7 +65,8 @@ impl World {
             dynamodb.describe_table().table_name(OPLOG_TABLE).send().await.expect("a description");
         let log_name = described.table.and_then(|table| table.latest_stream_arn).expect("a stream");
         let live = RedisLiveState::connect(&redis.url(), log_name.clone()).await.expect("Redis answers");
-        let connections = RedisConnections::connect(&redis.url()).await.expect("Redis answers");
+        let (api, posts) = connection_management().await;
+        let connections = RedisConnections::connect(&redis.url(), &api).await.expect("Redis answers");
         let documents = Documents {
             log: Arc::new(DynamoOpLog::new(dynamodb.clone(), OPLOG_TABLE)),
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb.clone(), DOCS_TABLE)),
@@ -76,7 +77,6 @@ impl World {
             live: Arc::new(live),
             entropy: Arc::new(SystemEntropy),
         };
-        let (api, posts) = connection_management().await;
         World {
             documents,
             connections,
@@ -123,6 +123,11 @@ impl World {
 
     pub fn now(&self) -> u64 {
         SystemClock.now_ms()
+    }
+
+    /// Redis is away from now on.
+    pub fn stop_redis(&mut self) {
+        self.redis.stop();
     }
 
     /// Puts an event into the log, as ingest does.

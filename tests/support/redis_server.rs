@@ -18,15 +18,24 @@ const PORT_ATTEMPTS: usize = 10;
 pub struct RedisServer {
     addr: SocketAddr,
     dir: TempDir,
+    /// Further arguments, as on its command line.
+    settings: Vec<String>,
     process: Option<Child>,
 }
 
 impl RedisServer {
     /// Starts an empty server and waits until it answers.
     pub fn start() -> RedisServer {
+        RedisServer::start_with(&[])
+    }
+
+    /// The same with further arguments, as on its command line.
+    pub fn start_with(settings: &[&str]) -> RedisServer {
+        let settings: Vec<String> = settings.iter().map(|word| (*word).to_owned()).collect();
         for _ in 0..PORT_ATTEMPTS {
             let dir = TempDir::new().expect("a temporary folder");
-            let mut server = RedisServer { addr: free_addr(), dir, process: None };
+            let mut server =
+                RedisServer { addr: free_addr(), dir, settings: settings.clone(), process: None };
             if server.spawn() {
                 return server;
             }
@@ -72,6 +81,7 @@ impl RedisServer {
             .arg(self.addr.port().to_string())
             .arg("--dir")
             .arg(self.dir.path())
+            .args(&self.settings)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

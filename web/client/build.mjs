@@ -7,7 +7,7 @@ import esbuild from "esbuild";
 /** None of these may be a name of the API, of the wire, of what is stored, or of the platform: test/dist.test.ts plays a
  * session with what comes out. One that is missing here only costs bytes. */
 const INTERNAL = `
-  abandonStore admit adopt advance agents append base blocked bury byName chain chars check child closed connected
+  abandonStore admit advance agents append base blocked bury byName chain chars check child closed connected
   connection copy core count dead deadline deleteIds depth disconnected doubtful drained eachNode eachPiece env failed
   first flush foreign frames free heir hold hurry idOf inFlight index insertAfter isDelete keepOnly
   keeper keeps kept lane lanes last load locate lost lostAt lowDepth lowGap lv lvOf lvs mergeStored moves newAgent no
@@ -16,7 +16,7 @@ const INTERNAL = `
   stored sum sync syncAt take takeBatch takeOver tell tellChanges tick tree tries turns units updates varint visit
   waiting answers applyAll asWhole beginAnew calm chainEnd deadAt durable heardAt isAwaited isOfLog keepUnsent known
   loadAll loaded logKept mark markAt movedTo patience putAside record replay restart restore resumeStore savedKept
-  syncedAt telling unsaved visible woke`;
+  syncedAt telling unsaved visible woke adopt takeIn early`;
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 

@@ -1,4 +1,4 @@
-// How it looks and handles: a phone, the keyboard alone, light and dark, by axe's rules.
+// How it handles: a phone, the keyboard alone, a theme; how it looks is in axe.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { faults, person, Window, world } from "./harness/index.js";
@@ -21,81 +21,6 @@ async function written(doc: string, options = {}): Promise<Window> {
 }
 
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-
-for (const [look, options] of Object.entries({
-  light: { colorScheme: "light" },
-  dark: { colorScheme: "dark" },
-  phone: { ...PHONE, colorScheme: "light" },
-  "phone-dark": { ...PHONE, colorScheme: "dark" },
-  forced: { forcedColors: "active" },
-} as const)) {
-  test(`${look}: every page, panel and popover keeps axe's rules, contrast among them`, async () => {
-    const window = await written(`on-keeping-a-log-${look}`, options);
-    const { page } = window;
-    for (const name of ["Ben", "Cyd", "Dov", "Eve", "Fay"]) {
-      const other = await Window.open(await person(at.browser, name), at.stack, `on-keeping-a-log-${look}`);
-      await other.shows(await window.text());
-      await other.caret((await window.text()).indexOf("says"));
-      if (name === "Ben") await other.type("simply ");
-      await other.saved();
-    }
-    const check = async (name: string) => {
-      // What comes slowly is judged when it is there.
-      await page.waitForFunction(() => document.getAnimations().every(({ playState, effect }) => playState !== "running" || effect!.getComputedTiming().iterations === Infinity || (effect as KeyframeEffect).target?.closest(".cm-content, .cm-scroller")));
-      assert.deepEqual(await faults(window), [], name);
-      await window.shot(`${name}-${look}`);
-    };
-    await page.locator(".cm-inklog-caret").first().waitFor();
-    await check("editor");
-    // Somebody's name beside their caret, at any time until it goes.
-    for (const part of [0, 0.85, 0.95, 1]) {
-      await page.evaluate((part) => {
-        for (const animation of document.getAnimations()) {
-          if (!(animation.effect as KeyframeEffect).target?.classList.contains("cm-inklog-name")) continue;
-          animation.pause();
-          animation.currentTime = Number(animation.effect!.getComputedTiming().duration) * part;
-        }
-      }, part);
-      assert.deepEqual(await faults(window), [], `a name after ${part} of its time`);
-    }
-    await page.getByRole("button", { name: /^You are/ }).click();
-    await page.getByLabel(/^Your name/).waitFor();
-    await check("me");
-    await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: /more people/ }).click();
-    await page.getByRole("group", { name: "Everybody who is here" }).waitFor();
-    await check("everybody");
-    await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "Copy link" }).click();
-    await page.getByRole("button", { name: "Link copied" }).or(page.getByRole("button", { name: "Copy link" })).waitFor();
-    await page.getByRole("button", { name: "Pipeline" }).click();
-    await page.locator(".event").first().waitFor();
-    await check("pipeline");
-    await page.getByRole("button", { name: "History" }).click();
-    await page.getByRole("slider", { name: "Event" }).waitFor();
-    await check("history");
-    await page.keyboard.press("Escape");
-    await page.locator(".past").waitFor({ state: "detached" });
-    await page.locator(".cm-content").focus();
-    await page.keyboard.press("Control+f");
-    await page.locator(".cm-search").waitFor();
-    await page.locator(".cm-search [name=search]").fill("log");
-    await check("search");
-    await page.keyboard.press("Escape");
-    await page.keyboard.press("Control+s");
-    await page.getByText("Everything is saved as you type.").waitFor();
-    await check("told");
-    await page.goto(at.stack.url);
-    await page.getByRole("heading", { name: /Write together/ }).waitFor();
-    await check("home");
-    await page.goto(`${at.stack.url}/d/bad%20name`);
-    await page.getByRole("alert").filter({ hasText: "does not lead to a document" }).waitFor();
-    await check("bad-name");
-    await page.goto(`${at.stack.url}/nowhere`);
-    await check("nowhere");
-    assert.deepEqual(window.errors, []);
-  });
-}
 
 test("the theme can be chosen, and stays", async () => {
   const window = await written("theme");

@@ -92,7 +92,7 @@ impl Server {
         }
         let reference = reference.as_ref();
         let log = self.log_name.unwrap_or("older");
-        let answer = Answer { doc: &doc, log, cursor: &cursor, missing: &missing, reference };
+        let answer = Answer { doc: &doc, log, cursor: Some(&cursor), missing: &missing, reference };
         let answers = match message {
             ClientMessage::SendEvent { event, .. } => {
                 let (agent, after, end) = (event.agent().to_string(), event.after(), event.end());
@@ -139,7 +139,7 @@ impl Server {
             StateFormat::Ops => StateBody::Ops(&self.base),
             StateFormat::Binary => StateBody::Binary(&bytes),
         };
-        parts::doc_state(answer, answer.cursor, body, live)
+        parts::doc_state(answer, answer.cursor.unwrap_or("none"), body, live)
     }
 }
 

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use tokio::net::{TcpListener, TcpSocket};
 
+mod bounded;
 mod dynamodb;
 mod s3;
+
+pub(crate) use bounded::Bounded;
 
 pub use dynamodb::EmbeddedDynamoDb;
 pub use s3::EmbeddedS3;

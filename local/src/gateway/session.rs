@@ -146,12 +146,14 @@ async fn write(
 ) -> Result<(), WsError> {
     let mut taken = Vec::new();
     while outgoing.recv_many(&mut taken, WRITE_BATCH).await > 0 {
-        let (mut bytes, mut last) = (0, false);
+        let mut last = false;
         for item in taken.drain(..) {
             match item {
                 Outgoing::Text(text) if !last => {
-                    bytes += text.as_str().len();
+                    let bytes = text.as_str().len();
                     sink.feed(Message::Text(text)).await?;
+                    // At once, and not after the batch: who waits for room sees a slow client read.
+                    connection.sent(bytes);
                 }
                 Outgoing::Text(_) => {}
                 Outgoing::Close => {
@@ -163,7 +165,6 @@ async fn write(
             }
         }
         sink.flush().await?;
-        connection.sent(bytes);
         if last {
             break;
         }

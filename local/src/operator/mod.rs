@@ -11,7 +11,7 @@ use std::time::Duration;
 use inklog_crdt::{Agent, Doc};
 use inklog_protocol::{DocId, LoggedEvent, VersionMap, WireEvent, version_to_wire};
 use inklog_snapshotter::{Compacted, LIVE_LAG_MAX_MS, Snapshotter};
-use inklog_store::document::{Documents, Replayed, assemble};
+use inklog_store::document::{Documents, Replayed};
 use inklog_store::{LogRecord, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -172,8 +172,8 @@ impl Operator {
     pub async fn read(&self, doc: &DocId, from: Source) -> Result<Option<Reading>, StoreError> {
         let state = match from {
             Source::Live => {
-                let live = self.documents.open(doc).await?;
-                Some(assemble(doc, &live)?).filter(|state| !is_untouched(state))
+                let opened = self.documents.open(doc).await?;
+                Some(opened.into_doc()).filter(|state| !is_untouched(state))
             }
             Source::Log => {
                 let replayed = self.documents.replay(doc).await?;
@@ -216,7 +216,7 @@ impl Operator {
     /// document. Waits some seconds for a live state that is behind.
     pub async fn verify(&self, doc: &DocId) -> Result<Option<Verified>, StoreError> {
         // Live first: what it has, the log has, for nothing reaches it by another way.
-        let live = self.documents.live.peek(doc).await?;
+        let live = self.documents.peek(doc).await?;
         let mut replayed = self.documents.replay(doc).await?;
         if replayed.is_new() && live.is_none() && self.documents.catalogue.entry(doc).await?.is_none() {
             return Ok(None);
@@ -225,7 +225,7 @@ impl Operator {
         let records: Vec<&LogRecord> = history.iter().chain(&replayed.records).collect();
         let live = match live {
             None => LiveCheck::Missing,
-            Some(live) => self.check_live(doc, &assemble(doc, &live)?, &replayed, &records).await?,
+            Some(live) => self.check_live(doc, &live.into_doc(), &replayed, &records).await?,
         };
         let history_equals_snapshot = replay_of(&records).encode() == replayed.doc.encode();
         replayed.damaged.extend(replayed.snapshot_lost.take());
@@ -277,8 +277,8 @@ impl Operator {
                 return Ok(if lacks { LiveCheck::Lacking } else { LiveCheck::Behind });
             }
             tokio::time::sleep(LOOK_EVERY).await;
-            match self.documents.live.peek(doc).await? {
-                Some(live) => version = assemble(doc, &live)?.version().clone(),
+            match self.documents.peek(doc).await? {
+                Some(live) => version = live.into_doc().version().clone(),
                 None => return Ok(LiveCheck::Missing),
             }
         }

@@ -24,7 +24,7 @@ use crate::admin;
 use crate::editor::{self, NoEditor};
 use crate::embedded::EmbeddedError;
 use crate::functions::STREAM_FUNCTION_TIMEOUT;
-use crate::gateway::{Gateway, GatewayConfig, Leave, Routes, serve};
+use crate::gateway::{Gateway, GatewayConfig, InProcess, Leave, Routes, serve};
 use crate::operator::Operator;
 use crate::pipeline::{ObservedSend, ObservedStream, Pipeline, Stage, seen_in_the_log};
 use crate::schedule::Schedule;
@@ -220,16 +220,19 @@ impl Stack {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
         let (http_url, ws_url) = (format!("http://{address}"), format!("ws://{address}/dev"));
-        let stores = Stores::open(&config, clock.clone()).await?;
+        let api_endpoint = format!("{http_url}/dev");
+        let stores = Stores::open(&config, clock.clone(), &api_endpoint).await?;
 
         let documents = stores.documents();
-        let audience = stores.audience(&format!("{http_url}/dev"));
+        let to_gateway = InProcess::new();
+        let audience = stores.audience(&api_endpoint, to_gateway.clone());
         let snapshotter = Arc::new(Snapshotter::new(documents.clone(), clock.clone()));
         let operator = Operator::new(documents.clone(), snapshotter.clone());
 
         let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
         let pipeline = Pipeline::new();
         let gateway = Gateway::new(gateway_config, routes(&stores, &audience, clock.clone(), &pipeline));
+        to_gateway.serve(&gateway);
         let materializer = Arc::new(Materializer::new(documents, clock));
         let materializer = observed(&pipeline, Stage::Materializer, materializer);
         let broadcaster = observed(&pipeline, Stage::Broadcaster, Arc::new(Broadcaster::new(audience)));

@@ -24,8 +24,9 @@ use inklog_store::{
 
 use super::{Data, StackConfig, StackError};
 use crate::embedded::{
-    EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
+    Bounded, EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
 };
+use crate::gateway::InProcess;
 use crate::operator::Operator;
 use crate::streams::{WriteSignal, signal_on_write};
 
@@ -36,6 +37,8 @@ const BUCKET: &str = "inklog";
 /// is given up. Making the tables on AWS takes some seconds.
 const SAID_AFTER: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// Requests to the embedded DynamoDB and S3 that are under way at once. Either serves few at a time.
+const REQUESTS_AT_ONCE: usize = 48;
 /// The database's file in the data folder.
 const DATABASE: &str = "dynamodb.sqlite";
 
@@ -61,7 +64,12 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub async fn open(config: &StackConfig, clock: Arc<dyn Clock>) -> Result<Stores, StackError> {
+    /// `api_endpoint` is where functions post to connections; it tells stacks apart that share a Redis.
+    pub async fn open(
+        config: &StackConfig,
+        clock: Arc<dyn Clock>,
+        api_endpoint: &str,
+    ) -> Result<Stores, StackError> {
         let lock = match &config.data {
             Data::Memory => None,
             Data::Dir(dir) => Some(lock(dir)?),
@@ -82,6 +90,9 @@ impl Stores {
             (None, Data::Dir(dir)) => Some(EmbeddedS3::open(&dir.join("s3"), BUCKET).await?),
         };
         let local = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
+        let http = local.http_client().expect("it was given one");
+        let http = Bounded::new(http, REQUESTS_AT_ONCE);
+        let local = local.into_builder().http_client(http).build();
         let external = match (&embedded_dynamodb, &embedded_s3) {
             (Some(_), Some(_)) => None,
             _ => Some(config::aws().await),
@@ -125,7 +136,9 @@ impl Stores {
         let (live, connections, presence): (Arc<dyn LiveState>, Arc<dyn Connections>, Arc<dyn Presence>) =
             match (redis, &memory) {
                 (Some(redis), _) => {
-                    let connections = Arc::new(RedisConnections::new(redis.clone()));
+                    // Ports of this machine are names on others as well; the log's name is not.
+                    let api = format!("{stream_arn} {api_endpoint}");
+                    let connections = Arc::new(RedisConnections::new(redis.clone(), &api));
                     (Arc::new(RedisLiveState::new(redis, &stream_arn)), connections.clone(), connections)
                 }
                 (None, Some((live, connections))) => (live.clone(), connections.clone(), connections.clone()),
@@ -160,8 +173,9 @@ impl Stores {
         }
     }
 
-    pub fn audience(&self, api_endpoint: &str) -> Audience {
-        let client = config::push_client(&self.aws, api_endpoint.to_owned());
+    pub fn audience(&self, api_endpoint: &str, to_gateway: InProcess) -> Audience {
+        let aws = self.aws.clone().into_builder().http_client(to_gateway).build();
+        let client = config::push_client(&aws, api_endpoint.to_owned());
         Audience {
             connections: self.connections.clone(),
             presence: self.presence.clone(),
@@ -212,7 +226,7 @@ pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
         return Err(StackError::NoData(dir.to_owned()));
     }
     let config = StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() };
-    let stores = Stores::open(&config, Arc::new(SystemClock)).await?;
+    let stores = Stores::open(&config, Arc::new(SystemClock), "").await?;
     // Nothing else runs: no ingest can be on an older floor, so that nothing has to be waited for.
     let snapshotter = Snapshotter::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
     let operator = Operator::new(stores.documents(), Arc::new(snapshotter));

@@ -16,20 +16,30 @@ pub struct CheckpointError {
     source: io::Error,
 }
 
-/// Keeps the sequence number of the last record that is done with, by mapping and shard. Losing one
-/// is harmless: the mapping starts again at the oldest record.
+/// Keeps the sequence number of the last record that is done with, by mapping, stream and shard: a table
+/// made anew has another stream, whose shards may have the names of the old ones. Losing one is harmless:
+/// the mapping starts again at the oldest record.
 #[async_trait]
 pub trait Checkpoints: Send + Sync + 'static {
     /// The checkpoint of a shard, if there is one.
-    async fn load(&self, mapping: &str, shard: &str) -> Result<Option<String>, CheckpointError>;
+    async fn load(&self, mapping: &str, shard: Shard<'_>) -> Result<Option<String>, CheckpointError>;
 
     /// Replaces the checkpoint of a shard.
-    async fn save(&self, mapping: &str, shard: &str, position: &str) -> Result<(), CheckpointError>;
+    async fn save(&self, mapping: &str, shard: Shard<'_>, position: &str) -> Result<(), CheckpointError>;
+}
+
+/// A shard of a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Shard<'a> {
+    /// The stream's ARN.
+    pub stream: &'a str,
+    /// The shard's id, which is unique within its stream only.
+    pub id: &'a str,
 }
 
 /// Checkpoints that end with the process.
 #[derive(Debug, Default)]
-pub struct MemoryCheckpoints(Mutex<HashMap<(String, String), String>>);
+pub struct MemoryCheckpoints(Mutex<HashMap<[String; 3], String>>);
 
 impl MemoryCheckpoints {
     /// No checkpoints.
@@ -40,19 +50,23 @@ impl MemoryCheckpoints {
 
 #[async_trait]
 impl Checkpoints for MemoryCheckpoints {
-    async fn load(&self, mapping: &str, shard: &str) -> Result<Option<String>, CheckpointError> {
+    async fn load(&self, mapping: &str, shard: Shard<'_>) -> Result<Option<String>, CheckpointError> {
         let checkpoints = self.0.lock().expect("nothing panics while holding it");
-        Ok(checkpoints.get(&(mapping.to_owned(), shard.to_owned())).cloned())
+        Ok(checkpoints.get(&key(mapping, shard)).cloned())
     }
 
-    async fn save(&self, mapping: &str, shard: &str, position: &str) -> Result<(), CheckpointError> {
+    async fn save(&self, mapping: &str, shard: Shard<'_>, position: &str) -> Result<(), CheckpointError> {
         let mut checkpoints = self.0.lock().expect("nothing panics while holding it");
-        checkpoints.insert((mapping.to_owned(), shard.to_owned()), position.to_owned());
+        checkpoints.insert(key(mapping, shard), position.to_owned());
         Ok(())
     }
 }
 
-/// Checkpoints as files, `FOLDER/MAPPING/SHARD`, each replaced atomically. They are not synced: after
+fn key(mapping: &str, shard: Shard<'_>) -> [String; 3] {
+    [mapping, shard.stream, shard.id].map(str::to_owned)
+}
+
+/// Checkpoints as files, `FOLDER/MAPPING/STREAM/SHARD`, each replaced atomically. They are not synced: after
 /// a power cut one may be old or empty, which only repeats records.
 #[derive(Debug)]
 pub struct FileCheckpoints {
@@ -65,23 +79,34 @@ impl FileCheckpoints {
         Self { folder: folder.into() }
     }
 
-    fn path(&self, mapping: &str, shard: &str) -> PathBuf {
-        self.folder.join(file_name(mapping)).join(file_name(shard))
+    fn path(&self, mapping: &str, shard: Shard<'_>) -> PathBuf {
+        key(mapping, shard).iter().fold(self.folder.clone(), |path, name| path.join(file_name(name)))
     }
 }
 
 #[async_trait]
 impl Checkpoints for FileCheckpoints {
-    async fn load(&self, mapping: &str, shard: &str) -> Result<Option<String>, CheckpointError> {
+    async fn load(&self, mapping: &str, shard: Shard<'_>) -> Result<Option<String>, CheckpointError> {
         let path = self.path(mapping, shard);
-        match tokio::fs::read_to_string(&path).await {
+        let failed = |source| CheckpointError { path: path.display().to_string(), source };
+        let bytes = match tokio::fs::read(&path).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(failed(source)),
+        };
+        match String::from_utf8(bytes) {
             Ok(position) => Ok(Some(position.trim().to_owned()).filter(|position| !position.is_empty())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(CheckpointError { path: path.display().to_string(), source }),
+            Err(_) => {
+                let aside = path.with_extension("damaged");
+                tokio::fs::rename(&path, &aside).await.map_err(failed)?;
+                let aside = aside.display();
+                tracing::warn!(mapping, %aside, "a damaged checkpoint is set aside: reading the whole stream");
+                Ok(None)
+            }
         }
     }
 
-    async fn save(&self, mapping: &str, shard: &str, position: &str) -> Result<(), CheckpointError> {
+    async fn save(&self, mapping: &str, shard: Shard<'_>, position: &str) -> Result<(), CheckpointError> {
         let path = self.path(mapping, shard);
         let (target, position) = (path.clone(), position.to_owned());
         let written = tokio::task::spawn_blocking(move || {
@@ -115,25 +140,37 @@ fn file_name(name: &str) -> String {
 mod tests {
     use super::*;
 
+    fn shard<'a>(stream: &'a str, id: &'a str) -> Shard<'a> {
+        Shard { stream, id }
+    }
+
     #[tokio::test]
     async fn files_keep_checkpoints_apart_and_replace_them() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = FileCheckpoints::new(folder.path().join("deep/er"));
-        assert_eq!(checkpoints.load("m", "s/1").await.unwrap(), None);
-        checkpoints.save("m", "s/1", "100").await.unwrap();
-        checkpoints.save("m", "s.1", "200").await.unwrap();
-        checkpoints.save("m", "s/1", "300").await.unwrap();
+        assert_eq!(checkpoints.load("m", shard("t/1", "s/1")).await.unwrap(), None);
+        checkpoints.save("m", shard("t/1", "s/1"), "100").await.unwrap();
+        checkpoints.save("m", shard("t/1", "s.1"), "200").await.unwrap();
+        checkpoints.save("m", shard("t/1", "s/1"), "300").await.unwrap();
         let again = FileCheckpoints::new(folder.path().join("deep/er"));
-        assert_eq!(again.load("m", "s/1").await.unwrap().as_deref(), Some("300"));
-        assert_eq!(again.load("m", "s.1").await.unwrap().as_deref(), Some("200"));
-        assert_eq!(again.load("n", "s/1").await.unwrap(), None);
+        assert_eq!(again.load("m", shard("t/1", "s/1")).await.unwrap().as_deref(), Some("300"));
+        assert_eq!(again.load("m", shard("t/1", "s.1")).await.unwrap().as_deref(), Some("200"));
+        assert_eq!(again.load("n", shard("t/1", "s/1")).await.unwrap(), None);
+        assert_eq!(again.load("m", shard("t/2", "s/1")).await.unwrap(), None, "another table's stream");
     }
 
     #[tokio::test]
-    async fn an_empty_file_is_no_checkpoint() {
+    async fn a_damaged_file_is_set_aside_and_an_empty_one_is_no_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("m")).unwrap();
-        std::fs::write(folder.path().join("m/s"), "").unwrap();
-        assert_eq!(FileCheckpoints::new(folder.path()).load("m", "s").await.unwrap(), None);
+        let checkpoints = FileCheckpoints::new(folder.path());
+        for (bytes, aside) in [(&[0xff, 0xfe, 0x31][..], true), (b"", false)] {
+            checkpoints.save("m", shard("t", "s"), "1").await.unwrap();
+            std::fs::write(folder.path().join("m/t/s"), bytes).unwrap();
+            assert_eq!(checkpoints.load("m", shard("t", "s")).await.unwrap(), None);
+            assert_eq!(folder.path().join("m/t/s.damaged").exists(), aside);
+            let _ = std::fs::remove_file(folder.path().join("m/t/s.damaged"));
+            checkpoints.save("m", shard("t", "s"), "2").await.unwrap();
+            assert_eq!(checkpoints.load("m", shard("t", "s")).await.unwrap().as_deref(), Some("2"));
+        }
     }
 }

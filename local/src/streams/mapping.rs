@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::shard::{SHARD_END, ShardEnd, ShardReader};
-use super::{BatchFaults, Checkpoints, DeadLetters, StreamFunction, WriteSignal};
+use super::{BatchFaults, Checkpoints, DeadLetters, Shard, StreamFunction, WriteSignal};
 
 /// How soon a function learns of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -383,7 +383,8 @@ async fn start_ready_shards(
         if running.contains(shard) || finished.contains(shard) {
             continue;
         }
-        let checkpoint = shared.checkpoints.load(&shared.config.name, shard).await;
+        let place = Shard { stream: &shared.config.stream_arn, id: shard };
+        let checkpoint = shared.checkpoints.load(&shared.config.name, place).await;
         match checkpoint.map_err(|error| error.to_string())? {
             Some(end) if end == SHARD_END => {
                 finished.insert(shard.clone());

@@ -22,7 +22,7 @@ mod progress;
 mod shard;
 mod signal;
 
-pub use checkpoints::{CheckpointError, Checkpoints, FileCheckpoints, MemoryCheckpoints};
+pub use checkpoints::{CheckpointError, Checkpoints, FileCheckpoints, MemoryCheckpoints, Shard};
 pub use dead_letters::{
     BatchInfo, DeadLetter, DeadLetterFolder, DeadLetters, GivenUp, MemoryDeadLetters, RequestContext,
 };

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Latency;
+use super::Shard;
 use super::convert::event_record;
 use super::deliver::{Pending, deliver};
 use super::mapping::Shared;
@@ -262,8 +263,9 @@ impl ShardReader {
     }
 
     async fn save(&self, position: &str) {
-        let name = &self.shared.config.name;
-        if let Err(error) = self.shared.checkpoints.save(name, &self.shard_id, position).await {
+        let (name, stream) = (&self.shared.config.name, &self.shared.config.stream_arn);
+        let shard = Shard { stream, id: &self.shard_id };
+        if let Err(error) = self.shared.checkpoints.save(name, shard, position).await {
             // The price is records that come again after a restart.
             tracing::error!(mapping = name, %error, "a checkpoint was not saved");
         }

@@ -347,13 +347,14 @@ async fn a_restart_goes_on_at_the_checkpoint_and_repeats_only_what_was_not_done(
 
 #[tokio::test]
 async fn a_checkpoint_that_the_stream_does_not_know_falls_back_to_the_oldest_record() {
-    use inklog_local::streams::Checkpoints;
+    use inklog_local::streams::{Checkpoints, Shard};
     let (server, dynamo, config) = setup().await;
     dynamo.put(TABLE, "d", "1").await;
     let described = dynamo.streams.describe_stream().stream_arn(&config.stream_arn).send().await.unwrap();
     let shard = described.stream_description.unwrap().shards()[0].shard_id().unwrap().to_owned();
     let checkpoints = Arc::new(MemoryCheckpoints::new());
-    checkpoints.save(&config.name, &shard, "5").await.unwrap();
+    let shard = Shard { stream: &config.stream_arn, id: &shard };
+    checkpoints.save(&config.name, shard, "5").await.unwrap();
     let function = Recorder::new(|_, _| ok());
     let running = Mapping::new(config, dynamo.streams.clone(), function.clone(), checkpoints).start();
     function.until_seen(&["1"]).await;

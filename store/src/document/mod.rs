@@ -3,6 +3,9 @@
 //!
 //! Every reader of log and catalogue reads the log whole first and *then* the pointer: what a
 //! compaction removes from the log in between, the newer pointer leads to.
+//!
+//! The live state is a cache. Whoever wants to read a document calls [`Documents::open`], which says
+//! what log and snapshot say where the live state is full, away, foreign or damaged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +18,16 @@ use inklog_protocol::{DocId, LoggedEvent};
 
 use crate::catalogue::Pointer;
 use crate::keys::objects as keys;
-use crate::live::{Cursor, LiveDoc, NewBase, TailStatus};
+use crate::live::{LiveDoc, NewBase, TailStatus};
 use crate::log::LogItem;
 use crate::objects::{Segment, Snapshot};
 use crate::{Catalogue, Entropy, LiveState, LogRecord, Objects, OpLog, StoreError};
+
+mod heavy;
+mod opened;
+
+pub use heavy::heavy;
+pub use opened::{Beyond, Opened};
 
 /// Earlier segments that a segment names, which are read at once.
 pub const SEGMENTS_AHEAD: usize = 16;
@@ -100,27 +109,25 @@ impl Documents {
             Some(pointer) => self.snapshot_or_history(doc, pointer).await?,
             None => (Doc::new(), None),
         };
-        let mut replayed = Replayed {
-            doc: snapshot.clone(),
-            records: Vec::new(),
-            pointer,
-            snapshot,
-            snapshot_lost,
-            damaged: Vec::new(),
-        };
+        let (new, records, damaged) = (Doc::new(), Vec::new(), Vec::new());
+        let mut replayed = Replayed { doc: new, records, pointer, snapshot, snapshot_lost, damaged };
         for item in items {
             match item {
-                LogItem::Record(record) => {
-                    replayed.doc.apply(&record.event);
-                    replayed.records.push(record);
-                }
+                LogItem::Record(record) => replayed.records.push(record),
                 LogItem::Damaged { key, error } => {
                     tracing::error!(%doc, key, %error, "a log item is damaged and passed over");
                     replayed.damaged.push(key);
                 }
             }
         }
-        Ok(replayed)
+        Ok(heavy(move || {
+            replayed.doc = replayed.snapshot.clone();
+            for record in &replayed.records {
+                replayed.doc.apply(&record.event);
+            }
+            replayed
+        })
+        .await)
     }
 
     /// What the snapshot that a pointer names holds; where that object is lost or damaged, the same from
@@ -154,9 +161,13 @@ impl Documents {
             key = segment.earlier.into_iter().next();
             segments.push(segment.records);
         }
-        for record in segments.into_iter().rev().flatten() {
-            state.apply(&record.event);
-        }
+        let state = heavy(move || {
+            for record in segments.into_iter().rev().flatten() {
+                state.apply(&record.event);
+            }
+            state
+        })
+        .await;
         Ok((state, Some(lost)))
     }
 
@@ -167,14 +178,16 @@ impl Documents {
 
     async fn snapshot_at(&self, key: &str) -> Result<Doc, StoreError> {
         let bytes = self.object(key).await?;
-        let snapshot = Snapshot::decode(&bytes).map_err(|error| StoreError::undecodable(key, error))?;
+        let decoded = heavy(move || Snapshot::decode(&bytes)).await;
+        let snapshot = decoded.map_err(|error| StoreError::undecodable(key, error))?;
         Ok(snapshot.doc)
     }
 
     /// Reads the history segment under a key.
     pub async fn segment(&self, key: &str) -> Result<Segment, StoreError> {
         let bytes = self.object(key).await?;
-        Segment::decode(&bytes).map_err(|error| StoreError::undecodable(key, error))
+        let decoded = heavy(move || Segment::decode(&bytes)).await;
+        decoded.map_err(|error| StoreError::undecodable(key, error))
     }
 
     /// An object that a pointer or segment names, and that therefore must be there.
@@ -211,15 +224,8 @@ impl Documents {
     /// Makes the live state's base from the log, unless there is one. Returns what the log held, and
     /// whether the base was put in; `false` also for a document that was never written.
     pub async fn rebuild(&self, doc: &DocId) -> Result<(Replayed, bool), StoreError> {
-        let nonce = self.entropy.nonce();
-        self.live.begin_rebuild(doc, &nonce).await?;
-        let replayed = self.replay(doc).await?;
-        if replayed.is_new() {
-            return Ok((replayed, false));
-        }
-        let put_in = self.live.commit_rebuild(doc, &nonce, self.base_of(&replayed)).await?;
-        tracing::debug!(%doc, put_in, events = replayed.records.len(), "rebuilt the live state");
-        Ok((replayed, put_in))
+        let (replayed, kept) = self.replay_and_keep(doc).await?;
+        Ok((replayed, kept?))
     }
 
     /// Makes the live state anew from the log, whatever it is now. What is there stays until log and
@@ -228,75 +234,129 @@ impl Documents {
         for _ in 0..OPEN_TRIES {
             let nonce = self.entropy.nonce();
             self.live.begin_rebuild(doc, &nonce).await?;
-            let replayed = self.replay(doc).await?;
+            let replayed = self.replay_or_end(doc, &nonce).await?;
             if replayed.is_new() {
                 return Ok(None);
             }
-            if self.live.swap_rebuild(doc, &nonce, self.base_of(&replayed)).await? {
+            let (replayed, base) = self.base_of(replayed).await;
+            if self.live.swap_rebuild(doc, &nonce, base).await? {
                 return Ok(Some(replayed));
             }
         }
         Err(StoreError::unavailable("the live state", "others change it all the time: try again"))
     }
 
-    fn base_of(&self, replayed: &Replayed) -> NewBase {
-        NewBase {
-            generation: self.entropy.nonce(),
-            state: replayed.doc.encode(),
-            waiting: replayed.waiting(),
+    /// Replays the log, and tries to keep what it says as the live state's base: whether it was put in,
+    /// or why it cannot be kept.
+    async fn replay_and_keep(&self, doc: &DocId) -> Result<(Replayed, Result<bool, StoreError>), StoreError> {
+        let nonce = self.entropy.nonce();
+        if let Err(error) = self.live.begin_rebuild(doc, &nonce).await {
+            return Ok((self.replay(doc).await?, Err(error)));
+        }
+        let replayed = self.replay_or_end(doc, &nonce).await?;
+        if replayed.is_new() {
+            return Ok((replayed, Ok(false)));
+        }
+        let (replayed, base) = self.base_of(replayed).await;
+        let kept = self.live.commit_rebuild(doc, &nonce, base).await;
+        tracing::debug!(%doc, ?kept, events = replayed.records.len(), "rebuilt the live state");
+        Ok((replayed, kept))
+    }
+
+    /// Replays the log for the rebuild of this nonce, and gives that up where there is nothing to put in.
+    async fn replay_or_end(&self, doc: &DocId, nonce: &str) -> Result<Replayed, StoreError> {
+        let replayed = self.replay(doc).await;
+        // Nothing is left where nothing was: else asking for names would fill the cache.
+        if !replayed.as_ref().is_ok_and(|replayed| !replayed.is_new())
+            && let Err(error) = self.live.end_rebuild(doc, nonce).await
+        {
+            tracing::warn!(%doc, %error, "a rebuild's nonce stays until it expires");
+        }
+        replayed
+    }
+
+    /// The base of what the log says.
+    async fn base_of(&self, replayed: Replayed) -> (Replayed, NewBase) {
+        let generation = self.entropy.nonce();
+        heavy(move || {
+            let (state, waiting) = (replayed.doc.encode(), replayed.waiting());
+            (replayed, NewBase { generation, state, waiting })
+        })
+        .await
+    }
+
+    /// Reads a document: the live state, rebuilt on a miss; what log and snapshot say where it cannot be
+    /// read or kept. A document that was never written reads as empty, and stays unwritten.
+    pub async fn open(&self, doc: &DocId) -> Result<Opened, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.base(doc).await {
+                Ok(Some(opened)) => return Ok(opened),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%doc, %error, "the live state cannot be read: reading the log");
+                    return Ok(Opened::replayed(self.replay(doc).await?));
+                }
+            }
+            let (replayed, kept) = self.replay_and_keep(doc).await?;
+            tries += 1;
+            match kept {
+                Err(error) => tracing::warn!(%doc, %error, "a document cannot be kept: the log was read"),
+                Ok(put_in) if !replayed.is_new() && (put_in || tries < OPEN_TRIES) => continue,
+                Ok(_) => {}
+            }
+            return Ok(Opened::replayed(replayed));
         }
     }
 
-    /// Reads the live state, rebuilding it on a miss. A document that was never written reads as
-    /// empty, and stays unwritten.
-    pub async fn open(&self, doc: &DocId) -> Result<LiveDoc, StoreError> {
-        let mut tries = 0;
-        loop {
-            if let Some(live) = self.live.read(doc).await? {
-                return Ok(live);
+    /// The live state with its base decoded; `None` is a miss. This alone decides what a base is worth:
+    /// a damaged one is dropped, whoever met it, and a rebuild makes another.
+    pub async fn base(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
+        self.decoded(doc, self.live.read(doc).await?).await
+    }
+
+    /// [`Documents::base`] for those who look after documents and do not use them: it leaves an idle
+    /// document's life as it is.
+    pub async fn peek(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
+        self.decoded(doc, self.live.peek(doc).await?).await
+    }
+
+    async fn decoded(&self, doc: &DocId, live: Option<LiveDoc>) -> Result<Option<Opened>, StoreError> {
+        let Some(live) = live else { return Ok(None) };
+        let (live, base) = heavy(move || {
+            let base = Doc::decode(&live.base);
+            (live, base)
+        })
+        .await;
+        match base.map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error)) {
+            Ok(base) => Ok(Some(Opened::live(live, base))),
+            Err(StoreError::Damaged { what, reason }) => {
+                tracing::warn!(%doc, reason, "{what} is damaged: dropping it");
+                self.live.drop_doc(doc).await?;
+                Ok(None)
             }
-            let (replayed, put_in) = self.rebuild(doc).await?;
-            tries += 1;
-            // What the log says is right whether or not it can be kept; only a cursor is missing.
-            if replayed.is_new() || (!put_in && tries == OPEN_TRIES) {
-                return Ok(unkept(&replayed));
-            }
+            Err(error) => Err(error),
         }
     }
 
     /// Takes the tail into the base, if nobody else does it first. Tells whether this call did.
     pub async fn fold(&self, doc: &DocId) -> Result<bool, StoreError> {
-        let Some(live) = self.live.read(doc).await? else { return Ok(false) };
-        let mut state = match Doc::decode(&live.base) {
-            Ok(state) => state,
-            Err(error) => {
-                let error = StoreError::undecodable(format!("the live base of {doc}"), error);
-                if matches!(error, StoreError::Damaged { .. }) {
-                    // The log knows better: the next reader rebuilds.
-                    self.live.drop_doc(doc).await?;
-                }
-                return Err(error);
+        let Some(opened) = self.base(doc).await? else { return Ok(false) };
+        let Some(tag) = opened.tag.clone() else { return Ok(false) };
+        let Some(cursor) = opened.beyond.cursor.clone() else { return Ok(false) };
+        let generation = self.entropy.nonce();
+        let base = heavy(move || {
+            let Opened { base: mut state, beyond: Beyond { events, .. }, .. } = opened;
+            for logged in &events {
+                state.apply(&logged.event);
             }
-        };
-        for logged in &live.events {
-            state.apply(&logged.event);
-        }
-        let waiting = with_times(&state, live.events.iter().map(|logged| (&logged.event, logged.at)));
-        let base = NewBase { generation: self.entropy.nonce(), state: state.encode(), waiting };
-        let folded = self.live.fold(doc, &live.tag, &live.cursor, base).await?;
-        tracing::debug!(%doc, folded, events = live.events.len(), "folded the tail");
+            let waiting = with_times(&state, events.iter().map(|logged| (&logged.event, logged.at)));
+            NewBase { generation, state: state.encode(), waiting }
+        })
+        .await;
+        let folded = self.live.fold(doc, &tag, &cursor, base).await?;
+        tracing::debug!(%doc, folded, "folded the tail");
         Ok(folded)
-    }
-}
-
-/// A live state that is nowhere kept: its cursor belongs to no tail.
-fn unkept(replayed: &Replayed) -> LiveDoc {
-    let cursor = Cursor { tail: "none".to_owned(), offset: 0 };
-    LiveDoc {
-        tag: crate::live::BaseTag { generation: String::new(), folded: cursor.clone() },
-        base: replayed.doc.encode(),
-        events: replayed.waiting(),
-        cursor,
     }
 }
 

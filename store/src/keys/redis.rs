@@ -1,15 +1,28 @@
 //! Every key in Redis. All keys of a document carry the hash tag `{doc}`, so that a cluster keeps
-//! them in one slot and one script may touch them all; a document's id holds no braces.
+//! them in one slot and one script may touch them all; a document's id holds no braces. All carry the
+//! [`Deployment`] as well: any number of deployments may use one Redis.
 
 use inklog_protocol::DocId;
+
+use crate::log::short_name;
+
+/// Whose keys these are: the name of a log or of an API, made short.
+#[derive(Debug, Clone)]
+pub(crate) struct Deployment(String);
+
+impl Deployment {
+    pub fn new(name: &str) -> Deployment {
+        Deployment(short_name(name))
+    }
+}
 
 /// The record of a document's live state.
 ///
 /// - Value: a hash; its fields are described in `live/redis/scripts/prelude.lua`
 /// - Mutable, by scripts only
 /// - Lives for `LIVE_STATE_TTL` after the last use, with the tail and the pieces
-pub(crate) fn record(doc: &DocId) -> String {
-    format!("inklog:{{{doc}}}")
+pub(crate) fn record(of: &Deployment, doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:{}", of.0)
 }
 
 /// The tail of a document's live state.
@@ -17,8 +30,8 @@ pub(crate) fn record(doc: &DocId) -> String {
 /// - Value: a list of [`crate::encode_logged`] bytes, in order of arrival
 /// - Appended to, and trimmed at its head
 /// - Lives as long as the record
-pub(crate) fn tail(doc: &DocId) -> String {
-    format!("inklog:{{{doc}}}:t")
+pub(crate) fn tail(of: &Deployment, doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:{}:t", of.0)
 }
 
 /// A piece of a base: the encoded state and the events that waited, cut at `BASE_PIECE_BYTES_MAX`.
@@ -27,8 +40,8 @@ pub(crate) fn tail(doc: &DocId) -> String {
 /// - Value: a string
 /// - Never changed; deleted when another base takes the place of this one
 /// - Written with a time to live of minutes, then lives as long as the record that names it
-pub(crate) fn piece(doc: &DocId, generation: &str, index: usize) -> String {
-    format!("inklog:{{{doc}}}:b:{generation}:{index}")
+pub(crate) fn piece(of: &Deployment, doc: &DocId, generation: &str, index: usize) -> String {
+    format!("inklog:{{{doc}}}:{}:b:{generation}:{index}", of.0)
 }
 
 /// The connections of a document.
@@ -36,8 +49,8 @@ pub(crate) fn piece(doc: &DocId, generation: &str, index: usize) -> String {
 /// - Value: a sorted set, member the connection, score when it was last seen (ms since the epoch)
 /// - Mutable
 /// - Lives for `CONNECTION_TTL` after the last registration
-pub(crate) fn connections(doc: &DocId) -> String {
-    format!("inklog:{{{doc}}}:c")
+pub(crate) fn connections(of: &Deployment, doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:{}:c", of.0)
 }
 
 /// The documents of a connection; it lies outside any document's hash tag.
@@ -45,8 +58,8 @@ pub(crate) fn connections(doc: &DocId) -> String {
 /// - Value: a sorted set, member the document's id, score when it was registered there
 /// - Mutable
 /// - Lives for `CONNECTION_TTL` after the connection's last registration
-pub(crate) fn connection_docs(connection: &str) -> String {
-    format!("inklog-conn:{{{connection}}}")
+pub(crate) fn connection_docs(of: &Deployment, connection: &str) -> String {
+    format!("inklog-conn:{{{connection}}}:{}", of.0)
 }
 
 /// The presence shown in a document.
@@ -54,8 +67,8 @@ pub(crate) fn connection_docs(connection: &str) -> String {
 /// - Value: a hash, field the agent, value `<length of the connection's name> <connection><state>`
 /// - Mutable
 /// - Lives for `CONNECTION_TTL` after the last change, so that what expires can still be told
-pub(crate) fn presence(doc: &DocId) -> String {
-    format!("inklog:{{{doc}}}:p")
+pub(crate) fn presence(of: &Deployment, doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:{}:p", of.0)
 }
 
 /// When the presence of each agent in a document expires.
@@ -63,6 +76,6 @@ pub(crate) fn presence(doc: &DocId) -> String {
 /// - Value: a sorted set, member the agent, score ms since the epoch
 /// - Mutable
 /// - Lives as long as the presence
-pub(crate) fn presence_expiry(doc: &DocId) -> String {
-    format!("inklog:{{{doc}}}:x")
+pub(crate) fn presence_expiry(of: &Deployment, doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:{}:x", of.0)
 }

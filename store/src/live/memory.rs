@@ -245,6 +245,19 @@ impl LiveState for MemoryLiveState {
         Ok(self.on(doc, |document| document.commit(nonce, base, true)).is_some())
     }
 
+    async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
+        let mut docs = self.lock();
+        if let Some(document) = docs.get_mut(doc)
+            && document.nonce.as_deref() == Some(nonce)
+        {
+            document.nonce = None;
+            if document.base.is_none() && document.events.is_empty() {
+                docs.remove(doc);
+            }
+        }
+        Ok(())
+    }
+
     async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {
         self.lock().remove(doc);
         Ok(())

@@ -11,6 +11,9 @@
 //! - A **rebuild** leaves a nonce, reads the log, and puts its base in if the nonce still stands and
 //!   no base has come meanwhile; it does not touch the tail.
 //!
+//! What belongs to somebody else, or is damaged, is a miss. A document that a store has no room for is
+//! refused without harm to others ([`StoreError::Refused`]).
+//!
 //! Two implementations, one conformance suite (`store/tests`): [`redis`] and [`memory`].
 
 use async_trait::async_trait;
@@ -143,6 +146,10 @@ pub trait LiveState: Send + Sync {
     /// [`LiveState::commit_rebuild`] that puts `base` in place of one that is there.
     async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError>;
 
-    /// Forgets the document: base, tail and nonce.
+    /// Gives a rebuild up: takes `nonce` away if it still stands, and the document where nothing else is
+    /// left of it.
+    async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError>;
+
+    /// Forgets the document: base, tail and nonce. Needs no memory where the store is full.
     async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError>;
 }

@@ -1,30 +1,38 @@
 //! The push through API Gateway's connection management.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 
+use inklog_protocol::limits::BROADCAST_CONCURRENCY;
+use tokio::sync::Semaphore;
+
 use super::{Push, PushError};
 
-/// Posts to `@connections` of one API stage.
+/// Posts to `@connections` of one API stage; all together have [`BROADCAST_CONCURRENCY`] under way.
 #[derive(Debug, Clone)]
 pub struct ApiGatewayPush {
     client: Client,
+    under_way: Arc<Semaphore>,
 }
 
 impl ApiGatewayPush {
     /// The stage that the client's endpoint names. The client should not retry on its own: who pushes
     /// decides what a retry is worth.
     pub fn new(client: Client) -> ApiGatewayPush {
-        ApiGatewayPush { client }
+        ApiGatewayPush { client, under_way: Arc::new(Semaphore::new(BROADCAST_CONCURRENCY)) }
     }
 }
 
 #[async_trait]
 impl Push for ApiGatewayPush {
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError> {
+        // Before the clock of the client's time-out starts: who waits here is not slow.
+        let _turn = self.under_way.acquire().await.expect("it is never closed");
         let post = self
             .client
             .post_to_connection()
@@ -43,8 +51,10 @@ fn classify(error: &SdkError<PostToConnectionError>) -> PushError {
         // A bare 410 counts as well: not every answer names its error.
         _ if gone => PushError::Gone,
         Some(410) => PushError::Gone,
-        Some(status @ (429 | 500..=599)) => PushError::Retry(format!("status {status}")),
+        Some(status @ 429) => PushError::Busy(format!("status {status}")),
+        Some(status @ 500..=599) => PushError::Retry(format!("status {status}")),
         Some(status) => PushError::Refused(format!("status {status}: {error}")),
+        None if matches!(error, SdkError::TimeoutError(_)) => PushError::Busy(error.to_string()),
         None => PushError::Retry(error.to_string()),
     }
 }

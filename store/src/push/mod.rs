@@ -12,7 +12,11 @@ pub enum PushError {
     /// The connection is closed (410): forget it.
     #[error("the connection is gone")]
     Gone,
-    /// Throttled, or the gateway failed (429, 5xx, no answer): the same again may work.
+    /// The client reads too slowly, or too much is posted to it (429), or there is no answer in time: the
+    /// same again may work later.
+    #[error("the connection does not take the message now: {0}")]
+    Busy(String),
+    /// The gateway failed (5xx, no connection): the same again may work.
     #[error("the gateway does not take the message now: {0}")]
     Retry(String),
     /// It will not work (403, 413, …).
@@ -23,6 +27,6 @@ pub enum PushError {
 /// Sends text frames to connections.
 #[async_trait]
 pub trait Push: Send + Sync {
-    /// Sends one message; one try.
+    /// Sends one message; one try, which takes no longer than a second or so once its turn has come.
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError>;
 }

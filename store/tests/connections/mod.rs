@@ -1,6 +1,7 @@
 //! Connections and presence: one suite for both implementations.
 
 mod presence;
+mod redis_only;
 mod registry;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl Harness {
 
     async fn redis() -> Harness {
         let server = RedisServer::start();
-        let store = Arc::new(RedisConnections::connect(&server.url()).await.unwrap());
+        let store = Arc::new(RedisConnections::connect(&server.url(), "wss://api/dev").await.unwrap());
         Harness { store, _server: Some(server) }
     }
 }

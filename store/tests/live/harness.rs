@@ -35,7 +35,11 @@ pub struct Redis {
 
 impl Redis {
     pub async fn start() -> Redis {
-        let server = RedisServer::start();
+        Redis::start_with(&[]).await
+    }
+
+    pub async fn start_with(settings: &[&str]) -> Redis {
+        let server = RedisServer::start_with(settings);
         let client = RedisClient::connect(&server.url()).await.unwrap();
         let raw = RawRedis::connect(&server.url()).await;
         Redis { server, client, raw }
@@ -126,6 +130,13 @@ impl Harness {
 
     pub async fn append(&self, events: &[LoggedEvent]) -> inklog_store::live::TailStatus {
         self.live.append(&doc(), events, "fresh").await.unwrap()
+    }
+
+    /// Not one key is left.
+    pub async fn assert_nothing_is_left(&self) {
+        if let Backend::Redis(redis) = &self.backend {
+            assert_eq!(redis.raw.keys().await, [""; 0]);
+        }
     }
 
     /// Folds all that `read` has read into the base given.

@@ -61,6 +61,7 @@ conformance! {
         a_flush_ends_a_rebuild
         a_drop_ends_a_rebuild
         a_repeated_commit_is_the_same_commit
+        a_rebuild_that_is_given_up_leaves_nothing
         all_of_a_kept_tail_counts_after_a_rebuild;
     expiry:
         an_idle_document_expires_as_a_whole

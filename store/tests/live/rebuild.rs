@@ -131,3 +131,27 @@ pub async fn a_rebuild_that_swaps_takes_the_place_of_a_base(harness: Harness) {
     assert!(!swap("n3", "g4").await);
     assert_eq!(harness.read().await.base, b"state of g3");
 }
+
+pub async fn a_rebuild_that_is_given_up_leaves_nothing(harness: Harness) {
+    let end = async |nonce: &str| harness.live.end_rebuild(&doc(), nonce).await.unwrap();
+    begin(&harness, "n1").await;
+    begin(&harness, "n2").await;
+    end("n1").await;
+    assert!(commit(&harness, "n2", "g2").await, "another's nonce stands");
+    end("n2").await;
+    assert_eq!(harness.read().await.base, b"state of g2", "a repeat after the end changes nothing");
+    harness.live.drop_doc(&doc()).await.unwrap();
+
+    begin(&harness, "n3").await;
+    end("n3").await;
+    assert!(!commit(&harness, "n3", "g3").await);
+    harness.assert_nothing_is_left().await;
+
+    begin(&harness, "n4").await;
+    harness.append(&events(0..2)).await;
+    end("n4").await;
+    assert!(!commit(&harness, "n4", "g4").await);
+    begin(&harness, "n5").await;
+    assert!(commit(&harness, "n5", "g5").await);
+    assert_eq!(harness.read().await.events, events(0..2), "a tail stays");
+}

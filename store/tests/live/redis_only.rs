@@ -11,8 +11,9 @@ use inklog_tests::RedisServer;
 use super::harness::{LOG, Redis, base, base_of, common_deadline_ms};
 use crate::support::{doc, event, event_of, events};
 
-const RECORD: &str = "inklog:{doc~1.x}";
-const TAIL: &str = "inklog:{doc~1.x}:t";
+/// With the short name of [`LOG`].
+const RECORD: &str = "inklog:{doc~1.x}:e56993cdf015a6ec";
+const TAIL: &str = "inklog:{doc~1.x}:e56993cdf015a6ec:t";
 
 /// A base, a tail of three events, and what a reader sees.
 async fn begun(live: &RedisLiveState) -> LiveDoc {
@@ -71,8 +72,11 @@ async fn another_log_serves_nothing() {
     let other = RedisLiveState::new(redis.client.clone(), "another-oplog");
     assert_all_is_a_miss(&other, &read.cursor).await;
     assert!(!other.commit_rebuild(&doc(), "nonce", base("g2")).await.unwrap());
-    assert_eq!(live.read(&doc()).await.unwrap().unwrap().events, events(0..3), "asking changes nothing");
     assert_append_begins_anew(&other, &read.cursor).await;
+    other.drop_doc(&doc()).await.unwrap();
+    assert_eq!(live.read(&doc()).await.unwrap().unwrap().events, events(0..3), "two may share a Redis");
+    // Should their names ever be short for the same, the whole name still tells them apart.
+    let _: i64 = redis.raw.run(&["HSET", RECORD, "log", "another-oplog"]).await;
     assert_all_is_a_miss(&live, &read.cursor).await;
 }
 
@@ -253,6 +257,68 @@ async fn what_a_newer_inklog_wrote_is_kept() {
 }
 
 #[tokio::test]
+async fn what_another_has_put_there_is_a_miss_and_is_replaced() {
+    let redis = Redis::start().await;
+    let live = redis.live();
+    let foreign: [&[&str]; 4] =
+        [&["SET", RECORD, "x"], &["SET", TAIL, "x"], &["HSET", TAIL, "f", "x"], &["RPUSH", RECORD, "x"]];
+    for set in foreign {
+        let read = begun(&live).await;
+        let _: redis::Value = redis.raw.run(&["DEL", set[1]]).await;
+        let _: redis::Value = redis.raw.run(set).await;
+        assert_all_is_a_miss(&live, &read.cursor).await;
+        assert_append_begins_anew(&live, &read.cursor).await;
+        rebuild(&live, "g2").await;
+        assert_eq!(live.read(&doc()).await.unwrap().unwrap().events, events(7..9));
+        let _: redis::Value = redis.raw.run(&["DEL", set[1]]).await;
+        let _: redis::Value = redis.raw.run(set).await;
+        live.drop_doc(&doc()).await.unwrap();
+        let _: redis::Value = redis.raw.run(&["FLUSHALL"]).await;
+    }
+    // A piece of a base.
+    begun(&live).await;
+    let piece = format!("{RECORD}:b:g1:0");
+    let _: i64 = redis.raw.run(&["DEL", &piece]).await;
+    let _: i64 = redis.raw.run(&["RPUSH", &piece, "x"]).await;
+    assert!(live.read(&doc()).await.unwrap().is_none());
+    rebuild(&live, "g1").await;
+    assert_eq!(live.read(&doc()).await.unwrap().unwrap().base, b"state of g1");
+}
+
+#[tokio::test]
+async fn a_base_without_room_is_refused_and_leaves_none_of_it() {
+    for tells in [true, false] {
+        let redis = Redis::start_with(&["--maxmemory", "8mb"]).await;
+        if !tells {
+            // Where INFO is not allowed, writing finds it out.
+            let _: String = redis.raw.run(&["ACL", "SETUSER", "default", "-info"]).await;
+        }
+        let live = redis.live();
+        live.append(&doc(), &events(0..3), "fresh").await.unwrap();
+        live.begin_rebuild(&doc(), "nonce").await.unwrap();
+        let large = base_of("g1", vec![7; 12 * BASE_PIECE_BYTES_MAX], Vec::new());
+        let refused = live.commit_rebuild(&doc(), "nonce", large).await;
+        assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+        assert_eq!(redis.raw.keys().await, [RECORD, TAIL], "others have the room");
+        live.drop_doc(&doc()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn dropping_needs_no_memory() {
+    let redis = Redis::start().await;
+    let live = redis.live();
+    begun(&live).await;
+    let _: String = redis.raw.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let _: String = redis.raw.run(&["SCRIPT", "FLUSH"]).await;
+    let refused = live.append(&doc(), &events(3..4), "fresh").await;
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+    assert_eq!(live.read(&doc()).await.unwrap().unwrap().events, events(0..3), "reading needs none either");
+    live.drop_doc(&doc()).await.unwrap();
+    assert_eq!(redis.raw.keys().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn it_works_where_info_is_not_allowed() {
     let redis = Redis::start().await;
     let _: String =
@@ -334,6 +400,19 @@ async fn a_server_that_falls_silent_is_left_for_a_new_connection() {
     assert_unavailable(live.append(&doc(), &events(1..2), "fresh")).await;
     live.append(&doc(), &events(1..2), "fresh").await.unwrap();
     proxying.abort();
+}
+
+#[tokio::test]
+async fn a_cluster_is_refused_in_one_line() {
+    let server = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    let Err(refused) = RedisClient::connect(&server.url()).await else { panic!("it is a cluster") };
+    assert!(matches!(refused, StoreError::Refused { .. }));
+    let said = refused.to_string();
+    assert!(said.contains("cluster mode off") && !said.contains('\n'), "{said}");
+    // A function that started without asking says the same.
+    let live = RedisLiveState::new(RedisClient::open(&server.url()).unwrap(), LOG);
+    let refused = live.append(&doc(), &events(0..1), "fresh").await.unwrap_err().to_string();
+    assert!(refused.contains("cluster mode off"), "{refused}");
 }
 
 #[tokio::test]

@@ -149,13 +149,16 @@ export class InklogDocument {
       }
     }
     this.#askToPersist();
-    this.core.change("local", (changes) => {
-      for (const { at, del, ins } of edits) {
-        const from = this.#outside(at, 1);
-        this.core.edit(from, Math.max(0, this.#outside(at + del, -1) - from), ins, changes);
-      }
-    });
-    this.flush();
+    try {
+      this.core.change("local", (changes) => {
+        for (const { at, del, ins } of edits) {
+          const from = this.#outside(at, 1);
+          this.core.edit(from, Math.max(0, this.#outside(at + del, -1) - from), ins, changes);
+        }
+      });
+    } finally {
+      this.flush();
+    }
   }
 
   insert(at: number, text: string): void {
@@ -290,7 +293,7 @@ export class InklogDocument {
 
   /** Writes what there is to write; what is typed meanwhile is the next write. */
   #write(): void {
-    const batch = this.core.keeper.takeBatch(this.env.Date.now(), this.env.performance.now());
+    const batch = this.core.keeper.takeBatch(this.env.Date.now());
     if (!batch) return;
     const sessions = this.#sessions!;
     const lanes = this.core.lanes.map(({ agent }) => agent);
@@ -323,7 +326,7 @@ export class InklogDocument {
     try {
       const found = (await sessions.read()).filter((session) => session.free && this.core.isOfLog(session));
       const orphans = found.filter(({ events }) => events.length);
-      if (orphans.length && this.#sessions === sessions) this.core.adopt(orphans);
+      if (orphans.length && this.#sessions === sessions) this.core.adopt(orphans, this.env.performance.now());
       this.flush();
     } catch {
       // The next time.

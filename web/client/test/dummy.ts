@@ -95,7 +95,7 @@ export class Alice {
 
   /** The store does what it is asked for. */
   stores(): void {
-    for (let batch; (batch = this.core.keeper.takeBatch(this.now, this.now)); this.core.tick(this.now)) {
+    for (let batch; (batch = this.core.keeper.takeBatch(this.now)); this.core.tick(this.now)) {
       for (const [key, value] of structuredClone(batch.changes)) value === undefined ? this.store.delete(key) : this.store.set(key, value);
       this.core.keeper.stored(batch.no);
     }

@@ -14,7 +14,7 @@ function framesOf(text: string): string[] {
   const lane = newLane(agent);
   const doc = new TextDoc();
   const before = doc.insert(other, 0, "b");
-  push(lane, doc.insert(agent, 1, text) as WireInsert, []);
+  push(lane, doc.insert(agent, 1, text) as WireInsert, () => []);
   const copy = new TextDoc();
   copy.apply({ agent: other, after: 0, ops: [before] });
   for (const { after, ops } of lane.events) copy.apply({ agent, after, ops });

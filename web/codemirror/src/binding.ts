@@ -46,6 +46,9 @@ export const fromInklog = Annotation.define<Shown>();
 /** How often to look whether an input method's word is done: not every kind of it tells the page. */
 const LOOK_MS = 200;
 
+/** Characters of a CSS colour. */
+const COLOR_MAX = 100;
+
 /** The editor in which somebody worked last: of several on one document, it shows the others a caret. */
 const inUse = new WeakMap<InklogDocument, Binding>();
 
@@ -145,7 +148,7 @@ export class Binding implements PluginValue {
     if (shown) left.set(this.view, shown);
     if (inUse.get(this._doc) !== this) return;
     inUse.delete(this._doc);
-    if (this._doc.status !== "closed") this._show(null);
+    if (this._doc.status !== "closed") this._tell(null);
   }
 
   /** Undoes or redoes; what then has to be done in the editor, where there is anything. */
@@ -185,6 +188,8 @@ export class Binding implements PluginValue {
 
   /** Shows what is ahead, but for what touches the line of a word that is being composed. */
   release(): void {
+    if (!this._isComposing()) undoOf(this._doc).composing = false;
+    clearInterval(this._timer);
     const all = this._ahead;
     if (!all || this._gone || this._broken || this._updating) return;
     let [now, later]: (ChangeSet | null)[] = [all, null];
@@ -193,7 +198,6 @@ export class Binding implements PluginValue {
       const { touching, other } = parted(all, line.from, line.to);
       [now, later] = [other, touching];
     }
-    clearInterval(this._timer);
     if (later) this._timer = setInterval(() => this.release(), LOOK_MS);
     if (!now) return;
     // In the middle of another's update of the editor, nothing can be dispatched.
@@ -238,6 +242,10 @@ export class Binding implements PluginValue {
     // What another has deleted already.
     if (edits.length === 0) return;
     if (this._doc.length !== this._length) throw new Error("the document has changes that were not told yet");
+    // One step of undo is a whole word.
+    const isWord = tr.isUserEvent("input.type.compose");
+    if (!isWord || tr.isUserEvent("input.type.compose.start")) undoOf(this._doc).composing = false;
+    if (isWord) undoOf(this._doc).composing = true;
     this._own.push(edits);
     for (const { del, ins } of edits) this._length += ins.length - del;
     this._doc.edit(edits);
@@ -420,11 +428,13 @@ export class Binding implements PluginValue {
     const user = inUse.get(this._doc);
     if (user && user !== this) return;
     const cursor = (user && this._selection[this.view.state.selection.mainIndex]) || null;
-    this._show(cursor);
+    this._tell(cursor);
   }
 
-  private _show(cursor: { anchor: Anchor; head: Anchor } | null): void {
-    presenceOf(this._doc).set({ ...this._user, name: shortName(this._user.name), cursor });
+  /** What the others are told has a limit, which no name or colour may exceed. */
+  private _tell(cursor: Range | null): void {
+    const { name, color } = this._user;
+    presenceOf(this._doc).set({ name: shortName(name), color: String(color).slice(0, COLOR_MAX), cursor });
   }
 }
 

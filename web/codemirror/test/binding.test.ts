@@ -161,7 +161,7 @@ test("a long name is cut between characters, as people see them", async () => {
   const { room, ada, ben } = await two();
   const family = "👩‍👩‍👧‍👦";
   type(ada, "x");
-  ada.view.dispatch({ effects: setInklogUser.of({ name: "a".repeat(39) + family + "b" }) });
+  ada.view.dispatch({ effects: setInklogUser.of({ name: "a".repeat(39) + family + "b".repeat(10_000), color: "#".repeat(10_000) }) });
   await room.calm();
   assert.equal(remoteCursors(ben.view)[0]?.name, "a".repeat(39) + family);
   presenceOf(ada.doc).set({ name: "   ", cursor: { anchor: { id: null, side: 1 }, head: { id: null, side: 1 } } });

@@ -4,7 +4,7 @@ import { EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inklogExtension } from "../src/index.js";
+import { inklogExtension, undo } from "../src/index.js";
 import { Room } from "./room.js";
 
 const WORDS = 84_000;
@@ -59,6 +59,13 @@ test(`replacing ${WORDS} words takes the binding less than a second, and so does
     least = Math.min(least, own);
   }
   assert.ok(least < 1_000, `${least} ms`);
+  const back = timed(() => undo(view));
+  console.log(`undone in ${back | 0} ms, all told`);
+  assert.ok(back < 4_000, `${back} ms`);
+  assert.ok(view.state.doc.toString() === doc.text && second.state.doc.toString() === doc.text);
+  assert.notEqual(doc.length, "some change\n".length * WORDS);
+  view.dispatch({ changes: { from: 5, insert: "here " } });
+  assert.equal(doc.text.slice(0, 10), "some here ");
   for (const one of [view, second, plain]) one.destroy();
 });
 

@@ -119,3 +119,25 @@ test("however much waits, it is one set", async () => {
   await end(ada);
   assert.equal(ada.text, "9lineん\n");
 });
+
+test("a word is one step of undo, however long it is composed, and the next word another", async () => {
+  const { room, ada } = await two("[]");
+  compose(ada, 1, "", "に", true);
+  await room.calm(60_000);
+  compose(ada, 1, "に", "にほ");
+  await room.calm(60_000);
+  compose(ada, 1, "にほ", "日本");
+  await end(ada);
+  await room.calm();
+  compose(ada, 3, "", "ご", true);
+  await room.calm(60_000);
+  compose(ada, 3, "ご", "語");
+  await end(ada);
+  // Nor is what the application does after a word.
+  ada.doc.insert(0, "> ");
+  assert.equal(ada.text, "> [日本語]");
+  for (const text of ["[日本語]", "[日本]", "[]"]) {
+    assert.equal(undo(ada.view), true);
+    assert.equal(ada.text, text);
+  }
+});

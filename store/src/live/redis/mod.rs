@@ -14,12 +14,13 @@ use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, LIVE_STATE_TTL, TAIL_KEPT_BY
 use inklog_protocol::{DocId, LoggedEvent};
 
 use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
-use crate::keys::redis as keys;
+use crate::keys::redis::{self as keys, Deployment};
 use crate::{RedisClient, StoreError, decode_logged, encode_logged};
 
 mod waiting;
 
-/// Pieces of a base that no swap has taken up are gone after this.
+/// Pieces of a base that no swap has taken up are gone after this, and so is what a rebuild began with
+/// and did not come back to.
 const LOOSE_PIECE_TTL: Duration = Duration::from_secs(10 * 60);
 
 macro_rules! script {
@@ -39,6 +40,7 @@ static SINCE: LazyLock<Script> = script!("since.lua");
 static FOLD: LazyLock<Script> = script!("fold.lua");
 static BEGIN_REBUILD: LazyLock<Script> = script!("begin_rebuild.lua");
 static COMMIT_REBUILD: LazyLock<Script> = script!("commit_rebuild.lua");
+static END_REBUILD: LazyLock<Script> = script!("end_rebuild.lua");
 static DROP_DOC: LazyLock<Script> = script!("drop_doc.lua");
 
 /// What `read.lua` answers: generation, tail, folded, next, bytes of the state, pieces, events.
@@ -49,6 +51,7 @@ type ReadReply = (String, String, u64, u64, usize, Vec<Vec<u8>>, Vec<Vec<u8>>);
 pub struct RedisLiveState {
     client: RedisClient,
     log_name: String,
+    deployment: Deployment,
     ttl: Duration,
 }
 
@@ -56,7 +59,9 @@ impl RedisLiveState {
     /// Live state made from the log of this name: what another log has left in the same Redis is
     /// never served.
     pub fn new(client: RedisClient, log_name: impl Into<String>) -> RedisLiveState {
-        RedisLiveState { client, log_name: log_name.into(), ttl: LIVE_STATE_TTL }
+        let log_name = log_name.into();
+        let deployment = Deployment::new(&log_name);
+        RedisLiveState { client, log_name, deployment, ttl: LIVE_STATE_TTL }
     }
 
     /// [`RedisLiveState::new`] on a connection of its own; the server must answer.
@@ -71,30 +76,51 @@ impl RedisLiveState {
 
     fn call<'a>(&self, script: &'a Script, doc: &DocId) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
-        call.key(keys::record(doc)).key(keys::tail(doc));
+        call.key(keys::record(&self.deployment, doc)).key(keys::tail(&self.deployment, doc));
         call.arg(&self.log_name).arg(self.ttl.as_millis() as u64);
         call
     }
 
-    /// Writes the new base's pieces, and names them to the script that will swap them in.
-    async fn put_pieces(
+    /// Writes the new base's pieces, names them to the script that swaps them in, and runs it. What was
+    /// written is deleted where that fails: it would take the room of others.
+    async fn put_in(
         &self,
         doc: &DocId,
-        call: &mut ScriptInvocation<'_>,
+        mut call: ScriptInvocation<'_>,
         base: NewBase,
-    ) -> Result<(), StoreError> {
+        name: impl FnOnce(&mut ScriptInvocation<'_>),
+    ) -> Result<bool, StoreError> {
         let mut bytes = base.state;
         let state_len = bytes.len();
         waiting::write(&base.waiting, &mut bytes);
         let pieces = bytes.chunks(BASE_PIECE_BYTES_MAX);
-        call.arg(&base.generation).arg(pieces.len()).arg(bytes.len()).arg(state_len);
-        for (index, piece) in pieces.enumerate() {
-            let mut set = ::redis::cmd("SET");
-            set.arg(keys::piece(doc, &base.generation, index)).arg(piece);
-            set.arg("PX").arg(LOOSE_PIECE_TTL.as_millis() as u64);
-            let () = self.client.query(&set).await?;
+        let count = pieces.len();
+        if count > 1 {
+            self.client.check_room(bytes.len() as u64).await?;
         }
-        Ok(())
+        call.arg(&base.generation).arg(count).arg(bytes.len()).arg(state_len);
+        name(&mut call);
+        let put = async {
+            for (index, piece) in pieces.enumerate() {
+                let mut set = ::redis::cmd("SET");
+                set.arg(keys::piece(&self.deployment, doc, &base.generation, index)).arg(piece);
+                set.arg("PX").arg(LOOSE_PIECE_TTL.as_millis() as u64);
+                let () = self.client.query(&set).await?;
+            }
+            self.client.eval(&call).await
+        };
+        let answer = put.await;
+        // Only after a refusal: after silence the swap may have happened.
+        if let Err(StoreError::Refused { .. }) = answer {
+            let mut unlink = ::redis::cmd("UNLINK");
+            for index in 0..count {
+                unlink.arg(keys::piece(&self.deployment, doc, &base.generation, index));
+            }
+            if let Err(error) = self.client.query::<()>(&unlink).await {
+                tracing::warn!(%doc, %error, "pieces of a base stay until they expire");
+            }
+        }
+        answer
     }
 
     /// Base and tail; `keep` renews the document's life.
@@ -121,10 +147,11 @@ impl RedisLiveState {
     }
 
     async fn commit(&self, doc: &DocId, nonce: &str, base: NewBase, over: bool) -> Result<bool, StoreError> {
-        let mut call = self.call(&COMMIT_REBUILD, doc);
-        self.put_pieces(doc, &mut call, base).await?;
-        call.arg(nonce).arg(u8::from(over));
-        self.client.eval(&call).await
+        let call = self.call(&COMMIT_REBUILD, doc);
+        self.put_in(doc, call, base, |call| {
+            call.arg(nonce).arg(u8::from(over));
+        })
+        .await
     }
 
     /// What cannot be decoded is a miss: drops the document, so that a rebuild decides. What a newer
@@ -198,16 +225,17 @@ impl LiveState for RedisLiveState {
         if folded_to.tail != read.folded.tail {
             return Ok(false);
         }
-        let mut call = self.call(&FOLD, doc);
-        self.put_pieces(doc, &mut call, base).await?;
-        call.arg(&read.generation).arg(&read.folded.tail).arg(read.folded.offset);
-        call.arg(folded_to.offset).arg(TAIL_KEPT_BYTES);
-        self.client.eval(&call).await
+        let call = self.call(&FOLD, doc);
+        self.put_in(doc, call, base, |call| {
+            call.arg(&read.generation).arg(&read.folded.tail).arg(read.folded.offset);
+            call.arg(folded_to.offset).arg(TAIL_KEPT_BYTES);
+        })
+        .await
     }
 
     async fn begin_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
         let mut call = self.call(&BEGIN_REBUILD, doc);
-        call.arg(nonce);
+        call.arg(nonce).arg(LOOSE_PIECE_TTL.as_millis() as u64);
         self.client.eval(&call).await
     }
 
@@ -217,6 +245,12 @@ impl LiveState for RedisLiveState {
 
     async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
         self.commit(doc, nonce, base, true).await
+    }
+
+    async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
+        let mut call = self.call(&END_REBUILD, doc);
+        call.arg(nonce);
+        self.client.eval(&call).await
     }
 
     async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ import { type Backoff, backoff } from "./backoff.js";
 import { agree, ahead } from "./compare.js";
 import { type Lane, type OutEvent, judge, sameOps, startOf } from "./outbox.js";
 import { reaches } from "./rename.js";
+import type { Session } from "./keeper.js";
 import { Replica } from "./replica.js";
 import type { JsonObject } from "../types.js";
 
@@ -38,6 +39,8 @@ const GAP_SYNCS_BY_CURSOR = 3;
 const VERSION_BYTES_MAX = 30_000;
 /** The server looks up no more agents in its log for one request. */
 const CONFIRM_AGENTS_MAX = 8;
+/** So many events are held back until the server's state has come. */
+const EARLY_MAX = 10_000;
 /** While somebody looks, the server is asked for a sign of life after this long without one, */
 const PING_AFTER_MS = 18_000;
 /** which must come within this time; behind a first state that is on its way, it takes longer. */
@@ -53,6 +56,8 @@ interface Connection {
   sync: { ref: number; lostAt: number; patience: number } | null;
   /** Answers of which parts have come or may come, by their requests; a later request does not make them worthless. */
   answers: Map<number, Parts>;
+  /** What was broadcast before the server's state came. */
+  early: WireEvent[];
   /** When a sync is due. */
   syncAt: number;
   /** When the last one was requested. */
@@ -116,12 +121,22 @@ export class Core extends Replica {
     return { all: this.unsaved, sent: event ? event.end - event.after : 0 };
   }
 
-  // --- What it is told by its socket and its clock
+  // --- What it is told by its socket, its clock and its store
+
+  /** The events of tabs that are no more. What they knew, and this one does not, the log may have forgotten since. */
+  adopt(sessions: Session[], now: number): void {
+    const before = this.durable();
+    this.takeIn(sessions);
+    const more = [...this.durable()].filter(([agent, end]) => end > (before.get(agent) ?? 0));
+    if (!more.length || !this.connection) return;
+    this.#aheadOf = more;
+    this.#restartSync(now);
+  }
 
   connected(now: number): void {
     this.frames = [];
     this.connection = {
-      synced: false, inFlight: null, sync: null, answers: new Map(), syncAt: now, syncedAt: -Infinity, sendAt: 0, lost: 0,
+      synced: false, inFlight: null, sync: null, answers: new Map(), early: [], syncAt: now, syncedAt: -Infinity, sendAt: 0, lost: 0,
       heardAt: now, deadAt: Infinity,
     };
     this.tick(now);
@@ -264,7 +279,7 @@ export class Core extends Replica {
 
   #take(message: any, now: number): void {
     const { action } = message;
-    if (action === "REMOTE_OP") this.#takeEvents(message.events, now);
+    if (action === "REMOTE_OP") this.#takeBroadcast(message.events, now);
     else if (action === "OP_REPLAY" || action === "DOC_STATE") this.#takePart(message, now);
     else if (action === "OP_ACK") {
       const lane = this.lane(message.agent);
@@ -279,6 +294,14 @@ export class Core extends Replica {
       // The gateway's own word that a function failed, which names neither the request nor a code.
       this.#tryAgain(now);
     }
+  }
+
+  /** Until the server has said which log it has, its events may be of another one. */
+  #takeBroadcast(events: WireEvent[], now: number): void {
+    const { synced, early } = this.connection!;
+    if (synced) return this.#takeEvents(events, now);
+    // What is too much comes with the sync that follows.
+    for (const event of events) if (early.length < EARLY_MAX) early.push(event);
   }
 
   #takePart(message: any, now: number): void {
@@ -361,6 +384,8 @@ export class Core extends Replica {
     const bytes = state ? bytesOf(state) : new TextDoc().encode();
     const server = TextDoc.decode(bytes);
     for (const event of events) server.apply(event);
+    // What reached the log, and was never acknowledged, is saved, whatever becomes of the rest.
+    for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
     const durable = this.durable();
     const isOther = !!log && !!this.log && log !== this.log;
     const lacks = ahead(server, durable);
@@ -381,7 +406,6 @@ export class Core extends Replica {
       return false;
     }
     this.log = log ?? this.log;
-    for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
     this.prune();
     this.#active = true;
     // Under ids that another used, the document may hold text from here: it is begun anew from what the server has.
@@ -414,10 +438,9 @@ export class Core extends Replica {
     connection.sync = null;
     connection.answers.clear();
     this.#syncRetry.tries = 0;
-    if (cursor) {
-      this.cursor = cursor;
-      this.#since.clear();
-    }
+    // A state that is nowhere kept has no cursor; an older one would bring it all again.
+    this.cursor = cursor;
+    if (cursor) this.#since.clear();
     const first = !connection.synced;
     this.calm();
     this.#syncPause =
@@ -429,6 +452,7 @@ export class Core extends Replica {
     connection.synced = true;
     connection.syncAt = now + pause;
     this.#active = false;
+    this.#takeEvents(connection.early.splice(0), now);
     this.updates.push(["synced", null]);
   }
 

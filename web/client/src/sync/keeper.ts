@@ -78,7 +78,9 @@ export class Keeper {
   #baseKept = true;
   #baseDue?: boolean;
   #encodeDue?: boolean;
+  /** More is durable than is written; and that is to be written now. */
   #markDue?: boolean;
+  #markNow?: boolean;
   #changes: Batch["changes"] = [];
   #batches = 1;
   #done = 1;
@@ -170,20 +172,18 @@ export class Keeper {
     if (this.recent.length <= this.#recentWaiting || !this.#replica.settled) this.quietAt = Infinity;
     else if (this.quietAt <= now) [this.#encodeDue, this.quietAt] = [true, Infinity];
     else if (this.quietAt === Infinity && !this.#encodeDue) this.quietAt = now + QUIET_MS;
-    if (this.#markDue && this.markAt === Infinity) this.markAt = now + MARK_MS;
+    if (this.markAt <= now) [this.#markNow, this.markAt] = [true, Infinity];
+    else if (this.#markDue && !this.#markNow && this.markAt === Infinity) this.markAt = now + MARK_MS;
   }
 
   /** The tab may go: what can be written now is, and where there is time, a base, too. */
   hurry(encodes: boolean): void {
     this.#encodeDue ||= encodes && this.recent.length > this.#recentWaiting;
-    if (this.#markDue) this.markAt = -Infinity;
+    this.#markNow = this.#markDue;
   }
 
-  /**
-   * What there is to write; `null`: nothing. The same is not given twice. `date` is ms since the epoch, `now` the time
-   * that `tick` is told.
-   */
-  takeBatch(date: number, now: number): Batch | null {
+  /** What there is to write; `null`: nothing. The same is not given twice. `date` is ms since the epoch. */
+  takeBatch(date: number): Batch | null {
     const replica = this.#replica;
     const { own } = replica;
     const name = (name: string) => sessionPrefix(replica.docId, own.agent) + name;
@@ -215,7 +215,7 @@ export class Keeper {
       this.#put(own, name(`t${date}.${no}`), recent);
       this.#recentKept = this.recent.length;
     }
-    const marks = this.#markDue && (this.#changes.length > 0 || typed || this.markAt <= now);
+    const marks = this.#markDue && (this.#changes.length > 0 || typed || this.#markNow);
     for (const lane of replica.lanes) {
       const events = lane.events.filter(({ kept }) => !kept);
       const saved = startOf(lane);
@@ -232,7 +232,7 @@ export class Keeper {
         this.#put(lane, this.#eventKey(lane, after), { after, end, ops: ops.map((op) => ({ ...op })), sent, refused, over });
       }
     }
-    if (marks) [this.#markDue, this.markAt] = [false, Infinity];
+    if (marks) [this.#markDue, this.#markNow, this.markAt] = [false, false, Infinity];
     const changes = this.#changes;
     this.#changes = [];
     if (!changes.length) return null;

@@ -53,7 +53,7 @@ export const newLane = (agent: string): Lane => ({ agent, end: 0, events: [], ke
 export const startOf = (lane: Lane): number => lane.events[0]?.after ?? lane.end;
 
 /** Adds the agent's next op; a giant insert becomes several. */
-export function push(lane: Lane, op: WireOp, over: string[]): void {
+export function push(lane: Lane, op: WireOp, over: () => string[]): void {
   const bytes = OP_BYTES + lane.agent.length + (referenceOf(op)?.length ?? 0);
   let { seq } = parseId(op.id);
   if (op.type === "delete") return add(lane, op, over, bytes, 0, seq + idCount(op));
@@ -67,11 +67,11 @@ export function push(lane: Lane, op: WireOp, over: string[]): void {
   }
 }
 
-function add(lane: Lane, op: WireOp, over: string[], opBytes: number, textBytes: number, end: number): void {
+function add(lane: Lane, op: WireOp, over: () => string[], opBytes: number, textBytes: number, end: number): void {
   let event = lane.events.at(-1);
   if (!event || event.closed || event.bytes + opBytes + textBytes > EVENT_BYTES_MAX) {
     if (event) event.closed = true;
-    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, sent: false, kept: 0, over };
+    event = { after: lane.end, end, ops: [], bytes: 0, closed: false, sent: false, kept: 0, over: over() };
     lane.events.push(event);
   }
   const count = event.ops.length;

@@ -4,7 +4,7 @@
 import { type Change, TextDoc, type WireEvent, type WireInsert, type WireOp, find } from "../crdt/index.js";
 import type { DocumentEvents } from "../types.js";
 import { Keeper, type Session, isEventKey } from "./keeper.js";
-import { type Lane, judge, newLane, push, startOf } from "./outbox.js";
+import { type Lane, type OutEvent, judge, newLane, push, startOf } from "./outbox.js";
 import { deletedIn, typedIn } from "./reoffer.js";
 import { type Rename, succeed } from "./rename.js";
 
@@ -106,11 +106,17 @@ export class Replica {
    * ids that both have used: that is told as well.
    */
   change(origin: DocumentEvents["change"]["origin"], make: (changes: Change[]) => void): void {
-    let before = this.doc.isAwaited(this.own.agent) ? this.doc.toString() : null;
+    const before = this.doc.isAwaited(this.own.agent) ? this.doc.toString() : null;
     const changes = this.telling(origin, make);
     if (before === null) return;
-    for (const { at, del, ins } of changes) before = before.slice(0, at) + ins + before.slice(at + del);
-    this.replaced(before);
+    // What the changes told lead to, in a document of its own, so that many in a large text take no square of time.
+    const told = new TextDoc();
+    if (before) told.insert("t", 0, before);
+    for (const { at, del, ins } of changes) {
+      told.delete("t", at, del);
+      if (ins) told.insert("t", at, ins);
+    }
+    this.replaced(told.toString());
   }
 
   /**
@@ -177,8 +183,8 @@ export class Replica {
     this.keeper.load(session, newest, sessions.filter((other) => other !== session).flatMap(({ recent }) => recent));
   }
 
-  /** The events of tabs that are no more. */
-  adopt(sessions: Session[]): void {
+  /** Takes over the events of tabs that are no more. */
+  protected takeIn(sessions: Session[]): void {
     this.asWhole(() => {
       for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
       this.takeOver(this.admit(sessions));
@@ -234,27 +240,29 @@ export class Replica {
 
   /**
    * The log is not the one, or not any more the one, that the document is from: begins anew from the server's state.
-   * What was typed since the document was opened is typed again, where the text around it is still there; what was
-   * loaded stays in the store, for the log that it is for. What the document showed is told.
+   * What was never saved is typed again, where the text around it is still there. What the store had of it for a log of
+   * another name stays there, for that log. What the document showed is put aside.
    */
   protected beginAnew(fresh: TextDoc, server: Begun, sameIds: boolean): void {
     const old = this.doc;
     const before = old.toString();
     const { lanes } = this;
+    const isOther = !!server.log && server.log !== this.log;
+    const isTyped = ({ loaded }: OutEvent) => !loaded || !isOther;
     const typedFrom = new Map<string, number>();
     for (const { agent, events } of lanes) {
-      const first = events.find(({ loaded }) => !loaded);
+      const first = events.find(isTyped);
       if (first) typedFrom.set(agent, first.after);
     }
     const typed = typedIn(old, fresh, typedFrom);
-    const deleted = sameIds ? lanes.flatMap(({ events }) => deletedIn(events.filter(({ loaded }) => !loaded))) : [];
+    const deleted = sameIds ? lanes.flatMap(({ events }) => deletedIn(events.filter(isTyped))) : [];
     const { log } = this;
     for (const lane of lanes) {
-      if (lane.events[0]?.loaded) this.keeper.keepUnsent(lane, typedFrom.get(lane.agent));
+      if (lane.events[0] && !isTyped(lane.events[0])) this.keeper.keepUnsent(lane, typedFrom.get(lane.agent));
       else this.keeper.remove(lane);
     }
     this.lanes = [newLane(this.newAgent())];
-    this.log = server.log;
+    this.log = server.log ?? this.log;
     this.doc = fresh;
     this.keeper.recent = server.events;
     this.keeper.rebase(server.state, server.cursor);
@@ -298,7 +306,7 @@ export class Replica {
 
   /** A local edit that the document has already. */
   push(op: WireOp): void {
-    push(this.own, op, this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
+    push(this.own, op, () => this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
   }
 
   /** Adds what sessions kept. */

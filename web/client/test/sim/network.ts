@@ -82,7 +82,11 @@ class Socket implements WebSocketLike, Peer {
 
   send(data: string): void {
     if (this.state === "opening") throw new Error("the socket is not open");
-    if (this.state === "open" && !this.tab.offline) this.network.carry(() => this.network.server.receive(this, data));
+    const { server } = this.network;
+    const { lives } = server;
+    // What was on its way to a server that was put back is gone.
+    const arrive = () => void (server.lives === lives && server.receive(this, data));
+    if (this.state === "open" && !this.tab.offline) this.network.carry(arrive);
   }
 
   push(frame: object): void {

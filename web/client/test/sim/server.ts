@@ -35,6 +35,8 @@ export class Server {
   /** The log's name. */
   name = "log-1";
   private names = 1;
+  /** How often it was put back. */
+  lives = 0;
   /** The live state: a base, and the events since; `from` counts those that are not kept any more. */
   private base = new TextDoc();
   private tail: Logged[] = [];
@@ -194,6 +196,7 @@ export class Server {
 
   /** The log is put back to what it was once, under its old name or another. */
   forget(kept: number, isNew: boolean): void {
+    this.lives++;
     this.log.splice(kept);
     if (isNew) this.name = `log-${++this.names}`;
     this.places.clear();

@@ -34,13 +34,27 @@ local function process()
   return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or '-'
 end
 
+-- What a key answers; nil where somebody else has put something of another type there, which counts
+-- as missing and is replaced.
+local function ask(...)
+  local answer = redis.pcall(...)
+  if type(answer) == 'table' and answer.err then
+    if string.find(answer.err, 'WRONGTYPE', 1, true) then
+      return nil
+    end
+    error(answer.err)
+  end
+  return answer
+end
+
 local function fetch()
   local doc = {}
-  for i, value in ipairs(redis.call('HMGET', record, unpack(NAMES))) do
-    doc[NAMES[i]] = value
+  local names, numbers = ask('HMGET', record, unpack(NAMES)), ask('HMGET', record, unpack(NUMBERS))
+  for i, name in ipairs(NAMES) do
+    doc[name] = names and names[i]
   end
-  for i, value in ipairs(redis.call('HMGET', record, unpack(NUMBERS))) do
-    doc[NUMBERS[i]] = tonumber(value or 0)
+  for i, name in ipairs(NUMBERS) do
+    doc[name] = tonumber(numbers and numbers[i] or 0)
   end
   return doc
 end
@@ -49,7 +63,7 @@ end
 -- is lost. Says nothing about the base's pieces.
 local function load()
   local doc = fetch()
-  local whole = redis.call('LLEN', list) == doc.next - doc.first
+  local whole = ask('LLEN', list) == doc.next - doc.first
   if doc.tail and doc.log == ARGV[1] and doc.run == process() and whole then
     return doc
   end
@@ -70,11 +84,12 @@ end
 local function complete(base, pieces, total)
   local bytes = 0
   for i = 0, pieces - 1 do
-    bytes = bytes + redis.call('STRLEN', piece(base, i))
+    bytes = bytes + (ask('STRLEN', piece(base, i)) or 0)
   end
   return bytes == total
 end
 
+-- Deleting needs no memory where there is none left.
 local function forget()
   local doc = fetch()
   if doc.base then

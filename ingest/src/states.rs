@@ -1,0 +1,186 @@
+//! Whole states on their way to clients, and what they may cost.
+//!
+//! - All who ask for a document at once get one state, read once and encoded once. Who asks while one is
+//!   being read waits for the next: its connection was registered after that reading had begun, and what
+//!   came in between would reach it neither way.
+//! - Decoding and encoding are done off the runtime's threads, large ones one after the other.
+//! - All encoded states together have a bound; beyond it one waits a little, and is refused then.
+//! - A connection has one state of a document under way. It is sent as fast as it is read.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use inklog_crdt::Doc;
+use inklog_protocol::limits::{STATES_BYTES_MAX, STATES_OPENED_AT_ONCE};
+use inklog_protocol::parts::{self, Answer, StateBody};
+use inklog_protocol::{DocId, ErrorCode, LoggedEvent, Refusal, StateFormat, VersionMap};
+use inklog_store::document::{Beyond, Documents, Opened, heavy};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use crate::request::refuse_store;
+
+/// A state from this many characters on is large.
+const LARGE_CHARS: usize = 1_000_000;
+/// How long one waits for room among the encoded states.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
+/// The unit in which their room is counted.
+const ROOM_UNIT_BYTES: usize = 1024;
+
+type Key = (DocId, StateFormat);
+type Read = Result<Arc<State>, Refusal>;
+
+/// The states of all documents.
+pub(crate) struct States {
+    documents: Documents,
+    log_name: String,
+    // No holder of these locks awaits anything.
+    asked: Mutex<HashMap<Key, Asked>>,
+    sending: Mutex<HashSet<(String, DocId)>>,
+    opening: Semaphore,
+    large: Semaphore,
+    room: Arc<Semaphore>,
+}
+
+/// What is asked of one document.
+#[derive(Default)]
+struct Asked {
+    /// Held by the reading that is under way.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// The reading after it, which has not begun.
+    next: Option<Shared<BoxFuture<'static, Read>>>,
+}
+
+/// A document's state, shared by all who asked at once.
+pub(crate) struct State {
+    pub beyond: Beyond,
+    /// What the parts are made of; taken by who makes them.
+    body: Mutex<Option<(Doc, Option<Vec<u8>>)>>,
+    encoded: OnceCell<Encoded>,
+}
+
+struct Encoded {
+    parts: Arc<[String]>,
+    /// Given back when the last reader has its last part.
+    _room: OwnedSemaphorePermit,
+}
+
+/// Holds a connection's place while a state is sent to it.
+pub(crate) struct Sending<'a> {
+    states: &'a States,
+    key: (String, DocId),
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        lock(&self.states.sending).remove(&self.key);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl States {
+    pub fn new(documents: Documents, log_name: String) -> Arc<States> {
+        Arc::new(States {
+            documents,
+            log_name,
+            asked: Mutex::default(),
+            sending: Mutex::default(),
+            opening: Semaphore::new(STATES_OPENED_AT_ONCE),
+            large: Semaphore::new(1),
+            room: Arc::new(Semaphore::new(STATES_BYTES_MAX / ROOM_UNIT_BYTES)),
+        })
+    }
+
+    /// The document as it is, read after this call.
+    pub async fn state(self: &Arc<Self>, doc: &DocId, format: StateFormat) -> Read {
+        let key = (doc.clone(), format);
+        let next = {
+            let mut asked = lock(&self.asked);
+            let asked = asked.entry(key.clone()).or_default();
+            let turn = asked.turn.clone();
+            asked.next.get_or_insert_with(|| self.clone().read(key, turn).boxed().shared()).clone()
+        };
+        next.await
+    }
+
+    async fn read(self: Arc<Self>, key: Key, turn: Arc<tokio::sync::Mutex<()>>) -> Read {
+        let _turn = turn.lock().await;
+        let _opening = self.opening.acquire().await.expect("it is never closed");
+        // Who asks from here on gets the next one.
+        if let Some(asked) = lock(&self.asked).get_mut(&key) {
+            asked.next = None;
+        }
+        let opened = self.documents.open(&key.0).await;
+        {
+            let mut asked = lock(&self.asked);
+            if asked.get(&key).is_some_and(|asked| asked.next.is_none()) {
+                asked.remove(&key);
+            }
+        }
+        let Opened { base, encoded, beyond, .. } = opened.map_err(refuse_store)?;
+        let body = Mutex::new(Some((base, encoded)));
+        Ok(Arc::new(State { beyond, body, encoded: OnceCell::new() }))
+    }
+
+    /// The parts of a `DOC_STATE`, without what is one client's own.
+    pub async fn parts(
+        &self,
+        doc: &DocId,
+        format: StateFormat,
+        state: &State,
+    ) -> Result<Arc<[String]>, Refusal> {
+        let encoded = state.encoded.get_or_try_init(|| self.encode(doc, format, state)).await?;
+        Ok(encoded.parts.clone())
+    }
+
+    async fn encode(&self, doc: &DocId, format: StateFormat, state: &State) -> Result<Encoded, Refusal> {
+        let busy = || Refusal::new(ErrorCode::Unavailable, "too many states are on their way; try again");
+        let (base, encoded) = lock(&state.body).take().ok_or_else(busy)?;
+        let chars = base.len();
+        // Text of several bytes a character, or base64.
+        let bytes = encoded.as_ref().map_or(2 * chars, |encoded| encoded.len() * 4 / 3);
+        let units = (bytes / ROOM_UNIT_BYTES).clamp(1, STATES_BYTES_MAX / ROOM_UNIT_BYTES) as u32;
+        let room = tokio::time::timeout(ROOM_PATIENCE, self.room.clone().acquire_many_owned(units)).await;
+        let room = room.map_err(|_| busy())?.expect("it is never closed");
+        let _large = match chars >= LARGE_CHARS {
+            true => Some(self.large.acquire().await.expect("it is never closed")),
+            false => None,
+        };
+        let Beyond { base: version, events, cursor, .. } = &state.beyond;
+        let lacks = |logged: &&LoggedEvent| !version.covers(&logged.event);
+        let events: Vec<LoggedEvent> = events.iter().filter(lacks).cloned().collect();
+        let (doc, log, state_id) = (doc.clone(), self.log_name.clone(), self.documents.entropy.nonce());
+        let cursor = cursor.as_ref().map(inklog_store::live::Cursor::to_wire);
+        let parts = heavy(move || {
+            let missing = VersionMap::new();
+            let (cursor, reference) = (cursor.as_deref(), None);
+            let answer = Answer { doc: &doc, log: &log, cursor, missing: &missing, reference };
+            let of = |body: StateBody<'_>| parts::doc_state(answer, &state_id, body, &events);
+            match format {
+                StateFormat::Ops => {
+                    drop(encoded);
+                    of(StateBody::Ops(&base))
+                }
+                StateFormat::Binary => {
+                    let bytes = encoded.unwrap_or_else(|| base.encode());
+                    drop(base);
+                    of(StateBody::Binary(&bytes))
+                }
+            }
+        });
+        Ok(Encoded { parts: parts.await.into(), _room: room })
+    }
+
+    /// Takes the connection's place for the document's parts; `None` while others are on their way.
+    pub fn sending(&self, connection: &str, doc: &DocId) -> Option<Sending<'_>> {
+        let key = (connection.to_owned(), doc.clone());
+        // Only then: dropping one gives the place back.
+        let taken = lock(&self.sending).insert(key.clone());
+        taken.then(|| Sending { states: self, key })
+    }
+}

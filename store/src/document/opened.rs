@@ -1,0 +1,72 @@
+//! A document, opened for reading.
+
+use inklog_crdt::{Doc, Version};
+use inklog_protocol::LoggedEvent;
+
+use super::Replayed;
+use crate::live::{BaseTag, Cursor, LiveDoc};
+
+/// A document as the live state has it, or as log and snapshot tell it where that cannot be.
+#[derive(Debug)]
+pub struct Opened {
+    /// The base.
+    pub base: Doc,
+    /// What [`Doc::encode`] wrote of the base, where it is at hand.
+    pub encoded: Option<Vec<u8>>,
+    /// What is beyond the base.
+    pub beyond: Beyond,
+    /// Which base and tail this is; `None` where it is nowhere kept.
+    pub tag: Option<BaseTag>,
+}
+
+/// What came after a base.
+#[derive(Debug)]
+pub struct Beyond {
+    /// The base's version.
+    pub base: Version,
+    /// Events beyond the base. Some may still wait, some may be repeats.
+    pub events: Vec<LoggedEvent>,
+    /// The end of the tail; `None` where a state is nowhere kept.
+    pub cursor: Option<Cursor>,
+    /// An older state, and the events since, where the log was read.
+    older: Option<(Version, Vec<LoggedEvent>)>,
+}
+
+impl Opened {
+    pub(super) fn live(live: LiveDoc, base: Doc) -> Opened {
+        let LiveDoc { tag, base: encoded, events, cursor } = live;
+        let beyond = Beyond { base: base.version().clone(), events, cursor: Some(cursor), older: None };
+        Opened { base, encoded: Some(encoded), beyond, tag: Some(tag) }
+    }
+
+    pub(super) fn replayed(replayed: Replayed) -> Opened {
+        let events = replayed.waiting();
+        // There is nothing in it that a sync could want again.
+        let cursor = replayed.is_new().then(|| Cursor { tail: "none".to_owned(), offset: 0 });
+        let Replayed { doc, records, snapshot, .. } = replayed;
+        let since = records.into_iter().map(crate::LogRecord::logged).collect();
+        let older = Some((snapshot.version().clone(), since));
+        let beyond = Beyond { base: doc.version().clone(), events, cursor, older };
+        Opened { base: doc, encoded: None, beyond, tag: None }
+    }
+
+    /// The document that all of this shows.
+    pub fn into_doc(self) -> Doc {
+        let mut doc = self.base;
+        for logged in &self.beyond.events {
+            doc.apply(&logged.event);
+        }
+        doc
+    }
+}
+
+impl Beyond {
+    /// What somebody with this version lacks: a base all of which they have, and the events beyond it.
+    /// `None` where only the whole state can tell.
+    pub fn since(&self, version: &Version) -> Option<(&Version, Vec<LoggedEvent>)> {
+        let older = self.older.as_ref().map(|(base, events)| (base, events));
+        let known = [Some((&self.base, &self.events)), older].into_iter().flatten();
+        let mut known = known.filter(|(base, _)| version.includes(base));
+        known.next().map(|(base, events)| (base, events.clone()))
+    }
+}

@@ -1,0 +1,60 @@
+//! What only a real Redis can show: foreign keys, and others on the same server.
+
+use inklog_store::connections::PresenceEntry;
+use inklog_store::connections::redis::RedisConnections;
+use inklog_store::{Connections as _, Presence as _};
+use inklog_tests::RedisServer;
+
+use crate::support::{RawRedis, doc};
+
+const API: &str = "wss://api/dev";
+
+#[tokio::test]
+async fn what_another_has_put_there_counts_as_missing_and_is_replaced() {
+    let server = RedisServer::start();
+    let raw = RawRedis::connect(&server.url()).await;
+    let store = RedisConnections::connect(&server.url(), API).await.unwrap();
+    let entry = PresenceEntry {
+        agent: inklog_crdt::Agent::new("ann").unwrap(),
+        connection: "c1".into(),
+        state: "{}".into(),
+    };
+    store.register(&doc(), "c1", 1).await.unwrap();
+    assert!(store.set(&doc(), &entry, 1).await.unwrap());
+    let keys = raw.keys().await;
+    assert_eq!(keys.len(), 4, "{keys:?}");
+    let spoil = async || {
+        for key in &keys {
+            let _: String = raw.run(&["SET", key, "foreign"]).await;
+        }
+    };
+    spoil().await;
+    assert!(!store.is_registered(&doc(), "c1", 1).await.unwrap());
+    spoil().await;
+    assert!(store.list(&doc(), 1).await.unwrap().is_empty());
+    assert!(store.docs_of("c1").await.unwrap().is_empty());
+    assert!(store.all(&doc(), 1).await.unwrap().is_empty());
+    spoil().await;
+    assert!(store.take_expired(&doc(), 1).await.unwrap().is_empty());
+    spoil().await;
+    assert!(store.clear(&doc(), "c1", None).await.unwrap().is_empty());
+    store.remove(&doc(), "c1").await.unwrap();
+    spoil().await;
+    store.register(&doc(), "c1", 1).await.unwrap();
+    assert!(store.set(&doc(), &entry, 1).await.unwrap());
+    assert_eq!(store.list(&doc(), 1).await.unwrap(), ["c1"]);
+    assert_eq!(store.all(&doc(), 1).await.unwrap(), [entry]);
+}
+
+#[tokio::test]
+async fn two_deployments_on_one_server_do_not_meet() {
+    let server = RedisServer::start();
+    let one = RedisConnections::connect(&server.url(), API).await.unwrap();
+    let other = RedisConnections::connect(&server.url(), "wss://other/dev").await.unwrap();
+    one.register(&doc(), "c1", 1).await.unwrap();
+    other.register(&doc(), "c2", 1).await.unwrap();
+    assert_eq!(one.list(&doc(), 1).await.unwrap(), ["c1"], "nobody posts to another's connections");
+    other.remove(&doc(), "c1").await.unwrap();
+    assert!(other.docs_of("c1").await.unwrap().is_empty());
+    assert_eq!(one.list(&doc(), 1).await.unwrap(), ["c1"]);
+}
