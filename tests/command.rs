@@ -269,6 +269,134 @@ fn a_load_ends_with_equal_texts() {
     assert_eq!((&report["lost"], &report["texts_equal"]), (&json!(0), &json!(true)), "{report}");
 }
 
+/// What a command says: its exit code, stdout, stderr.
+fn said(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().expect("the command runs");
+    let text = |bytes| String::from_utf8(bytes).expect("it says text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_damaged_document_ends_no_job_on_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dev = Dev::on(folder.path(), 0, &[]);
+    for doc in ["a", "b", "c"] {
+        let load = job(&[
+            "load",
+            "--url",
+            &dev.url,
+            "--doc",
+            doc,
+            "--clients",
+            "1",
+            "--seconds",
+            "0.3",
+            "--warm-up",
+            "0",
+        ]);
+        assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
+    }
+    let verified = job(&["verify", "--all", "--url", &dev.url]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    for kind in ["verify", "rebuild", "compact"] {
+        let message = failure(&[kind, "nosuch", "--url", &dev.url]);
+        assert!(message.contains("there is no document nosuch"), "{message}");
+    }
+    assert_eq!(dev.interrupt().0, Some(0));
+
+    // On a stopped stack nothing has to be waited for: the second time, the log is emptied.
+    let data = ["--data", folder.path().to_str().expect("a plain path")];
+    for _ in 0..3 {
+        assert!(job(&[&["compact", "--all"][..], &data].concat()).status.success());
+    }
+    fs::remove_dir_all(folder.path().join("s3/inklog/docs/b")).expect("b has objects");
+    for kind in ["verify", "rebuild", "compact"] {
+        let (code, stdout, stderr) = said(inklog().args([kind, "--all"]).args(data));
+        assert_eq!(code, Some(1), "{stdout}{stderr}");
+        let of: Vec<&str> = stdout.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(of, ["a", "c"], "{stdout}");
+        assert!(stderr.contains("inklog: b: ") && stderr.ends_with("1 of 3 documents failed\n"), "{stderr}");
+
+        let (code, stdout, _) = said(inklog().args([kind, "--all", "--json"]).args(data));
+        assert_eq!(code, Some(1));
+        let list: Value = serde_json::from_str(&stdout).expect("a list of JSON");
+        assert_eq!((&list[1]["doc"], list[1]["error"].is_string()), (&json!("b"), true), "{stdout}");
+        assert_eq!(stdout.lines().count(), 3, "an element a line");
+    }
+    let message = failure(&[&["verify", "nosuch"][..], &data].concat());
+    assert!(message.contains("there is no document nosuch"), "{message}");
+}
+
+#[test]
+fn logs_say_what_happens_and_have_no_colours_in_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    let mut command = inklog();
+    command.args(["dev", "--port", "0", "--memory"]).env("RUST_LOG", "info");
+    command.stderr(fs::File::create(&log).expect("a file"));
+    let dev = Dev::start(command);
+    assert_eq!(dev.interrupt().0, Some(0));
+    let log = fs::read_to_string(&log).expect("text");
+    assert!(log.contains("the stack runs") && log.contains("the stack has stopped"), "{log}");
+    assert!(!log.contains('\u{1b}') && !log.contains("WARN"), "{log}");
+}
+
+#[test]
+fn passwords_are_not_printed() {
+    let message = failure(&["dev", "--memory", "--port", "0", "--redis", "redis://:hunter2@127.0.0.1:1"]);
+    assert!(message.contains("127.0.0.1:1") && !message.contains("hunter2"), "{message}");
+}
+
+/// A command on AWS, or what stands for it, with these credentials.
+fn on_aws(args: &[&str], endpoint: &str, credentials: Option<&str>) -> Command {
+    let mut command = inklog();
+    command.args(args);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command
+        .env("HOME", "/nonexistent")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+        .env("INKLOG_OPLOG_TABLE", "oplog")
+        .env("INKLOG_DOCS_TABLE", "docs")
+        .env("INKLOG_BUCKET", "inklog");
+    command.env("INKLOG_DYNAMODB_ENDPOINT", endpoint);
+    if let Some(credentials) = credentials {
+        command.env("AWS_ACCESS_KEY_ID", credentials).env("AWS_SECRET_ACCESS_KEY", credentials);
+    }
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_needs_no_redis_asks_for_none_and_missing_credentials_are_called_so() {
+    let dynamodb = inklog_local::EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
+    let aws = inklog_store::config::fixed_credentials("us-east-1", "local", "local-secret");
+    let config = inklog_store::config::dynamodb_config(&aws, Some(dynamodb.endpoint().to_owned()));
+    let client = aws_sdk_dynamodb::Client::from_conf(config.build());
+    inklog_store::log::create_table(&client, "oplog").await.expect("a table");
+    inklog_store::catalogue::create_table(&client, "docs").await.expect("a table");
+    let endpoint = dynamodb.endpoint().to_owned();
+    let outcomes = tokio::task::spawn_blocking(move || {
+        let docs = said(&mut on_aws(&["docs"], &endpoint, Some("local")));
+        let cat = said(&mut on_aws(&["cat", "d", "--from", "log"], &endpoint, Some("local")));
+        let verify = said(&mut on_aws(&["verify", "d"], &endpoint, Some("local")));
+        (docs, cat, verify, said(&mut on_aws(&["docs"], &endpoint, None)))
+    });
+    let (docs, cat, verify, without) = outcomes.await.expect("the commands run");
+    assert_eq!(docs.0, Some(0), "{}", docs.2);
+    assert!(cat.2.contains("there is no document d in the log"), "{}", cat.2);
+    assert!(verify.2.contains("INKLOG_LOG_NAME") || verify.2.contains("INKLOG_REDIS_URL"), "{}", verify.2);
+    assert_eq!(without.0, Some(1));
+    assert!(
+        without.2.contains("there are no AWS credentials") && without.2.lines().count() == 1,
+        "{}",
+        without.2
+    );
+    dynamodb.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_who_show_presence_need_few_descriptors() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,6 +1,8 @@
 //! Compaction: what it moves, in which order, and what it must never lose (DESIGN §4, Snapshots).
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -289,6 +291,10 @@ impl Objects for Damaging {
         self.inner.put(key, bytes).await
     }
 
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.get(key).await
     }
@@ -313,4 +319,280 @@ async fn nothing_is_pointed_to_before_it_was_read_back() {
     }
     compact_all(&harness.documents, &harness.clock, &doc).await;
     assert_eq!(items_in_log(&harness, &doc).await, 0, "and with a sound bucket it goes through");
+}
+
+/// Edits come every 20 s all day, and a run every two minutes, never at a whole number of grace periods.
+#[tokio::test]
+async fn a_document_edited_without_pause_is_trimmed() {
+    const EDIT_MS: u64 = 20_000;
+    const RUN_MS: u64 = 120_007;
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    let (mut next_run, mut most, mut deleted) = (RUN_MS, 0, 0);
+    for edit in 0..24 * 60 * 60 * 1_000 / EDIT_MS {
+        harness.append(&doc, typed("alice", edit, "x")).await;
+        harness.clock.pass(EDIT_MS);
+        if (edit + 1) * EDIT_MS >= next_run {
+            next_run += RUN_MS;
+            // The most that it holds, just before it is trimmed.
+            most = most.max(items_in_log(&harness, &doc).await);
+            deleted += snapshotter.compact(&doc).await.unwrap().events_deleted;
+        }
+    }
+    let three_graces = (3 * GRACE_MS / EDIT_MS) as usize;
+    assert!(most <= three_graces, "{most} items in the log, which is more than {three_graces}");
+    let replayed = harness.documents.replay(&doc).await.unwrap();
+    assert_eq!((replayed.doc.len(), deleted + replayed.records.len()), (4_320, 4_320));
+}
+
+fn numbered(prefix: &str, count: usize) -> Vec<DocId> {
+    (0..count).map(|number| doc(&format!("{prefix}-{number}"))).collect()
+}
+
+async fn has_snapshot(harness: &Harness, doc: &DocId) -> bool {
+    harness.documents.catalogue.entry(doc).await.unwrap().is_some_and(|entry| entry.pointer.is_some())
+}
+
+/// One more character in each document, and the mark that the materializer makes.
+async fn edit_and_mark(harness: &Harness, docs: &[DocId], seq: u64) {
+    for doc in docs {
+        harness.append(doc, typed("alice", seq, "x")).await;
+        let mark = format!("{seq}");
+        harness.documents.catalogue.mark_dirty(doc, harness.clock.now_ms(), &mark).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn documents_in_use_keep_no_other_from_its_snapshot() {
+    let harness = Harness::start().await;
+    let busy = numbered("busy", 150);
+    let once = doc("once");
+    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    edit_and_mark(&harness, &busy, 0).await;
+    harness.clock.pass(1_000);
+    edit_and_mark(&harness, std::slice::from_ref(&once), 0).await;
+    for run in 1..=3 {
+        harness.clock.pass(60_000);
+        edit_and_mark(&harness, &busy, run).await;
+        assert_eq!(snapshotter.run(Duration::from_secs(60)).await.unwrap().failed, 0);
+    }
+    for doc in busy.iter().chain([&once]) {
+        assert!(has_snapshot(&harness, doc).await, "{doc}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_goes_on_where_the_one_before_ran_out_of_time() {
+    let harness = Harness::start().await;
+    let docs = numbered("busy", 30);
+    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    edit_and_mark(&harness, &docs, 0).await;
+    let (mut runs, mut out_of_time) = (0, 0);
+    loop {
+        harness.clock.pass(1_000);
+        let run = snapshotter.run(Duration::from_millis(40)).await.unwrap();
+        (runs, out_of_time) = (runs + 1, out_of_time + usize::from(run.out_of_time));
+        // A mark made anew keeps the place among the others.
+        for doc in &docs {
+            let now = harness.clock.now_ms();
+            harness.documents.catalogue.mark_dirty(doc, now, &format!("run {runs}")).await.unwrap();
+        }
+        let mut left = 0;
+        for doc in &docs {
+            left += usize::from(!has_snapshot(&harness, doc).await);
+        }
+        if left == 0 {
+            break;
+        }
+        assert!(runs < 10 * docs.len(), "{left} are never reached");
+    }
+    assert!(out_of_time > 0, "the runs were meant to be too short");
+}
+
+#[tokio::test]
+async fn a_sweep_in_short_runs_reaches_all() {
+    let harness = Harness::start().await;
+    let docs = numbered("forgotten", 250);
+    edit_and_mark(&harness, &docs, 0).await;
+    for doc in &docs {
+        assert!(harness.documents.catalogue.clear_dirty(doc, "0").await.unwrap());
+    }
+    let (mut runs, mut done) = (0, 0);
+    loop {
+        // Each run is another process: only the store knows the place.
+        let run = snapshotter(&harness.documents, &harness.clock);
+        let run = run.scheduled(true, Duration::from_millis(400)).await.unwrap();
+        (runs, done) = (runs + 1, done + run.docs);
+        if !run.out_of_time {
+            break;
+        }
+        assert!(runs < 10 * docs.len(), "{done} after {runs} runs");
+    }
+    assert!(runs > 1, "the runs were meant to be too short");
+    assert_eq!(done, docs.len(), "each once");
+    for doc in &docs {
+        assert!(has_snapshot(&harness, doc).await, "{doc}");
+    }
+    assert_eq!(harness.documents.catalogue.sweep_place().await.unwrap(), None, "the next begins anew");
+}
+
+#[tokio::test]
+async fn what_a_sweep_has_left_is_done_when_there_is_time() {
+    let harness = Harness::start().await;
+    let docs = numbered("forgotten", 12);
+    edit_and_mark(&harness, &docs, 0).await;
+    for doc in &docs {
+        assert!(harness.documents.catalogue.clear_dirty(doc, "0").await.unwrap());
+    }
+    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    let long = Duration::from_secs(60);
+    assert_eq!(
+        snapshotter.scheduled(false, long).await.unwrap().docs,
+        0,
+        "nothing is dirty, and no sweep under way"
+    );
+    let (page, _) = harness.documents.catalogue.docs(None, 1).await.unwrap();
+    harness.documents.catalogue.keep_sweep_place(Some(&page[0].doc)).await.unwrap();
+    assert_eq!(snapshotter.scheduled(false, long).await.unwrap().docs, docs.len() - 1);
+}
+
+/// A bucket that knows which objects are in it, and how many reads it had at once.
+struct Counting {
+    inner: Arc<dyn Objects>,
+    keys: Mutex<BTreeSet<String>>,
+    reading: AtomicUsize,
+    reading_most: AtomicUsize,
+}
+
+impl Counting {
+    fn on(harness: &Harness) -> (Arc<Counting>, Documents) {
+        let counting = Arc::new(Counting {
+            inner: harness.documents.objects.clone(),
+            keys: Mutex::default(),
+            reading: AtomicUsize::new(0),
+            reading_most: AtomicUsize::new(0),
+        });
+        (counting.clone(), Documents { objects: counting, ..harness.documents.clone() })
+    }
+
+    fn count(&self, kind: &str) -> usize {
+        self.keys.lock().unwrap().iter().filter(|key| key.contains(kind)).count()
+    }
+}
+
+#[async_trait]
+impl Objects for Counting {
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        self.keys.lock().unwrap().insert(key.to_owned());
+        self.inner.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let reading = self.reading.fetch_add(1, Ordering::SeqCst) + 1;
+        self.reading_most.fetch_max(reading, Ordering::SeqCst);
+        let got = self.inner.get(key).await;
+        self.reading.fetch_sub(1, Ordering::SeqCst);
+        got
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.keys.lock().unwrap().remove(key);
+        self.inner.delete(key).await
+    }
+}
+
+#[tokio::test]
+async fn old_snapshots_are_deleted_after_their_grace() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    let (bucket, documents) = Counting::on(&harness);
+    let snapshotter = snapshotter(&documents, &harness.clock);
+    let mut deleted = 0;
+    for round in 0..30 {
+        harness.append(&doc, typed("alice", round, "x")).await;
+        let before = documents.replay(&doc).await.unwrap().pointer;
+        deleted += snapshotter.compact(&doc).await.unwrap().snapshots_deleted;
+        if let Some(before) = before {
+            // Who read the pointer just before must find it.
+            assert!(documents.objects.get(&before.snapshot).await.unwrap().is_some());
+        }
+        harness.clock.pass(GRACE_MS / 5);
+        assert!(bucket.count("/snapshots/") <= 8, "{}", bucket.count("/snapshots/"));
+    }
+    for _ in 0..3 {
+        harness.clock.pass(GRACE_MS);
+        deleted += snapshotter.compact(&doc).await.unwrap().snapshots_deleted;
+    }
+    assert_eq!((bucket.count("/snapshots/"), deleted), (2, 28), "the newest, and one to fall back to");
+    assert_eq!(snapshotter.compact(&doc).await.unwrap().snapshots_deleted, 0);
+    let replayed = documents.replay(&doc).await.unwrap();
+    assert_eq!(replayed.doc.text(), "x".repeat(30));
+    assert_eq!(documents.history(replayed.pointer.as_ref()).await.unwrap().len(), 30);
+}
+
+#[tokio::test]
+async fn what_no_pointer_came_to_lead_to_is_deleted() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    let (bucket, documents) = Counting::on(&harness);
+    for round in 0..4 {
+        harness.append(&doc, typed("alice", round, "x")).await;
+        let (one, two) = (snapshotter(&documents, &harness.clock), snapshotter(&documents, &harness.clock));
+        let (one, two) = tokio::join!(one.compact(&doc), two.compact(&doc));
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    }
+    assert_eq!((bucket.count("/segments/"), bucket.count("/snapshots/")), (4, 4));
+
+    harness.append(&doc, typed("alice", 4, "x")).await;
+    let damaging = Arc::new(Damaging { inner: bucket.clone(), keys: "/snapshots/" });
+    let damaged = Documents { objects: damaging, ..documents.clone() };
+    assert!(snapshotter(&damaged, &harness.clock).compact(&doc).await.is_err());
+    assert_eq!(
+        (bucket.count("/segments/"), bucket.count("/snapshots/")),
+        (4, 4),
+        "a failed run leaves nothing"
+    );
+}
+
+#[tokio::test]
+async fn segments_are_read_ahead() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    for round in 0..50 {
+        harness.append(&doc, typed("alice", round, "x")).await;
+        snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+    }
+    let (bucket, documents) = Counting::on(&harness);
+    let pointer = documents.catalogue.entry(&doc).await.unwrap().unwrap().pointer;
+    let history = documents.history(pointer.as_ref()).await.unwrap();
+    assert_eq!(
+        history.iter().map(|record| record.event.after()).collect::<Vec<_>>(),
+        (0..50).collect::<Vec<_>>()
+    );
+    assert_eq!(bucket.reading_most.load(Ordering::SeqCst), 16, "as many at once as a segment names");
+}
+
+#[tokio::test]
+async fn a_lost_snapshot_is_put_together_again() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    for round in 0..4 {
+        harness.append(&doc, typed("alice", round, "x")).await;
+        compact_all(&harness.documents, &harness.clock, &doc).await;
+    }
+    assert_eq!(items_in_log(&harness, &doc).await, 0, "the log alone has nothing");
+    let pointer = harness.documents.replay(&doc).await.unwrap().pointer.unwrap();
+    // The newest; then the one before it as well.
+    for lost in [&pointer.snapshot, &pointer.superseded[0].snapshot] {
+        harness.documents.objects.delete(lost).await.unwrap();
+        let replayed = harness.documents.replay(&doc).await.unwrap();
+        assert_eq!(replayed.doc.text(), "xxxx");
+        assert!(replayed.snapshot_lost.unwrap().contains(&pointer.snapshot));
+    }
+    // The next compaction writes it anew.
+    snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+    let replayed = harness.documents.replay(&doc).await.unwrap();
+    assert_eq!((replayed.snapshot_lost, replayed.doc.text()), (None, "xxxx".to_owned()));
+    assert_eq!(harness.documents.history(replayed.pointer.as_ref()).await.unwrap().len(), 4);
 }

@@ -96,6 +96,10 @@ impl Objects for Lost {
             false => self.inner.get(key).await,
         }
     }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
 }
 
 /// A harness with a compacted document `bad`, what is under `prefix` lost, and the live state as well.

@@ -230,6 +230,11 @@ impl Objects for Failing<dyn Objects> {
         self.inner.put(key, bytes).await
     }
 
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.delete(key).await
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.check()?;
         self.inner.get(key).await
@@ -329,6 +334,10 @@ impl LiveState for FailingLive {
         read
     }
 
+    async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
+        self.inner.peek(doc).await
+    }
+
     async fn since(
         &self,
         doc: &DocId,
@@ -353,6 +362,10 @@ impl LiveState for FailingLive {
 
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
         self.inner.commit_rebuild(doc, nonce, base).await
+    }
+
+    async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
+        self.inner.swap_rebuild(doc, nonce, base).await
     }
 
     async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {

@@ -19,10 +19,12 @@
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
+//! - `cloudformation`: the template held against CloudFormation, where linters say nothing
 //! - `typescript`: the CRDT and the client's, through the same sessions, byte for byte; and what the server packs, opened
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
 mod broadcaster;
+mod cloudformation;
 mod command;
 mod compaction;
 mod forgetful;

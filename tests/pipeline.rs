@@ -44,10 +44,10 @@ async fn a_keystroke_goes_through_every_stage() {
     for from in [Source::Live, Source::Log] {
         assert_eq!(operator.read(&doc("d"), from).await.unwrap().unwrap().text, "H");
     }
-    let compacted = operator.compact(&doc("d")).await.unwrap();
+    let compacted = operator.compact(&doc("d")).await.unwrap().unwrap();
     assert_eq!(compacted.events_compacted, 1);
     assert_eq!(operator.read(&doc("d"), Source::Snapshot).await.unwrap().unwrap().text, "H");
-    let verified = operator.verify(&doc("d")).await.unwrap();
+    let verified = operator.verify(&doc("d")).await.unwrap().unwrap();
     assert!(verified.ok && verified.live == LiveCheck::Equal, "{verified:?}");
     stack.stop().await;
 }

@@ -72,3 +72,24 @@ async fn an_error_while_reading_ends_a_rebuild_and_is_never_taken_for_empty() {
     let state = join(&harness, &documents, &doc).await;
     assert_eq!((&state["action"], &state["ops"][0]["text"]), (&json!("DOC_STATE"), &json!("hello")));
 }
+
+#[tokio::test]
+async fn remaking_the_live_state_keeps_the_old_one_until_the_log_is_read() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    harness.append(&doc, typed("alice", 0, "hello")).await;
+    let before = harness.documents.open(&doc).await.unwrap().tag.expect("it is kept");
+    let fails = Arc::new(AtomicBool::new(true));
+    let log = Arc::new(Failing { inner: harness.documents.log.clone(), fails: fails.clone() });
+    let documents = Documents { log, ..harness.documents.clone() };
+    assert!(documents.remake(&doc).await.is_err());
+    let still = harness.documents.live.read(&doc).await.unwrap().expect("it is there still");
+    assert_eq!(still.tag, before);
+
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(documents.remake(&doc).await.unwrap().expect("there is such a document").doc.text(), "hello");
+    let after = harness.documents.base(&doc).await.unwrap().expect("it was made anew");
+    assert_ne!(after.tag.as_ref().expect("it is kept").generation, before.generation);
+    assert_eq!(after.into_doc().text(), "hello");
+    assert!(documents.remake(&crate::harness::doc("nosuch")).await.unwrap().is_none());
+}

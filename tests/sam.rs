@@ -36,6 +36,11 @@ impl Template {
         })
     }
 
+    /// A section of the template; null where there is none.
+    pub fn section(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+
     /// Names and properties of all resources of a type.
     pub fn resources(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.0["Resources"].as_object().expect("the template has resources");

@@ -93,6 +93,8 @@ fn functions_run_as_long_as_what_waits_for_them() {
             Some(mapping) => mapping.function_timeout.as_secs(),
             // As long as Lambda allows.
             None if function.binary == "snapshotter" => 900,
+            // A slow reader gets a state in parts after the gateway has its answer.
+            None if function.binary == "sync" => 120,
             None => INTEGRATION_TIMEOUT.as_secs(),
         };
         assert_eq!(function.timeout, seconds, "{}", function.binary);
@@ -159,8 +161,6 @@ async fn tables_are_those_that_the_stores_make() {
         assert_eq!(wanted(table), described(&made.table.expect("a description")), "{id}");
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{id}");
         assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{id}");
-        // Deleting the stack deletes no text.
-        assert_eq!(Template::read().resource(id)["DeletionPolicy"], "Retain", "{id}");
     }
     embedded.stop().await;
 }
@@ -263,7 +263,7 @@ fn policies_name_actions_and_resources() {
             for action in list(&statement["Action"]) {
                 let action = action.as_str().expect("an action");
                 assert!(!action.contains('*'), "{}: {action}", function.binary);
-                if ["s3:GetObject", "s3:PutObject"].contains(&action) {
+                if ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"].contains(&action) {
                     let objects = statement["Resource"]["Fn::Sub"].as_str().expect("objects of the bucket");
                     assert!(prefixes.contains(objects), "{}: there are no {objects}", function.binary);
                     used.insert(objects.to_owned());

@@ -37,6 +37,13 @@ pub async fn dev(config: StackConfig) -> Result<(), DevError> {
         }
     };
     tokio::pin!(stopped);
+    if !config.host.is_loopback() {
+        tracing::warn!(
+            "serving on {}: whoever reaches it can read and edit every document, for nobody is asked who they \
+             are",
+            config.host
+        );
+    }
     let has_editor = config.editor.is_some();
     let stack = tokio::select! {
         started = Stack::start(config) => started?,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use inklog_crdt::{Agent, Change, EditError, IdError, Version};
 use inklog_local::operator::Source;
 use inklog_protocol::{DocId, DocIdError};
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::client::{ClientError, CoreConfig, Link, LinkConfig, Random, Update, ws_url_of};
 use crate::jobs::{JobError, Jobs};
+use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::{Percentiles, percentiles};
 
@@ -107,6 +109,8 @@ struct Plan {
     /// What everybody has in the end.
     last: Version,
     patience: Duration,
+    /// Of all edits, those that were typed.
+    bar: ProgressBar,
 }
 
 struct Typist {
@@ -156,6 +160,7 @@ async fn load_on(wanted: &Load, http_url: &str) -> Result<LoadReport, LoadError>
         warm_up_edits: (wanted.rate * wanted.warm_up).round() as u64,
         last: agents.iter().map(|agent| (agent.clone(), edits)).collect(),
         patience: wanted.patience,
+        bar: progress::bar(edits * wanted.clients as u64, "edits"),
     });
     let mut running = JoinSet::new();
     for (number, link) in links.into_iter().enumerate() {
@@ -166,6 +171,7 @@ async fn load_on(wanted: &Load, http_url: &str) -> Result<LoadReport, LoadError>
     while let Some(typist) = running.join_next().await {
         typists.push(typist.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?);
     }
+    plan.bar.finish_and_clear();
     report(wanted, http_url, doc, &plan, typists).await
 }
 
@@ -235,6 +241,7 @@ impl Typist {
         self.link.core_mut().insert(self.caret, text, now)?;
         self.caret += 1;
         self.edits += 1;
+        self.plan.bar.inc(1);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The `inklog` binary: reads the command line, runs the command, makes an exit code of the outcome.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use inklog_cli::args::ArgsError;
@@ -8,15 +9,25 @@ use tracing_subscriber::EnvFilter;
 /// The embedded DynamoDB warns of every request that it refuses, which is often how it should be: a
 /// conditional put that finds its place taken, a table that is not there yet. The SDK warns of every place
 /// where it finds no credentials; what fails for want of them says so.
-const DEFAULT_LOG: &str = "warn,dynoxide=error,aws_config=error";
+const QUIET: &str = "dynoxide=error,aws_config=error";
 
 /// An edit passes many short-lived requests of the AWS SDK, which allocate much.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
+    let wanted = wanted.as_deref().unwrap_or("warn");
+    // What is wanted comes last, so that it may name these two as well.
+    let filter = EnvFilter::try_new(format!("{QUIET},{wanted}"))
+        .unwrap_or_else(|_| EnvFilter::new(format!("{QUIET},warn")));
+    // Colours are for a terminal, and for those who want them (no-color.org).
+    let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(wants_colours && std::io::stderr().is_terminal())
+        .init();
 
     let command = match inklog_cli::parse(std::env::args_os()) {
         Ok(command) => command,

@@ -13,6 +13,38 @@ pub fn print<T: Serialize + ?Sized>(json: bool, value: &T, text: impl FnOnce() -
     print_text(&text)
 }
 
+/// Many results, each printed when it comes: a JSON list with an element a line, or text.
+pub struct List {
+    json: bool,
+    is_begun: bool,
+}
+
+impl List {
+    /// Nothing printed yet.
+    pub fn new(json: bool) -> List {
+        List { json, is_begun: false }
+    }
+
+    /// Prints one more.
+    pub fn print<T: Serialize>(&mut self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+        if !self.json {
+            return print_text(&text());
+        }
+        let before = if self.is_begun { ",\n" } else { "[" };
+        self.is_begun = true;
+        print_text(&format!("{before}{}", serde_json::to_string(value).map_err(io::Error::other)?))
+    }
+
+    /// Ends it.
+    pub fn end(self) -> io::Result<()> {
+        match (self.json, self.is_begun) {
+            (true, true) => print_text("]\n"),
+            (true, false) => print_text("[]\n"),
+            (false, _) => Ok(()),
+        }
+    }
+}
+
 /// Prints a text. A reader that has gone away wants no more of it, and that is no error.
 pub fn print_text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

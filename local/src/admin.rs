@@ -89,30 +89,45 @@ async fn read(
         Ok(doc) => doc,
         Err(error) => return fail(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    match operator.read(&doc, query.from.unwrap_or(Source::Live)).await {
-        Ok(Some(reading)) => Json(reading).into_response(),
-        Ok(None) => fail(StatusCode::NOT_FOUND, &format!("there is no {doc} there")),
-        Err(error) => store_failed(&error),
-    }
+    reply_to(&doc, operator.read(&doc, query.from.unwrap_or(Source::Live)).await)
 }
 
-/// A job on one document, as a handler.
+/// A job on one document, as a handler; `operator.$name` may know of no such document.
 macro_rules! job {
     ($name:ident) => {
         async fn $name(State(operator): State<Operator>, Path(doc): Path<String>) -> Response {
             match DocId::new(&doc) {
-                Ok(doc) => reply(operator.$name(&doc).await),
+                Ok(doc) => reply_to(&doc, operator.$name(&doc).await),
                 Err(error) => fail(StatusCode::BAD_REQUEST, &error.to_string()),
             }
         }
     };
 }
 
-job!(status);
-job!(events);
+async fn status(State(operator): State<Operator>, Path(doc): Path<String>) -> Response {
+    match DocId::new(&doc) {
+        Ok(doc) => reply(operator.status(&doc).await),
+        Err(error) => fail(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+async fn events(State(operator): State<Operator>, Path(doc): Path<String>) -> Response {
+    match DocId::new(&doc) {
+        Ok(doc) => reply(operator.events(&doc).await),
+        Err(error) => fail(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
 job!(verify);
 job!(rebuild);
 job!(compact);
+
+fn reply_to<T: Serialize>(doc: &DocId, result: Result<Option<T>, StoreError>) -> Response {
+    match result.transpose() {
+        Some(result) => reply(result),
+        None => fail(StatusCode::NOT_FOUND, &format!("there is no document {doc}")),
+    }
+}
 
 fn reply<T: Serialize>(result: Result<T, StoreError>) -> Response {
     match result {

@@ -52,9 +52,12 @@ impl StreamFunction for Broadcaster {
 
 #[async_trait]
 impl ScheduledFunction for Snapshotter {
-    async fn invoke(&self, _: EventBridgeEvent) -> Result<(), BoxError> {
-        let run = self.run(SNAPSHOTTER_TIME).await?;
-        tracing::debug!(?run, "the snapshotter ran");
+    async fn invoke(&self, event: EventBridgeEvent) -> Result<(), BoxError> {
+        let sweep = event.detail["sweep"] == true;
+        let run = self.scheduled(sweep, SNAPSHOTTER_TIME).await?;
+        if run.docs > 0 {
+            tracing::info!(?run, sweep, "compacted");
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -32,8 +32,13 @@ pub struct Schedule {
 impl Schedule {
     /// Calls `function` every so often, for the first time after one period. Calls never overlap: one
     /// that takes longer than the period pushes the next back. A failed call is logged, and the next
-    /// comes in its turn.
-    pub fn start(rule: impl Into<String>, every: Duration, function: Arc<dyn ScheduledFunction>) -> Self {
+    /// comes in its turn. Each event carries `detail`.
+    pub fn start(
+        rule: impl Into<String>,
+        every: Duration,
+        detail: Value,
+        function: Arc<dyn ScheduledFunction>,
+    ) -> Self {
         let rule = rule.into();
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
@@ -44,7 +49,7 @@ impl Schedule {
                     biased;
                     // Also when the handle is dropped.
                     () = async { drop(stopped.wait_for(|stop| *stop).await) } => return,
-                    _ = ticks.tick() => call(&rule, &function).await,
+                    _ = ticks.tick() => call(&rule, detail.clone(), &function).await,
                 }
             }
         });
@@ -60,8 +65,8 @@ impl Schedule {
     }
 }
 
-async fn call(rule: &str, function: &Arc<dyn ScheduledFunction>) {
-    let (function, event) = (function.clone(), scheduled_event(rule));
+async fn call(rule: &str, detail: Value, function: &Arc<dyn ScheduledFunction>) {
+    let (function, event) = (function.clone(), scheduled_event(rule, detail));
     // A task of its own: a panic of the function is not the end of its schedule.
     match tokio::spawn(async move { function.invoke(event).await }).await {
         Ok(Ok(())) => {}
@@ -71,7 +76,7 @@ async fn call(rule: &str, function: &Arc<dyn ScheduledFunction>) {
 }
 
 /// The event as EventBridge writes it.
-fn scheduled_event(rule: &str) -> EventBridgeEvent {
+fn scheduled_event(rule: &str, detail: Value) -> EventBridgeEvent {
     let mut id = [0_u8; 16];
     getrandom::fill(&mut id).expect("the operating system has randomness");
     let (account, region) = ("000000000000", "us-east-1");
@@ -84,7 +89,7 @@ fn scheduled_event(rule: &str) -> EventBridgeEvent {
     event.time = Some(Utc::now());
     event.region = Some(region.to_owned());
     event.resources = Some(vec![format!("arn:aws:events:{region}:{account}:rule/{rule}")]);
-    event.detail = Value::Object(Map::new());
+    event.detail = detail;
     event
 }
 
@@ -126,7 +131,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn calls_do_not_overlap_and_survive_errors() {
         let function = Arc::new(Slow::default());
-        let schedule = Schedule::start("sweep", Duration::from_millis(5), function.clone());
+        let detail = serde_json::json!({"sweep": true});
+        let schedule = Schedule::start("sweep", Duration::from_millis(5), detail, function.clone());
         for _ in 0..4 {
             tokio::time::timeout(Duration::from_secs(10), function.called.notified()).await.unwrap();
         }
@@ -134,6 +140,7 @@ mod tests {
         assert_eq!(function.running.load(Ordering::SeqCst), 0, "a call was cut short");
         let json = serde_json::to_value(&function.events.lock().unwrap()[0]).unwrap();
         assert_eq!(json["detail-type"], "Scheduled Event");
+        assert_eq!(json["detail"]["sweep"], true);
         assert_eq!(json["resources"][0], "arn:aws:events:us-east-1:000000000000:rule/sweep");
     }
 }

@@ -4,15 +4,18 @@
 //! 2. The history segment (exactly the events between the pointer's version and the new one), then
 //!    the snapshot; both are read back and compared.
 //! 3. The pointer moves, if it is still the old one. Else another run was faster, and what this one
-//!    wrote is garbage that no pointer names.
-//! 4. Floors: see [`crate::floors`].
-//! 5. The live state is held against the log.
-//! 6. The mark is taken away, if it is still the one of step 1 and nothing is left to do.
+//!    wrote is deleted again.
+//! 4. Snapshots that newer ones took the place of a grace period ago are deleted, but for one.
+//! 5. Floors: see [`crate::floors`].
+//! 6. The live state is held against the log.
+//! 7. The mark is taken away, if it is still the one of step 1 and nothing is left to do.
 
+use futures::FutureExt as _;
+use futures::stream::{self, StreamExt as _};
 use inklog_crdt::Doc;
 use inklog_protocol::DocId;
-use inklog_store::catalogue::Pointer;
-use inklog_store::document::{Replayed, assemble};
+use inklog_store::catalogue::{Pointer, Superseded};
+use inklog_store::document::{Replayed, SEGMENTS_AHEAD};
 use inklog_store::keys::objects as keys;
 use inklog_store::objects::{Segment, Snapshot};
 use inklog_store::{LogRecord, StoreError};
@@ -20,7 +23,11 @@ use inklog_store::{LogRecord, StoreError};
 use crate::{Snapshotter, floors};
 
 /// The live state must have every applicable event that is older than this, in ms.
-const LIVE_LAG_MAX_MS: u64 = 60_000;
+pub const LIVE_LAG_MAX_MS: u64 = 60_000;
+/// Superseded snapshots that a pointer names at most: where deleting is not allowed they would grow.
+const SUPERSEDED_MAX: usize = 256;
+/// Objects deleted at once.
+const DELETES_AT_ONCE: usize = 8;
 
 /// What became of one document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,8 +40,14 @@ pub struct Compacted {
     pub events_compacted: usize,
     /// Events deleted from the log, below floors of earlier runs.
     pub events_deleted: usize,
+    /// Older snapshots deleted.
+    #[serde(default)]
+    pub snapshots_deleted: usize,
     /// Whether the live state lacked something and was dropped.
     pub live_dropped: bool,
+    /// Whether the document is left marked: it changed meanwhile, or the log holds what is to go later.
+    #[serde(default)]
+    pub left_dirty: bool,
 }
 
 impl Snapshotter {
@@ -48,15 +61,21 @@ impl Snapshotter {
         let fresh = fresh_records(&replayed);
         done.events_compacted = fresh.len();
         let mut kept = replayed.snapshot.clone();
-        if !fresh.is_empty() {
-            match self.write_snapshot(doc, &replayed, fresh, now).await? {
-                Some((key, bytes)) => (done.snapshot, done.snapshot_bytes) = (Some(key), bytes),
-                None => return Ok(Compacted::default()),
-            }
+        let mut pointer = replayed.pointer.clone();
+        if !fresh.is_empty() || replayed.snapshot_lost.is_some() {
+            let Some((moved, bytes)) = self.write_snapshot(doc, &replayed, fresh, now).await? else {
+                return Ok(Compacted { left_dirty: mark.is_some(), ..Compacted::default() });
+            };
+            (done.snapshot, done.snapshot_bytes) = (Some(moved.snapshot.clone()), bytes);
+            pointer = Some(moved);
             kept = replayed.doc.clone();
         }
 
         let grace_ms = self.grace.as_millis() as u64;
+        if let Some(pointer) = &pointer {
+            done.snapshots_deleted =
+                self.delete_superseded(doc, pointer, now.saturating_sub(grace_ms)).await?;
+        }
         let published = self.documents.catalogue.floors(doc).await?;
         let due = floors::due_for_deletion(&replayed, &published, now.saturating_sub(grace_ms));
         self.documents.log.delete(doc, &due).await?;
@@ -67,10 +86,9 @@ impl Snapshotter {
 
         done.live_dropped = self.check_live(doc, &replayed, now).await?;
         let left = replayed.records.iter().filter(|record| kept.version().covers(&record.event)).count();
-        if let Some(mark) = mark
-            && left == due.len()
-        {
-            self.documents.catalogue.clear_dirty(doc, &mark.nonce).await?;
+        if let Some(mark) = mark {
+            let is_done = left == due.len();
+            done.left_dirty = !is_done || !self.documents.catalogue.clear_dirty(doc, &mark.nonce).await?;
         }
         Ok(done)
     }
@@ -83,40 +101,124 @@ impl Snapshotter {
         replayed: &Replayed,
         fresh: Vec<LogRecord>,
         now: u64,
-    ) -> Result<Option<(String, usize)>, StoreError> {
+    ) -> Result<Option<(Pointer, usize)>, StoreError> {
         let documents = &self.documents;
         let old = replayed.pointer.as_ref();
         let nonce = documents.entropy.nonce();
-        let pointer = Pointer {
+        let mut pointer = Pointer {
             snapshot: keys::snapshot(doc, now, &nonce),
             segment: keys::segment(doc, now, &nonce),
             at: now,
+            superseded: superseded_by(old, replayed.snapshot_lost.is_some(), now),
         };
-        let segment = Segment { previous: old.map(|old| old.segment.clone()), records: fresh };
-        let state = replayed.doc.encode();
-        let bytes = Snapshot::encode(&replayed.doc);
+        let segment = match old {
+            // Only the snapshot was lost; the history has it all.
+            Some(old) if fresh.is_empty() => {
+                pointer.segment = old.segment.clone();
+                None
+            }
+            _ => Some(Segment { earlier: self.segments_before(old).await?, records: fresh }),
+        };
+        let written = self.write_and_read_back(&pointer, segment.as_ref(), &replayed.doc).await;
+        let moved = match &written {
+            // An error leaves open whether it has moved: then the objects must stay.
+            Ok(_) => documents.catalogue.move_pointer(doc, old, &pointer).await?,
+            Err(_) => false,
+        };
+        if !moved {
+            let mut unnamed = vec![pointer.snapshot.clone()];
+            unnamed.extend(segment.as_ref().map(|_| pointer.segment.clone()));
+            self.delete_objects(unnamed).await;
+        }
+        written.map(|size| moved.then_some((pointer, size)))
+    }
+
+    /// Bytes of the snapshot.
+    async fn write_and_read_back(
+        &self,
+        pointer: &Pointer,
+        segment: Option<&Segment>,
+        state: &Doc,
+    ) -> Result<usize, StoreError> {
+        let documents = &self.documents;
+        if let Some(segment) = segment {
+            documents.objects.put(&pointer.segment, segment.encode()).await?;
+        }
+        let bytes = Snapshot::encode(state);
         let size = bytes.len();
-        documents.objects.put(&pointer.segment, segment.encode()).await?;
         documents.objects.put(&pointer.snapshot, bytes).await?;
 
-        if documents.segment(&pointer.segment).await? != segment {
+        if let Some(segment) = segment
+            && documents.segment(&pointer.segment).await? != *segment
+        {
             return Err(differs(&pointer.segment));
         }
-        if documents.snapshot(&pointer).await?.encode() != state {
+        if documents.snapshot(pointer).await?.encode() != state.encode() {
             return Err(differs(&pointer.snapshot));
         }
-        let moved = documents.catalogue.move_pointer(doc, old, &pointer).await?;
-        Ok(moved.then_some((pointer.snapshot, size)))
+        Ok(size)
+    }
+
+    /// The keys that a new segment names: the newest before it, and those which that one names.
+    async fn segments_before(&self, old: Option<&Pointer>) -> Result<Vec<String>, StoreError> {
+        let Some(old) = old else { return Ok(Vec::new()) };
+        let mut earlier = vec![old.segment.clone()];
+        match self.documents.segment(&old.segment).await {
+            Ok(segment) => earlier.extend(segment.earlier),
+            // Its readers will say so; what is new is kept all the same.
+            Err(StoreError::Damaged { what, reason }) => {
+                tracing::error!(reason, "{what} is damaged: the history has a gap");
+            }
+            Err(error) => return Err(error),
+        }
+        earlier.truncate(SEGMENTS_AHEAD);
+        Ok(earlier)
+    }
+
+    /// Deletes the snapshots that others have taken the place of at `superseded_by` at the latest, but
+    /// for the newest of them, which is there in case that the current one is lost.
+    async fn delete_superseded(
+        &self,
+        doc: &DocId,
+        pointer: &Pointer,
+        superseded_by: u64,
+    ) -> Result<usize, StoreError> {
+        let stays = |(number, older): &(usize, &Superseded)| *number == 0 || older.at > superseded_by;
+        let (stay, go): (Vec<_>, Vec<_>) = pointer.superseded.iter().enumerate().partition(stays);
+        if go.is_empty() {
+            return Ok(0);
+        }
+        let keys = go.iter().map(|(_, older)| older.snapshot.clone()).collect();
+        let deleted = self.delete_objects(keys).await;
+        if deleted == go.len() {
+            let superseded = stay.into_iter().map(|(_, older)| older.clone()).collect();
+            let trimmed = Pointer { superseded, ..pointer.clone() };
+            // A pointer that has moved meanwhile names them still, and they are deleted once more.
+            self.documents.catalogue.move_pointer(doc, Some(pointer), &trimmed).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes what no pointer leads to, and tells how many; what stays costs its place only.
+    async fn delete_objects(&self, keys: Vec<String>) -> usize {
+        let deletes: Vec<_> = keys.into_iter().map(|key| self.delete_object(key).boxed()).collect();
+        stream::iter(deletes).buffer_unordered(DELETES_AT_ONCE).fold(0, async |sum, one| sum + one).await
+    }
+
+    async fn delete_object(&self, key: String) -> usize {
+        match self.documents.objects.delete(&key).await {
+            Ok(()) => 1,
+            Err(error) => {
+                tracing::warn!(key, %error, "could not delete an object that is not needed any more");
+                0
+            }
+        }
     }
 
     /// Drops a live state that lacks an applicable event older than a minute.
     async fn check_live(&self, doc: &DocId, replayed: &Replayed, now: u64) -> Result<bool, StoreError> {
-        let Some(live) = self.documents.live.read(doc).await? else { return Ok(false) };
-        let live = match assemble(doc, &live) {
-            Ok(live) => live,
-            Err(StoreError::Damaged { .. }) => Doc::new(),
-            Err(error) => return Err(error),
-        };
+        let Some(live) = self.documents.peek(doc).await? else { return Ok(false) };
+        let live = live.into_doc();
         let old_enough = |record: &&LogRecord| record.at + LIVE_LAG_MAX_MS <= now;
         let lacks = !live.version().includes(replayed.snapshot.version())
             || replayed.records.iter().filter(old_enough).any(|record| {
@@ -135,6 +237,17 @@ fn fresh_records(replayed: &Replayed) -> Vec<LogRecord> {
     let (old, new) = (replayed.snapshot.version(), replayed.doc.version());
     let fresh = |record: &&LogRecord| new.covers(&record.event) && !old.covers(&record.event);
     replayed.records.iter().filter(fresh).cloned().collect()
+}
+
+/// What a pointer that moves on from `old` names as superseded, newest first.
+fn superseded_by(old: Option<&Pointer>, is_lost: bool, now: u64) -> Vec<Superseded> {
+    let Some(old) = old else { return Vec::new() };
+    let mut superseded = old.superseded.clone();
+    let last = Superseded { snapshot: old.snapshot.clone(), at: now };
+    // A lost one is nothing to fall back to.
+    superseded.insert(if is_lost { superseded.len() } else { 0 }, last);
+    superseded.truncate(SUPERSEDED_MAX);
+    superseded
 }
 
 fn differs(key: &str) -> StoreError {

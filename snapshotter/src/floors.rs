@@ -3,6 +3,9 @@
 //! A run publishes the floors of what is to be deleted; a later one, when no ingest can still be
 //! running on an older floor that it cached, deletes exactly what lies below them. What is deleted is
 //! held by a snapshot and a segment that the pointer led to *before* the deletion.
+//!
+//! A floor that waits for its time is not moved by those published after it, each of which waits for its
+//! own: in a document that is edited without pause, all would else be for ever too young.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +13,10 @@ use inklog_crdt::{Agent, Doc};
 use inklog_store::LogRecord;
 use inklog_store::catalogue::Floor;
 use inklog_store::document::Replayed;
+
+/// A floor follows the one before it after this share of the grace period at the earliest, so that few
+/// wait at once.
+const APART: u64 = 8;
 
 /// Floors to publish: each agent's events held by `kept` (the snapshot that the pointer names now) and
 /// older than the grace period, from the chain's lowest remaining one up to the first that is not.
@@ -20,7 +27,13 @@ pub(crate) fn to_publish(
     now: u64,
     grace_ms: u64,
 ) -> Vec<(Agent, Floor)> {
-    let published: BTreeMap<&Agent, u64> = published.iter().map(|(agent, f)| (agent, f.end)).collect();
+    // Ascending, so that the newest stays.
+    let published: BTreeMap<&Agent, Floor> = published.iter().map(|(agent, floor)| (agent, *floor)).collect();
+    let rises = |agent: &Agent, end: u64| {
+        published
+            .get(agent)
+            .is_none_or(|last| end > last.end && now >= last.at.saturating_add(grace_ms / APART))
+    };
     let mut ends: BTreeMap<&Agent, (u64, bool)> = BTreeMap::new();
     for record in records {
         let event = &record.event;
@@ -31,7 +44,7 @@ pub(crate) fn to_publish(
         }
     }
     ends.into_iter()
-        .filter(|(agent, (end, _))| *end > published.get(agent).copied().unwrap_or(0))
+        .filter(|(agent, (end, _))| *end > 0 && rises(agent, *end))
         .map(|(agent, (end, _))| (agent.clone(), Floor { end, at: now }))
         .collect()
 }
@@ -43,6 +56,7 @@ pub(crate) fn due_for_deletion(
     published: &[(Agent, Floor)],
     published_by: u64,
 ) -> Vec<(Agent, u64)> {
+    // Ascending: of an agent's, the highest that is old enough.
     let floors: BTreeMap<&Agent, u64> =
         published.iter().filter(|(_, f)| f.at <= published_by).map(|(agent, f)| (agent, f.end)).collect();
     replayed

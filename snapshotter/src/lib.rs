@@ -9,6 +9,7 @@
 mod compact;
 mod floors;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,12 @@ use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_store::document::Documents;
 use inklog_store::{Clock, StoreError};
 
-pub use compact::Compacted;
+pub use compact::{Compacted, LIVE_LAG_MAX_MS};
 
-/// Dirty documents asked for at once.
+/// Documents asked for at once.
 const PAGE: usize = 100;
+/// A sweep keeps its place each time that it has done so many documents.
+const PLACE_KEPT_EVERY: usize = 20;
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -37,6 +40,21 @@ pub struct Run {
     pub failed: usize,
     /// Whether time ran out before the work did.
     pub out_of_time: bool,
+}
+
+impl std::ops::Add for Run {
+    type Output = Run;
+
+    fn add(self, other: Run) -> Run {
+        Run {
+            docs: self.docs + other.docs,
+            snapshots: self.snapshots + other.snapshots,
+            events_deleted: self.events_deleted + other.events_deleted,
+            live_dropped: self.live_dropped + other.live_dropped,
+            failed: self.failed + other.failed,
+            out_of_time: self.out_of_time || other.out_of_time,
+        }
+    }
 }
 
 /// The function.
@@ -59,53 +77,94 @@ impl Snapshotter {
         Snapshotter { grace, ..self }
     }
 
-    /// Compacts the dirty documents, those marked longest ago first, while `time` lasts.
+    /// The clock that all ages are measured with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What a schedule asks for: [`Snapshotter::sweep`], or [`Snapshotter::run`] and then, in the time
+    /// that is left, the rest of a sweep that ran out of its own.
+    pub async fn scheduled(&self, sweep: bool, time: Duration) -> Result<Run, StoreError> {
+        if sweep {
+            return self.sweep(time).await;
+        }
+        let begin = tokio::time::Instant::now();
+        let run = self.run(time).await?;
+        if run.out_of_time || self.documents.catalogue.sweep_place().await?.is_none() {
+            return Ok(run);
+        }
+        Ok(run + self.sweep(time.saturating_sub(begin.elapsed())).await?)
+    }
+
+    /// Compacts the dirty documents, those marked longest ago first, while `time` lasts. What stays dirty
+    /// moves behind the others, so that the next run begins where this one ends.
     pub async fn run(&self, time: Duration) -> Result<Run, StoreError> {
         let deadline = tokio::time::Instant::now() + time;
         let mut run = Run::default();
-        for doc in self.documents.catalogue.dirty(PAGE).await? {
-            if tokio::time::Instant::now() >= deadline {
-                run.out_of_time = true;
-                break;
+        let (mut place, mut done) = (None, HashSet::new());
+        loop {
+            let page = self.documents.catalogue.dirty_after(place.as_ref(), PAGE).await?;
+            if page.is_empty() {
+                return Ok(run);
             }
-            self.compact_into(&doc, &mut run).await;
+            for dirty in page {
+                // One that has moved back comes once more.
+                if done.insert(dirty.doc.clone()) {
+                    if tokio::time::Instant::now() >= deadline {
+                        run.out_of_time = true;
+                        return Ok(run);
+                    }
+                    if self.compact_into(&dirty.doc, &mut run).await {
+                        self.documents.catalogue.move_back(&dirty.doc, self.clock.now_ms()).await?;
+                    }
+                }
+                place = Some(dirty);
+            }
         }
-        Ok(run)
     }
 
-    /// Compacts every document that there is, dirty or not, while `time` lasts.
+    /// Compacts every document that there is, dirty or not, while `time` lasts; the next sweep goes on
+    /// from there.
     pub async fn sweep(&self, time: Duration) -> Result<Run, StoreError> {
         let deadline = tokio::time::Instant::now() + time;
+        let catalogue = &self.documents.catalogue;
         let mut run = Run::default();
-        let mut start = None;
+        let mut place = catalogue.sweep_place().await?;
         loop {
-            let (page, next) = self.documents.catalogue.docs(start.as_ref(), PAGE).await?;
+            let (page, next) = catalogue.docs(place.as_ref(), PAGE).await?;
             for entry in page {
                 if tokio::time::Instant::now() >= deadline {
                     run.out_of_time = true;
+                    catalogue.keep_sweep_place(place.as_ref()).await?;
                     return Ok(run);
                 }
                 self.compact_into(&entry.doc, &mut run).await;
+                place = Some(entry.doc);
+                if run.docs.is_multiple_of(PLACE_KEPT_EVERY) {
+                    catalogue.keep_sweep_place(place.as_ref()).await?;
+                }
             }
-            match next {
-                Some(doc) => start = Some(doc),
-                None => return Ok(run),
+            if next.is_none() {
+                catalogue.keep_sweep_place(None).await?;
+                return Ok(run);
             }
         }
     }
 
-    /// One document's failure stops no other.
-    async fn compact_into(&self, doc: &DocId, run: &mut Run) {
+    /// Tells whether the document stays dirty. One's failure stops no other.
+    async fn compact_into(&self, doc: &DocId, run: &mut Run) -> bool {
         run.docs += 1;
         match self.compact(doc).await {
             Ok(compacted) => {
                 run.snapshots += usize::from(compacted.snapshot.is_some());
                 run.events_deleted += compacted.events_deleted;
                 run.live_dropped += usize::from(compacted.live_dropped);
+                compacted.left_dirty
             }
             Err(error) => {
                 run.failed += 1;
                 tracing::error!(%doc, %error, "a document could not be compacted; it stays dirty");
+                true
             }
         }
     }

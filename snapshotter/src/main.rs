@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let time = left.saturating_sub(RESERVE);
         let sweep = event.payload["detail"]["sweep"] == true;
-        let run = if sweep { function.sweep(time).await? } else { function.run(time).await? };
+        let run = function.scheduled(sweep, time).await?;
         tracing::info!(?run, sweep, "a run is done");
         Ok::<_, Error>(run)
     }))

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use aws_credential_types::provider::error::CredentialsError;
 use inklog_crdt::DecodeError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -9,7 +10,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum StoreError {
     /// The store refused or did not answer. The call **may have happened**; doing it again is safe,
     /// for every step of Inklog is idempotent.
-    #[error("{store} does not answer: {}", reasons(&**source))]
+    #[error("{}", unavailable(store, &**source))]
     Unavailable {
         /// Which store: "DynamoDB", "Redis", "S3".
         store: &'static str,
@@ -41,6 +42,19 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// What is wrong with a store, and where it is not the store that is, what to do.
+fn unavailable(store: &str, source: &(dyn std::error::Error + 'static)) -> String {
+    // Which places were tried is of no use to whom none of them was meant.
+    let mut chain = std::iter::successors(Some(source), |error| error.source());
+    if chain.any(|error| error.is::<CredentialsError>()) {
+        return format!(
+            "{store} was not asked, for there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID \
+             and AWS_SECRET_ACCESS_KEY"
+        );
+    }
+    format!("{store} does not answer: {}", reasons(source))
 }
 
 /// An error and what it came from: the SDK's own words stop at "unhandled error".
@@ -78,6 +92,14 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
     struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn missing_credentials_are_called_so() {
+        let missing = CredentialsError::not_loaded("no providers in chain provided credentials");
+        let said = StoreError::unavailable("DynamoDB", missing).to_string();
+        assert!(said.contains("no AWS credentials") && said.contains("AWS_PROFILE"), "{said}");
+        assert!(!said.contains("does not answer"), "{said}");
+    }
 
     #[test]
     fn every_reason_is_said_once() {

@@ -120,7 +120,9 @@ fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageEr
         dir => Data::Dir(dir.unwrap_or_else(|| PathBuf::from(DATA_DIR))),
     };
     Ok(StackConfig {
+        host: args.host,
         port: args.port,
+        allow_origins: args.allow_origin.into_iter().filter(|origin| !origin.is_empty()).collect(),
         data,
         redis: given_text(args.redis),
         dynamodb_endpoint: given_text(args.dynamodb_endpoint),
@@ -255,6 +257,7 @@ mod tests {
             "inklog load --rate NaN",
             "inklog dev --memory --data x",
             "inklog dev --latency slow",
+            "inklog dev --host nowhere",
         ] {
             assert!(read(line).is_err(), "{line}");
         }
@@ -271,6 +274,19 @@ mod tests {
         assert_eq!(config.redis.as_deref(), Some("redis://r"));
         assert_eq!(config.editor, Some("e".into()));
         assert_eq!((config.dynamodb_endpoint, config.s3_endpoint.as_deref()), (None, Some("http://s")));
+    }
+
+    #[test]
+    fn dev_serves_this_machine_unless_told() {
+        let Ok(Command::Dev(config)) = read("inklog dev") else { panic!("not dev") };
+        assert!(config.host.is_loopback() && config.allow_origins.is_empty());
+        let Ok(Command::Dev(config)) =
+            read("inklog dev --host 0.0.0.0 --allow-origin https://a --allow-origin https://b")
+        else {
+            panic!("not dev")
+        };
+        assert!(config.host.is_unspecified());
+        assert_eq!(config.allow_origins, ["https://a", "https://b"]);
     }
 
     #[test]

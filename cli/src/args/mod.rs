@@ -3,6 +3,7 @@
 mod meant;
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -96,9 +97,17 @@ acknowledged survives even kill -9.
 Examples:
   inklog dev
   inklog dev --port 9000 --memory
+  inklog dev --host 0.0.0.0 --allow-origin https://notes.example.org
   inklog dev --redis redis://127.0.0.1:6379 --latency aws")]
 struct DevArgs {
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Address to serve on; beyond 127.0.0.1, whoever reaches it can read and edit everything
+    #[arg(long, env = "INKLOG_HOST", default_value = "127.0.0.1", value_name = "IP")]
+    host: IpAddr,
+    /// A page of another site that may connect, such as https://notes.example.org, where --host is not
+    /// this machine alone; may be given again
+    #[arg(long, env = "INKLOG_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    allow_origin: Vec<String>,
+    /// Port; 0 takes a free one
     #[arg(long, env = "INKLOG_PORT", default_value_t = 8080, value_name = "N")]
     port: u16,
     /// Folder to keep everything in [default: .inklog]

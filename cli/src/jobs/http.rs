@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HOST;
@@ -10,6 +11,14 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+
+/// One attempt to connect takes at most this.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// A stack that sends nothing for this long is not waited for: the longest job on the largest document
+/// takes less.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// More than any answer of a stack, in bytes.
+const ANSWER_MAX: usize = 512 * 1024 * 1024;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +37,14 @@ pub enum HttpError {
     /// The stack says no.
     #[error("{0}")]
     Refused(String),
+    /// It has taken the request and is silent, or sends without end.
+    #[error("{url} {what}: is it a stack that still works?")]
+    Stuck {
+        /// Where.
+        url: String,
+        /// How it is stuck.
+        what: String,
+    },
     /// The answer is no JSON of ours.
     #[error("{url} answers something else than a stack does: {reason}")]
     Odd {
@@ -45,6 +62,34 @@ pub struct HttpBase {
     authority: String,
     host: String,
     port: u16,
+    limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Limits {
+    connect: Duration,
+    silence: Duration,
+    answer: usize,
+}
+
+const LIMITS: Limits = Limits { connect: CONNECT_MAX, silence: SILENCE_MAX, answer: ANSWER_MAX };
+
+/// How an exchange failed.
+enum Failure {
+    Unreachable(String),
+    Stuck(String),
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Unreachable(error.to_string())
+    }
+}
+
+/// The outcome, if it comes in time.
+async fn within<T>(limit: Duration, outcome: impl Future<Output = T>) -> Result<T, Failure> {
+    let silent = |_| Failure::Stuck(format!("has been silent for {} s", limit.as_secs_f32()));
+    tokio::time::timeout(limit, outcome).await.map_err(silent)
 }
 
 #[derive(Deserialize)]
@@ -66,6 +111,7 @@ impl HttpBase {
             authority: authority.to_string(),
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             port: authority.port_u16().unwrap_or(80),
+            limits: LIMITS,
         })
     }
 
@@ -85,10 +131,10 @@ impl HttpBase {
     }
 
     async fn request<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<Option<T>, HttpError> {
-        let (status, body) = self
-            .exchange(method, path)
-            .await
-            .map_err(|reason| HttpError::Unreachable { url: self.url.clone(), reason: reason.to_string() })?;
+        let (status, body) = self.exchange(method, path).await.map_err(|failure| match failure {
+            Failure::Unreachable(reason) => HttpError::Unreachable { url: self.url.clone(), reason },
+            Failure::Stuck(what) => HttpError::Stuck { url: self.url.clone(), what },
+        })?;
         let odd = |reason: String| HttpError::Odd { url: self.url.clone(), reason };
         if status.is_success() {
             return serde_json::from_slice(&body).map(Some).map_err(|error| odd(error.to_string()));
@@ -100,38 +146,43 @@ impl HttpBase {
         }
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-    ) -> Result<(StatusCode, Vec<u8>), Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let Limits { connect, silence, answer } = self.limits;
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let no_answer = |_| Failure::Unreachable(format!("no answer within {} s", connect.as_secs_f32()));
+        let stream = tokio::time::timeout(connect, connecting).await.map_err(no_answer)??;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let request =
             Request::builder().method(method).uri(path).header(HOST, &self.authority).body(String::new())?;
         let exchange = async {
-            let response = sender.send_request(request).await?;
+            let response = within(silence, sender.send_request(request)).await??;
             let status = response.status();
-            let body = read_whole(response.into_body()).await?;
-            // The connection ends when its sender does.
-            drop(sender);
-            Ok::<_, hyper::Error>((status, body))
+            let body = read_whole(response.into_body(), silence, answer).await?;
+            Ok::<_, Failure>((status, body))
         };
-        let (answer, closed) = tokio::join!(exchange, connection);
-        let answer = answer?;
-        if let Err(error) = closed {
-            tracing::debug!(%error, "the connection did not end well");
+        // The connection drives the exchange, and whatever it has to say after that is not waited for.
+        let connection = async {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection did not end well");
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            answer = exchange => answer,
+            () = connection => unreachable!("it never ends"),
         }
-        Ok(answer)
     }
 }
 
-async fn read_whole(body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+async fn read_whole(body: Incoming, silence: Duration, most: usize) -> Result<Vec<u8>, Failure> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+    while let Some(frame) = within(silence, poll_fn(|cx| body.as_mut().poll_frame(cx))).await? {
         if let Ok(data) = frame?.into_data() {
+            if bytes.len() + data.len() > most {
+                return Err(Failure::Stuck(format!("sends more than {most} bytes")));
+            }
             bytes.extend_from_slice(&data);
         }
     }
@@ -183,6 +234,39 @@ mod tests {
         assert!(matches!(broken, Err(HttpError::Refused(line)) if line == "boom"));
         let other = answered("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno").await;
         assert!(matches!(other, Err(HttpError::Odd { .. })));
+    }
+
+    /// A server that takes the request, sends `begin`, and `more` again and again, or nothing more.
+    async fn stuck(begin: &'static str, more: &'static [u8]) -> HttpError {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut base = HttpBase::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        base.limits = Limits { silence: Duration::from_millis(100), answer: 100_000, ..LIMITS };
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4_096]).await.unwrap(), 0, "a request comes first");
+            let mut written = stream.write_all(begin.as_bytes()).await;
+            while written.is_ok() && !more.is_empty() {
+                written = stream.write_all(more).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            answer = base.get::<u32>("/x") => answer.unwrap_err(),
+            () = server => unreachable!("it never ends"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stuck_server_is_left() {
+        let endless = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        for (begin, more, what) in [
+            ("", &b""[..], "silent"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1", b"", "silent"),
+            (endless, b"4\r\n1111\r\n", "more than 100000 bytes"),
+        ] {
+            let error = stuck(begin, more).await;
+            assert!(matches!(error, HttpError::Stuck { .. }) && error.to_string().contains(what), "{error}");
+        }
     }
 
     #[tokio::test]

@@ -49,14 +49,17 @@ pub enum JobsError {
     /// It was not done.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// It was not done on one of several documents.
-    #[error("{doc}: {error}")]
-    JobOn {
-        /// Which document.
-        doc: DocId,
-        /// Why.
-        error: JobError,
+    /// It was done on some of several documents; those that failed have been named.
+    #[error("{failed} of {all} documents failed")]
+    Some {
+        /// How many were not done.
+        failed: usize,
+        /// Of how many.
+        all: usize,
     },
+    /// There is no such document.
+    #[error("there is no document {0}")]
+    Unknown(DocId),
     /// There is nothing to show.
     #[error("there is no document {doc} in the {place}{hint}")]
     NoDocument {
@@ -82,7 +85,12 @@ struct CompactedDoc {
 
 /// Does the job and prints what came of it. Says whether all is well.
 pub async fn run(job: &Job, target: &Target, json: bool) -> Result<bool, JobsError> {
-    let jobs = Jobs::open(target).await?;
+    let needs_live = match job {
+        Job::Docs | Job::Log(_) => false,
+        Job::Cat(_, from) => *from == Source::Live,
+        Job::Verify(_) | Job::Rebuild(_) | Job::Compact(_) => true,
+    };
+    let jobs = Jobs::open(target, needs_live).await?;
     let result = run_on(job, &jobs, json).await;
     jobs.close().await;
     result
@@ -106,21 +114,24 @@ async fn run_on(job: &Job, jobs: &Jobs, json: bool) -> Result<bool, JobsError> {
             output::print(json, &events, || show::events(&events))?;
         }
         Job::Verify(which) => {
-            let all = each(jobs, which, async |doc| jobs.verify(doc).await).await?;
-            print_each(json, which, &all, show::verified)?;
-            return Ok(all.iter().all(|verified| verified.ok));
+            let mut ok = true;
+            let verify = async |doc: &DocId| {
+                let verified = jobs.verify(doc).await?;
+                ok &= verified.as_ref().is_none_or(|verified| verified.ok);
+                Ok(verified)
+            };
+            each(jobs, which, json, verify, show::verified).await?;
+            return Ok(ok);
         }
         Job::Rebuild(which) => {
-            let all = each(jobs, which, async |doc| jobs.rebuild(doc).await).await?;
-            print_each(json, which, &all, show::rebuilt)?;
+            each(jobs, which, json, async |doc| jobs.rebuild(doc).await, show::rebuilt).await?;
         }
         Job::Compact(which) => {
             let compact = async |doc: &DocId| {
                 let compacted = jobs.compact(doc).await?;
-                Ok(CompactedDoc { doc: doc.to_string(), compacted })
+                Ok(compacted.map(|compacted| CompactedDoc { doc: doc.to_string(), compacted }))
             };
-            let all = each(jobs, which, compact).await?;
-            print_each(json, which, &all, |done| show::compacted(&done.doc, &done.compacted))?;
+            each(jobs, which, json, compact, |done| show::compacted(&done.doc, &done.compacted)).await?;
         }
     }
     Ok(true)
@@ -139,38 +150,54 @@ fn no_document(doc: &DocId, place: &'static str, hint: String) -> JobsError {
     JobsError::NoDocument { doc: doc.clone(), place, hint }
 }
 
-/// Does a job on one document, or, under a progress bar, on each.
-async fn each<T>(
+/// What a document that failed is in a list of JSON.
+#[derive(Debug, Serialize)]
+struct FailedDoc<'a> {
+    doc: &'a str,
+    error: &'a str,
+}
+
+/// Does a job on one document, or, under a progress bar, on each. Of each, what came of it is printed as
+/// it comes, and one that fails ends nothing: a line on stderr says so, and the outcome how many.
+async fn each<T: Serialize>(
     jobs: &Jobs,
     which: &Which,
-    job: impl AsyncFn(&DocId) -> Result<T, JobError>,
-) -> Result<Vec<T>, JobsError> {
+    json: bool,
+    mut job: impl AsyncFnMut(&DocId) -> Result<Option<T>, JobError>,
+    line: impl Fn(&T) -> String,
+) -> Result<(), JobsError> {
     let docs = match which {
-        Which::One(doc) => return Ok(vec![job(doc).await?]),
         Which::All => jobs.docs().await?,
+        Which::One(doc) => {
+            let done = job(doc).await?.ok_or_else(|| JobsError::Unknown(doc.clone()))?;
+            output::print(json, &done, || line(&done) + "\n")?;
+            return Ok(());
+        }
     };
     let bar = progress::bar(docs.len() as u64, "documents");
-    let mut done = Vec::with_capacity(docs.len());
-    for listed in docs {
-        // The catalogue holds only names that were checked.
-        let Ok(doc) = DocId::new(&listed.doc) else { continue };
-        done.push(job(&doc).await.map_err(|error| JobsError::JobOn { doc, error })?);
+    let (mut list, mut failed) = (output::List::new(json), 0);
+    for listed in &docs {
+        let done = match (&listed.damaged, DocId::new(&listed.doc)) {
+            (Some(reason), _) => Err(format!("its entry in the catalogue is damaged: {reason}")),
+            (None, Ok(doc)) => job(&doc).await.map_err(|error| error.to_string()),
+            (None, Err(error)) => Err(error.to_string()),
+        };
+        bar.suspend(|| match &done {
+            Ok(Some(done)) => list.print(done, || line(done) + "\n"),
+            // It has gone since it was listed.
+            Ok(None) => Ok(()),
+            Err(error) => {
+                failed += 1;
+                eprintln!("inklog: {}: {error}", listed.doc);
+                list.print(&FailedDoc { doc: &listed.doc, error }, String::new)
+            }
+        })?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(done)
-}
-
-/// One object for one document, a list for all.
-fn print_each<T: Serialize>(
-    json: bool,
-    which: &Which,
-    all: &[T],
-    line: impl Fn(&T) -> String,
-) -> io::Result<()> {
-    let text = || all.iter().map(|one| line(one) + "\n").collect();
-    match (which, all) {
-        (Which::One(_), [one]) => output::print(json, one, text),
-        _ => output::print(json, all, text),
+    list.end()?;
+    match failed {
+        0 => Ok(()),
+        failed => Err(JobsError::Some { failed, all: docs.len() }),
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn docs(docs: &[Listed]) -> String {
     let mut text = format!("{:<width$}  {:<24}  {:<24}  SNAPSHOT\n", "DOCUMENT", "CREATED", "LAST EDIT");
     for listed in docs {
         let snapshot = match (&listed.snapshot, listed.dirty) {
+            _ if listed.damaged.is_some() => "the catalogue's entry is damaged",
             (None, _) => "none",
             (Some(_), true) => "older than the last edit",
             (Some(_), false) => "up to date",
@@ -80,8 +81,8 @@ fn op(op: &Op) -> String {
 pub(super) fn verified(of: &Verified) -> String {
     let mut wrong = Vec::new();
     match of.live {
-        LiveCheck::Equal | LiveCheck::Missing => {}
-        LiveCheck::Behind => wrong.push("the live state lacks events of the log".to_owned()),
+        LiveCheck::Equal | LiveCheck::Missing | LiveCheck::Behind => {}
+        LiveCheck::Lacking => wrong.push("the live state lacks events of the log".to_owned()),
         LiveCheck::Different => wrong.push("the live state differs from the log".to_owned()),
     }
     if !of.history_equals_snapshot {
@@ -93,6 +94,7 @@ pub(super) fn verified(of: &Verified) -> String {
     }
     let live = match of.live {
         LiveCheck::Missing => "no live state",
+        LiveCheck::Behind => "live state behind: the last edits are on their way to it",
         _ => "live state read",
     };
     let figures = format!(
@@ -121,6 +123,9 @@ pub(super) fn compacted(doc: &str, of: &Compacted) -> String {
     if of.events_deleted > 0 {
         let _ = write!(text, ", {} events deleted from the log", of.events_deleted);
     }
+    if of.snapshots_deleted > 0 {
+        let _ = write!(text, ", {} older snapshots deleted", of.snapshots_deleted);
+    }
     if of.live_dropped {
         text.push_str(", a live state that lacked events dropped");
     }
@@ -148,8 +153,10 @@ mod tests {
     #[test]
     fn whatever_is_wrong_is_named() {
         assert!(verified(&sound()).starts_with("d: ok ("));
-        let behind = Verified { ok: false, live: LiveCheck::Behind, ..sound() };
-        assert!(verified(&behind).starts_with("d: WRONG: the live state lacks"));
+        let lacking = Verified { ok: false, live: LiveCheck::Lacking, ..sound() };
+        assert!(verified(&lacking).starts_with("d: WRONG: the live state lacks"));
+        let behind = verified(&Verified { live: LiveCheck::Behind, ..sound() });
+        assert!(behind.starts_with("d: ok (") && behind.contains("behind"), "{behind}");
         let damaged = Verified { ok: false, damaged: vec!["item a#0".into()], ..sound() };
         assert!(verified(&damaged).contains("cannot be read: item a#0"));
         assert!(verified(&Verified { ok: false, ..sound() }).contains("WRONG"));

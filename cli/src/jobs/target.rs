@@ -53,11 +53,11 @@ pub enum Jobs {
 }
 
 impl Jobs {
-    /// Opens the target.
-    pub async fn open(target: &Target) -> Result<Jobs, JobError> {
+    /// Opens the target; on AWS without the live state, where the job does not need it.
+    pub async fn open(target: &Target, needs_live: bool) -> Result<Jobs, JobError> {
         Ok(match target {
             Target::Running(base) => Jobs::Running(base.clone()),
-            Target::Aws => Jobs::Here { operator: operator_on_aws().await?, stopped: None },
+            Target::Aws => Jobs::Here { operator: operator_on_aws(needs_live).await?, stopped: None },
             Target::Stopped(dir) => {
                 let stopped = open_stopped(dir).await?;
                 Jobs::Here { operator: stopped.operator().clone(), stopped: Some(Box::new(stopped)) }
@@ -107,8 +107,8 @@ impl Jobs {
         }
     }
 
-    /// Whether all stores agree.
-    pub async fn verify(&self, doc: &DocId) -> Result<Verified, JobError> {
+    /// Whether all stores agree; `None`, here and below, when there is no such document.
+    pub async fn verify(&self, doc: &DocId) -> Result<Option<Verified>, JobError> {
         match self {
             Jobs::Here { operator, .. } => Ok(operator.verify(doc).await?),
             Jobs::Running(base) => post(base, doc, "verify").await,
@@ -116,7 +116,7 @@ impl Jobs {
     }
 
     /// Makes the live state anew.
-    pub async fn rebuild(&self, doc: &DocId) -> Result<Rebuilt, JobError> {
+    pub async fn rebuild(&self, doc: &DocId) -> Result<Option<Rebuilt>, JobError> {
         match self {
             Jobs::Here { operator, .. } => Ok(operator.rebuild(doc).await?),
             Jobs::Running(base) => post(base, doc, "rebuild").await,
@@ -124,7 +124,7 @@ impl Jobs {
     }
 
     /// Writes a snapshot.
-    pub async fn compact(&self, doc: &DocId) -> Result<Compacted, JobError> {
+    pub async fn compact(&self, doc: &DocId) -> Result<Option<Compacted>, JobError> {
         match self {
             Jobs::Here { operator, .. } => Ok(operator.compact(doc).await?),
             Jobs::Running(base) => post(base, doc, "compact").await,
@@ -132,8 +132,8 @@ impl Jobs {
     }
 }
 
-async fn post<T: DeserializeOwned>(base: &HttpBase, doc: &DocId, job: &str) -> Result<T, JobError> {
-    there(base, base.post(&format!("/_inklog/docs/{doc}/{job}")).await?)
+async fn post<T: DeserializeOwned>(base: &HttpBase, doc: &DocId, job: &str) -> Result<Option<T>, JobError> {
+    Ok(base.post(&format!("/_inklog/docs/{doc}/{job}")).await?)
 }
 
 fn there<T>(base: &HttpBase, answer: Option<T>) -> Result<T, JobError> {

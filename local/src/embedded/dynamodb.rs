@@ -1,6 +1,7 @@
 //! DynamoDB with Streams: dynoxide over HTTP, in memory or on a SQLite file.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ const TRIM_STREAM: &str = "DELETE FROM _stream_records
 /// catch up.
 const TRIM_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// How often it is made sure that the file is still there.
+const FILE_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
 /// A running embedded DynamoDB.
 #[derive(Debug)]
 pub struct EmbeddedDynamoDb {
@@ -41,7 +45,7 @@ impl EmbeddedDynamoDb {
         getrandom::fill(&mut id).map_err(std::io::Error::other)?;
         let uri = format!("file:inklog-{:032x}?mode=memory&cache=shared", u128::from_ne_bytes(id));
         let (_index, database) = open(&uri)?;
-        Self::serve(database, None)
+        Self::serve(database, None, None)
     }
 
     /// Opens or makes the database in `file`.
@@ -57,12 +61,18 @@ impl EmbeddedDynamoDb {
         // then in the operating system's hands when it is acknowledged, which survives `kill -9`; only
         // a power cut can lose the last ones, and it cannot damage the file.
         database.disable_bulk_loading().map_err(|error| refused(&path, &error))?;
-        Self::serve(database, Some(storage))
+        Self::serve(database, Some(storage), Some(file.to_owned()))
     }
 
     /// dynoxide runs each request to its end on the thread that serves it, SQLite included. A thread
     /// of its own keeps that from holding up the Lambdas, which share the main runtime's few threads.
-    fn serve(database: Database, to_trim: Option<Storage>) -> Result<Self, EmbeddedError> {
+    fn serve(
+        database: Database,
+        to_trim: Option<Storage>,
+        file: Option<PathBuf>,
+    ) -> Result<Self, EmbeddedError> {
+        let is_here =
+            file.as_deref().map(std::fs::metadata).transpose()?.map(|here| (here.dev(), here.ino()));
         let listener = loopback_listener()?.into_std()?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -75,6 +85,7 @@ impl EmbeddedDynamoDb {
                 tokio::select! {
                     served = dynoxide::server::serve_with_shutdown(listener, database, shutdown) => served,
                     () = trim(to_trim) => unreachable!("trimming never ends"),
+                    gone = gone(file, is_here) => Err(gone),
                 }
             });
             if let Err(error) = served {
@@ -123,6 +134,25 @@ async fn trim(storage: Option<Storage>) {
                     tracing::warn!(%error, "could not trim the embedded stream");
                     break;
                 }
+            }
+        }
+    }
+}
+
+/// Returns when the file is not there any more. What is then written is nowhere, so that nothing may be
+/// acknowledged.
+async fn gone(file: Option<PathBuf>, is_here: Option<(u64, u64)>) -> String {
+    let (Some(file), Some(is_here)) = (file, is_here) else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(FILE_LOOKED_AT_EVERY);
+    loop {
+        ticks.tick().await;
+        match std::fs::metadata(&file) {
+            Ok(here) if (here.dev(), here.ino()) == is_here => {}
+            _ => {
+                return format!(
+                    "{} was deleted or replaced: nothing is acknowledged any more; stop inklog and start it again",
+                    file.display()
+                );
             }
         }
     }

@@ -88,8 +88,11 @@ async fn serve(stream: TcpStream, service: S3Service, mut stop: watch::Receiver<
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
-    let mut connection =
-        std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    // After the clock was set back, hyper goes on with the date that it had; the SDK believes the date,
+    // signs with it, and is told that its time is wrong.
+    let mut server = http1::Builder::new();
+    server.auto_date_header(false);
+    let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         // Also when the handle is dropped.

@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inklog_crdt::{Agent, Doc};
 use inklog_protocol::{DocId, LoggedEvent, VersionMap, WireEvent, version_to_wire};
-use inklog_snapshotter::{Compacted, Snapshotter};
-use inklog_store::document::{Documents, Replayed, assemble};
+use inklog_snapshotter::{Compacted, LIVE_LAG_MAX_MS, Snapshotter};
+use inklog_store::document::{Documents, Replayed};
 use inklog_store::{LogRecord, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub use status::{BaseStatus, SnapshotStatus, Status, TailStatus};
 
 /// Documents of a page of the catalogue.
 const PAGE: usize = 1_000;
+/// How long `verify` waits for the live state to take in what the log held, and how often it looks.
+const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Where a document is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +65,9 @@ pub struct Listed {
     pub snapshot: Option<String>,
     /// Whether it has changed since.
     pub dirty: bool,
+    /// What of its entry cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
 }
 
 /// One event and where it is kept.
@@ -83,8 +90,10 @@ pub enum LiveCheck {
     Equal,
     /// There is none; the next reader rebuilds it.
     Missing,
-    /// It lacks events that the log has.
+    /// It lacks events of the last minute that the log has: they are on their way.
     Behind,
+    /// It lacks older events that the log has.
+    Lacking,
     /// It has the same events and another state: a bug.
     Different,
 }
@@ -94,7 +103,7 @@ pub enum LiveCheck {
 pub struct Verified {
     /// Which document.
     pub doc: String,
-    /// Whether nothing is wrong. A missing live state is not wrong.
+    /// Whether nothing is wrong. A live state that is missing, or behind, is not wrong.
     pub ok: bool,
     /// Characters of the text.
     pub chars: usize,
@@ -108,7 +117,7 @@ pub struct Verified {
     pub live: LiveCheck,
     /// Whether the snapshot plus the rest of the log equals a replay of the whole history.
     pub history_equals_snapshot: bool,
-    /// Log items that cannot be read.
+    /// Log items, and a snapshot, that cannot be read.
     pub damaged: Vec<String>,
 }
 
@@ -148,6 +157,7 @@ impl Operator {
                 last_edit: entry.last_edit,
                 snapshot: entry.pointer.map(|pointer| pointer.snapshot),
                 dirty: entry.dirty.is_some(),
+                damaged: entry.damaged,
             }));
             match next {
                 Some(doc) => start = Some(doc),
@@ -202,25 +212,27 @@ impl Operator {
             .collect())
     }
 
-    /// Holds live state, snapshot, log and history against each other.
-    pub async fn verify(&self, doc: &DocId) -> Result<Verified, StoreError> {
+    /// Holds live state, snapshot, log and history against each other; `None` when there is no such
+    /// document. Waits some seconds for a live state that is behind.
+    pub async fn verify(&self, doc: &DocId) -> Result<Option<Verified>, StoreError> {
         // Live first: what it has, the log has, for nothing reaches it by another way.
-        let live = self.documents.live.read(doc).await?;
-        let replayed = self.documents.replay(doc).await?;
+        let live = self.documents.peek(doc).await?;
+        let mut replayed = self.documents.replay(doc).await?;
+        if replayed.is_new() && live.is_none() && self.documents.catalogue.entry(doc).await?.is_none() {
+            return Ok(None);
+        }
         let history = self.documents.history(replayed.pointer.as_ref()).await?;
+        let records: Vec<&LogRecord> = history.iter().chain(&replayed.records).collect();
         let live = match live {
             None => LiveCheck::Missing,
-            Some(live) => check_live(&assemble(doc, &live)?, &replayed),
+            Some(live) => self.check_live(doc, &live.into_doc(), &replayed, &records).await?,
         };
-        let mut whole = Doc::new();
-        for record in history.iter().chain(&replayed.records) {
-            whole.apply(&record.event);
-        }
-        let history_equals_snapshot = whole.encode() == replayed.doc.encode();
+        let history_equals_snapshot = replay_of(&records).encode() == replayed.doc.encode();
+        replayed.damaged.extend(replayed.snapshot_lost.take());
         let ok = history_equals_snapshot
-            && matches!(live, LiveCheck::Equal | LiveCheck::Missing)
+            && matches!(live, LiveCheck::Equal | LiveCheck::Missing | LiveCheck::Behind)
             && replayed.damaged.is_empty();
-        Ok(Verified {
+        Ok(Some(Verified {
             doc: doc.to_string(),
             ok,
             chars: replayed.doc.len(),
@@ -230,20 +242,84 @@ impl Operator {
             live,
             history_equals_snapshot,
             damaged: replayed.damaged,
-        })
+        }))
     }
 
-    /// Throws the live state away and makes it anew from the log.
-    pub async fn rebuild(&self, doc: &DocId) -> Result<Rebuilt, StoreError> {
-        self.documents.live.drop_doc(doc).await?;
-        let (replayed, _) = self.documents.rebuild(doc).await?;
-        Ok(Rebuilt { doc: doc.to_string(), events: replayed.records.len(), chars: replayed.doc.len() })
+    /// The live state as it was read just before the log, against all that log and history hold.
+    async fn check_live(
+        &self,
+        doc: &DocId,
+        live: &Doc,
+        replayed: &Replayed,
+        records: &[&LogRecord],
+    ) -> Result<LiveCheck, StoreError> {
+        if live.version() == replayed.doc.version() {
+            let equal = live.encode() == replayed.doc.encode();
+            return Ok(if equal { LiveCheck::Equal } else { LiveCheck::Different });
+        }
+        // It must be what the log was at some moment.
+        let then: Vec<_> =
+            records.iter().filter(|record| live.version().covers(&record.event)).copied().collect();
+        if replay_of(&then).encode() != live.encode() {
+            return Ok(LiveCheck::Different);
+        }
+        let begin = tokio::time::Instant::now();
+        let mut version = live.version().clone();
+        while !version.includes(replayed.doc.version()) {
+            if begin.elapsed() >= CATCH_UP_MAX {
+                let now = self.snapshotter.clock().now_ms();
+                let is_old = |record: &&&LogRecord| {
+                    replayed.doc.version().covers(&record.event)
+                        && !version.covers(&record.event)
+                        && record.at.saturating_add(LIVE_LAG_MAX_MS) <= now
+                };
+                let lacks = records.iter().any(|record| is_old(&record));
+                return Ok(if lacks { LiveCheck::Lacking } else { LiveCheck::Behind });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            match self.documents.peek(doc).await? {
+                Some(live) => version = live.into_doc().version().clone(),
+                None => return Ok(LiveCheck::Missing),
+            }
+        }
+        Ok(LiveCheck::Equal)
     }
 
-    /// Compacts the document now.
-    pub async fn compact(&self, doc: &DocId) -> Result<Compacted, StoreError> {
-        self.snapshotter.compact(doc).await
+    /// Makes the live state anew from the log; the one there is stays until the log is read. `None` when
+    /// there is no such document.
+    pub async fn rebuild(&self, doc: &DocId) -> Result<Option<Rebuilt>, StoreError> {
+        if !self.is_there(doc).await? {
+            return Ok(None);
+        }
+        Ok(self.documents.remake(doc).await?.map(|replayed| Rebuilt {
+            doc: doc.to_string(),
+            events: replayed.records.len(),
+            chars: replayed.doc.len(),
+        }))
     }
+
+    /// Compacts the document now; `None` when there is no such document.
+    pub async fn compact(&self, doc: &DocId) -> Result<Option<Compacted>, StoreError> {
+        match self.is_there(doc).await? {
+            true => self.snapshotter.compact(doc).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// One that was written a moment ago may not be in the catalogue yet.
+    async fn is_there(&self, doc: &DocId) -> Result<bool, StoreError> {
+        let is_listed = self.documents.catalogue.entry(doc).await?.is_some();
+        Ok(is_listed || !self.documents.log.read(doc).await?.is_empty())
+    }
+}
+
+/// The document of these records alone.
+fn replay_of(records: &[&LogRecord]) -> Doc {
+    let mut doc = Doc::new();
+    for record in records {
+        doc.apply(&record.event);
+    }
+    doc
 }
 
 fn is_untouched(state: &Doc) -> bool {
@@ -252,16 +328,4 @@ fn is_untouched(state: &Doc) -> bool {
 
 fn place(record: &LogRecord) -> (Agent, u64) {
     (record.event.agent().clone(), record.event.after())
-}
-
-fn check_live(live: &Doc, replayed: &Replayed) -> LiveCheck {
-    if live.version() == replayed.doc.version() {
-        let equal = live.encode() == replayed.doc.encode();
-        return if equal { LiveCheck::Equal } else { LiveCheck::Different };
-    }
-    if live.version().includes(replayed.doc.version()) {
-        // It has events that the log lacks: nothing could have brought them there.
-        return LiveCheck::Different;
-    }
-    LiveCheck::Behind
 }

@@ -2,7 +2,7 @@
 
 use inklog_crdt::Doc;
 use inklog_protocol::{DocId, VersionMap, version_to_wire};
-use inklog_store::document::assemble;
+use inklog_store::document::Opened;
 use inklog_store::{StoreError, encode_logged};
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,10 @@ pub struct SnapshotStatus {
 impl Operator {
     /// How the document stands. One that was never written stands at nothing.
     pub async fn status(&self, doc: &DocId) -> Result<Status, StoreError> {
-        let live = self.documents.live.read(doc).await?;
-        let state = match &live {
-            Some(live) => assemble(doc, live)?,
+        let live = self.documents.peek(doc).await?;
+        let (base, tail) = live.as_ref().map_or_else(Default::default, in_live_state);
+        let state = match live {
+            Some(live) => live.into_doc(),
             None => self.documents.replay(doc).await?.doc,
         };
         let entry = self.documents.catalogue.entry(doc).await?;
@@ -80,15 +81,22 @@ impl Operator {
             chars: state.len(),
             version: version_to_wire(state.version()),
             waiting: state.waiting().count(),
-            base: live
-                .as_ref()
-                .map(|live| BaseStatus { bytes: live.base.len(), generation: live.tag.generation.clone() }),
-            tail: live.map_or_else(TailStatus::default, |live| TailStatus {
-                events: live.events.len(),
-                bytes: live.events.iter().map(|logged| encode_logged(logged).len()).sum(),
-            }),
+            base,
+            tail,
             snapshot,
             dirty: entry.is_some_and(|entry| entry.dirty.is_some()),
         })
     }
+}
+
+/// Base and tail of a live state.
+fn in_live_state(live: &Opened) -> (Option<BaseStatus>, TailStatus) {
+    let events = &live.beyond.events;
+    let tail = TailStatus {
+        events: events.len(),
+        bytes: events.iter().map(|logged| encode_logged(logged).len()).sum(),
+    };
+    let base = live.encoded.as_ref().zip(live.tag.as_ref());
+    let base = base.map(|(bytes, tag)| BaseStatus { bytes: bytes.len(), generation: tag.generation.clone() });
+    (base, tail)
 }

@@ -1,12 +1,12 @@
 //! The stack: stores, functions and emulators wired together, as `template.yaml` wires them on AWS.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Router, middleware};
 use futures::future::BoxFuture;
 use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
@@ -15,6 +15,7 @@ use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
 use inklog_store::log::short_name;
 use inklog_store::{Clock, StoreError, SystemClock};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -32,8 +33,10 @@ use crate::streams::{
     MemoryCheckpoints, RunningMapping, StreamFunction,
 };
 
+mod guard;
 mod stores;
 
+use guard::{Guard, guarded};
 use stores::Stores;
 pub use stores::{StoppedStack, open_stopped, operator_on_aws};
 
@@ -73,8 +76,13 @@ pub enum Data {
 /// What a stack is told.
 #[derive(Debug, Clone)]
 pub struct StackConfig {
-    /// Loopback port of HTTP and WebSocket; 0 takes any that is free.
+    /// Where HTTP and WebSocket are served. Beyond loopback, whoever reaches it may read and edit
+    /// everything.
+    pub host: IpAddr,
+    /// Its port; 0 takes any that is free.
     pub port: u16,
+    /// Origins of other sites' pages that may connect, where `host` is not loopback.
+    pub allow_origins: Vec<String>,
     /// Where the embedded stores keep their data.
     pub data: Data,
     /// A Redis (`redis://…`) in place of the embedded live state.
@@ -87,6 +95,8 @@ pub struct StackConfig {
     pub latency: Latency,
     /// How often the snapshotter runs.
     pub snapshot_every: Duration,
+    /// How often it looks at all documents, for what the dirty marks missed.
+    pub sweep_every: Duration,
     /// The folder of the built editor; `None` where there is none.
     pub editor: Option<PathBuf>,
 }
@@ -94,13 +104,16 @@ pub struct StackConfig {
 impl Default for StackConfig {
     fn default() -> StackConfig {
         StackConfig {
+            host: Ipv4Addr::LOCALHOST.into(),
             port: 8080,
+            allow_origins: Vec::new(),
             data: Data::Dir(".inklog".into()),
             redis: None,
             dynamodb_endpoint: None,
             s3_endpoint: None,
             latency: Latency::fast(),
             snapshot_every: Duration::from_secs(60),
+            sweep_every: Duration::from_secs(60 * 60),
             editor: None,
         }
     }
@@ -151,6 +164,12 @@ pub enum StackError {
     /// A service that was named in the place of an embedded one is silent.
     #[error("{0} gave no answer within a minute: is it the right address?")]
     NoAnswer(String),
+    /// A table that somebody else made.
+    #[error(
+        "the table {0} has no stream, by which edits reach anybody: give it one with the view type \
+         NEW_IMAGE, or delete the table, so that it is made with one"
+    )]
+    NoStream(&'static str),
     /// A store did not do what was asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -167,7 +186,7 @@ pub struct Stack {
     gateway: Gateway,
     pipeline: Pipeline,
     mappings: Vec<RunningMapping>,
-    schedule: Schedule,
+    schedules: Vec<Schedule>,
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     stores: Stores,
@@ -193,9 +212,13 @@ impl Stack {
     async fn start_all(config: StackConfig, clock: Arc<dyn Clock>) -> Result<Stack, StackError> {
         let editor = editor::router(config.editor.as_deref())?;
         // The port next: it is the likeliest to be missing, and nothing has been touched yet.
-        let listener = listen(config.port).await?;
-        let address =
+        let listener = listen(config.host, config.port).await?;
+        let mut address =
             listener.local_addr().map_err(|source| StackError::Listen { port: config.port, source })?;
+        if address.ip().is_unspecified() {
+            // All addresses: this machine knows itself by this one.
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         let (http_url, ws_url) = (format!("http://{address}"), format!("ws://{address}/dev"));
         let api_endpoint = format!("{http_url}/dev");
         let stores = Stores::open(&config, clock.clone(), &api_endpoint).await?;
@@ -221,15 +244,19 @@ impl Stack {
                 .on_read(move |records| seen_in_the_log(&seen, records))
                 .start(),
         ];
-        let schedule = Schedule::start("snapshotter", config.snapshot_every, snapshotter);
+        let schedules = vec![
+            Schedule::start("dirty", config.snapshot_every, json!({}), snapshotter.clone()),
+            Schedule::start("sweep", config.sweep_every, json!({"sweep": true}), snapshotter),
+        ];
 
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .merge(editor)
             .merge(admin::router(operator.clone(), pipeline.clone()))
-            .merge(gateway.router());
+            .merge(guard(&config, address.ip(), gateway.router()));
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
+        tracing::info!(http_url, ws_url, data = ?config.data, "the stack runs");
         Ok(Stack {
             http_url,
             ws_url,
@@ -237,7 +264,7 @@ impl Stack {
             gateway,
             pipeline,
             mappings,
-            schedule,
+            schedules,
             stop_serving,
             server,
             stores,
@@ -274,7 +301,9 @@ impl Stack {
             for mapping in self.mappings {
                 mapping.stop().await;
             }
-            self.schedule.stop().await;
+            for schedule in self.schedules {
+                schedule.stop().await;
+            }
             // The router holds keep-alive connections of our own clients: not worth waiting for.
             self.server.abort();
             self.stores.close().await;
@@ -282,11 +311,21 @@ impl Stack {
         if tokio::time::timeout(STOP_PATIENCE, orderly).await.is_err() {
             tracing::warn!("something did not stop in time and is left behind");
         }
+        tracing::info!("the stack has stopped");
     }
 }
 
-async fn listen(port: u16) -> Result<TcpListener, StackError> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// On loopback all is this machine's own.
+fn guard(config: &StackConfig, host: IpAddr, router: Router) -> Router {
+    if config.host.is_loopback() {
+        return router;
+    }
+    let guard = Guard { host, allowed: config.allow_origins.clone() };
+    router.layer(middleware::from_fn_with_state(Arc::new(guard), guarded))
+}
+
+async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, StackError> {
+    let address = SocketAddr::from((host, port));
     TcpListener::bind(address).await.map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => StackError::PortInUse(port),
         _ => StackError::Listen { port, source },

@@ -233,9 +233,20 @@ pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
     Ok(StoppedStack { operator, stores })
 }
 
-/// The jobs on AWS, as the environment's `INKLOG_…` variables describe it.
-pub async fn operator_on_aws() -> Result<Operator, StackError> {
-    let documents = StoreFactory::new(&config::environment).await.documents().await?;
+/// The jobs on AWS, as the environment's `INKLOG_…` variables describe it. Those that need no live state
+/// need no Redis: an empty one in memory takes its place.
+pub async fn operator_on_aws(needs_live: bool) -> Result<Operator, StackError> {
+    let factory = StoreFactory::new(&config::environment).await;
+    let documents = match needs_live {
+        true => factory.documents().await?,
+        false => Documents {
+            log: factory.op_log()?,
+            catalogue: factory.catalogue()?,
+            objects: factory.objects()?,
+            live: Arc::new(MemoryLiveState::new(Arc::new(SystemClock))),
+            entropy: Arc::new(SystemEntropy),
+        },
+    };
     let snapshotter = Snapshotter::new(documents.clone(), Arc::new(SystemClock));
     Ok(Operator::new(documents, Arc::new(snapshotter)))
 }
@@ -257,7 +268,7 @@ async fn answer<T>(
     endpoint: &Option<String>,
     asked: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StackError> {
-    let Some(url) = endpoint else { return Ok(asked.await?) };
+    let Some(url) = endpoint.as_deref().map(without_password) else { return Ok(asked.await?) };
     let patience = async {
         tokio::time::sleep(SAID_AFTER).await;
         tracing::warn!(url, "no answer yet");
@@ -270,7 +281,16 @@ async fn answer<T>(
 }
 
 async fn connect_redis(url: &str) -> Result<RedisClient, StackError> {
-    RedisClient::connect(url).await.map_err(|error| StackError::Service { url: url.to_owned(), error })
+    RedisClient::connect(url).await.map_err(|error| StackError::Service { url: without_password(url), error })
+}
+
+/// A URL that may be shown: `redis://user:***@host` for `redis://user:secret@host`.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // A password may hold an `@`, or a `/` that should have been written otherwise.
+    let Some((user, host)) = rest.rsplit_once('@') else { return url.to_owned() };
+    let user = user.split_once(':').map_or("", |(user, _)| user);
+    format!("{scheme}://{user}:***@{host}")
 }
 
 /// The log's stream, whose ARN names this very log: it changes when the table is made anew.
@@ -282,8 +302,24 @@ async fn stream_arn(client: &aws_sdk_dynamodb::Client) -> Result<String, StackEr
         .await
         .map_err(|error| StoreError::unavailable("DynamoDB", aws_sdk_dynamodb::Error::from(error)))?;
     let arn = described.table.and_then(|table| table.latest_stream_arn);
-    Ok(arn.ok_or_else(|| StoreError::Damaged {
-        what: format!("the table {OPLOG_TABLE}"),
-        reason: "it has no stream".to_owned(),
-    })?)
+    arn.ok_or(StackError::NoStream(OPLOG_TABLE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+            ("redis://:secret@h:1/0", "redis://:***@h:1/0"),
+            ("rediss://me:se:c@r/et@h", "rediss://me:***@h"),
+            // Without a colon it may be a password in the wrong place.
+            ("redis://secret@h", "redis://:***@h"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 }

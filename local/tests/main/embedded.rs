@@ -201,3 +201,42 @@ async fn s3_in_memory_starts_empty_and_refuses_other_credentials() {
     assert_eq!(refused.unwrap_err().raw_response().unwrap().status().as_u16(), 403);
     server.stop().await;
 }
+
+/// hyper keeps the date of a clock that was set back; the SDK would sign with it.
+#[tokio::test]
+async fn the_embedded_s3_tells_no_time() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let server = EmbeddedS3::memory("bucket").await.unwrap();
+    let address = server.endpoint().strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 ") && !head.contains("\r\ndate:"), "{head}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_whose_file_is_gone_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data").join("dynamodb.sqlite");
+    let server = EmbeddedDynamoDb::open(&file).await.unwrap();
+    let dynamo = Dynamo::new(server.endpoint());
+    dynamo.create_table(TABLE).await;
+    let put = async |number: u32| {
+        let put = dynamo.items.put_item().table_name(TABLE);
+        put.item("doc", S("d".into())).item("sk", S(format!("a#{number}"))).send().await
+    };
+    put(0).await.unwrap();
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let deadline = Instant::now() + std::time::Duration::from_secs(10);
+    let mut number = 1;
+    while put(number).await.is_ok() {
+        assert!(Instant::now() < deadline, "it goes on as if nothing were");
+        number += 1;
+    }
+    server.stop().await;
+}

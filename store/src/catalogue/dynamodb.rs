@@ -1,9 +1,10 @@
-//! The catalogue in DynamoDB: one table, two kinds of items.
+//! The catalogue in DynamoDB: one table, three kinds of items.
 //!
 //! | `doc` (partition) | `item` (sort) | holds |
 //! |---|---|---|
 //! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), and while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce` |
-//! | document | `floor#<agent>` | `end`, `at` |
+//! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
+//! | `#sweep` | `place` | `after`: the document that the sweep has come to |
 //!
 //! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
 
@@ -20,7 +21,7 @@ use aws_sdk_dynamodb::types::{
 use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 
-use super::{Catalogue, DirtyMark, DocEntry, Floor, Pointer};
+use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, FLOORS_KEPT, Floor, Pointer};
 use crate::StoreError;
 
 /// Name of the sparse index of dirty documents.
@@ -29,6 +30,8 @@ const DIRTY_INDEX: &str = "dirty";
 const DOC_ITEM: &str = "doc";
 /// Prefix of a floor's sort key.
 const FLOOR_PREFIX: &str = "floor#";
+/// Keys of the sweep's place; no document's id holds a `#`.
+const SWEEP: (&str, &str) = ("#sweep", "place");
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -45,12 +48,12 @@ impl DynamoCatalogue {
         DynamoCatalogue { client, table: table.into() }
     }
 
-    async fn get(&self, doc: &DocId, item: String) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, doc: &str, item: &str) -> Result<Option<Item>, StoreError> {
         let got = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("doc", string(doc.as_str()))
+            .key("doc", string(doc))
             .key("item", string(item))
             .consistent_read(true)
             .send()
@@ -61,14 +64,10 @@ impl DynamoCatalogue {
 
     fn update(
         &self,
-        doc: &DocId,
+        doc: &str,
         item: impl Into<String>,
     ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("doc", string(doc.as_str()))
-            .key("item", string(item))
+        self.client.update_item().table_name(&self.table).key("doc", string(doc)).key("item", string(item))
     }
 }
 
@@ -98,14 +97,16 @@ fn held(result: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<b
 #[async_trait]
 impl Catalogue for DynamoCatalogue {
     async fn entry(&self, doc: &DocId) -> Result<Option<DocEntry>, StoreError> {
-        match self.get(doc, DOC_ITEM.to_owned()).await? {
-            Some(item) => entry_from(&item).map(Some),
-            None => Ok(None),
+        let Some(item) = self.get(doc.as_str(), DOC_ITEM).await? else { return Ok(None) };
+        let entry = entry_from(&item)?;
+        match entry.damaged {
+            Some(reason) => Err(damaged(format!("the catalogue's entry of {doc}"), reason)),
+            None => Ok(Some(entry)),
         }
     }
 
     async fn mark_dirty(&self, doc: &DocId, at: u64, nonce: &str) -> Result<(), StoreError> {
-        self.update(doc, DOC_ITEM)
+        self.update(doc.as_str(), DOC_ITEM)
             .update_expression(
                 "SET created = if_not_exists(created, :at), last_edit = :at, dirty_in = :one, \
                  dirty_since = if_not_exists(dirty_since, :at), dirty_nonce = :nonce",
@@ -121,7 +122,7 @@ impl Catalogue for DynamoCatalogue {
 
     async fn clear_dirty(&self, doc: &DocId, nonce: &str) -> Result<bool, StoreError> {
         let cleared = self
-            .update(doc, DOC_ITEM)
+            .update(doc.as_str(), DOC_ITEM)
             .update_expression("REMOVE dirty_in, dirty_since, dirty_nonce")
             .condition_expression("dirty_nonce = :nonce")
             .expression_attribute_values(":nonce", string(nonce))
@@ -130,7 +131,15 @@ impl Catalogue for DynamoCatalogue {
         held(cleared)
     }
 
-    async fn dirty(&self, limit: usize) -> Result<Vec<DocId>, StoreError> {
+    async fn dirty_after(&self, start: Option<&DirtyDoc>, limit: usize) -> Result<Vec<DirtyDoc>, StoreError> {
+        let from = start.map(|dirty| {
+            HashMap::from([
+                ("dirty_in".to_owned(), string("1")),
+                ("dirty_since".to_owned(), number(dirty.since)),
+                ("doc".to_owned(), string(dirty.doc.as_str())),
+                ("item".to_owned(), string(DOC_ITEM)),
+            ])
+        });
         let page = self
             .client
             .query()
@@ -139,10 +148,47 @@ impl Catalogue for DynamoCatalogue {
             .key_condition_expression("dirty_in = :one")
             .expression_attribute_values(":one", string("1"))
             .limit(limit.clamp(1, 1_000) as i32)
+            .set_exclusive_start_key(from)
             .send()
             .await
             .map_err(unavailable)?;
-        page.items().iter().map(doc_of).collect()
+        let dirty = page.items().iter().filter_map(|item| match doc_of(item) {
+            Ok(doc) => Some(DirtyDoc { doc, since: integer(item, "dirty_since").unwrap_or(0) }),
+            Err(error) => {
+                tracing::error!(%error, "an item of the catalogue is passed over");
+                None
+            }
+        });
+        Ok(dirty.collect())
+    }
+
+    async fn move_back(&self, doc: &DocId, at: u64) -> Result<(), StoreError> {
+        let moved = self
+            .update(doc.as_str(), DOC_ITEM)
+            .update_expression("SET dirty_since = :at")
+            .condition_expression("attribute_exists(dirty_in)")
+            .expression_attribute_values(":at", number(at))
+            .send()
+            .await;
+        held(moved).map(|_| ())
+    }
+
+    async fn sweep_place(&self) -> Result<Option<DocId>, StoreError> {
+        let item = self.get(SWEEP.0, SWEEP.1).await?;
+        // A place that makes no sense is none: the sweep begins anew.
+        Ok(item.and_then(|item| DocId::new(text(&item, "after")?).ok()))
+    }
+
+    async fn keep_sweep_place(&self, after: Option<&DocId>) -> Result<(), StoreError> {
+        let update = self.update(SWEEP.0, SWEEP.1);
+        let update = match after {
+            Some(doc) => update
+                .update_expression("SET #after = :doc")
+                .expression_attribute_values(":doc", string(doc.as_str())),
+            None => update.update_expression("REMOVE #after"),
+        };
+        update.expression_attribute_names("#after", "after").send().await.map_err(unavailable)?;
+        Ok(())
     }
 
     async fn docs(
@@ -167,7 +213,10 @@ impl Catalogue for DynamoCatalogue {
                 .await
                 .map_err(unavailable)?;
             for item in page.items() {
-                docs.push(entry_from(item)?);
+                match entry_from(item) {
+                    Ok(entry) => docs.push(entry),
+                    Err(error) => tracing::error!(%error, "an item of the catalogue is passed over"),
+                }
             }
             from = page.last_evaluated_key;
             if from.is_none() {
@@ -187,7 +236,7 @@ impl Catalogue for DynamoCatalogue {
         new: &Pointer,
     ) -> Result<bool, StoreError> {
         let update = self
-            .update(doc, DOC_ITEM)
+            .update(doc.as_str(), DOC_ITEM)
             .update_expression(
                 "SET pointer = :new, created = if_not_exists(created, :at), \
                  last_edit = if_not_exists(last_edit, :at)",
@@ -204,8 +253,8 @@ impl Catalogue for DynamoCatalogue {
     }
 
     async fn floor(&self, doc: &DocId, agent: &Agent) -> Result<Option<Floor>, StoreError> {
-        match self.get(doc, format!("{FLOOR_PREFIX}{agent}")).await? {
-            Some(item) => floor_from(doc, &item).map(|(_, floor)| Some(floor)),
+        match self.get(doc.as_str(), &format!("{FLOOR_PREFIX}{agent}")).await? {
+            Some(item) => Ok(floors_from(doc, &item)?.1.last().copied()),
             None => Ok(None),
         }
     }
@@ -225,28 +274,45 @@ impl Catalogue for DynamoCatalogue {
             .send();
         let mut floors = Vec::new();
         while let Some(item) = pages.next().await {
-            floors.push(floor_from(doc, &item.map_err(unavailable)?)?);
+            let (agent, of_agent) = floors_from(doc, &item.map_err(unavailable)?)?;
+            floors.extend(of_agent.into_iter().map(|floor| (agent.clone(), floor)));
         }
         Ok(floors)
     }
 
     async fn publish_floor(&self, doc: &DocId, agent: &Agent, floor: Floor) -> Result<(), StoreError> {
-        let raised = self
-            .update(doc, format!("{FLOOR_PREFIX}{agent}"))
-            .update_expression("SET #end = :end, #at = :at")
-            .condition_expression("attribute_not_exists(#end) OR #end < :end")
+        let key = format!("{FLOOR_PREFIX}{agent}");
+        let earlier = match self.get(doc.as_str(), &key).await? {
+            Some(item) => floors_from(doc, &item)?.1,
+            None => Vec::new(),
+        };
+        let newest = earlier.last().map_or(0, |floor| floor.end);
+        if newest >= floor.end {
+            return Ok(());
+        }
+        let kept = &earlier[earlier.len().saturating_sub(FLOORS_KEPT)..];
+        let kept: Vec<(u64, u64)> = kept.iter().map(|floor| (floor.end, floor.at)).collect();
+        let update = self
+            .update(doc.as_str(), key)
+            .update_expression("SET #end = :end, #at = :at, earlier = :earlier")
             .expression_attribute_names("#end", "end")
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":end", number(floor.end))
             .expression_attribute_values(":at", number(floor.at))
-            .send()
-            .await;
-        held(raised).map(|_| ())
+            .expression_attribute_values(":earlier", string(to_json(&kept)));
+        let update = match newest {
+            0 => update.condition_expression("attribute_not_exists(#end)"),
+            newest => update
+                .condition_expression("#end = :newest")
+                .expression_attribute_values(":newest", number(newest)),
+        };
+        // Another run that raised it meanwhile has done this one's work.
+        held(update.send().await).map(|_| ())
     }
 }
 
-fn to_json(pointer: &Pointer) -> String {
-    serde_json::to_string(pointer).expect("a pointer is plain JSON")
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("it is plain JSON")
 }
 
 fn damaged(what: impl Into<String>, reason: impl Into<String>) -> StoreError {
@@ -266,14 +332,13 @@ fn doc_of(item: &Item) -> Result<DocId, StoreError> {
     DocId::new(name).map_err(|error| damaged("the catalogue", format!("{name:?}: {error}")))
 }
 
+/// Fails only where not even the document's name can be read.
 fn entry_from(item: &Item) -> Result<DocEntry, StoreError> {
     let doc = doc_of(item)?;
-    let pointer = match text(item, "pointer") {
-        None => None,
-        Some(json) => Some(
-            serde_json::from_str(json)
-                .map_err(|error| damaged(format!("the pointer of {doc}"), error.to_string()))?,
-        ),
+    let pointer = text(item, "pointer").map(serde_json::from_str).transpose();
+    let (pointer, damaged) = match pointer {
+        Ok(pointer) => (pointer, None),
+        Err(error) => (None, Some(format!("its pointer is no pointer: {error}"))),
     };
     let dirty = match (integer(item, "dirty_since"), text(item, "dirty_nonce")) {
         (Some(since), Some(nonce)) => Some(DirtyMark { since, nonce: nonce.to_owned() }),
@@ -285,16 +350,24 @@ fn entry_from(item: &Item) -> Result<DocEntry, StoreError> {
         doc,
         pointer,
         dirty,
+        damaged,
     })
 }
 
-fn floor_from(doc: &DocId, item: &Item) -> Result<(Agent, Floor), StoreError> {
+/// An agent's floors, ascending.
+fn floors_from(doc: &DocId, item: &Item) -> Result<(Agent, Vec<Floor>), StoreError> {
     let agent = text(item, "item").and_then(|key| key.strip_prefix(FLOOR_PREFIX));
     let agent = agent.and_then(|name| Agent::new(name).ok());
-    match (agent, integer(item, "end"), integer(item, "at")) {
-        (Some(agent), Some(end), Some(at)) => Ok((agent, Floor { end, at })),
-        _ => Err(damaged(format!("a floor of {doc}"), "a field is missing")),
-    }
+    let (Some(agent), Some(end), Some(at)) = (agent, integer(item, "end"), integer(item, "at")) else {
+        return Err(damaged(format!("a floor of {doc}"), "a field is missing"));
+    };
+    let earlier: Vec<(u64, u64)> = match text(item, "earlier") {
+        Some(json) => serde_json::from_str(json)
+            .map_err(|error| damaged(format!("a floor of {doc}"), error.to_string()))?,
+        None => Vec::new(),
+    };
+    let floors = earlier.into_iter().chain([(end, at)]).map(|(end, at)| Floor { end, at });
+    Ok((agent, floors.collect()))
 }
 
 /// Makes the catalogue's table, as the template does on AWS. A table that is there already is left

@@ -12,6 +12,9 @@ mod dynamodb;
 
 pub use dynamodb::{DynamoCatalogue, create_table};
 
+/// Floors of one agent that are kept beside the newest.
+pub const FLOORS_KEPT: usize = 16;
+
 /// Names a document's newest snapshot and newest history segment. Every object that a pointer does
 /// not lead to is garbage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,19 @@ pub struct Pointer {
     /// Key of the newest history segment, which names the one before it.
     pub segment: String,
     /// When the snapshot was made, ms since the epoch.
+    pub at: u64,
+    /// The snapshots before it that are not deleted yet, newest first. Only a reader that read an older
+    /// pointer needs them, and whoever finds the newest one lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<Superseded>,
+}
+
+/// A snapshot that a newer one has taken the place of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Superseded {
+    /// Its key.
+    pub snapshot: String,
+    /// When the newer one took its place, ms since the epoch.
     pub at: u64,
 }
 
@@ -36,10 +52,19 @@ pub struct Floor {
 /// A mark that a document has changed since it was last compacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirtyMark {
-    /// Since when, ms since the epoch.
+    /// Since when, ms since the epoch; or when a compaction last left the document marked.
     pub since: u64,
     /// Changes with every mark.
     pub nonce: String,
+}
+
+/// A marked document, and its place among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirtyDoc {
+    /// Which document.
+    pub doc: DocId,
+    /// [`DirtyMark::since`].
+    pub since: u64,
 }
 
 /// What the catalogue says of a document.
@@ -55,13 +80,15 @@ pub struct DocEntry {
     pub pointer: Option<Pointer>,
     /// Whether it has changed since that.
     pub dirty: Option<DirtyMark>,
+    /// What of this entry cannot be read, in a page of many: one of them does not hide the others.
+    pub damaged: Option<String>,
 }
 
-/// The catalogue of all documents. Reads of one document are strongly consistent; [`Catalogue::dirty`]
+/// The catalogue of all documents. Reads of one document are strongly consistent; [`Catalogue::dirty_after`]
 /// and [`Catalogue::docs`] may lag.
 #[async_trait]
 pub trait Catalogue: Send + Sync {
-    /// A document's entry; `None` when it was never marked.
+    /// A document's entry; `None` when it was never marked. Fails where the entry is damaged.
     async fn entry(&self, doc: &DocId) -> Result<Option<DocEntry>, StoreError>;
 
     /// Marks the document as changed at `at`, with a fresh nonce; makes its entry if need be.
@@ -70,8 +97,23 @@ pub trait Catalogue: Send + Sync {
     /// Takes the mark away if it is still the one with this nonce. Tells whether it was.
     async fn clear_dirty(&self, doc: &DocId, nonce: &str) -> Result<bool, StoreError>;
 
-    /// Up to `limit` documents that are marked, those marked longest ago first.
-    async fn dirty(&self, limit: usize) -> Result<Vec<DocId>, StoreError>;
+    /// Up to `limit` documents that are marked, those marked longest ago first, from after `start`.
+    async fn dirty_after(&self, start: Option<&DirtyDoc>, limit: usize) -> Result<Vec<DirtyDoc>, StoreError>;
+
+    /// The first of [`Catalogue::dirty_after`].
+    async fn dirty(&self, limit: usize) -> Result<Vec<DocId>, StoreError> {
+        Ok(self.dirty_after(None, limit).await?.into_iter().map(|dirty| dirty.doc).collect())
+    }
+
+    /// Puts a document that stays marked behind those marked before `at`, so that they have their turn.
+    /// One that is not marked any more is left as it is.
+    async fn move_back(&self, doc: &DocId, at: u64) -> Result<(), StoreError>;
+
+    /// Where a sweep over all documents goes on: after this one; `None` at the beginning.
+    async fn sweep_place(&self) -> Result<Option<DocId>, StoreError>;
+
+    /// Keeps where the sweep goes on.
+    async fn keep_sweep_place(&self, after: Option<&DocId>) -> Result<(), StoreError>;
 
     /// A page of all documents: up to `limit`, from after `start`; with where to go on, `None` at the
     /// end.
@@ -92,9 +134,10 @@ pub trait Catalogue: Send + Sync {
     /// The floor of one agent.
     async fn floor(&self, doc: &DocId, agent: &Agent) -> Result<Option<Floor>, StoreError>;
 
-    /// All floors of a document.
+    /// All floors of a document. Of an agent there may be several, ascending: a newer one does not put
+    /// off what an older one lets go.
     async fn floors(&self, doc: &DocId) -> Result<Vec<(Agent, Floor)>, StoreError>;
 
-    /// Raises an agent's floor; a lower one changes nothing.
+    /// Raises an agent's floor; a lower one changes nothing. The [`FLOORS_KEPT`] before it stay.
     async fn publish_floor(&self, doc: &DocId, agent: &Agent, floor: Floor) -> Result<(), StoreError>;
 }

@@ -10,11 +10,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use inklog_crdt::{Agent, Doc};
 use inklog_protocol::limits::FOLD_BYTES_MIN;
 use inklog_protocol::{DocId, LoggedEvent};
 
 use crate::catalogue::Pointer;
+use crate::keys::objects as keys;
 use crate::live::{LiveDoc, NewBase, TailStatus};
 use crate::log::LogItem;
 use crate::objects::{Segment, Snapshot};
@@ -26,6 +29,8 @@ mod opened;
 pub use heavy::heavy;
 pub use opened::{Beyond, Opened};
 
+/// Earlier segments that a segment names, which are read at once.
+pub const SEGMENTS_AHEAD: usize = 16;
 /// How often reading starts anew when others drop or replace the base under it.
 const OPEN_TRIES: usize = 4;
 
@@ -55,6 +60,9 @@ pub struct Replayed {
     pub pointer: Option<Pointer>,
     /// What that snapshot holds (an empty document without one).
     pub snapshot: Doc,
+    /// Why the snapshot cannot be read, where it cannot: `snapshot` was then put together from an older
+    /// one and the history.
+    pub snapshot_lost: Option<String>,
     /// Keys of log items that cannot be read.
     pub damaged: Vec<String>,
 }
@@ -97,12 +105,12 @@ impl Documents {
     pub async fn replay(&self, doc: &DocId) -> Result<Replayed, StoreError> {
         let items = self.log.read(doc).await?;
         let pointer = self.catalogue.entry(doc).await?.and_then(|entry| entry.pointer);
-        let snapshot = match &pointer {
+        let (snapshot, snapshot_lost) = match &pointer {
             Some(pointer) => self.snapshot_or_history(doc, pointer).await?,
-            None => Doc::new(),
+            None => (Doc::new(), None),
         };
-        let mut replayed =
-            Replayed { doc: Doc::new(), records: Vec::new(), pointer, snapshot, damaged: Vec::new() };
+        let (new, records, damaged) = (Doc::new(), Vec::new(), Vec::new());
+        let mut replayed = Replayed { doc: new, records, pointer, snapshot, snapshot_lost, damaged };
         for item in items {
             match item {
                 LogItem::Record(record) => replayed.records.push(record),
@@ -122,38 +130,64 @@ impl Documents {
         .await)
     }
 
-    /// The snapshot that a pointer names; where that is lost or damaged, what the history segments add
-    /// up to, which is the same.
-    async fn snapshot_or_history(&self, doc: &DocId, pointer: &Pointer) -> Result<Doc, StoreError> {
-        match self.snapshot(pointer).await {
-            Err(StoreError::Damaged { what, reason }) => {
-                tracing::error!(%doc, reason, "{what} cannot be used: reading the whole history");
-                let history = self.history(Some(pointer)).await?;
-                Ok(heavy(move || {
-                    let mut snapshot = Doc::new();
-                    for record in &history {
-                        snapshot.apply(&record.event);
-                    }
-                    snapshot
-                })
-                .await)
+    /// What the snapshot that a pointer names holds; where that object is lost or damaged, the same from
+    /// an older snapshot and the segments since, or from all segments, and what is wrong.
+    async fn snapshot_or_history(
+        &self,
+        doc: &DocId,
+        pointer: &Pointer,
+    ) -> Result<(Doc, Option<String>), StoreError> {
+        let lost = match self.snapshot(pointer).await {
+            Ok(snapshot) => return Ok((snapshot, None)),
+            Err(error @ StoreError::Damaged { .. }) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        tracing::error!(%doc, lost, "a snapshot cannot be read: the history is, in its place");
+        let (mut key, mut segments) = (Some(pointer.segment.clone()), Vec::new());
+        let mut state = Doc::new();
+        while let Some(at) = key {
+            // A segment and the snapshot at its end were named alike.
+            let older = pointer
+                .superseded
+                .iter()
+                .find(|older| !segments.is_empty() && keys::is_pair(&older.snapshot, &at));
+            if let Some(older) = older
+                && let Ok(found) = self.snapshot_at(&older.snapshot).await
+            {
+                state = found;
+                break;
             }
-            read => read,
+            let segment = self.segment(&at).await?;
+            key = segment.earlier.into_iter().next();
+            segments.push(segment.records);
         }
+        let state = heavy(move || {
+            for record in segments.into_iter().rev().flatten() {
+                state.apply(&record.event);
+            }
+            state
+        })
+        .await;
+        Ok((state, Some(lost)))
     }
 
     /// Reads the snapshot that a pointer names.
     pub async fn snapshot(&self, pointer: &Pointer) -> Result<Doc, StoreError> {
-        let bytes = self.object(&pointer.snapshot).await?;
+        self.snapshot_at(&pointer.snapshot).await
+    }
+
+    async fn snapshot_at(&self, key: &str) -> Result<Doc, StoreError> {
+        let bytes = self.object(key).await?;
         let decoded = heavy(move || Snapshot::decode(&bytes)).await;
-        let snapshot = decoded.map_err(|e| StoreError::undecodable(pointer.snapshot.clone(), e))?;
+        let snapshot = decoded.map_err(|error| StoreError::undecodable(key, error))?;
         Ok(snapshot.doc)
     }
 
     /// Reads the history segment under a key.
     pub async fn segment(&self, key: &str) -> Result<Segment, StoreError> {
         let bytes = self.object(key).await?;
-        Segment::decode(&bytes).map_err(|error| StoreError::undecodable(key, error))
+        let decoded = heavy(move || Segment::decode(&bytes)).await;
+        decoded.map_err(|error| StoreError::undecodable(key, error))
     }
 
     /// An object that a pointer or segment names, and that therefore must be there.
@@ -167,11 +201,13 @@ impl Documents {
     /// All compacted records up to `pointer`, oldest segment first.
     pub async fn history(&self, pointer: Option<&Pointer>) -> Result<Vec<LogRecord>, StoreError> {
         let mut segments = Vec::new();
-        let mut key = pointer.map(|pointer| pointer.segment.clone());
-        while let Some(at) = key {
-            let segment = self.segment(&at).await?;
-            key = segment.previous;
-            segments.push(segment.records);
+        let mut next: Vec<String> = pointer.into_iter().map(|pointer| pointer.segment.clone()).collect();
+        while !next.is_empty() {
+            // Each names so many before it that a store far away is waited for once, and not for each.
+            let reads = next.into_iter().map(|key| async move { self.segment(&key).await }.boxed());
+            let read: Vec<Segment> = stream::iter(reads).buffered(SEGMENTS_AHEAD).try_collect().await?;
+            next = read.last().map(|oldest| oldest.earlier.clone()).unwrap_or_default();
+            segments.extend(read.into_iter().map(|segment| segment.records));
         }
         Ok(segments.into_iter().rev().flatten().collect())
     }
@@ -192,6 +228,24 @@ impl Documents {
         Ok((replayed, kept?))
     }
 
+    /// Makes the live state anew from the log, whatever it is now. What is there stays until log and
+    /// snapshot are read. `None`, and nothing changes, for a document that was never written.
+    pub async fn remake(&self, doc: &DocId) -> Result<Option<Replayed>, StoreError> {
+        for _ in 0..OPEN_TRIES {
+            let nonce = self.entropy.nonce();
+            self.live.begin_rebuild(doc, &nonce).await?;
+            let replayed = self.replay_or_end(doc, &nonce).await?;
+            if replayed.is_new() {
+                return Ok(None);
+            }
+            let (replayed, base) = self.base_of(replayed).await;
+            if self.live.swap_rebuild(doc, &nonce, base).await? {
+                return Ok(Some(replayed));
+            }
+        }
+        Err(StoreError::unavailable("the live state", "others change it all the time: try again"))
+    }
+
     /// Replays the log, and tries to keep what it says as the live state's base: whether it was put in,
     /// or why it cannot be kept.
     async fn replay_and_keep(&self, doc: &DocId) -> Result<(Replayed, Result<bool, StoreError>), StoreError> {
@@ -199,25 +253,36 @@ impl Documents {
         if let Err(error) = self.live.begin_rebuild(doc, &nonce).await {
             return Ok((self.replay(doc).await?, Err(error)));
         }
-        let replayed = match self.replay(doc).await {
-            Ok(replayed) if !replayed.is_new() => replayed,
-            unfinished => {
-                // Nothing is left where nothing was: else asking for names would fill the cache.
-                if let Err(error) = self.live.end_rebuild(doc, &nonce).await {
-                    tracing::warn!(%doc, %error, "a rebuild's nonce stays until it expires");
-                }
-                return Ok((unfinished?, Ok(false)));
-            }
-        };
-        let (replayed, state, waiting) = heavy(move || {
-            let (state, waiting) = (replayed.doc.encode(), replayed.waiting());
-            (replayed, state, waiting)
-        })
-        .await;
-        let base = NewBase { generation: self.entropy.nonce(), state, waiting };
+        let replayed = self.replay_or_end(doc, &nonce).await?;
+        if replayed.is_new() {
+            return Ok((replayed, Ok(false)));
+        }
+        let (replayed, base) = self.base_of(replayed).await;
         let kept = self.live.commit_rebuild(doc, &nonce, base).await;
         tracing::debug!(%doc, ?kept, events = replayed.records.len(), "rebuilt the live state");
         Ok((replayed, kept))
+    }
+
+    /// Replays the log for the rebuild of this nonce, and gives that up where there is nothing to put in.
+    async fn replay_or_end(&self, doc: &DocId, nonce: &str) -> Result<Replayed, StoreError> {
+        let replayed = self.replay(doc).await;
+        // Nothing is left where nothing was: else asking for names would fill the cache.
+        if !replayed.as_ref().is_ok_and(|replayed| !replayed.is_new())
+            && let Err(error) = self.live.end_rebuild(doc, nonce).await
+        {
+            tracing::warn!(%doc, %error, "a rebuild's nonce stays until it expires");
+        }
+        replayed
+    }
+
+    /// The base of what the log says.
+    async fn base_of(&self, replayed: Replayed) -> (Replayed, NewBase) {
+        let generation = self.entropy.nonce();
+        heavy(move || {
+            let (state, waiting) = (replayed.doc.encode(), replayed.waiting());
+            (replayed, NewBase { generation, state, waiting })
+        })
+        .await
     }
 
     /// Reads a document: the live state, rebuilt on a miss; what log and snapshot say where it cannot be
@@ -247,7 +312,17 @@ impl Documents {
     /// The live state with its base decoded; `None` is a miss. This alone decides what a base is worth:
     /// a damaged one is dropped, whoever met it, and a rebuild makes another.
     pub async fn base(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
-        let Some(live) = self.live.read(doc).await? else { return Ok(None) };
+        self.decoded(doc, self.live.read(doc).await?).await
+    }
+
+    /// [`Documents::base`] for those who look after documents and do not use them: it leaves an idle
+    /// document's life as it is.
+    pub async fn peek(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
+        self.decoded(doc, self.live.peek(doc).await?).await
+    }
+
+    async fn decoded(&self, doc: &DocId, live: Option<LiveDoc>) -> Result<Option<Opened>, StoreError> {
+        let Some(live) = live else { return Ok(None) };
         let (live, base) = heavy(move || {
             let base = Doc::decode(&live.base);
             (live, base)

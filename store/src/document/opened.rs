@@ -16,7 +16,7 @@ pub struct Opened {
     /// What is beyond the base.
     pub beyond: Beyond,
     /// Which base and tail this is; `None` where it is nowhere kept.
-    pub(super) tag: Option<BaseTag>,
+    pub tag: Option<BaseTag>,
 }
 
 /// What came after a base.

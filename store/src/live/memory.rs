@@ -71,6 +71,34 @@ impl Document {
         Some(BaseTag { generation: base.generation.clone(), folded: self.cursor(self.folded) })
     }
 
+    fn live(&self) -> Option<LiveDoc> {
+        let base = self.base.as_ref()?;
+        let tail = self.from(self.folded).map(|entry| entry.event.clone());
+        Some(LiveDoc {
+            tag: self.tag()?,
+            base: base.state.clone(),
+            events: base.waiting.iter().cloned().chain(tail).collect(),
+            cursor: self.cursor(self.next()),
+        })
+    }
+
+    /// Puts in the base of the rebuild of this nonce, `over` one that is there or only where there is
+    /// none.
+    fn commit(&mut self, nonce: &str, base: NewBase, over: bool) -> Option<()> {
+        if self.has(&base) {
+            return Some(());
+        }
+        if self.nonce.as_deref() != Some(nonce) || (self.base.is_some() && !over) {
+            return None;
+        }
+        self.base = Some(base);
+        self.folded = self.first;
+        self.unfolded += self.kept;
+        self.kept = 0;
+        self.nonce = None;
+        Some(())
+    }
+
     /// Whether the base is this very one, put in by a call whose answer was lost.
     fn has(&self, base: &NewBase) -> bool {
         self.base.as_ref().is_some_and(|current| current.generation == base.generation)
@@ -151,16 +179,13 @@ impl LiveState for MemoryLiveState {
     }
 
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
-        Ok(self.on(doc, |document| {
-            let base = document.base.as_ref()?;
-            let tail = document.from(document.folded).map(|entry| entry.event.clone());
-            Some(LiveDoc {
-                tag: document.tag()?,
-                base: base.state.clone(),
-                events: base.waiting.iter().cloned().chain(tail).collect(),
-                cursor: document.cursor(document.next()),
-            })
-        }))
+        Ok(self.on(doc, |document| document.live()))
+    }
+
+    async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let docs = self.lock();
+        Ok(docs.get(doc).filter(|document| now_ms < document.expires_ms).and_then(Document::live))
     }
 
     async fn since(
@@ -213,21 +238,11 @@ impl LiveState for MemoryLiveState {
     }
 
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
-        let committed = self.on(doc, |document| {
-            if document.has(&base) {
-                return Some(());
-            }
-            if document.nonce.as_deref() != Some(nonce) || document.base.is_some() {
-                return None;
-            }
-            document.base = Some(base);
-            document.folded = document.first;
-            document.unfolded += document.kept;
-            document.kept = 0;
-            document.nonce = None;
-            Some(())
-        });
-        Ok(committed.is_some())
+        Ok(self.on(doc, |document| document.commit(nonce, base, false)).is_some())
+    }
+
+    async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
+        Ok(self.on(doc, |document| document.commit(nonce, base, true)).is_some())
     }
 
     async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {

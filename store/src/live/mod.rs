@@ -109,6 +109,10 @@ pub trait LiveState: Send + Sync {
     /// Base and tail in one step; `None` is a miss: no base, or one that must not be used.
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError>;
 
+    /// [`LiveState::read`] for those who look after documents and do not use them: it leaves an idle
+    /// document's life as it is.
+    async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError>;
+
     /// The events from the cursor on, and where the tail ends now; `None` when the cursor is of
     /// another tail, or its events are no longer kept, or lies beyond the end. Needs no base.
     async fn since(
@@ -138,6 +142,9 @@ pub trait LiveState: Send + Sync {
     /// the tail counts as not folded yet. `false`: nothing changed. A repeat of the call that
     /// succeeded is `true`.
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError>;
+
+    /// [`LiveState::commit_rebuild`] that puts `base` in place of one that is there.
+    async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError>;
 
     /// Gives a rebuild up: takes `nonce` away if it still stands, and the document where nothing else is
     /// left of it.

@@ -1,5 +1,7 @@
 //! The op log in DynamoDB.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -9,6 +11,8 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure, ScalarAttributeType, StreamSpecification, StreamViewType,
     WriteRequest,
 };
+use futures::FutureExt as _;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::BATCH_WRITE_MAX;
@@ -16,6 +20,13 @@ use inklog_protocol::limits::BATCH_WRITE_MAX;
 use super::item::{DOC, Item, SORT_KEY, from_item, sort_key, to_item};
 use super::{Appended, LogItem, OpLog};
 use crate::{LogRecord, StoreError};
+
+/// Batches of deletes under way at once: few enough to leave those who write in the document their share
+/// of its partition.
+const DELETES_AT_ONCE: usize = 8;
+/// How often a batch of which DynamoDB takes nothing is sent, and the first pause between.
+const DELETE_TRIES: u32 = 5;
+const DELETE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The op log in a DynamoDB table.
 #[derive(Debug, Clone)]
@@ -28,6 +39,26 @@ impl DynamoOpLog {
     /// The log in this table.
     pub fn new(client: Client, table: impl Into<String>) -> DynamoOpLog {
         DynamoOpLog { client, table: table.into() }
+    }
+
+    async fn delete_batch(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
+        let requests = places.iter().map(|(agent, after)| delete_request(doc, agent, *after)).collect();
+        let (mut left, mut tries): (Vec<WriteRequest>, u32) = (requests, 0);
+        while !left.is_empty() {
+            if tries > 0 {
+                tokio::time::sleep(DELETE_PAUSE * 2u32.pow(tries - 1)).await;
+            }
+            let sent = left.len();
+            let done = self.client.batch_write_item().request_items(&self.table, left).send().await;
+            let unprocessed = done.map_err(unavailable)?.unprocessed_items;
+            left = unprocessed.and_then(|mut all| all.remove(&self.table)).unwrap_or_default();
+            tries = if left.len() < sent { 1 } else { tries + 1 };
+            if tries > DELETE_TRIES {
+                // Throttled through and through: the next run deletes the rest.
+                return Err(StoreError::unavailable("DynamoDB", "it takes no more deletes for now"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -123,26 +154,9 @@ impl OpLog for DynamoOpLog {
     }
 
     async fn delete(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
-        for batch in places.chunks(BATCH_WRITE_MAX) {
-            let requests = batch.iter().map(|(agent, after)| delete_request(doc, agent, *after)).collect();
-            let mut left: Vec<WriteRequest> = requests;
-            while !left.is_empty() {
-                let sent = left.len();
-                let done = self
-                    .client
-                    .batch_write_item()
-                    .request_items(&self.table, left)
-                    .send()
-                    .await
-                    .map_err(unavailable)?;
-                left = done.unprocessed_items.and_then(|mut all| all.remove(&self.table)).unwrap_or_default();
-                if left.len() == sent {
-                    // Throttled through and through: the next run deletes the rest.
-                    return Err(StoreError::unavailable("DynamoDB", "it takes no more deletes for now"));
-                }
-            }
-        }
-        Ok(())
+        let batches = places.chunks(BATCH_WRITE_MAX);
+        let batches: Vec<_> = batches.map(|batch| self.delete_batch(doc, batch).boxed()).collect();
+        stream::iter(batches).buffer_unordered(DELETES_AT_ONCE).try_collect().await
     }
 }
 

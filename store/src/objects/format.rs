@@ -2,10 +2,11 @@
 //!
 //! Either is one zstd frame around: magic (4 bytes), format version (1 byte), body. The zstd frame
 //! carries a checksum of the content. A snapshot's body (version 1) is [`Doc::encode`]'s bytes. A
-//! segment's body (version 2) is kept by columns, which compress better than records do:
+//! segment's body (version 3) is kept by columns, which compress better than records do:
 //!
 //! ```text
-//! u32, UTF-8   the previous segment's key, with its length; length 0 for none
+//! u32          how many segments before it are named
+//!   each       its key: a u32 length and UTF-8
 //! u32, bytes   the events, as [`encode_events`] writes them, with their length
 //! u32          how many senders there are
 //!   each       user and connection: a length byte and UTF-8 each, 255 for none
@@ -13,10 +14,14 @@
 //! varints      a record's time in ms, less the one's before it (0, for the first), zigzag
 //! ```
 //!
+//! Version 2, which is read still, names one segment before it in place of the list, or none by a
+//! length of 0.
+//!
 //! Fixed numbers are little-endian; a varint is an unsigned LEB128 number, a zigzag one counts
 //! 0, -1, 1, -2, … as 0, 1, 2, 3, ….
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use inklog_crdt::{DecodeError, Doc, decode_events, encode_events};
 
@@ -25,7 +30,9 @@ use crate::record::LogRecord;
 const SNAPSHOT_MAGIC: &[u8; 4] = b"ISNP";
 const SEGMENT_MAGIC: &[u8; 4] = b"ISEG";
 const SNAPSHOT_VERSION: u8 = 1;
-const SEGMENT_VERSION: u8 = 2;
+const SEGMENT_VERSION: u8 = 3;
+/// The version that names one segment before it.
+const SEGMENT_VERSION_LINKED: u8 = 2;
 /// zstd's level: beyond it, time grows and size hardly shrinks.
 const LEVEL: i32 = 9;
 /// An unpacked object over this is taken for damage rather than memory for it.
@@ -41,8 +48,8 @@ pub struct Snapshot {
 /// The events between two snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Key of the segment before this.
-    pub previous: Option<String>,
+    /// Keys of the segments before this, newest first: all, or so many that they can be read ahead.
+    pub earlier: Vec<String>,
     /// The records, by agent and `after`.
     pub records: Vec<LogRecord>,
 }
@@ -55,7 +62,9 @@ impl Snapshot {
 
     /// Reads an object's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Snapshot, DecodeError> {
-        Ok(Snapshot { doc: Doc::decode(&unpack(SNAPSHOT_MAGIC, SNAPSHOT_VERSION, "a snapshot", bytes)?)? })
+        let known = SNAPSHOT_VERSION..=SNAPSHOT_VERSION;
+        let (_, state) = unpack(SNAPSHOT_MAGIC, known, "a snapshot", bytes)?;
+        Ok(Snapshot { doc: Doc::decode(&state)? })
     }
 }
 
@@ -63,9 +72,11 @@ impl Segment {
     /// The object's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
-        let previous = self.previous.as_deref().unwrap_or("");
-        put_u32(&mut body, previous.len());
-        body.extend(previous.as_bytes());
+        put_u32(&mut body, self.earlier.len());
+        for key in &self.earlier {
+            put_u32(&mut body, key.len());
+            body.extend(key.as_bytes());
+        }
         let events: Vec<_> = self.records.iter().map(|record| record.event.clone()).collect();
         let events = encode_events(&events);
         put_u32(&mut body, events.len());
@@ -92,10 +103,17 @@ impl Segment {
 
     /// Reads an object's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Segment, DecodeError> {
-        let body = unpack(SEGMENT_MAGIC, SEGMENT_VERSION, "a history segment", bytes)?;
+        let known = SEGMENT_VERSION_LINKED..=SEGMENT_VERSION;
+        let (version, body) = unpack(SEGMENT_MAGIC, known, "a history segment", bytes)?;
         let mut reader = Reader { bytes: &body, at: 0 };
-        let previous = reader.sized()?;
-        let previous = (!previous.is_empty()).then(|| text(previous)).transpose()?;
+        let mut earlier = Vec::new();
+        let named = if version == SEGMENT_VERSION_LINKED { 1 } else { reader.u32()? };
+        for _ in 0..named {
+            let key = reader.sized()?;
+            if !key.is_empty() {
+                earlier.push(text(key)?);
+            }
+        }
         let events = decode_events(reader.sized()?)?;
         let mut senders = Vec::new();
         for _ in 0..reader.u32()? {
@@ -121,7 +139,7 @@ impl Segment {
             records.push(LogRecord { event, at, user, connection });
         }
         match reader.at == body.len() {
-            true => Ok(Segment { previous, records }),
+            true => Ok(Segment { earlier, records }),
             false => Err(DecodeError::Damaged { at: reader.at, what: "there are more times than events" }),
         }
     }
@@ -147,17 +165,23 @@ fn pack(magic: &[u8; 4], version: u8, body: &[u8]) -> Vec<u8> {
     encoder.compress(&plain).expect("compressing in memory does not fail")
 }
 
-fn unpack(magic: &[u8; 4], version: u8, name: &'static str, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+/// The version of the format, which is among those known, and the body.
+fn unpack(
+    magic: &[u8; 4],
+    known: RangeInclusive<u8>,
+    name: &'static str,
+    bytes: &[u8],
+) -> Result<(u8, Vec<u8>), DecodeError> {
     let size = match zstd::zstd_safe::get_frame_content_size(bytes) {
         Ok(Some(size)) if size <= UNPACKED_MAX as u64 => size as usize,
         _ => return Err(DecodeError::NotThisFormat(name)),
     };
     let mut plain = zstd::bulk::decompress(bytes, size).map_err(|_| DecodeError::Checksum)?;
     match plain.get(..5) {
-        Some(head) if head[..4] == magic[..] && head[4] > version => {
-            Err(DecodeError::Newer { found: head[4], known: version })
+        Some(head) if head[..4] == magic[..] && head[4] > *known.end() => {
+            Err(DecodeError::Newer { found: head[4], known: *known.end() })
         }
-        Some(head) if head[..4] == magic[..] && head[4] == version => Ok(plain.split_off(5)),
+        Some(head) if head[..4] == magic[..] && known.contains(&head[4]) => Ok((head[4], plain.split_off(5))),
         _ => Err(DecodeError::NotThisFormat(name)),
     }
 }
@@ -250,9 +274,10 @@ mod tests {
 
     #[test]
     fn segments_and_snapshots_come_back() {
-        for previous in [None, Some("docs/d/history/1".to_owned())] {
+        let key = |number| format!("docs/d/segments/{number}");
+        for earlier in [vec![], vec![key(1)], (1..=16).rev().map(key).collect()] {
             let segment = Segment {
-                previous,
+                earlier,
                 records: vec![record(0, None), record(2, Some("alice")), record(4, None)],
             };
             assert_eq!(Segment::decode(&segment.encode()).unwrap(), segment);
@@ -264,7 +289,7 @@ mod tests {
 
     #[test]
     fn damage_and_newer_formats_are_told_apart() {
-        let bytes = Segment { previous: None, records: vec![record(0, None)] }.encode();
+        let bytes = Segment { earlier: Vec::new(), records: vec![record(0, None)] }.encode();
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x55;
@@ -274,6 +299,24 @@ mod tests {
         let mut newer = SEGMENT_MAGIC.to_vec();
         newer.push(SEGMENT_VERSION + 1);
         let newer = zstd::bulk::compress(&newer, 1).unwrap();
-        assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 3, known: 2 }));
+        assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 4, known: 3 }));
+    }
+
+    /// What version 2 has written differs in the head only: one key, or a length of 0.
+    #[test]
+    fn the_version_before_is_read() {
+        let records = vec![record(0, None), record(2, Some("alice"))];
+        let written = Segment { earlier: Vec::new(), records: records.clone() }.encode();
+        let known = SEGMENT_VERSION..=SEGMENT_VERSION;
+        let (_, body) = unpack(SEGMENT_MAGIC, known, "a history segment", &written).unwrap();
+        for previous in ["", "docs/d/segments/1"] {
+            let mut old = Vec::new();
+            put_u32(&mut old, previous.len());
+            old.extend(previous.as_bytes());
+            old.extend(&body[4..]);
+            let read = Segment::decode(&pack(SEGMENT_MAGIC, SEGMENT_VERSION_LINKED, &old)).unwrap();
+            assert_eq!(read.records, records);
+            assert_eq!(read.earlier.concat(), previous);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Snapshots and history segments: immutable objects, compressed whole.
 //!
 //! [`Snapshot`] is a document's state; [`Segment`] is exactly the events between two snapshots, and
-//! names the segment before it, so that the newest one leads to a document's whole history.
+//! names the segments before it, so that the newest one leads to a document's whole history.
 
 use async_trait::async_trait;
 
@@ -22,4 +22,7 @@ pub trait Objects: Send + Sync {
 
     /// Reads an object; `None` when there is none.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Deletes an object. One that is not there is no error.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
 }

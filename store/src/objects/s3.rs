@@ -70,4 +70,11 @@ impl Objects for S3Objects {
         let body = object.body.collect().await.map_err(|error| StoreError::unavailable("S3", error))?;
         Ok(Some(body.to_vec()))
     }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        match self.client.delete_object().bucket(&self.bucket).key(key).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
 }

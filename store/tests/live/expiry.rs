@@ -43,3 +43,14 @@ pub async fn use_renews_the_life_of_all(harness: Harness) {
     harness.pass(0.8).await;
     assert_eq!(harness.read().await.base, b"state of g2");
 }
+
+pub async fn who_only_looks_renews_nothing(harness: Harness) {
+    harness.append(&events(0..2)).await;
+    harness.rebuild(base("g1")).await;
+    harness.pass(0.8).await;
+    let peeked = harness.live.peek(&doc()).await.unwrap().expect("it is there");
+    assert_eq!((peeked.base.as_slice(), peeked.events), (b"state of g1".as_slice(), events(0..2)));
+    harness.pass(0.3).await;
+    assert!(harness.is_miss().await);
+    assert!(harness.live.peek(&doc()).await.unwrap().is_none());
+}

@@ -56,6 +56,7 @@ conformance! {
         a_later_rebuild_takes_the_nonce
         a_rebuild_without_a_nonce_changes_nothing
         a_base_that_came_meanwhile_stays
+        a_rebuild_that_swaps_takes_the_place_of_a_base
         a_fold_ends_a_rebuild
         a_flush_ends_a_rebuild
         a_drop_ends_a_rebuild
@@ -65,7 +66,8 @@ conformance! {
     expiry:
         an_idle_document_expires_as_a_whole
         a_tail_that_begins_after_the_base_expires_with_it
-        use_renews_the_life_of_all;
+        use_renews_the_life_of_all
+        who_only_looks_renews_nothing;
     chaos:
         appends_and_folds_at_once_lose_nothing
         no_reader_misses_an_event_whatever_happens;

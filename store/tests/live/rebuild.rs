@@ -111,6 +111,27 @@ pub async fn all_of_a_kept_tail_counts_after_a_rebuild(harness: Harness) {
     assert_eq!(harness.read().await.events, events(0..9));
 }
 
+pub async fn a_rebuild_that_swaps_takes_the_place_of_a_base(harness: Harness) {
+    harness.append(&events(0..2)).await;
+    harness.rebuild(base("g1")).await;
+    begin(&harness, "n2").await;
+    harness.append(&events(2..4)).await;
+    let swap = async |nonce: &str, generation: &str| {
+        harness.live.swap_rebuild(&doc(), nonce, base(generation)).await.unwrap()
+    };
+    assert!(!swap("n1", "g2").await, "another rebuild's nonce");
+    assert!(swap("n2", "g2").await);
+    let read = harness.read().await;
+    assert_eq!((read.base.as_slice(), read.events.clone()), (b"state of g2".as_slice(), events(0..4)));
+    assert!(swap("n2", "g2").await, "a repeat");
+
+    // What a fold has trimmed, the log that was being read may lack.
+    begin(&harness, "n3").await;
+    assert!(harness.fold(&read, base("g3")).await);
+    assert!(!swap("n3", "g4").await);
+    assert_eq!(harness.read().await.base, b"state of g3");
+}
+
 pub async fn a_rebuild_that_is_given_up_leaves_nothing(harness: Harness) {
     let end = async |nonce: &str| harness.live.end_rebuild(&doc(), nonce).await.unwrap();
     begin(&harness, "n1").await;

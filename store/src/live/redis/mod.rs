@@ -123,6 +123,37 @@ impl RedisLiveState {
         answer
     }
 
+    /// Base and tail; `keep` renews the document's life.
+    async fn look(&self, doc: &DocId, keep: bool) -> Result<Option<LiveDoc>, StoreError> {
+        let mut call = self.call(&READ, doc);
+        call.arg(u8::from(keep));
+        let reply: Option<ReadReply> = self.client.eval(&call).await?;
+        let Some((generation, tail, folded, next, state_len, pieces, tail_events)) = reply else {
+            return Ok(None);
+        };
+        let mut base = pieces.concat();
+        let waiting = base.split_off(state_len.min(base.len()));
+        let decoded = waiting::read(&waiting).and_then(|mut events| {
+            events.extend(decode_all(&tail_events)?);
+            Ok(events)
+        });
+        let live_doc = self.miss_if_damaged(doc, decoded).await?.map(|events| LiveDoc {
+            tag: BaseTag { generation, folded: Cursor { tail: tail.clone(), offset: folded } },
+            base,
+            events,
+            cursor: Cursor { tail, offset: next },
+        });
+        Ok(live_doc)
+    }
+
+    async fn commit(&self, doc: &DocId, nonce: &str, base: NewBase, over: bool) -> Result<bool, StoreError> {
+        let call = self.call(&COMMIT_REBUILD, doc);
+        self.put_in(doc, call, base, |call| {
+            call.arg(nonce).arg(u8::from(over));
+        })
+        .await
+    }
+
     /// What cannot be decoded is a miss: drops the document, so that a rebuild decides. What a newer
     /// Inklog wrote stays.
     async fn miss_if_damaged<T>(
@@ -160,23 +191,11 @@ impl LiveState for RedisLiveState {
     }
 
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
-        let reply: Option<ReadReply> = self.client.eval(&self.call(&READ, doc)).await?;
-        let Some((generation, tail, folded, next, state_len, pieces, tail_events)) = reply else {
-            return Ok(None);
-        };
-        let mut base = pieces.concat();
-        let waiting = base.split_off(state_len.min(base.len()));
-        let decoded = waiting::read(&waiting).and_then(|mut events| {
-            events.extend(decode_all(&tail_events)?);
-            Ok(events)
-        });
-        let live_doc = self.miss_if_damaged(doc, decoded).await?.map(|events| LiveDoc {
-            tag: BaseTag { generation, folded: Cursor { tail: tail.clone(), offset: folded } },
-            base,
-            events,
-            cursor: Cursor { tail, offset: next },
-        });
-        Ok(live_doc)
+        self.look(doc, true).await
+    }
+
+    async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
+        self.look(doc, false).await
     }
 
     async fn since(
@@ -221,11 +240,11 @@ impl LiveState for RedisLiveState {
     }
 
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
-        let call = self.call(&COMMIT_REBUILD, doc);
-        self.put_in(doc, call, base, |call| {
-            call.arg(nonce);
-        })
-        .await
+        self.commit(doc, nonce, base, false).await
+    }
+
+    async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
+        self.commit(doc, nonce, base, true).await
     }
 
     async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
