@@ -52,8 +52,6 @@ export class InklogDocument {
   readonly #link: Link;
   readonly #listeners: { [name: string]: Set<(value: any) => void> } = {};
   #sessions: Sessions | undefined;
-  /** The device's store, while it works. */
-  #store?: Promise<Storage> | undefined;
   readonly #storeRetry: Backoff;
   #storeTimer: unknown;
   #writing?: Promise<void> | undefined;
@@ -251,16 +249,12 @@ export class InklogDocument {
     return new Sessions(storage, this.docId, this.#server, this.user);
   }
 
-  #openStore(): Promise<Storage> {
-    const { storage } = this.#options;
-    const opening = storage ? Promise.resolve(storage) : browserStorage();
-    this.#store ??= opening.then((storage) => timed(storage, this.env));
-    return this.#store;
+  async #openStore(): Promise<Storage> {
+    return timed(this.#options.storage ?? (await browserStorage()), this.env);
   }
 
   /** The store failed: what is typed is in memory only, until it works again. */
   #storeFailed(error: unknown): void {
-    this.#store = undefined;
     this.#setStorage("memory", `this device keeps nothing (${wordsOf(error)})`);
     this.core.tell("storage", `${this.storage.reason}: do not close before all is saved`, true);
     if (this.status === "closed") return;

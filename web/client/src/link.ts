@@ -154,10 +154,9 @@ export function newLink(
     flush();
   };
 
-  const giveUp = () => {
-    if (!current) return;
-    if (current.open) lost();
-    else if (current.asking) lost(errorOf("token", "the token callback does not answer", true));
+  /** An attempt takes too long. */
+  const giveUp = ({ asking }: Attempt) => {
+    if (asking) lost(errorOf("token", "the token callback does not answer", true));
     else lost(unreachable("no answer"));
   };
 
@@ -169,7 +168,7 @@ export function newLink(
       if (now < link.deadline) return;
       if (!current) void connect(now);
       else if (current.open) link.again();
-      else giveUp();
+      else giveUp(current);
     },
     online() {
       link.status = "online";

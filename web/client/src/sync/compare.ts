@@ -2,10 +2,9 @@
 
 import type { Replica } from "../crdt/replica.js";
 
-/** Agents whose chains go on in `ours` beyond where they end in `theirs`: `known` says how far ours is durable. */
-export function ahead(theirs: Replica, known: ReadonlyMap<string, number>): [agent: string, end: number][] {
-  return [...known].filter(([agent, end]) => end > (theirs.version.get(agent) ?? 0));
-}
+/** Agents whose chains end later in one version than in another, and where. */
+export const ahead = (ours: ReadonlyMap<string, number>, theirs: ReadonlyMap<string, number>): [agent: string, end: number][] =>
+  [...ours].filter(([agent, end]) => end > (theirs.get(agent) ?? 0));
 
 /**
  * Whether both have the same characters under the ids that both know, as far as neither has deleted them. Linear in

@@ -127,7 +127,7 @@ export class Core extends Replica {
   adopt(sessions: Session[], now: number): void {
     const before = this.durable();
     this.takeIn(sessions);
-    const more = [...this.durable()].filter(([agent, end]) => end > (before.get(agent) ?? 0));
+    const more = ahead(this.durable(), before);
     if (!more.length || !this.connection) return;
     this.#aheadOf = more;
     this.#restartSync(now);
@@ -388,7 +388,7 @@ export class Core extends Replica {
     for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
     const durable = this.durable();
     const isOther = !!log && !!this.log && log !== this.log;
-    const lacks = ahead(server, durable);
+    const lacks = ahead(durable, server.version);
     const sameIds = agree(this.doc, server, durable);
     // Where all of a text is there under its ids, the log is a copy of the one that it is from.
     const isCopy = sameIds && !lacks.length && durable.size > 0;
