@@ -1,7 +1,7 @@
 import { shortName } from "@inklog/client/presence";
 import { useConnectionStatus, useDocument } from "@inklog/react";
 import type { EditorView } from "@codemirror/view";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { ClockIcon, FlowIcon } from "./Icons";
 import { Notices } from "./Notices";
 import { part, whenIdle } from "./part";
@@ -35,8 +35,8 @@ export function Document({ docId }: { docId: string }) {
     setPanel(null);
   }, []);
 
-  // The text takes the focus back once it is shown again.
-  useEffect(() => {
+  // The text takes the focus back once it is shown again. Before the paint: keys that come with it are the text's.
+  useLayoutEffect(() => {
     if (panel !== null || !leaving.current) return;
     leaving.current = false;
     view.current?.focus();
@@ -88,7 +88,8 @@ export function Document({ docId }: { docId: string }) {
 
 /** Esc, wherever the focus is: what lies above, and what the editor does with it, comes first. */
 function useEscape(isOpen: boolean, close: () => void): void {
-  useEffect(() => {
+  // Before the paint: who sees the panel may close it.
+  useLayoutEffect(() => {
     if (!isOpen) return;
     const pressed = (event: KeyboardEvent) => {
       if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
