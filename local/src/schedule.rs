@@ -9,9 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::gateway::BoxError;
 
@@ -25,7 +25,7 @@ pub trait ScheduledFunction: Send + Sync + 'static {
 /// A running schedule. Dropping it asks it to stop without waiting.
 #[derive(Debug)]
 pub struct Schedule {
-    stop: watch::Sender<bool>,
+    stop: DropGuard,
     task: JoinHandle<()>,
 }
 
@@ -40,25 +40,25 @@ impl Schedule {
         function: Arc<dyn ScheduledFunction>,
     ) -> Self {
         let rule = rule.into();
-        let (stop, mut stopped) = watch::channel(false);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     biased;
-                    // Also when the handle is dropped.
-                    () = async { drop(stopped.wait_for(|stop| *stop).await) } => return,
+                    () = stopped.cancelled() => return,
                     _ = ticks.tick() => call(&rule, detail.clone(), &function).await,
                 }
             }
         });
-        Self { stop, task }
+        Self { stop: stop.drop_guard(), task }
     }
 
     /// Stops once a call that is under way has ended.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
+        drop(self.stop);
         if self.task.await.is_err() {
             tracing::error!("a schedule had panicked");
         }

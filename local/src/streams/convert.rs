@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use aws_lambda_events::dynamodb::{EventRecord, StreamRecord, StreamViewType, UserIdentity};
-use aws_sdk_dynamodbstreams::types::{self as sdk, AttributeValue as Sdk};
+use aws_sdk_dynamodbstreams::types as sdk;
 use chrono::DateTime;
-use serde_dynamo::AttributeValue;
 
 /// Converts one record. What the API left out becomes what Lambda's JSON would read as.
 pub(super) fn event_record(record: sdk::Record, stream_arn: &str) -> EventRecord {
@@ -47,34 +46,15 @@ fn stream_record(record: sdk::StreamRecord) -> StreamRecord {
     converted
 }
 
-fn item(item: Option<HashMap<String, Sdk>>) -> serde_dynamo::Item {
-    map(item.unwrap_or_default()).into()
-}
-
-fn map(values: HashMap<String, Sdk>) -> HashMap<String, AttributeValue> {
-    values.into_iter().map(|(name, value)| (name, attribute(value))).collect()
-}
-
-fn attribute(value: Sdk) -> AttributeValue {
-    match value {
-        Sdk::S(text) => AttributeValue::S(text),
-        Sdk::N(number) => AttributeValue::N(number),
-        Sdk::B(blob) => AttributeValue::B(blob.into_inner()),
-        Sdk::Bool(truth) => AttributeValue::Bool(truth),
-        Sdk::M(values) => AttributeValue::M(map(values)),
-        Sdk::L(values) => AttributeValue::L(values.into_iter().map(attribute).collect()),
-        Sdk::Ss(texts) => AttributeValue::Ss(texts),
-        Sdk::Ns(numbers) => AttributeValue::Ns(numbers),
-        Sdk::Bs(blobs) => AttributeValue::Bs(blobs.into_iter().map(|blob| blob.into_inner()).collect()),
-        // Null, and a type that DynamoDB may get one day, which Lambda's JSON could not carry either.
-        _ => AttributeValue::Null(true),
-    }
+fn item(attributes: Option<HashMap<String, sdk::AttributeValue>>) -> serde_dynamo::Item {
+    attributes.unwrap_or_default().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_lambda_events::dynamodb::Event;
+    use aws_sdk_dynamodbstreams::types::AttributeValue as Sdk;
     use aws_smithy_types::{Blob, DateTime as SmithyDateTime};
 
     fn record() -> sdk::Record {

@@ -9,8 +9,8 @@ use chrono::Utc;
 use futures::future::join_all;
 
 use super::dead_letters::{GivenUp, write_letter};
-use super::mapping::Shared;
 use super::progress::Progress;
+use super::shared::Shared;
 
 /// A record that was read, and its number in the shard's `Progress`.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ async fn deliver_part(shared: &Shared, shard_id: &str, progress: &Progress, reco
         if attempt.records.is_empty() {
             continue;
         }
-        if shared.stop.requested() {
+        if shared.stop.is_cancelled() {
             return;
         }
         let failed_from = match invoke(shared, &attempt.records).await {
@@ -104,7 +104,7 @@ async fn deliver_part(shared: &Shared, shard_id: &str, progress: &Progress, reco
             }
             attempts.push_front(Attempt { records: rest, failures });
         }
-        shared.stop.or_after(pause).await;
+        shared.pause(pause).await;
         pause = (pause * 2).min(config.retry_pause_max);
     }
 }
@@ -199,7 +199,8 @@ async fn give_up(
             write_letter(&config.name, &config.stream_arn, shard_id, records, why, invocations);
         while let Err(error) = dead_letters.put(&key, &letter).await {
             tracing::error!(mapping = config.name, error, "the dead letters take nothing");
-            if shared.stop.or_after(config.retry_pause_max).await {
+            shared.pause(config.retry_pause_max).await;
+            if shared.stop.is_cancelled() {
                 return;
             }
         }

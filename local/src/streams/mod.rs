@@ -1,7 +1,7 @@
 //! An emulator of Lambda's event source mappings for DynamoDB Streams.
 //!
-//! A `Mapping` reads a stream through the real Streams API, shard by shard (`shard`), and brings the
-//! records to a function (`deliver`) with Lambda's rules for batches, retries, partial failures and
+//! A `Mapping` finds a stream's shards (`discovery`), reads each through the real Streams API (`shard`)
+//! and brings the records to a function (`lane`, `deliver`) with Lambda's rules for batches, retries, partial failures and
 //! giving up. `progress` derives the checkpoint: what is not below it comes again after a restart, so
 //! a function gets every record at least once. `signal` wakes the readers at a write; `faults` lets a
 //! simulation do what a real stream may do.
@@ -13,22 +13,29 @@ use aws_lambda_events::streams::DynamoDbEventResponse;
 use crate::gateway::BoxError;
 
 mod checkpoints;
+mod config;
 mod convert;
 mod dead_letters;
 mod deliver;
+mod discovery;
 mod faults;
+mod lane;
 mod mapping;
 mod progress;
 mod shard;
+mod shared;
 mod signal;
+mod stats;
 
 pub use checkpoints::{CheckpointError, Checkpoints, FileCheckpoints, MemoryCheckpoints, Shard};
+pub use config::{EventFilter, Latency, MappingConfig};
 pub use dead_letters::{
     BatchInfo, DeadLetter, DeadLetterFolder, DeadLetters, GivenUp, MemoryDeadLetters, RequestContext,
 };
 pub use faults::{BatchFaults, FaultyDelivery, RandomFaults};
-pub use mapping::{EventFilter, Latency, Mapping, MappingConfig, MappingStats, RunningMapping};
+pub use mapping::{Mapping, RunningMapping};
 pub use signal::{WriteSignal, signal_on_write};
+pub use stats::MappingStats;
 
 /// The Lambda at the end of a mapping.
 #[async_trait]

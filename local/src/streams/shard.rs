@@ -1,27 +1,25 @@
-//! Reading one shard: a reader that spreads records over lanes, and the lanes that deliver them.
+//! Reading one shard, and spreading its records over lanes.
 //!
 //! A record's lane follows from its partition key, so the records of an item stay in order while
 //! `parallelization_factor` batches are under way. The reader reads only while some lane is free:
 //! what is written while all are busy comes in one larger read, and so in larger batches.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::dynamodb::EventRecord;
 use aws_sdk_dynamodbstreams::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_dynamodbstreams::types::ShardIteratorType;
-use serde_dynamo::AttributeValue;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Latency;
 use super::Shard;
 use super::convert::event_record;
-use super::deliver::{Pending, deliver};
-use super::mapping::Shared;
+use super::deliver::Pending;
+use super::lane::{Lane, lane_of};
 use super::progress::Progress;
+use super::shared::Shared;
 use super::signal::WriteListener;
 
 /// The checkpoint of a shard that was read to its end.
@@ -32,8 +30,6 @@ const READ_MAX: i32 = 1000;
 const READ_BYTES_FULL: i64 = 512 * 1024;
 /// How many records may wait for their lanes before the reader pauses.
 const OUTSTANDING_MAX: usize = 10_000;
-/// A Lambda event is at most 6 MB.
-const BATCH_BYTES_MAX: i64 = 6 * 1024 * 1024;
 /// How often AWS polls a shard.
 const AWS_POLL: Duration = Duration::from_millis(250);
 
@@ -116,7 +112,7 @@ impl ShardReader {
                 let _ = idle.acquire().await;
                 let _ = room.wait_for(|state| state.outstanding < OUTSTANDING_MAX).await;
             };
-            tokio::select! { biased; () = shared.stop.wait() => return false, () = ready => {} }
+            tokio::select! { biased; () = shared.stop.cancelled() => return false, () = ready => {} }
             listener.mark_seen();
             let started = Instant::now();
             let read = match iterator.take() {
@@ -152,7 +148,7 @@ impl ShardReader {
                 Err(Trouble::Trimmed) => position = Position::TrimHorizon,
                 Err(Trouble::Other(error)) => {
                     tracing::warn!(mapping = shared.config.name, error, "could not read the stream");
-                    shared.stop.or_after(pause).await;
+                    shared.pause(pause).await;
                     pause = (pause * 2).min(shared.config.retry_pause_max);
                 }
             }
@@ -163,16 +159,16 @@ impl ShardReader {
     async fn await_more(&self, listener: &mut WriteListener, read_started: Instant) {
         match self.shared.config.latency {
             Latency::Aws => {
-                self.shared.stop.or_after(AWS_POLL.saturating_sub(read_started.elapsed())).await;
+                self.shared.pause(AWS_POLL.saturating_sub(read_started.elapsed())).await;
             }
             Latency::Fast { fallback_poll } => {
                 tokio::select! {
                     () = listener.changed() => {
                         if !self.shared.config.settle.is_zero() {
-                            self.shared.stop.or_after(self.shared.config.settle).await;
+                            self.shared.pause(self.shared.config.settle).await;
                         }
                     }
-                    _ = self.shared.stop.or_after(fallback_poll) => {}
+                    _ = self.shared.pause(fallback_poll) => {}
                 }
             }
         }
@@ -283,91 +279,4 @@ enum Trouble {
     /// The position is older than the stream.
     Trimmed,
     Other(String),
-}
-
-struct Lane {
-    shared: Arc<Shared>,
-    shard_id: String,
-    progress: Arc<Progress>,
-    idle: Arc<Semaphore>,
-    receiver: mpsc::UnboundedReceiver<Pending>,
-    /// A record that the last batch had no room for.
-    carried: Option<Pending>,
-}
-
-impl Lane {
-    async fn run(mut self) {
-        loop {
-            let first = match self.carried.take() {
-                Some(carried) => Some(carried),
-                None => tokio::select! {
-                    biased;
-                    () = self.shared.stop.wait() => None,
-                    first = self.receiver.recv() => first,
-                },
-            };
-            let Some(first) = first else { return };
-            let batch = self.gather(first).await;
-            // Not before: while a batch gathers, the reader has to read on.
-            let idle = self.idle.clone();
-            let _busy = idle.acquire().await.expect("it is never closed");
-            deliver(&self.shared, &self.shard_id, &self.progress, batch).await;
-            if self.shared.stop.requested() {
-                return;
-            }
-        }
-    }
-
-    /// The batch that starts with `first`: what is there, and what comes within the batching window.
-    async fn gather(&mut self, first: Pending) -> Vec<Pending> {
-        let window_ends = Instant::now() + self.shared.config.batching_window;
-        let mut bytes = first.record.change.size_bytes;
-        let mut batch = vec![first];
-        while batch.len() < self.shared.config.batch_size {
-            let next = match self.receiver.try_recv() {
-                Ok(next) => next,
-                Err(_) if self.shared.config.batching_window.is_zero() => break,
-                Err(_) => {
-                    tokio::select! {
-                        next = self.receiver.recv() => match next { Some(next) => next, None => break },
-                        () = tokio::time::sleep_until(window_ends) => break,
-                        () = self.shared.stop.wait() => break,
-                    }
-                }
-            };
-            bytes += next.record.change.size_bytes;
-            if bytes > BATCH_BYTES_MAX {
-                self.carried = Some(next);
-                break;
-            }
-            batch.push(next);
-        }
-        batch
-    }
-}
-
-/// The lane of a record. Without a known partition key the whole key decides, which still keeps the
-/// order per item, which is all that DynamoDB promises.
-fn lane_of(keys: &HashMap<String, AttributeValue>, partition_key: Option<&str>, lanes: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    match partition_key.and_then(|name| keys.get(name)) {
-        Some(value) => hash_key(value, &mut hasher),
-        None => {
-            let mut names: Vec<&String> = keys.keys().collect();
-            names.sort();
-            for name in names {
-                hash_key(&keys[name], &mut hasher);
-            }
-        }
-    }
-    (hasher.finish() % lanes.max(1) as u64) as usize
-}
-
-/// A key is a string, a number or bytes.
-fn hash_key(value: &AttributeValue, hasher: &mut DefaultHasher) {
-    match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.hash(hasher),
-        AttributeValue::B(bytes) => bytes.hash(hasher),
-        _ => {}
-    }
 }
