@@ -1,15 +1,26 @@
 //! The event: one step of an agent's chain, checked once when it is made.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
 use crate::{Agent, Anchor, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
 
 /// `{agent, after, ops}`: `after` is the end of the agent's previous event (0 for its first). The
 /// ops' ids are ascending and disjoint, none below `after`; gaps are allowed. An `Event` that exists
 /// is valid; whether it can be applied yet is for a document to say.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+///
+/// It keeps the form in which it came, and makes the other when that is asked for the first time: an
+/// event that was decoded carries its bytes, so a pipeline that moves events neither reads nor writes
+/// their ops. Equal events have equal ops; their bytes are not compared.
+#[derive(Clone)]
 pub struct Event {
     agent: Agent,
     after: u64,
-    ops: Vec<Op>,
+    end: u64,
+    /// At least one of the two is there.
+    ops: OnceLock<Vec<Op>>,
+    encoded: OnceLock<Arc<[u8]>>,
 }
 
 /// Why an event was refused.
@@ -69,7 +80,12 @@ impl Event {
             check_reference(&agent, op)?;
             end = op.seq() + count;
         }
-        Ok(Event { agent, after, ops })
+        Ok(Event { agent, after, end, ops: ops.into(), encoded: OnceLock::new() })
+    }
+
+    /// An event of bytes that were read, and so checked: [`Event::decode`].
+    pub(crate) fn of_checked(agent: Agent, after: u64, end: u64, encoded: Arc<[u8]>) -> Event {
+        Event { agent, after, end, ops: OnceLock::new(), encoded: encoded.into() }
     }
 
     /// Whose chain it continues.
@@ -84,17 +100,51 @@ impl Event {
 
     /// The ops, ids ascending; never empty.
     pub fn ops(&self) -> &[Op] {
-        &self.ops
+        self.ops.get_or_init(|| Event::read_ops(self.kept().expect("an event without ops has bytes")))
     }
 
     /// The last id used plus one: the next event's `after`.
     pub fn end(&self) -> u64 {
-        self.ops.last().map_or(self.after, Op::end)
+        self.end
     }
 
     /// Takes the event apart.
-    pub fn into_ops(self) -> Vec<Op> {
-        self.ops
+    pub fn into_ops(mut self) -> Vec<Op> {
+        self.ops();
+        self.ops.take().expect("they were just made")
+    }
+
+    /// The compact binary form: the very bytes that were decoded, or [`Event::encode`]'s.
+    pub fn encoded(&self) -> &[u8] {
+        self.encoded.get_or_init(|| self.encode().into())
+    }
+
+    /// The bytes, where they are there already.
+    pub(crate) fn kept(&self) -> Option<&[u8]> {
+        self.encoded.get().map(|bytes| &**bytes)
+    }
+}
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Event) -> bool {
+        let same_bytes = || self.kept().is_some() && self.kept() == other.kept();
+        let same_head = self.agent == other.agent && self.after == other.after && self.end == other.end;
+        same_head && (same_bytes() || self.ops() == other.ops())
+    }
+}
+
+impl Eq for Event {}
+
+impl Hash for Event {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.agent, self.after, self.ops()).hash(state);
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut event = f.debug_struct("Event");
+        event.field("agent", &self.agent).field("after", &self.after).field("ops", &self.ops()).finish()
     }
 }
 

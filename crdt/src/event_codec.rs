@@ -44,15 +44,11 @@ pub(crate) const OTHERS_SHIFT: u32 = 4;
 pub(crate) const OTHERS_MORE: usize = 15;
 
 impl Event {
-    /// The compact binary form.
+    /// The compact binary form, written anew from the ops: canonical, also where the event was decoded
+    /// from other bytes. [`Event::encoded`] keeps it.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(32);
-        self.encode_into(&mut out);
-        out
-    }
-
-    /// Appends the compact binary form.
-    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        let mut bytes = Vec::with_capacity(32);
+        let out = &mut bytes;
         out.push(VERSION);
         put_name(out, self.agent());
         put_varint(out, self.after());
@@ -106,6 +102,7 @@ impl Event {
             }
             end = op.end();
         }
+        bytes
     }
 }
 

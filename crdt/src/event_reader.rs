@@ -196,10 +196,19 @@ fn read_text<'a>(reader: &mut Reader<'a>, single: bool, seq: u64) -> Result<(&'a
 }
 
 impl Event {
-    /// Reads what [`Event::encode`] wrote, and checks it as [`Event::new`] does.
+    /// Reads what [`Event::encode`] wrote, checks it as [`Event::new`] does, and keeps the bytes. The ops
+    /// are made when they are asked for.
     pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
-        let raw = RawEvent::read(bytes, Agent::from_bytes)?;
-        let (own, after) = (raw.agent.clone(), raw.after);
+        let raw = RawEvent::read(bytes, |name| Agent::is_legal(name).then_some(name))?;
+        let agent = Agent::from_bytes(raw.agent).expect("the name is legal");
+        let end = raw.ops().last().map_or(raw.after, |op| op.seq + op.count);
+        Ok(Event::of_checked(agent, raw.after, end, bytes.into()))
+    }
+
+    /// The ops in bytes that were checked.
+    pub(crate) fn read_ops(bytes: &[u8]) -> Vec<Op> {
+        let raw = RawEvent::read(bytes, Agent::from_bytes).expect("the bytes were checked");
+        let own = raw.agent.clone();
         let id = |owner: Option<Agent>, seq| Id::new(owner.unwrap_or_else(|| own.clone()), seq);
         let op = |RawOp { seq, count, text, target }: RawOp<Agent>| {
             let anchor = match target {
@@ -212,8 +221,6 @@ impl Event {
             };
             Op::Insert { seq, text: text.to_owned(), anchor }
         };
-        let ops = raw.into_ops().map(op).collect();
-        let event = Event::new(own.clone(), after, ops);
-        event.map_err(|_| Reader::new(bytes, bytes.len()).damaged("the ops do not make an event"))
+        raw.into_ops().map(op).collect()
     }
 }

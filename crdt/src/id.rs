@@ -61,11 +61,16 @@ pub enum IdError {
 impl Agent {
     /// Checks a name and makes it an agent.
     pub fn new(name: &str) -> Result<Agent, IdError> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-');
-        if name.is_empty() || name.len() > MAX_AGENT_LEN || !name.bytes().all(legal) {
+        if !Agent::is_legal(name.as_bytes()) {
             return Err(IdError::Agent);
         }
         Ok(Agent(name.into()))
+    }
+
+    /// Whether these bytes are an agent's name.
+    pub(crate) fn is_legal(name: &[u8]) -> bool {
+        let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-');
+        (1..=MAX_AGENT_LEN).contains(&name.len()) && name.iter().all(legal)
     }
 
     /// The same for bytes; `None` where [`Agent::new`] gives an error.

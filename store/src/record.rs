@@ -23,11 +23,9 @@ impl LogRecord {
     }
 }
 
-/// Bytes of an event with its time: `at` as 8 bytes little-endian, then [`Event::encode`].
+/// Bytes of an event with its time: `at` as 8 bytes little-endian, then [`Event::encoded`].
 pub fn encode_logged(logged: &LoggedEvent) -> Vec<u8> {
-    let mut bytes = logged.at.to_le_bytes().to_vec();
-    bytes.extend(logged.event.encode());
-    bytes
+    [&logged.at.to_le_bytes(), logged.event.encoded()].concat()
 }
 
 /// Reads what [`encode_logged`] wrote.

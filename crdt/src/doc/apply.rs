@@ -21,6 +21,15 @@ impl Doc {
     /// Applies an event that is still encoded, or keeps it until it can be: what [`Event::decode`] and
     /// [`Doc::apply`] do, without making anything anew for an event that is ready.
     pub fn apply_encoded(&mut self, bytes: &[u8]) -> Result<Applied, DecodeError> {
+        match self.apply_if_ready(bytes)? {
+            Some(applied) => Ok(applied),
+            None => Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
+        }
+    }
+
+    /// Applies an encoded event that is ready, or a repeat. `None`: it has to wait, or is an agent's
+    /// first, and so needs an event to keep, or a name.
+    pub(super) fn apply_if_ready(&mut self, bytes: &[u8]) -> Result<Option<Applied>, DecodeError> {
         let version = self.version();
         let look_up = |name| match version.find_name(name, self.recent) {
             Some(agent) => Some(Known::As(agent)),
@@ -33,7 +42,7 @@ impl Doc {
         };
         let own_end = end(raw.agent);
         if raw.after < own_end {
-            return Ok(Applied::Repeat);
+            return Ok(Some(Applied::Repeat));
         }
         let is_ready = |op: &RawOp<Known>| match op.target {
             RawTarget::RightOf(Some(owner), seq) | RawTarget::LeftOf(Some(owner), seq) => seq < end(owner),
@@ -42,8 +51,7 @@ impl Doc {
         };
         let agent = match raw.agent {
             Known::As(agent) if raw.after == own_end && raw.ops().all(is_ready) => agent,
-            // It has to wait, or is an agent's first: an event to keep, or a name.
-            _ => return Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
+            _ => return Ok(None),
         };
         self.remember(agent);
         let mut end = raw.first.seq + raw.first.count;
@@ -57,7 +65,7 @@ impl Doc {
             let agent = self.version().name(agent).clone();
             self.release(&agent, &mut Changes::unwanted());
         }
-        Ok(Applied::Now)
+        Ok(Some(Applied::Now))
     }
 
     fn perform_raw(&mut self, agent: AgentNo, op: &RawOp<Known>) {

@@ -119,8 +119,13 @@ impl Doc {
         }
     }
 
-    /// Applies an event, or keeps it until it can be.
+    /// Applies an event, or keeps it until it can be. One that carries its bytes is applied from them.
     pub fn apply(&mut self, event: &Event) -> Applied {
+        if let Some(bytes) = event.kept()
+            && let Ok(Some(applied)) = self.apply_if_ready(bytes)
+        {
+            return applied;
+        }
         self.receive(event, &mut Changes::unwanted())
     }
 

@@ -89,7 +89,13 @@ fn damaged_events_are_refused() {
                     let mut bytes = encoded.clone();
                     bytes[at] = value;
                     if let Ok(other) = Event::decode(&bytes) {
-                        assert_eq!(Event::decode(&other.encode()), Ok(other));
+                        // It carries the bytes that were read, and is what its ops make.
+                        assert_eq!(other.encoded(), bytes);
+                        let (agent, after) = (other.agent().clone(), other.after());
+                        let of_ops = Event::new(agent, after, other.ops().to_vec()).unwrap();
+                        assert_eq!(of_ops.end(), other.end());
+                        assert_eq!(Event::decode(of_ops.encoded()).unwrap(), other);
+                        assert_eq!(other.clone().into_ops(), of_ops.ops());
                     }
                 }
             }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `doc` | S, partition key | the document's id |
 //! | `sk` | S, sort key | `<agent>#<after, 16 digits>` |
-//! | `ops` | B | [`Event::encode`]'s bytes, which begin with their format's version |
+//! | `ops` | B | [`Event::encoded`]'s bytes, which begin with their format's version |
 //! | `end` | N | the event's end |
 //! | `at` | N | when ingest took it, ms since the epoch |
 //! | `user` | S, optional | who sent it |
@@ -42,7 +42,7 @@ pub(super) fn to_item(doc: &DocId, record: &LogRecord) -> Item {
     let mut item = HashMap::from([
         (DOC.to_owned(), AttributeValue::S(doc.as_str().to_owned())),
         (SORT_KEY.to_owned(), AttributeValue::S(sort_key(event.agent(), event.after()))),
-        (OPS.to_owned(), AttributeValue::B(Blob::new(event.encode()))),
+        (OPS.to_owned(), AttributeValue::B(Blob::new(event.encoded()))),
         (END.to_owned(), AttributeValue::N(event.end().to_string())),
         (AT.to_owned(), AttributeValue::N(record.at.to_string())),
     ]);
