@@ -47,7 +47,7 @@ use crate::doc::ids::Ids;
 use crate::doc::{Chain, NO_CHAIN, NumberedChain, Skeleton};
 use crate::tree::{Lv, START, Side};
 use crate::version::AgentNo;
-use crate::{Agent, Doc, MAX_SEQ};
+use crate::{Agent, Doc, MAX_SEQ, Version};
 
 const MAGIC: &[u8] = b"INKS";
 /// The newest version of the format.
@@ -138,18 +138,7 @@ impl Doc {
 
     /// Reads what [`Doc::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Doc, DecodeError> {
-        if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
-            return Err(DecodeError::NotThisFormat("an Inklog document state"));
-        }
-        match bytes[MAGIC.len()] {
-            VERSION => {}
-            found if found > VERSION => return Err(DecodeError::Newer { found, known: VERSION }),
-            _ => return Err(DecodeError::NotThisFormat("an Inklog document state")),
-        }
-        if bytes[HEADER - 4..HEADER] != crc32(&bytes[HEADER..]).to_le_bytes() {
-            return Err(DecodeError::Checksum);
-        }
-        let reader = &mut Reader::new(bytes, HEADER);
+        let reader = &mut open(bytes)?;
         let mut ids = read_agents(reader)?;
         let chains = read_chains(reader, &mut ids)?;
         let (turns, visible) = read_turns(reader, ids.nodes())?;
@@ -162,6 +151,28 @@ impl Doc {
         let skeleton = Skeleton { chains: &chains, turns: &turns, text };
         skeleton.build(ids).ok_or_else(|| reader.damaged("chains hang at each other"))
     }
+
+    /// The version of an encoded state, read from its beginning. The checksum of all of it is verified;
+    /// nothing else of the document is.
+    pub fn decode_version(bytes: &[u8]) -> Result<Version, DecodeError> {
+        Ok(read_agents(&mut open(bytes)?)?.version().clone())
+    }
+}
+
+/// Checks format, version and checksum; the reader stands after them.
+fn open(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
+    if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
+        return Err(DecodeError::NotThisFormat("an Inklog document state"));
+    }
+    match bytes[MAGIC.len()] {
+        VERSION => {}
+        found if found > VERSION => return Err(DecodeError::Newer { found, known: VERSION }),
+        _ => return Err(DecodeError::NotThisFormat("an Inklog document state")),
+    }
+    if bytes[HEADER - 4..HEADER] != crc32(&bytes[HEADER..]).to_le_bytes() {
+        return Err(DecodeError::Checksum);
+    }
+    Ok(Reader::new(bytes, HEADER))
 }
 
 /// Where a chain hangs, as a number.

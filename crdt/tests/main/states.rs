@@ -41,6 +41,7 @@ fn random_doc(prng: &mut Prng) -> (Doc, Vec<Event>) {
 /// What can be read is sound, and is the one encoding of what it says.
 fn check_bytes(bytes: &[u8]) {
     if let Ok(doc) = Doc::decode(bytes) {
+        assert_eq!(Doc::decode_version(bytes).as_ref(), Ok(doc.version()));
         doc.assert_invariants();
         assert_eq!(doc.encode(), bytes, "two encodings of one state");
     }
