@@ -12,6 +12,7 @@ use inklog_tests::RedisServer;
 use serde_json::{Value, json};
 
 use crate::lambda_binaries::process::binaries;
+use crate::lambda_binaries::world::on_loopback;
 use crate::socket::Socket;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -372,12 +373,11 @@ fn on_aws(args: &[&str], endpoint: &str, credentials: Option<&str>) -> Command {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_needs_no_redis_asks_for_none_and_missing_credentials_are_called_so() {
     let dynamodb = inklog_local::EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
-    let aws = inklog_store::config::fixed_credentials("us-east-1", "local", "local-secret");
-    let config = inklog_store::config::dynamodb_config(&aws, Some(dynamodb.endpoint().to_owned()));
+    let config = inklog_store::config::dynamodb_config(&dynamodb.sdk_config(), None);
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
     inklog_store::log::create_table(&client, "oplog").await.expect("a table");
     inklog_store::catalogue::create_table(&client, "docs").await.expect("a table");
-    let endpoint = dynamodb.endpoint().to_owned();
+    let endpoint = on_loopback(dynamodb.router()).await;
     let outcomes = tokio::task::spawn_blocking(move || {
         let docs = said(&mut on_aws(&["docs"], &endpoint, Some("local")));
         let cat = said(&mut on_aws(&["cat", "d", "--from", "log"], &endpoint, Some("local")));

@@ -59,13 +59,12 @@ pub struct Harness {
 impl Harness {
     pub async fn start() -> Harness {
         let embedded_dynamodb = EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
-        let embedded_s3 = EmbeddedS3::memory(BUCKET).await.expect("S3 starts");
-        let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
-        let dynamodb = config::dynamodb_config(&aws, Some(embedded_dynamodb.endpoint().to_owned()));
+        let embedded_s3 = EmbeddedS3::memory(BUCKET).expect("S3 starts");
+        let dynamodb = config::dynamodb_config(&embedded_dynamodb.sdk_config(), None);
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
         log::create_table(&dynamodb, "oplog").await.unwrap();
         catalogue::create_table(&dynamodb, "docs").await.unwrap();
-        let s3 = config::s3_client(&aws, Some(embedded_s3.endpoint().to_owned()));
+        let s3 = config::s3_client(&embedded_s3.sdk_config(), None);
         let clock = TestClock::new(1_700_000_000_000);
         let live = Arc::new(MemoryLiveState::new(clock.clone()));
         let documents = Documents {

@@ -17,7 +17,7 @@ use crate::sam::Template;
 
 pub mod process;
 mod runtime_api;
-mod world;
+pub mod world;
 
 use process::{Lambda, run_to_end};
 use world::{GONE, World};

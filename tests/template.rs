@@ -144,8 +144,7 @@ fn wanted(table: &Value) -> Value {
 #[tokio::test]
 async fn tables_are_those_that_the_stores_make() {
     let embedded = EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
-    let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
-    let config = config::dynamodb_config(&aws, Some(embedded.endpoint().to_owned())).build();
+    let config = config::dynamodb_config(&embedded.sdk_config(), None).build();
     let client = aws_sdk_dynamodb::Client::from_conf(config);
     log::create_table(&client, "OplogTable").await.expect("the log's table is made");
     catalogue::create_table(&client, "DocsTable").await.expect("the catalogue's table is made");

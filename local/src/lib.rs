@@ -16,6 +16,7 @@ pub mod editor;
 pub mod embedded;
 mod functions;
 pub mod gateway;
+mod in_process;
 pub mod operator;
 pub mod pipeline;
 pub mod schedule;

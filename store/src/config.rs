@@ -110,6 +110,7 @@ pub fn dynamodb_config(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dyn
 /// An S3 client; an endpoint of one's own is addressed by path.
 pub fn s3_client(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_s3::Client {
     let mut config = aws_sdk_s3::config::Builder::from(aws);
+    let endpoint = endpoint.or_else(|| aws.endpoint_url().map(str::to_owned));
     if endpoint.is_some() {
         config = config.force_path_style(true);
         config.set_endpoint_url(endpoint);

@@ -47,17 +47,17 @@ pub struct World {
     api: String,
     posts: mpsc::UnboundedReceiver<(String, Value)>,
     redis: RedisServer,
-    embedded_dynamodb: EmbeddedDynamoDb,
-    embedded_s3: EmbeddedS3,
+    dynamodb_endpoint: String,
+    s3_endpoint: String,
+    _embedded: (EmbeddedDynamoDb, EmbeddedS3),
 }
 
 impl World {
     pub async fn start() -> World {
         let embedded_dynamodb = EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
-        let embedded_s3 = EmbeddedS3::memory(BUCKET).await.expect("S3 starts");
+        let embedded_s3 = EmbeddedS3::memory(BUCKET).expect("S3 starts");
         let redis = RedisServer::start();
-        let aws = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
-        let dynamodb = config::dynamodb_config(&aws, Some(embedded_dynamodb.endpoint().to_owned()));
+        let dynamodb = config::dynamodb_config(&embedded_dynamodb.sdk_config(), None);
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
         log::create_table(&dynamodb, OPLOG_TABLE).await.expect("the log's table is made");
         catalogue::create_table(&dynamodb, DOCS_TABLE).await.expect("the catalogue's table is made");
@@ -71,7 +71,7 @@ impl World {
             log: Arc::new(DynamoOpLog::new(dynamodb.clone(), OPLOG_TABLE)),
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb.clone(), DOCS_TABLE)),
             objects: Arc::new(S3Objects::new(
-                config::s3_client(&aws, Some(embedded_s3.endpoint().to_owned())),
+                config::s3_client(&embedded_s3.sdk_config(), None),
                 BUCKET,
             )),
             live: Arc::new(live),
@@ -85,8 +85,9 @@ impl World {
             api,
             posts,
             redis,
-            embedded_dynamodb,
-            embedded_s3,
+            dynamodb_endpoint: on_loopback(embedded_dynamodb.router()).await,
+            s3_endpoint: on_loopback(embedded_s3.router()).await,
+            _embedded: (embedded_dynamodb, embedded_s3),
         }
     }
 
@@ -114,8 +115,8 @@ impl World {
             ("AWS_ACCESS_KEY_ID", LOCAL_ACCESS_KEY_ID.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", LOCAL_SECRET_ACCESS_KEY.to_owned()),
             // Only here: on AWS the SDK knows where these are.
-            (vars::DYNAMODB_ENDPOINT, self.embedded_dynamodb.endpoint().to_owned()),
-            (vars::S3_ENDPOINT, self.embedded_s3.endpoint().to_owned()),
+            (vars::DYNAMODB_ENDPOINT, self.dynamodb_endpoint.clone()),
+            (vars::S3_ENDPOINT, self.s3_endpoint.clone()),
         ];
         let from_template = function.environment.keys().map(|name| ((*name).to_owned(), value(name)));
         from_template.chain(lambdas_own.map(|(name, value)| (name.to_owned(), value))).collect()
@@ -196,8 +197,13 @@ async fn connection_management() -> (String, mpsc::UnboundedReceiver<(String, Va
     }
     let (posts, received) = mpsc::unbounded_channel();
     let router = Router::new().route("/prod/@connections/{id}", post(take)).with_state(posts);
+    (format!("{}/prod", on_loopback(router).await), received)
+}
+
+/// Serves other processes as long as the runtime lives; its URL.
+pub async fn on_loopback(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (format!("http://{address}/prod"), received)
+    format!("http://{address}")
 }

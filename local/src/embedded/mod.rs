@@ -1,16 +1,15 @@
-//! Embedded stores: DynamoDB with Streams and S3, each on a loopback port of its own, so that the
-//! AWS SDK reaches them as it reaches AWS.
+//! Embedded stores: DynamoDB with Streams and S3. The AWS SDK reaches them with the requests that it
+//! would send to AWS, handed over without a socket.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use tokio::net::{TcpListener, TcpSocket};
+use axum::Router;
+use inklog_store::config::{self, SdkConfig};
 
-mod bounded;
+use crate::in_process::InProcess;
+
 mod dynamodb;
 mod s3;
-
-pub(crate) use bounded::Bounded;
 
 pub use dynamodb::EmbeddedDynamoDb;
 pub use s3::EmbeddedS3;
@@ -19,7 +18,7 @@ pub use s3::EmbeddedS3;
 pub const LOCAL_REGION: &str = "us-east-1";
 /// The access key that the embedded S3 knows; the embedded DynamoDB takes any.
 pub const LOCAL_ACCESS_KEY_ID: &str = "local";
-/// The secret to `LOCAL_ACCESS_KEY_ID`. It protects nothing: the stores listen on loopback only.
+/// The secret to `LOCAL_ACCESS_KEY_ID`. It protects nothing: the stores listen nowhere.
 pub const LOCAL_SECRET_ACCESS_KEY: &str = "local-secret";
 
 /// Why an embedded store did not start.
@@ -49,16 +48,18 @@ pub enum EmbeddedError {
         /// Why not.
         reason: String,
     },
-    /// No port could be opened, or no thread started.
-    #[error("could not open a loopback port: {0}")]
-    Listen(#[from] std::io::Error),
+    /// A temporary folder, a thread or randomness could not be had.
+    #[error("could not start an embedded store: {0}")]
+    Start(#[from] std::io::Error),
 }
 
-/// A listener on a free loopback port. Linux gives accepted sockets the listener's options, so Nagle's
-/// algorithm is off for them even where another crate accepts them.
-fn loopback_listener() -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_nodelay(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    socket.listen(1024)
+/// Nothing resolves it.
+const ENDPOINT: &str = "http://embedded";
+
+/// The settings of SDK clients whose server is `router`.
+fn sdk_config(router: Router) -> SdkConfig {
+    let client = InProcess::new();
+    client.serve(router);
+    let aws = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
+    aws.into_builder().http_client(client).endpoint_url(ENDPOINT).build()
 }

@@ -23,12 +23,10 @@ mod connection;
 mod ending;
 mod event;
 mod function;
-mod in_process;
 mod management;
 mod session;
 mod upgrade;
 
-pub use in_process::InProcess;
 
 pub use function::{Authorization, Authorizer, BoxError, Routes, WebSocketFunction};
 

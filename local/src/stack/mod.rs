@@ -24,7 +24,8 @@ use crate::admin;
 use crate::editor::{self, NoEditor};
 use crate::embedded::EmbeddedError;
 use crate::functions::STREAM_FUNCTION_TIMEOUT;
-use crate::gateway::{Gateway, GatewayConfig, InProcess, Leave, Routes, serve};
+use crate::gateway::{Gateway, GatewayConfig, Leave, Routes, serve};
+use crate::in_process::InProcess;
 use crate::operator::Operator;
 use crate::pipeline::{ObservedSend, ObservedStream, Pipeline, Stage, seen_in_the_log};
 use crate::schedule::Schedule;
@@ -232,7 +233,7 @@ impl Stack {
         let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
         let pipeline = Pipeline::new();
         let gateway = Gateway::new(gateway_config, routes(&stores, &audience, clock.clone(), &pipeline));
-        to_gateway.serve(&gateway);
+        to_gateway.serve(gateway.standalone_router());
         let materializer = Arc::new(Materializer::new(documents, clock));
         let materializer = observed(&pipeline, Stage::Materializer, materializer);
         let broadcaster = observed(&pipeline, Stage::Broadcaster, Arc::new(Broadcaster::new(audience)));

@@ -1,5 +1,5 @@
-//! The stores of a stack: embedded ones served on loopback, or real ones by their endpoints. Either
-//! way the same SDK clients.
+//! The stores of a stack: embedded ones in this process, or real ones by their endpoints. Either way
+//! the same SDK clients.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::{self, DynamoCatalogue};
-use inklog_store::config::{self, StoreFactory};
+use inklog_store::config::{self, SdkConfig, StoreFactory};
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::connections::redis::RedisConnections;
 use inklog_store::document::Documents;
@@ -24,9 +24,9 @@ use inklog_store::{
 
 use super::{Data, StackConfig, StackError};
 use crate::embedded::{
-    Bounded, EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
+    EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
 };
-use crate::gateway::InProcess;
+use crate::in_process::InProcess;
 use crate::operator::Operator;
 use crate::streams::{WriteSignal, signal_on_write};
 
@@ -37,8 +37,6 @@ const BUCKET: &str = "inklog";
 /// is given up. Making the tables on AWS takes some seconds.
 const SAID_AFTER: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
-/// Requests to the embedded DynamoDB and S3 that are under way at once. Either serves few at a time.
-const REQUESTS_AT_ONCE: usize = 48;
 /// The database's file in the data folder.
 const DATABASE: &str = "dynamodb.sqlite";
 
@@ -56,9 +54,9 @@ pub(super) struct Stores {
     /// The embedded live state and connections, where they are the ones in use.
     memory: Option<(Arc<MemoryLiveState>, Arc<MemoryConnections>)>,
     clock: Arc<dyn Clock>,
-    aws: config::SdkConfig,
     embedded_dynamodb: Option<EmbeddedDynamoDb>,
-    embedded_s3: Option<EmbeddedS3>,
+    /// Keeps its folder.
+    _embedded_s3: Option<EmbeddedS3>,
     /// Held while the data folder is in use.
     _lock: Option<File>,
 }
@@ -86,36 +84,29 @@ impl Stores {
         };
         let embedded_s3 = match (&config.s3_endpoint, &config.data) {
             (Some(_), _) => None,
-            (None, Data::Memory) => Some(EmbeddedS3::memory(BUCKET).await?),
-            (None, Data::Dir(dir)) => Some(EmbeddedS3::open(&dir.join("s3"), BUCKET).await?),
+            (None, Data::Memory) => Some(EmbeddedS3::memory(BUCKET)?),
+            (None, Data::Dir(dir)) => Some(EmbeddedS3::open(&dir.join("s3"), BUCKET)?),
         };
-        let local = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
-        let http = local.http_client().expect("it was given one");
-        let http = Bounded::new(http, REQUESTS_AT_ONCE);
-        let local = local.into_builder().http_client(http).build();
         let external = match (&embedded_dynamodb, &embedded_s3) {
             (Some(_), Some(_)) => None,
             _ => Some(config::aws().await),
         };
-        let aws_of = |is_embedded: bool| match &external {
-            Some(external) if !is_embedded => external,
-            _ => &local,
+        let aws_of = |embedded: Option<SdkConfig>| {
+            embedded.or_else(|| external.clone()).expect("what is not embedded is external")
         };
 
         let written = WriteSignal::new();
-        let aws = aws_of(embedded_dynamodb.is_some());
-        let endpoint = embedded_dynamodb.as_ref().map(|db| db.endpoint().to_owned());
-        let endpoint = endpoint.or_else(|| config.dynamodb_endpoint.clone());
-        let dynamodb = config::dynamodb_config(aws, endpoint.clone());
+        let aws = aws_of(embedded_dynamodb.as_ref().map(EmbeddedDynamoDb::sdk_config));
+        let dynamodb = config::dynamodb_config(&aws, config.dynamodb_endpoint.clone());
         let dynamodb =
             aws_sdk_dynamodb::Client::from_conf(signal_on_write(dynamodb, written.clone()).build());
-        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(aws);
-        streams.set_endpoint_url(endpoint);
+        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&aws);
+        if config.dynamodb_endpoint.is_some() {
+            streams.set_endpoint_url(config.dynamodb_endpoint.clone());
+        }
         let streams = aws_sdk_dynamodbstreams::Client::from_conf(streams.build());
-
-        let endpoint = embedded_s3.as_ref().map(|s3| s3.endpoint().to_owned());
-        let endpoint = endpoint.or_else(|| config.s3_endpoint.clone());
-        let s3 = config::s3_client(aws_of(embedded_s3.is_some()), endpoint);
+        let aws = aws_of(embedded_s3.as_ref().map(EmbeddedS3::sdk_config));
+        let s3 = config::s3_client(&aws, config.s3_endpoint.clone());
 
         let tables = async {
             log::create_table(&dynamodb, OPLOG_TABLE).await?;
@@ -156,9 +147,8 @@ impl Stores {
             presence,
             memory,
             clock,
-            aws: local,
             embedded_dynamodb,
-            embedded_s3,
+            _embedded_s3: embedded_s3,
             _lock: lock,
         })
     }
@@ -174,7 +164,8 @@ impl Stores {
     }
 
     pub fn audience(&self, api_endpoint: &str, to_gateway: InProcess) -> Audience {
-        let aws = self.aws.clone().into_builder().http_client(to_gateway).build();
+        let aws = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
+        let aws = aws.into_builder().http_client(to_gateway).build();
         let client = config::push_client(&aws, api_endpoint.to_owned());
         Audience {
             connections: self.connections.clone(),
@@ -194,9 +185,6 @@ impl Stores {
     pub async fn close(self) {
         if let Some(dynamodb) = self.embedded_dynamodb {
             dynamodb.stop().await;
-        }
-        if let Some(s3) = self.embedded_s3 {
-            s3.stop().await;
         }
     }
 }

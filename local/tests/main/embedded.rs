@@ -6,17 +6,18 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue::{B, N, S};
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use aws_sdk_dynamodbstreams::types::{OperationType, Record, ShardIteratorType};
+use aws_sdk_dynamodbstreams::types::OperationType;
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
+use inklog_store::config::s3_client;
 
-use crate::support::{Dynamo, credentials, http_client, percentiles};
+use crate::support::{Dynamo, percentiles, stream_records};
 
 const TABLE: &str = "oplog";
 
 #[tokio::test]
 async fn a_refused_conditional_put_returns_the_old_item() {
     let server = EmbeddedDynamoDb::memory().await.unwrap();
-    let dynamo = Dynamo::new(server.endpoint());
+    let dynamo = Dynamo::new(&server);
     dynamo.create_table(TABLE).await;
     let put = |ops: &'static [u8]| {
         dynamo
@@ -40,36 +41,18 @@ async fn a_refused_conditional_put_returns_the_old_item() {
     server.stop().await;
 }
 
-async fn stream_records(dynamo: &Dynamo, stream: &str) -> Vec<Record> {
-    let described = dynamo.streams.describe_stream().stream_arn(stream).send().await.unwrap();
-    let shard = described.stream_description.unwrap().shards.unwrap().remove(0);
-    let iterator = dynamo
-        .streams
-        .get_shard_iterator()
-        .stream_arn(stream)
-        .shard_id(shard.shard_id.unwrap())
-        .shard_iterator_type(ShardIteratorType::TrimHorizon)
-        .send()
-        .await
-        .unwrap();
-    let iterator = iterator.shard_iterator.unwrap();
-    let read = dynamo.streams.get_records().shard_iterator(iterator).send().await.unwrap();
-    assert!(read.next_shard_iterator.is_some(), "the shard is open");
-    read.records.unwrap()
-}
-
 #[tokio::test]
 async fn data_and_stream_survive_a_restart_on_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new/dynamodb.sqlite");
     let server = EmbeddedDynamoDb::open(&file).await.unwrap();
-    let dynamo = Dynamo::new(server.endpoint());
+    let dynamo = Dynamo::new(&server);
     let stream = dynamo.create_table(TABLE).await;
     dynamo.put(TABLE, "d", "a#0").await;
     server.stop().await;
 
     let server = EmbeddedDynamoDb::open(&file).await.unwrap();
-    let dynamo = Dynamo::new(server.endpoint());
+    let dynamo = Dynamo::new(&server);
     dynamo.put(TABLE, "d", "a#1").await;
     let items = dynamo.items.scan().table_name(TABLE).send().await.unwrap();
     assert_eq!(items.count, 2);
@@ -99,7 +82,7 @@ async fn put_latency_is_measured() {
     let memory = EmbeddedDynamoDb::memory().await.unwrap();
     let file = EmbeddedDynamoDb::open(&folder.path().join("d.sqlite")).await.unwrap();
     for (name, server) in [("memory", memory), ("file", file)] {
-        let dynamo = Dynamo::new(server.endpoint());
+        let dynamo = Dynamo::new(&server);
         dynamo.create_table(TABLE).await;
         let mut samples = Vec::new();
         for n in 0..500 {
@@ -108,7 +91,7 @@ async fn put_latency_is_measured() {
             samples.push(started.elapsed());
         }
         let (p50, p99) = percentiles(samples);
-        println!("dynoxide put over HTTP, {name}: p50 {p50:?}, p99 {p99:?}");
+        println!("a put by the SDK, {name}: p50 {p50:?}, p99 {p99:?}");
         server.stop().await;
     }
 }
@@ -119,7 +102,7 @@ async fn a_put_does_not_cost_more_with_every_put_before_it() {
     let memory = EmbeddedDynamoDb::memory().await.unwrap();
     let file = EmbeddedDynamoDb::open(&folder.path().join("d.sqlite")).await.unwrap();
     for (name, server) in [("memory", memory), ("file", file)] {
-        let dynamo = Dynamo::new(server.endpoint());
+        let dynamo = Dynamo::new(&server);
         dynamo.create_table(TABLE).await;
         let p50 = async |round: &str| {
             let mut samples = Vec::new();
@@ -133,7 +116,7 @@ async fn a_put_does_not_cost_more_with_every_put_before_it() {
         let early = p50("early").await;
         fill(&dynamo, 10_000).await;
         let late = p50("late").await;
-        println!("dynoxide put over HTTP, {name}: p50 {early:?}, {late:?} after 10,000 more");
+        println!("a put by the SDK, {name}: p50 {early:?}, {late:?} after 10,000 more");
         assert!(late < early * 4, "{name}: {early:?} became {late:?}");
         server.stop().await;
     }
@@ -154,23 +137,12 @@ async fn fill(dynamo: &Dynamo, items: usize) {
     }
 }
 
-fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-        .region(aws_sdk_s3::config::Region::new(inklog_local::embedded::LOCAL_REGION))
-        .credentials_provider(credentials())
-        .http_client(http_client())
-        .endpoint_url(endpoint)
-        .force_path_style(true);
-    aws_sdk_s3::Client::from_conf(config.build())
-}
-
 #[tokio::test]
 async fn s3_keeps_objects_in_its_folder_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let body: Vec<u8> = (0..300_000_u32).map(|n| n as u8).collect();
-    let server = EmbeddedS3::open(folder.path(), "snapshots").await.unwrap();
-    let client = s3_client(server.endpoint());
+    let opened = EmbeddedS3::open(folder.path(), "snapshots").unwrap();
+    let client = s3_client(&opened.sdk_config(), None);
     let put = |if_none_match: Option<&str>| {
         let put = client.put_object().bucket("snapshots").key("doc/1/x.zst").body(body.clone().into());
         put.set_if_none_match(if_none_match.map(str::to_owned)).send()
@@ -178,44 +150,38 @@ async fn s3_keeps_objects_in_its_folder_over_a_restart() {
     put(Some("*")).await.unwrap();
     let error = put(Some("*")).await.unwrap_err();
     assert_eq!(error.raw_response().unwrap().status().as_u16(), 412);
-    server.stop().await;
+    drop(opened);
 
-    let server = EmbeddedS3::open(folder.path(), "snapshots").await.unwrap();
-    let client = s3_client(server.endpoint());
+    let opened = EmbeddedS3::open(folder.path(), "snapshots").unwrap();
+    let client = s3_client(&opened.sdk_config(), None);
     let got = client.get_object().bucket("snapshots").key("doc/1/x.zst").send().await.unwrap();
     assert_eq!(got.body.collect().await.unwrap().into_bytes(), body);
     let missing = client.get_object().bucket("snapshots").key("none").send().await.unwrap_err();
     assert!(missing.into_service_error().is_no_such_key());
-    server.stop().await;
 }
 
 #[tokio::test]
 async fn s3_in_memory_starts_empty_and_refuses_other_credentials() {
-    let server = EmbeddedS3::memory("snapshots").await.unwrap();
-    let client = s3_client(server.endpoint());
+    let opened = EmbeddedS3::memory("snapshots").unwrap();
+    let client = s3_client(&opened.sdk_config(), None);
     let list = client.list_objects_v2().bucket("snapshots").send().await.unwrap();
     assert_eq!(list.key_count, Some(0));
     let wrong = aws_sdk_s3::config::Credentials::new("other", "secret", None, None, "test");
     let wrong = client.config().to_builder().credentials_provider(wrong).build();
     let refused = aws_sdk_s3::Client::from_conf(wrong).list_objects_v2().bucket("snapshots").send().await;
     assert_eq!(refused.unwrap_err().raw_response().unwrap().status().as_u16(), 403);
-    server.stop().await;
 }
 
-/// hyper keeps the date of a clock that was set back; the SDK would sign with it.
+/// The SDK takes a server's date for the time to sign with; after the clock was set back, a server that
+/// keeps its date would have it refused.
 #[tokio::test]
-async fn the_embedded_s3_tells_no_time() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    let server = EmbeddedS3::memory("bucket").await.unwrap();
-    let address = server.endpoint().strip_prefix("http://").unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
-    assert!(head.starts_with("http/1.1 ") && !head.contains("\r\ndate:"), "{head}");
+async fn the_embedded_stores_tell_no_time() {
+    let s3 = EmbeddedS3::memory("bucket").unwrap();
+    let missing = s3_client(&s3.sdk_config(), None).get_object().bucket("bucket").key("none").send().await;
+    assert!(missing.unwrap_err().raw_response().unwrap().headers().get("date").is_none());
+    let server = EmbeddedDynamoDb::memory().await.unwrap();
+    let missing = Dynamo::new(&server).items.describe_table().table_name("none").send().await;
+    assert!(missing.unwrap_err().raw_response().unwrap().headers().get("date").is_none());
     server.stop().await;
 }
 
@@ -224,7 +190,7 @@ async fn a_database_whose_file_is_gone_takes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data").join("dynamodb.sqlite");
     let server = EmbeddedDynamoDb::open(&file).await.unwrap();
-    let dynamo = Dynamo::new(server.endpoint());
+    let dynamo = Dynamo::new(&server);
     dynamo.create_table(TABLE).await;
     let put = async |number: u32| {
         let put = dynamo.items.put_item().table_name(TABLE);

@@ -115,7 +115,7 @@ fn sequence_of(records: &[EventRecord], key: &str) -> Option<String> {
 /// A database with a table, and settings with short pauses.
 async fn setup() -> (EmbeddedDynamoDb, Dynamo, MappingConfig) {
     let server = EmbeddedDynamoDb::memory().await.unwrap();
-    let dynamo = Dynamo::new(server.endpoint());
+    let dynamo = Dynamo::new(&server);
     let stream = dynamo.create_table(TABLE).await;
     let mut config = MappingConfig::new("test", stream);
     config.partition_key = Some("doc".to_owned());

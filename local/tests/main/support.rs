@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
     StreamViewType,
 };
-use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY};
-use inklog_local::{WriteSignal, signal_on_write};
+use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
+use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY};
+use inklog_local::{EmbeddedDynamoDb, WriteSignal, signal_on_write};
+use inklog_store::config::dynamodb_config;
 
 /// Waits for a fact, and fails loudly when it does not come.
 pub async fn within<T>(what: &str, fact: impl Future<Output = T>) -> T {
@@ -32,23 +34,13 @@ pub struct Dynamo {
 }
 
 impl Dynamo {
-    pub fn new(endpoint: &str) -> Self {
+    pub fn new(server: &EmbeddedDynamoDb) -> Self {
         let signal = WriteSignal::new();
-        let items = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(LOCAL_REGION))
-            .credentials_provider(credentials())
-            .http_client(http_client())
-            .endpoint_url(endpoint);
-        let streams = aws_sdk_dynamodbstreams::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(LOCAL_REGION))
-            .credentials_provider(credentials())
-            .http_client(http_client())
-            .endpoint_url(endpoint);
+        let aws = server.sdk_config();
+        let items = signal_on_write(dynamodb_config(&aws, None), signal.clone());
         Self {
-            items: aws_sdk_dynamodb::Client::from_conf(signal_on_write(items, signal.clone()).build()),
-            streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
+            items: aws_sdk_dynamodb::Client::from_conf(items.build()),
+            streams: aws_sdk_dynamodbstreams::Client::new(&aws),
             signal,
         }
     }
@@ -85,6 +77,25 @@ impl Dynamo {
         let put = self.items.put_item().table_name(table);
         put.item("doc", S(doc.to_owned())).item("sk", S(sk.to_owned())).send().await.unwrap();
     }
+}
+
+/// What a table's stream holds.
+pub async fn stream_records(dynamo: &Dynamo, stream: &str) -> Vec<Record> {
+    let described = dynamo.streams.describe_stream().stream_arn(stream).send().await.unwrap();
+    let shard = described.stream_description.unwrap().shards.unwrap().remove(0);
+    let iterator = dynamo
+        .streams
+        .get_shard_iterator()
+        .stream_arn(stream)
+        .shard_id(shard.shard_id.unwrap())
+        .shard_iterator_type(ShardIteratorType::TrimHorizon)
+        .send()
+        .await
+        .unwrap();
+    let iterator = iterator.shard_iterator.unwrap();
+    let read = dynamo.streams.get_records().shard_iterator(iterator).send().await.unwrap();
+    assert!(read.next_shard_iterator.is_some(), "the shard is open");
+    read.records.unwrap()
 }
 
 /// The middle of some durations, and a high one.

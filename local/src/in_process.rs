@@ -1,5 +1,6 @@
-//! The way of our own functions to `@connections`: the SDK's requests handed to the gateway without a
-//! socket, so that a thousand posts need no thousand descriptors, and none is written and parsed.
+//! The way of our own functions to what runs in this process, `@connections` and the embedded stores:
+//! the SDK's requests are handed over without a socket, so that a thousand of them need no thousand
+//! descriptors, and none is written and parsed.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,13 +13,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-use super::{Gateway, MESSAGE_BYTES_MAX};
-
-/// An HTTP client of the SDK whose only server is a gateway of this process.
+/// An HTTP client of the SDK whose only server is a router of this process.
 #[derive(Clone, Default)]
 pub struct InProcess(Arc<OnceLock<Router>>);
 
@@ -29,27 +29,29 @@ impl std::fmt::Debug for InProcess {
 }
 
 impl InProcess {
-    /// A client whose gateway is yet to come: its functions, which post, are made first.
+    /// A client whose server is yet to come: the functions that call it are made first.
     pub fn new() -> InProcess {
         InProcess::default()
     }
 
-    /// Names the gateway; the first one stays.
-    pub fn serve(&self, gateway: &Gateway) {
-        let _ = self.0.set(gateway.standalone_router());
+    /// Names the server; the first one stays.
+    pub fn serve(&self, router: Router) {
+        let _ = self.0.set(router);
     }
 
     async fn answer(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let router = self.0.get().ok_or_else(|| other("the gateway does not run yet"))?;
-        // Whoever posts has the whole message; the signature is looked at by nobody here.
-        let body = request.body().bytes().unwrap_or_default().to_vec();
-        let request = Request::builder().method(request.method()).uri(request.uri());
-        let request = request.body(Body::from(body)).map_err(other)?;
+        let router = self.0.get().ok_or_else(|| other("the service does not run yet"))?;
+        let mut request = request.try_into_http1x().map_err(other)?.map(Body::new);
+        // A connection's part, and signed.
+        if let Some(host) = request.uri().authority() {
+            let host = HeaderValue::from_str(host.as_str()).map_err(other)?;
+            request.headers_mut().insert(HOST, host);
+        }
         let answered = TowerToHyperService::new(router.clone()).call(request).await;
         let (parts, body) = answered.map_err(other)?.into_parts();
-        let body = axum::body::to_bytes(body, MESSAGE_BYTES_MAX).await.map_err(other)?;
-        let response = Response::from_parts(parts, SdkBody::from(body.to_vec()));
-        HttpResponse::try_from(response).map_err(other)
+        // Whole: whoever asks in this process reads it all, and what answers is trusted with its size.
+        let body = axum::body::to_bytes(body, usize::MAX).await.map_err(other)?;
+        HttpResponse::try_from(Response::from_parts(parts, SdkBody::from(body))).map_err(other)
     }
 }
 

@@ -1,16 +1,24 @@
-//! DynamoDB with Streams: dynoxide over HTTP, in memory or on a SQLite file.
+//! DynamoDB with Streams: dynoxide behind DynamoDB's protocol, in memory or on a SQLite file.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Response};
+use axum::routing::post;
 use dynoxide::Database;
 use dynoxide::storage::Storage;
-use tokio::sync::oneshot;
+use inklog_store::config::SdkConfig;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{EmbeddedError, loopback_listener};
+use super::{EmbeddedError, sdk_config};
+
+mod actions;
 
 /// dynoxide numbers each stream record by the highest number so far, and finds that, as it finds what
 /// GetRecords asks for, by reading its whole stream table: a write would cost more with every write
@@ -29,12 +37,24 @@ const TRIM_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often it is made sure that the file is still there.
 const FILE_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
+/// Requests that wait for the thread that answers them, one after the other. Those beyond wait with
+/// whoever asks.
+const WAITING_MAX: usize = 64;
+
 /// A running embedded DynamoDB.
 #[derive(Debug)]
 pub struct EmbeddedDynamoDb {
-    endpoint: String,
+    router: Router,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A request on its way to the thread.
+#[derive(Debug)]
+struct Request {
+    target: String,
+    body: Bytes,
+    answer: oneshot::Sender<Response<Bytes>>,
 }
 
 impl EmbeddedDynamoDb {
@@ -64,8 +84,8 @@ impl EmbeddedDynamoDb {
         Self::serve(database, Some(storage), Some(file.to_owned()))
     }
 
-    /// dynoxide runs each request to its end on the thread that serves it, SQLite included. A thread
-    /// of its own keeps that from holding up the Lambdas, which share the main runtime's few threads.
+    /// dynoxide runs each request to its end on the thread that asks, SQLite included. A thread of its
+    /// own keeps that from holding up the Lambdas, which share the main runtime's few threads.
     fn serve(
         database: Database,
         to_trim: Option<Storage>,
@@ -73,40 +93,82 @@ impl EmbeddedDynamoDb {
     ) -> Result<Self, EmbeddedError> {
         let is_here =
             file.as_deref().map(std::fs::metadata).transpose()?.map(|here| (here.dev(), here.ino()));
-        let listener = loopback_listener()?.into_std()?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = std::thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
-            let served = runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| e.to_string())?;
-                // Stopped by a message, or by the handle being dropped.
-                let shutdown = async { drop(stopped.await) };
+            runtime.block_on(async move {
                 tokio::select! {
-                    served = dynoxide::server::serve_with_shutdown(listener, database, shutdown) => served,
+                    () = answer(database, waiting, stopped) => {}
                     () = trim(to_trim) => unreachable!("trimming never ends"),
-                    gone = gone(file, is_here) => Err(gone),
+                    gone = gone(file, is_here) => {
+                        tracing::error!(error = gone, "the embedded DynamoDB stopped serving");
+                    }
                 }
             });
-            if let Err(error) = served {
-                tracing::error!(error, "the embedded DynamoDB stopped serving");
-            }
         })?;
-        Ok(Self { endpoint, stop: Some(stop), thread: Some(thread) })
+        let router = Router::new()
+            .route("/", post(hand_over))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(requests);
+        Ok(Self { router, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where the SDK finds it.
-    pub fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// How the SDK's clients of this process reach it: without a socket.
+    pub fn sdk_config(&self) -> SdkConfig {
+        sdk_config(self.router())
     }
 
-    /// Finishes what is under way and closes the file. The SDK's idle connections are closed.
+    /// What answers, for whoever serves other processes.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Answers what has been asked and closes the file. Whoever asks later is refused.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         let Some(thread) = self.thread.take() else { return };
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the embedded DynamoDB had panicked");
+        }
+    }
+}
+
+async fn hand_over(
+    State(requests): State<mpsc::Sender<Request>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<axum::body::Body> {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let (answer, answered) = oneshot::channel();
+    let request = Request { target: target.to_owned(), body, answer };
+    let answered = match requests.send(request).await {
+        Ok(()) => answered.await.unwrap_or_else(|_| actions::stopped()),
+        Err(_) => actions::stopped(),
+    };
+    answered.map(axum::body::Body::from)
+}
+
+/// Answers requests until it is stopped, by a message or by the handle being dropped, and then those
+/// that wait.
+async fn answer(
+    database: Database,
+    mut waiting: mpsc::Receiver<Request>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    loop {
+        let request = tokio::select! {
+            request = waiting.recv() => request,
+            _ = &mut stopped, if !waiting.is_closed() => {
+                waiting.close();
+                continue;
+            }
+        };
+        let Some(Request { target, body, answer }) = request else { return };
+        // Whoever was given up has nobody to answer.
+        if !answer.is_closed() {
+            let _ = answer.send(actions::answer(&database, &target, &body));
         }
     }
 }
@@ -119,7 +181,7 @@ fn open(path: &str) -> Result<(Storage, Database), EmbeddedError> {
     Ok((storage, database))
 }
 
-/// Trims the stream now and then. It shares the server's thread, so that neither waits for the other's
+/// Trims the stream now and then. It shares the thread that answers, so that neither waits for the other's
 /// locks. Never returns.
 async fn trim(storage: Option<Storage>) {
     let Some(storage) = storage else { return std::future::pending().await };
