@@ -3,6 +3,7 @@
 //! - `harness`: embedded stores behind the real clients, a clock that tests move, calls to step in
 //! - `socket`: a WebSocket client that speaks raw JSON, for tests that look at single frames
 //! - `slow_reader`: one client that does not read, beside others, on the whole stack
+//! - `client`: the Rust client on a socket, and real stacks that forget
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
 //! - `states`: many who join at once, slow readers, readers that read nothing
@@ -24,6 +25,7 @@
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
 mod broadcaster;
+mod client;
 mod cloudformation;
 mod command;
 mod compaction;

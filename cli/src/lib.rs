@@ -6,14 +6,12 @@
 //!   play/      `play`: recorded sessions typed again
 //!   load.rs    `load`: many clients, measured
 //!   jobs/      `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`
-//!   client/    the WebSocket client that `play` and `load` type with
 //! ```
 //!
 //! [`run`] is one match. Results go to stdout, logs and progress to stderr.
 #![deny(missing_docs)]
 
 pub mod args;
-pub mod client;
 pub mod dev;
 pub mod jobs;
 pub mod load;

@@ -15,11 +15,11 @@ use inklog_protocol::{DocId, DocIdError};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::client::{ClientError, CoreConfig, Link, LinkConfig, Random, Update, ws_url_of};
 use crate::jobs::{JobError, Jobs};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::{Percentiles, percentiles};
+use inklog_client::{ClientError, CoreConfig, Link, LinkConfig, Random, Update, ws_url_of};
 
 /// When nothing comes for this long at the end, a client asks.
 const SILENCE: Duration = Duration::from_secs(1);

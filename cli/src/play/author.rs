@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::board::Board;
 use super::trace::{Patch, Step};
-use crate::client::{ClientError, Link, Update};
+use inklog_client::{ClientError, Link, Update};
 
 /// An author stops typing while this many events wait for their acks.
 const QUEUE_MAX: usize = 4;

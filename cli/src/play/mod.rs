@@ -22,11 +22,11 @@ use self::author::{Author, Client};
 use self::board::Board;
 use self::report::{Compared, PlayReport, compare};
 use self::trace::{Trace, TraceError};
-use crate::client::{CoreConfig, Link, LinkConfig, Random, ws_url_of};
 use crate::jobs::{JobError, Jobs};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::percentiles;
+use inklog_client::{CoreConfig, Link, LinkConfig, Random, ws_url_of};
 
 pub use author::PlayError as ClientStopped;
 

@@ -18,7 +18,7 @@ struct SendOp<'a> {
 }
 
 /// `SEND_OP`; the event's `after` is its `ref`.
-pub(super) fn send_op(doc: &DocId, event: &Event) -> String {
+pub(crate) fn send_op(doc: &DocId, event: &Event) -> String {
     to_json(&SendOp {
         action: "SEND_OP",
         doc_id: doc.as_str(),
@@ -46,21 +46,21 @@ struct Sync<'a> {
 }
 
 /// Whether a `SYNC_STATE` can say this version.
-pub(super) fn has_room_for(version: &Version) -> bool {
+pub(crate) fn has_room_for(version: &Version) -> bool {
     // Quotes, colon and comma, and a number of as many digits as it may have.
     let most: usize = version.iter().map(|(agent, _)| agent.as_str().len() + 20).sum();
     most <= VERSION_BYTES_MAX || to_json(&version_to_wire(version)).len() <= VERSION_BYTES_MAX
 }
 
 /// `JOIN_DOC` by someone who knows nothing of the document, or too much to say it.
-pub(super) fn join_doc(doc: &DocId, format: StateFormat, cursor: Option<&str>, reference: &str) -> String {
+pub(crate) fn join_doc(doc: &DocId, format: StateFormat, cursor: Option<&str>, reference: &str) -> String {
     let (action, doc_id) = ("JOIN_DOC", doc.as_str());
     to_json(&Sync { action, doc_id, format, cursor, version: None, confirm: false, reference })
 }
 
 /// `SYNC_STATE`: what came since the cursor, or, without one, all that is known. Then the server's log
 /// says what it lacks of it, too.
-pub(super) fn sync_state(
+pub(crate) fn sync_state(
     doc: &DocId,
     format: StateFormat,
     cursor: Option<&str>,

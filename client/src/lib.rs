@@ -20,8 +20,6 @@ mod core;
 mod core_tests;
 mod forgotten;
 mod link;
-#[cfg(test)]
-mod link_tests;
 mod message;
 mod outbox;
 

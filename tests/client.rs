@@ -12,7 +12,7 @@ use inklog_local::{Data, Stack, StackConfig};
 use inklog_protocol::DocId;
 use tokio::net::TcpListener;
 
-use super::{ClientError, CoreConfig, Link, LinkConfig, Update};
+use inklog_client::{ClientError, CoreConfig, Link, LinkConfig, Update};
 
 /// How long what must happen may take.
 const PATIENCE: Duration = Duration::from_secs(30);

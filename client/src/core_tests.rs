@@ -9,7 +9,7 @@ use inklog_protocol::{
     ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, Request, ServerMessage, StateFormat, VersionMap,
 };
 
-use super::{ClientError, Core, CoreConfig, Random, Update};
+use crate::{ClientError, Core, CoreConfig, Random, Update};
 
 fn doc_id() -> DocId {
     DocId::new("d").unwrap()

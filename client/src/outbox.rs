@@ -166,8 +166,8 @@ fn pieces(text: &str, bytes: usize) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::send_op;
     use super::*;
+    use crate::message::send_op;
     use inklog_crdt::Doc;
     use inklog_protocol::limits::FRAME_BYTES_MAX;
     use inklog_protocol::{DocId, Request};

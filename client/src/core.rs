@@ -14,9 +14,9 @@ use inklog_protocol::limits::CONFIRM_AGENTS_MAX;
 use inklog_protocol::{DocId, ErrorCode, LoggedEvent, ServerMessage, StateFormat, WireEvent};
 use serde_json::Value;
 
-use super::answer::{Answer, Base, Part, Parts};
-use super::forgotten::{Edit, agree, ahead, difference, to_do_again};
-use super::{Backoff, ClientError, Outbox, Random, message};
+use crate::answer::{Answer, Base, Part, Parts};
+use crate::forgotten::{Edit, agree, ahead, difference, to_do_again};
+use crate::{Backoff, ClientError, Outbox, Random, message};
 
 /// The first sync after joining: it finds what was broadcast while the connection registered.
 const SYNC_AFTER_JOIN: Duration = Duration::from_secs(2);

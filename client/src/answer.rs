@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use inklog_crdt::{Doc, MergeError, Span, Version};
 use inklog_protocol::{LoggedEvent, VersionMap, WireEvent, WireOp, version_from_wire};
 
-use super::ClientError;
+use crate::ClientError;
 
 /// One part of an answer. What a kind of answer has not is empty.
 #[derive(Default)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub ops: Vec<WireOp>,
     pub version: VersionMap,
     pub state: Option<String>,
@@ -22,7 +22,7 @@ pub(super) struct Part {
 }
 
 /// An answer, whole.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The base of a state; `None`: it is a replay.
     pub base: Option<Base>,
     pub events: Vec<LoggedEvent>,
@@ -34,7 +34,7 @@ pub(super) struct Answer {
 }
 
 /// The base of a state.
-pub(super) struct Base {
+pub(crate) struct Base {
     pub spans: Vec<Span>,
     pub version: Version,
 }
@@ -53,7 +53,7 @@ impl Base {
 
 /// The parts that have come of the answer to one request.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     /// The state's id; `None` of a replay.
     of: Option<String>,
     parts: u32,

@@ -7,14 +7,14 @@ use inklog_crdt::{Agent, Doc, Id, Op, SpanContent, Version};
 
 /// What of `known` the other replica lacks: the agents whose chains end earlier there, with their ends
 /// here.
-pub(super) fn ahead(known: &Version, theirs: &Version) -> Version {
+pub(crate) fn ahead(known: &Version, theirs: &Version) -> Version {
     let further = known.iter().filter(|(agent, end)| theirs.get(agent) < *end);
     further.map(|(agent, end)| (agent.clone(), end)).collect()
 }
 
 /// Whether both have the same characters under the ids that both know, as far as neither has deleted
 /// them. `known` says how far ours is durable.
-pub(super) fn agree(ours: &Doc, theirs: &Doc, known: &Version) -> bool {
+pub(crate) fn agree(ours: &Doc, theirs: &Doc, known: &Version) -> bool {
     let (ours, other) = (by_agent(ours), by_agent(theirs));
     known.iter().all(|(agent, end)| {
         let limit = end.min(theirs.version().get(agent));
@@ -61,7 +61,7 @@ fn characters(runs: Option<&Runs>, limit: u64) -> impl Iterator<Item = (u64, Opt
 
 /// An edit of a document: first `len` characters go, then `text` comes in their place.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Edit {
+pub(crate) struct Edit {
     pub at: usize,
     pub len: usize,
     pub text: String,
@@ -71,7 +71,7 @@ pub(super) struct Edit {
 /// on, and the deletes among `ops`. A text goes behind the
 /// nearest character before it that `fresh` shows, too. To be made in the order given: the last place
 /// first, so that no edit moves the place of the next.
-pub(super) fn to_do_again<'a>(
+pub(crate) fn to_do_again<'a>(
     old: &Doc,
     fresh: &Doc,
     (own, saved): (&Agent, u64),
@@ -144,7 +144,7 @@ impl Shown {
 
 /// The least change of one piece that makes `after` of `before`: where, how many characters go, and
 /// what comes.
-pub(super) fn difference(before: &str, after: &str) -> Edit {
+pub(crate) fn difference(before: &str, after: &str) -> Edit {
     let common = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {
         a.zip(b).take_while(|(a, b)| a == b).count()
     };

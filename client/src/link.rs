@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::{Backoff, ClientError, Core, CoreConfig, Random};
+use crate::{Backoff, ClientError, Core, CoreConfig, Random};
 
 /// Pauses between attempts to connect.
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
