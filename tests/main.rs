@@ -16,6 +16,7 @@
 //! - `redis_cost`: bytes in Redis for one edit, counted
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
 //! - `rules`: the tests that CONTRIBUTING.md names for each rule are there
+//! - `structure`: which crate may use which, and what meets the local stack
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
@@ -42,6 +43,7 @@ mod sam;
 mod slow_reader;
 mod socket;
 mod states;
+mod structure;
 mod template;
 mod typescript;
 mod without_redis;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use inklog_local::operator::Source;
+use inklog_operator::Source;
 
 pub use meant::{Command, UsageError};
 

@@ -77,6 +77,11 @@ impl Replayed {
     pub fn is_new(&self) -> bool {
         self.records.is_empty() && self.pointer.is_none()
     }
+
+    /// Whether the log holds nothing at all, not even what cannot be read.
+    pub fn is_unknown(&self) -> bool {
+        self.is_new() && self.damaged.is_empty()
+    }
 }
 
 /// The events that wait in `doc`, each with its time from `known`.

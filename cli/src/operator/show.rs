@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat};
 use inklog_crdt::{Anchor, Event, Op};
-use inklog_local::operator::{Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
-use inklog_snapshotter::Compacted;
+use inklog_operator::{Compacted, Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
 
 /// Characters of an insert's text that the log shows.
 const EXCERPT: usize = 40;

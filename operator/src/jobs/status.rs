@@ -6,7 +6,7 @@ use inklog_store::document::Opened;
 use inklog_store::{StoreError, encode_logged};
 use serde::{Deserialize, Serialize};
 
-use super::Operator;
+use crate::Operator;
 
 /// How a document stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
