@@ -17,6 +17,8 @@
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
 //! - `rules`: the tests that CONTRIBUTING.md names for each rule are there
 //! - `structure`: which crate may use which, and what meets the local stack
+//! - `throttled`: deletes from the log that DynamoDB takes only in part
+//! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
@@ -45,5 +47,7 @@ mod socket;
 mod states;
 mod structure;
 mod template;
+mod throttled;
 mod typescript;
+mod verify;
 mod without_redis;

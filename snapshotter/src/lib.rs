@@ -29,7 +29,7 @@ pub struct Run {
     pub snapshots: usize,
     /// Events moved out of the log.
     pub events_deleted: usize,
-    /// Live states that lacked something and were dropped.
+    /// Live states that lacked something, or were damaged, and were dropped.
     pub live_dropped: usize,
     /// Documents that could not be done; they stay dirty.
     pub failed: usize,

@@ -15,7 +15,7 @@ use futures::stream::{self, StreamExt as _};
 use inklog_crdt::Doc;
 use inklog_protocol::DocId;
 use inklog_store::catalogue::{Pointer, Superseded};
-use inklog_store::document::{Replayed, SEGMENTS_AHEAD};
+use inklog_store::document::{Peeked, Replayed, SEGMENTS_AHEAD};
 use inklog_store::keys::objects as keys;
 use inklog_store::objects::{Segment, Snapshot};
 use inklog_store::{LogRecord, StoreError};
@@ -44,7 +44,7 @@ pub struct Compacted {
     /// Older snapshots deleted.
     #[serde(default)]
     pub snapshots_deleted: usize,
-    /// Whether the live state lacked something and was dropped.
+    /// Whether the live state lacked something, or was damaged, and was dropped.
     pub live_dropped: bool,
     /// Whether the document is left marked: it changed meanwhile, or the log holds what is to go later.
     #[serde(default)]
@@ -220,10 +220,17 @@ impl Operator {
         }
     }
 
-    /// Drops a live state that lacks an applicable event older than a minute.
+    /// Drops a live state that is damaged or lacks an applicable event older than a minute.
     async fn drop_if_lacking(&self, doc: &DocId, replayed: &Replayed, now: u64) -> Result<bool, StoreError> {
-        let Some(live) = self.documents.peek(doc).await? else { return Ok(false) };
-        let live = live.into_doc();
+        let live = match self.documents.peek(doc).await? {
+            Peeked::Missing => return Ok(false),
+            Peeked::Sound(live) => live.into_doc(),
+            Peeked::Damaged(what) => {
+                tracing::error!(%doc, "{what}: dropping it");
+                self.documents.live.drop_doc(doc).await?;
+                return Ok(true);
+            }
+        };
         let old_enough = |record: &&LogRecord| record.at + LIVE_LAG_MAX_MS <= now;
         let lacks = !live.version().includes(replayed.snapshot.version())
             || replayed.records.iter().filter(old_enough).any(|record| {

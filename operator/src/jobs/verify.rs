@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inklog_crdt::Doc;
 use inklog_protocol::DocId;
-use inklog_store::document::Replayed;
+use inklog_store::document::{Peeked, Replayed};
 use inklog_store::{LogRecord, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub enum LiveCheck {
     Equal,
     /// There is none; the next reader rebuilds it.
     Missing,
+    /// Its base cannot be read; the next reader, a compaction or a rebuild makes another.
+    Damaged,
     /// It lacks events of the last minute that the log has: they are on their way.
     Behind,
     /// It lacks older events that the log has.
@@ -50,25 +52,33 @@ pub struct Verified {
     pub live: LiveCheck,
     /// Whether the snapshot plus the rest of the log equals a replay of the whole history.
     pub history_equals_snapshot: bool,
-    /// Log items, and a snapshot, that cannot be read.
+    /// Log items, a snapshot, and a live base, that cannot be read.
     pub damaged: Vec<String>,
 }
 
 impl Operator {
     /// Holds live state, snapshot, log and history against each other; `None` when there is no such
-    /// document. Waits some seconds for a live state that is behind.
+    /// document. Changes nothing, so that what it finds is found again. Waits some seconds for a live state
+    /// that is behind.
     pub async fn verify(&self, doc: &DocId) -> Result<Option<Verified>, StoreError> {
         // Live first: what it has, the log has, for nothing reaches it by another way.
         let live = self.documents.peek(doc).await?;
         let mut replayed = self.documents.replay(doc).await?;
-        if replayed.is_new() && live.is_none() && self.documents.catalogue.entry(doc).await?.is_none() {
+        if replayed.is_new()
+            && matches!(live, Peeked::Missing)
+            && self.documents.catalogue.entry(doc).await?.is_none()
+        {
             return Ok(None);
         }
         let history = self.documents.history(replayed.pointer.as_ref()).await?;
         let records: Vec<&LogRecord> = history.iter().chain(&replayed.records).collect();
         let live = match live {
-            None => LiveCheck::Missing,
-            Some(live) => self.check_live(doc, &live.into_doc(), &replayed, &records).await?,
+            Peeked::Missing => LiveCheck::Missing,
+            Peeked::Damaged(what) => {
+                replayed.damaged.push(what);
+                LiveCheck::Damaged
+            }
+            Peeked::Sound(live) => self.check_live(doc, &live.into_doc(), &replayed, &records).await?,
         };
         let history_equals_snapshot = replay_of(&records).encode() == replayed.doc.encode();
         replayed.damaged.extend(replayed.snapshot_lost.take());
@@ -121,8 +131,9 @@ impl Operator {
             }
             tokio::time::sleep(LOOK_EVERY).await;
             match self.documents.peek(doc).await? {
-                Some(live) => version = live.into_doc().version().clone(),
-                None => return Ok(LiveCheck::Missing),
+                Peeked::Sound(live) => version = live.into_doc().version().clone(),
+                Peeked::Missing => return Ok(LiveCheck::Missing),
+                Peeked::Damaged(_) => return Ok(LiveCheck::Damaged),
             }
         }
         Ok(LiveCheck::Equal)
