@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use inklog_crdt::Agent;
-use inklog_local::operator::Source;
 use inklog_local::{Data, Stack, StackConfig};
+use inklog_operator::Source;
 use inklog_protocol::DocId;
 use tokio::net::TcpListener;
 

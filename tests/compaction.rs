@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inklog_crdt::Event;
 use inklog_ingest::SendOp;
+use inklog_operator::Operator;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_snapshotter::Snapshotter;
@@ -20,14 +21,18 @@ use crate::harness::{Harness, SteppedLog, TestClock, doc, hanging, typed};
 
 const GRACE_MS: u64 = COMPACTION_GRACE.as_millis() as u64;
 
+fn operator(documents: &Documents, clock: &Arc<TestClock>) -> Operator {
+    Operator::new(documents.clone(), clock.clone())
+}
+
 fn snapshotter(documents: &Documents, clock: &Arc<TestClock>) -> Snapshotter {
-    Snapshotter::new(documents.clone(), clock.clone())
+    Snapshotter::new(operator(documents, clock))
 }
 
 /// Runs compaction until the log is empty, letting the grace periods pass.
 pub async fn compact_all(documents: &Documents, clock: &Arc<TestClock>, doc: &DocId) {
     for _ in 0..3 {
-        snapshotter(documents, clock).compact(doc).await.unwrap();
+        operator(documents, clock).compact(doc).await.unwrap().unwrap();
         clock.pass(GRACE_MS);
     }
 }
@@ -41,20 +46,24 @@ async fn events_leave_the_log_only_two_grace_periods_after_they_came() {
     let harness = Harness::start().await;
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
-    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    let operator = operator(&harness.documents, &harness.clock);
 
-    let first = snapshotter.compact(&doc).await.unwrap();
+    let first = operator.compact(&doc).await.unwrap().unwrap();
     assert_eq!((first.events_compacted, first.events_deleted), (5, 0), "too young for a floor");
     harness.clock.pass(GRACE_MS - 1);
-    snapshotter.compact(&doc).await.unwrap();
+    operator.compact(&doc).await.unwrap().unwrap();
     assert_eq!(harness.documents.catalogue.floors(&doc).await.unwrap(), [], "a moment too young");
     harness.clock.pass(1);
-    let second = snapshotter.compact(&doc).await.unwrap();
+    let second = operator.compact(&doc).await.unwrap().unwrap();
     assert_eq!(second.events_deleted, 0, "the floor is only published now");
     harness.clock.pass(GRACE_MS - 1);
-    assert_eq!(snapshotter.compact(&doc).await.unwrap().events_deleted, 0, "ingest may know an older floor");
+    assert_eq!(
+        operator.compact(&doc).await.unwrap().unwrap().events_deleted,
+        0,
+        "ingest may know an older floor"
+    );
     harness.clock.pass(1);
-    assert_eq!(snapshotter.compact(&doc).await.unwrap().events_deleted, 5);
+    assert_eq!(operator.compact(&doc).await.unwrap().unwrap().events_deleted, 5);
 
     let replayed = harness.documents.replay(&doc).await.unwrap();
     assert_eq!(replayed.doc.text(), "hello");
@@ -95,15 +104,15 @@ async fn a_compaction_overtaken_by_another_changes_nothing() {
     // Another run compacts, and more is typed and compacted, after the slow run has read everything.
     let (documents, clock, of) = (harness.documents.clone(), harness.clock.clone(), doc.clone());
     let overtaken = Documents { log: stepped.clone(), ..harness.documents.clone() };
-    let slow = Snapshotter::new(overtaken, harness.clock.clone());
+    let slow = Operator::new(overtaken, harness.clock.clone());
     *stepped.after.lock().unwrap() = Some(Box::new(move || {
         let (documents, clock, doc) = (documents.clone(), clock.clone(), of.clone());
         Box::pin(async move {
-            Snapshotter::new(documents, clock).compact(&doc).await.unwrap();
+            Operator::new(documents, clock).compact(&doc).await.unwrap().unwrap();
         })
     }));
     // It sees the other's pointer, for it reads that last: nothing is new.
-    let compacted = slow.compact(&doc).await.unwrap();
+    let compacted = slow.compact(&doc).await.unwrap().unwrap();
     assert_eq!(compacted.snapshot, None);
     let replayed = harness.documents.replay(&doc).await.unwrap();
     let history = harness.documents.history(replayed.pointer.as_ref()).await.unwrap();
@@ -116,8 +125,8 @@ async fn two_compactions_at_once_leave_one_history() {
     let doc = doc("d");
     for round in 0..6 {
         harness.append(&doc, typed("alice", round * 5, "abcde")).await;
-        let one = snapshotter(&harness.documents, &harness.clock);
-        let two = snapshotter(&harness.documents, &harness.clock);
+        let one = operator(&harness.documents, &harness.clock);
+        let two = operator(&harness.documents, &harness.clock);
         let (one, two) = tokio::join!(one.compact(&doc), two.compact(&doc));
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
         harness.clock.pass(GRACE_MS / 2);
@@ -177,13 +186,13 @@ async fn below_the_floor_nothing_is_taken_again() {
     assert_eq!(send(&function, message("hello")).await["action"], "OP_ACK");
     assert_eq!(send(&function, message("hello")).await["action"], "OP_ACK", "a repeat");
     assert_eq!(send(&function, message("other")).await["code"], "conflict");
-    snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+    operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     harness.clock.pass(GRACE_MS);
-    snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+    operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     assert_eq!(send(&function, message("hello")).await["action"], "OP_ACK", "the log still has it");
     harness.clock.pass(GRACE_MS);
     assert_eq!(
-        snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap().events_deleted,
+        operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap().events_deleted,
         1
     );
 
@@ -238,10 +247,10 @@ async fn a_live_state_that_lacks_an_old_event_is_dropped() {
         waiting: missed,
     };
     assert!(harness.documents.live.commit_rebuild(&doc, nonce, base).await.unwrap());
-    let snapshotter = snapshotter(&harness.documents, &harness.clock);
-    assert!(!snapshotter.compact(&doc).await.unwrap().live_dropped, "it may still be on its way");
+    let operator = operator(&harness.documents, &harness.clock);
+    assert!(!operator.compact(&doc).await.unwrap().unwrap().live_dropped, "it may still be on its way");
     harness.clock.pass(60_000);
-    assert!(snapshotter.compact(&doc).await.unwrap().live_dropped);
+    assert!(operator.compact(&doc).await.unwrap().unwrap().live_dropped);
     let live = harness.documents.open(&doc).await.unwrap();
     assert_eq!(live.into_doc().text(), "hello");
 }
@@ -264,7 +273,7 @@ async fn a_mark_made_during_a_compaction_stays() {
         Box::pin(async move { catalogue.mark_dirty(&doc, 1, "third").await.unwrap() })
     }));
     let documents = Documents { log: stepped, ..harness.documents.clone() };
-    Snapshotter::new(documents, harness.clock.clone()).compact(&doc).await.unwrap();
+    Operator::new(documents, harness.clock.clone()).compact(&doc).await.unwrap().unwrap();
     assert_eq!(
         catalogue.dirty(10).await.unwrap(),
         std::slice::from_ref(&doc),
@@ -310,7 +319,7 @@ async fn nothing_is_pointed_to_before_it_was_read_back() {
         let objects = Arc::new(Damaging { inner: harness.documents.objects.clone(), keys });
         let documents = Documents { objects, ..harness.documents.clone() };
         for _ in 0..3 {
-            assert!(snapshotter(&documents, &harness.clock).compact(&doc).await.is_err());
+            assert!(operator(&documents, &harness.clock).compact(&doc).await.is_err());
             harness.clock.pass(GRACE_MS);
         }
         let entry = harness.documents.catalogue.entry(&doc).await.unwrap();
@@ -328,7 +337,7 @@ async fn a_document_edited_without_pause_is_trimmed() {
     const RUN_MS: u64 = 120_007;
     let harness = Harness::start().await;
     let doc = doc("d");
-    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    let operator = operator(&harness.documents, &harness.clock);
     let (mut next_run, mut most, mut deleted) = (RUN_MS, 0, 0);
     for edit in 0..24 * 60 * 60 * 1_000 / EDIT_MS {
         harness.append(&doc, typed("alice", edit, "x")).await;
@@ -337,7 +346,7 @@ async fn a_document_edited_without_pause_is_trimmed() {
             next_run += RUN_MS;
             // The most that it holds, just before it is trimmed.
             most = most.max(items_in_log(&harness, &doc).await);
-            deleted += snapshotter.compact(&doc).await.unwrap().events_deleted;
+            deleted += operator.compact(&doc).await.unwrap().unwrap().events_deleted;
         }
     }
     let three_graces = (3 * GRACE_MS / EDIT_MS) as usize;
@@ -507,12 +516,12 @@ async fn old_snapshots_are_deleted_after_their_grace() {
     let harness = Harness::start().await;
     let doc = doc("d");
     let (bucket, documents) = Counting::on(&harness);
-    let snapshotter = snapshotter(&documents, &harness.clock);
+    let operator = operator(&documents, &harness.clock);
     let mut deleted = 0;
     for round in 0..30 {
         harness.append(&doc, typed("alice", round, "x")).await;
         let before = documents.replay(&doc).await.unwrap().pointer;
-        deleted += snapshotter.compact(&doc).await.unwrap().snapshots_deleted;
+        deleted += operator.compact(&doc).await.unwrap().unwrap().snapshots_deleted;
         if let Some(before) = before {
             // Who read the pointer just before must find it.
             assert!(documents.objects.get(&before.snapshot).await.unwrap().is_some());
@@ -522,10 +531,10 @@ async fn old_snapshots_are_deleted_after_their_grace() {
     }
     for _ in 0..3 {
         harness.clock.pass(GRACE_MS);
-        deleted += snapshotter.compact(&doc).await.unwrap().snapshots_deleted;
+        deleted += operator.compact(&doc).await.unwrap().unwrap().snapshots_deleted;
     }
     assert_eq!((bucket.count("/snapshots/"), deleted), (2, 28), "the newest, and one to fall back to");
-    assert_eq!(snapshotter.compact(&doc).await.unwrap().snapshots_deleted, 0);
+    assert_eq!(operator.compact(&doc).await.unwrap().unwrap().snapshots_deleted, 0);
     let replayed = documents.replay(&doc).await.unwrap();
     assert_eq!(replayed.doc.text(), "x".repeat(30));
     assert_eq!(documents.history(replayed.pointer.as_ref()).await.unwrap().len(), 30);
@@ -538,7 +547,7 @@ async fn what_no_pointer_came_to_lead_to_is_deleted() {
     let (bucket, documents) = Counting::on(&harness);
     for round in 0..4 {
         harness.append(&doc, typed("alice", round, "x")).await;
-        let (one, two) = (snapshotter(&documents, &harness.clock), snapshotter(&documents, &harness.clock));
+        let (one, two) = (operator(&documents, &harness.clock), operator(&documents, &harness.clock));
         let (one, two) = tokio::join!(one.compact(&doc), two.compact(&doc));
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
     }
@@ -547,7 +556,7 @@ async fn what_no_pointer_came_to_lead_to_is_deleted() {
     harness.append(&doc, typed("alice", 4, "x")).await;
     let damaging = Arc::new(Damaging { inner: bucket.clone(), keys: "/snapshots/" });
     let damaged = Documents { objects: damaging, ..documents.clone() };
-    assert!(snapshotter(&damaged, &harness.clock).compact(&doc).await.is_err());
+    assert!(operator(&damaged, &harness.clock).compact(&doc).await.is_err());
     assert_eq!(
         (bucket.count("/segments/"), bucket.count("/snapshots/")),
         (4, 4),
@@ -561,7 +570,7 @@ async fn segments_are_read_ahead() {
     let doc = doc("d");
     for round in 0..50 {
         harness.append(&doc, typed("alice", round, "x")).await;
-        snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+        operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     }
     let (bucket, documents) = Counting::on(&harness);
     let pointer = documents.catalogue.entry(&doc).await.unwrap().unwrap().pointer;
@@ -591,7 +600,7 @@ async fn a_lost_snapshot_is_put_together_again() {
         assert!(replayed.snapshot_lost.unwrap().contains(&pointer.snapshot));
     }
     // The next compaction writes it anew.
-    snapshotter(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+    operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     let replayed = harness.documents.replay(&doc).await.unwrap();
     assert_eq!((replayed.snapshot_lost, replayed.doc.text()), (None, "xxxx".to_owned()));
     assert_eq!(harness.documents.history(replayed.pointer.as_ref()).await.unwrap().len(), 4);

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use inklog_crdt::{Anchor, Event, Id, Op};
 use inklog_materializer::Materializer;
+use inklog_operator::Operator;
 use inklog_protocol::DocId;
-use inklog_snapshotter::Snapshotter;
 use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::{LiveState as _, Objects, StoreError};
@@ -72,7 +72,7 @@ async fn a_document_too_large_for_redis_stops_no_other() {
     }
     assert!(live.read(&large).await.unwrap().is_none(), "it is larger than all of Redis");
     assert_eq!(text(&documents, &large).await.len(), LARGE_CHARS, "from the log");
-    Snapshotter::new(documents.clone(), harness.clock.clone()).compact(&large).await.unwrap();
+    Operator::new(documents.clone(), harness.clock.clone()).compact(&large).await.unwrap().unwrap();
     assert_eq!(text(&documents, &large).await.len(), LARGE_CHARS, "from the snapshot");
     assert!(live.read(&small).await.unwrap().is_some(), "what fits is kept");
 }
@@ -110,9 +110,9 @@ async fn with_lost(prefix: &'static str) -> (Harness, Documents) {
     harness.append(&doc("bad"), typed("alice", 0, "hello")).await;
     harness.clock.pass(1);
     let grace = std::time::Duration::ZERO;
-    let snapshotter = Snapshotter::new(documents.clone(), harness.clock.clone()).with_grace(grace);
+    let operator = Operator::new(documents.clone(), harness.clock.clone()).with_grace(grace);
     for _ in 0..3 {
-        snapshotter.compact(&doc("bad")).await.unwrap();
+        operator.compact(&doc("bad")).await.unwrap().unwrap();
         harness.clock.pass(1_000);
     }
     assert!(documents.log.read(&doc("bad")).await.unwrap().is_empty(), "only the objects have the text");

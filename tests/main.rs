@@ -17,6 +17,9 @@
 //! - `redis_cost`: bytes in Redis for one edit, counted
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
 //! - `rules`: the tests that CONTRIBUTING.md names for each rule are there
+//! - `structure`: which crate may use which, and what meets the local stack
+//! - `throttled`: deletes from the log that DynamoDB takes only in part
+//! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
 //! - `readme`: every command of the README is run
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
@@ -44,6 +47,9 @@ mod sam;
 mod slow_reader;
 mod socket;
 mod states;
+mod structure;
 mod template;
+mod throttled;
 mod typescript;
+mod verify;
 mod without_redis;

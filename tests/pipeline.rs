@@ -1,7 +1,7 @@
 //! One keystroke through every stage, and what clients see of it.
 
-use inklog_local::operator::{LiveCheck, Source};
 use inklog_local::{Data, Stack, StackConfig};
+use inklog_operator::{LiveCheck, Source};
 use inklog_protocol::DocId;
 use serde_json::json;
 

@@ -50,9 +50,10 @@ async fn an_error_while_reading_ends_a_rebuild_and_is_never_taken_for_empty() {
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
     harness.clock.pass(1);
-    inklog_snapshotter::Snapshotter::new(harness.documents.clone(), harness.clock.clone())
+    inklog_operator::Operator::new(harness.documents.clone(), harness.clock.clone())
         .compact(&doc)
         .await
+        .unwrap()
         .unwrap();
     let (log_fails, objects_fail) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let documents = Documents {

@@ -1,11 +1,11 @@
-//! The `inklog` command: the whole pipeline on this machine, and the operator's jobs.
+//! The `inklog` command: the whole pipeline on this machine, and an operator's commands.
 //!
 //! ```text
 //!   args/      the command line, as written and as meant
 //!   dev.rs     `dev`
 //!   play/      `play`: recorded sessions typed again
 //!   load.rs    `load`: many clients, measured
-//!   jobs/      `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`
+//!   operator/  `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`: `inklog-operator`, wherever the documents are
 //! ```
 //!
 //! [`run`] is one match. Results go to stdout, logs and progress to stderr.
@@ -13,8 +13,8 @@
 
 pub mod args;
 pub mod dev;
-pub mod jobs;
 pub mod load;
+pub mod operator;
 mod output;
 pub mod play;
 mod progress;
@@ -39,9 +39,9 @@ pub enum CommandError {
     /// `load`.
     #[error(transparent)]
     Load(#[from] load::LoadError),
-    /// One of the jobs.
+    /// An operator's.
     #[error(transparent)]
-    Jobs(#[from] jobs::JobsError),
+    Operator(#[from] operator::OperatorError),
     /// What was found cannot be printed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -70,6 +70,6 @@ async fn run_command(command: Command) -> Result<bool, CommandError> {
             output::print(json, &report, || report.to_text())?;
             Ok(report.ok)
         }
-        Command::Job { job, target, json } => Ok(jobs::run(&job, &target, json).await?),
+        Command::Job { job, target, json } => Ok(operator::run(&job, &target, json).await?),
     }
 }

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use inklog_crdt::{Agent, Change, EditError, IdError, Version};
-use inklog_local::operator::Source;
+use inklog_operator::Source;
 use inklog_protocol::{DocId, DocIdError};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::jobs::{JobError, Jobs};
+use crate::operator::{AnyOperator, JobError};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::{Percentiles, percentiles};
@@ -192,7 +192,8 @@ async fn report(
         texts.push(typist.link.core().doc().text());
         typist.link.close().await;
     }
-    let log = Jobs::on_running(http_url)?.read(&doc, Source::Log).await?.map_or(String::new(), |r| r.text);
+    let log =
+        AnyOperator::of_running(http_url)?.read(&doc, Source::Log).await?.map_or(String::new(), |r| r.text);
     lost += total - total.min(log.chars().count() as u64);
     let texts_equal = texts.windows(2).all(|pair| pair[0] == pair[1]);
     let log_equal = texts.first().is_none_or(|text| *text == log);

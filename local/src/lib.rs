@@ -8,10 +8,8 @@
 //!
 //! The emulators are generic over the functions they call and know nothing of documents. They keep
 //! AWS's limits, event shapes and error behaviour, so that what works here works there. [`stack`]
-//! wires them to the functions, [`operator`] does an operator's jobs, [`admin`] offers those on the
-//! running stack, [`pipeline`] lets people watch events pass, and [`editor`] serves the browser's side.
+//! wires them to the functions, [`operator`] offers the operator's jobs on the running stack, [`pipeline`] lets people watch events pass, and [`editor`] serves the browser's side.
 
-pub mod admin;
 pub mod editor;
 pub mod embedded;
 mod functions;
@@ -28,7 +26,7 @@ pub use gateway::{
     Authorization, Authorizer, BoxError, Gateway, GatewayConfig, Leave, Routes, WebSocketFunction, serve,
 };
 pub use schedule::{Schedule, ScheduledFunction};
-pub use stack::{Data, Stack, StackConfig, StackError, StoppedStack, open_stopped, operator_on_aws};
+pub use stack::{Data, Stack, StackConfig, StackError, StoppedStack, open_stopped};
 pub use streams::{
     EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig, RunningMapping, StreamFunction,
     WriteSignal, signal_on_write,

@@ -1,32 +1,27 @@
-//! Compacts the log: a snapshot of each document that has changed, its events moved from the log to
-//! history, and the live state held against the log.
+//! Compacts the log on a schedule: the documents that the materializer marked dirty, longest first, and
+//! now and then all of them, for what the marks missed.
 //!
-//! Runs on a schedule over the documents that the materializer marked dirty, longest first, and now
-//! and then over all of them ([`Snapshotter::sweep`]). One document is [`Snapshotter::compact`]'s work;
-//! any number of runs may meet on it.
+//! One document is [`Operator::compact`]'s work, and many of them its runner's; here is which documents,
+//! and in which order. Any number of runs may meet on one document.
 #![deny(missing_docs)]
 
-mod compact;
-mod floors;
+mod dirty;
+mod sweep;
 
-use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
+use inklog_operator::{Compacted, FailedDoc, Operator, Queue, Runner, Told};
 use inklog_protocol::DocId;
-use inklog_protocol::limits::COMPACTION_GRACE;
-use inklog_store::document::Documents;
-use inklog_store::{Clock, StoreError};
+use inklog_store::StoreError;
 
-pub use compact::{Compacted, LIVE_LAG_MAX_MS};
+use dirty::Dirty;
+use sweep::Sweep;
 
-/// Documents asked for at once.
-const PAGE: usize = 100;
-/// A sweep keeps its place each time that it has done so many documents.
-const PLACE_KEPT_EVERY: usize = 20;
+/// A document that takes longer is left to the next run: it must not take all the time of every run.
+const TIME_OF_ONE: Duration = Duration::from_secs(5 * 60);
 
 /// What a run did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Run {
     /// Documents looked at.
     pub docs: usize,
@@ -34,10 +29,12 @@ pub struct Run {
     pub snapshots: usize,
     /// Events moved out of the log.
     pub events_deleted: usize,
-    /// Live states that lacked something and were dropped.
+    /// Live states that lacked something, or were damaged, and were dropped.
     pub live_dropped: usize,
     /// Documents that could not be done; they stay dirty.
     pub failed: usize,
+    /// The first of those.
+    pub failures: Vec<FailedDoc>,
     /// Whether time ran out before the work did.
     pub out_of_time: bool,
 }
@@ -52,6 +49,7 @@ impl std::ops::Add for Run {
             events_deleted: self.events_deleted + other.events_deleted,
             live_dropped: self.live_dropped + other.live_dropped,
             failed: self.failed + other.failed,
+            failures: [self.failures, other.failures].concat(),
             out_of_time: self.out_of_time || other.out_of_time,
         }
     }
@@ -59,27 +57,13 @@ impl std::ops::Add for Run {
 
 /// The function.
 pub struct Snapshotter {
-    documents: Documents,
-    clock: Arc<dyn Clock>,
-    /// Events younger than this stay in the log, and floors younger than this are not acted on.
-    grace: Duration,
+    operator: Operator,
 }
 
 impl Snapshotter {
-    /// A function over these stores.
-    pub fn new(documents: Documents, clock: Arc<dyn Clock>) -> Snapshotter {
-        Snapshotter { documents, clock, grace: COMPACTION_GRACE }
-    }
-
-    /// With another grace period. Below the default, acknowledged events can be refused as conflicts
-    /// when ingest functions run on an older floor: only for a stack that is otherwise stopped.
-    pub fn with_grace(self, grace: Duration) -> Snapshotter {
-        Snapshotter { grace, ..self }
-    }
-
-    /// The clock that all ages are measured with.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+    /// A function whose jobs this operator does.
+    pub fn new(operator: Operator) -> Snapshotter {
+        Snapshotter { operator }
     }
 
     /// What a schedule asks for: [`Snapshotter::sweep`], or [`Snapshotter::run`] and then, in the time
@@ -90,7 +74,7 @@ impl Snapshotter {
         }
         let begin = tokio::time::Instant::now();
         let run = self.run(time).await?;
-        if run.out_of_time || self.documents.catalogue.sweep_place().await?.is_none() {
+        if run.out_of_time || self.operator.documents().catalogue.sweep_place().await?.is_none() {
             return Ok(run);
         }
         Ok(run + self.sweep(time.saturating_sub(begin.elapsed())).await?)
@@ -99,73 +83,66 @@ impl Snapshotter {
     /// Compacts the dirty documents, those marked longest ago first, while `time` lasts. What stays dirty
     /// moves behind the others, so that the next run begins where this one ends.
     pub async fn run(&self, time: Duration) -> Result<Run, StoreError> {
-        let deadline = tokio::time::Instant::now() + time;
-        let mut run = Run::default();
-        let (mut place, mut done) = (None, HashSet::new());
-        loop {
-            let page = self.documents.catalogue.dirty_after(place.as_ref(), PAGE).await?;
-            if page.is_empty() {
-                return Ok(run);
+        let catalogue = &self.operator.documents().catalogue;
+        let mut queue = Dirty::new(catalogue.clone());
+        self.compact_all(&mut queue, time, async |doc| {
+            let compacted = self.operator.compact(&doc).await;
+            let stays_dirty = match &compacted {
+                Ok(compacted) => compacted.as_ref().is_some_and(|compacted| compacted.left_dirty),
+                Err(_) => true,
+            };
+            if stays_dirty {
+                catalogue.move_back(&doc, self.operator.clock().now_ms()).await?;
             }
-            for dirty in page {
-                // One that has moved back comes once more.
-                if done.insert(dirty.doc.clone()) {
-                    if tokio::time::Instant::now() >= deadline {
-                        run.out_of_time = true;
-                        return Ok(run);
-                    }
-                    if self.compact_into(&dirty.doc, &mut run).await {
-                        self.documents.catalogue.move_back(&dirty.doc, self.clock.now_ms()).await?;
-                    }
-                }
-                place = Some(dirty);
-            }
-        }
+            compacted
+        })
+        .await
     }
 
     /// Compacts every document that there is, dirty or not, while `time` lasts; the next sweep goes on
     /// from there.
     pub async fn sweep(&self, time: Duration) -> Result<Run, StoreError> {
-        let deadline = tokio::time::Instant::now() + time;
-        let catalogue = &self.documents.catalogue;
-        let mut run = Run::default();
-        let mut place = catalogue.sweep_place().await?;
-        loop {
-            let (page, next) = catalogue.docs(place.as_ref(), PAGE).await?;
-            for entry in page {
-                if tokio::time::Instant::now() >= deadline {
-                    run.out_of_time = true;
-                    catalogue.keep_sweep_place(place.as_ref()).await?;
-                    return Ok(run);
-                }
-                self.compact_into(&entry.doc, &mut run).await;
-                place = Some(entry.doc);
-                if run.docs.is_multiple_of(PLACE_KEPT_EVERY) {
-                    catalogue.keep_sweep_place(place.as_ref()).await?;
-                }
-            }
-            if next.is_none() {
-                catalogue.keep_sweep_place(None).await?;
-                return Ok(run);
-            }
-        }
+        let mut queue = Sweep::begin(self.operator.documents().catalogue.clone()).await?;
+        let run = self.compact_all(&mut queue, time, async |doc| self.operator.compact(&doc).await).await?;
+        queue.end(run.out_of_time).await?;
+        Ok(run)
     }
 
-    /// Tells whether the document stays dirty. One's failure stops no other.
-    async fn compact_into(&self, doc: &DocId, run: &mut Run) -> bool {
-        run.docs += 1;
-        match self.compact(doc).await {
-            Ok(compacted) => {
-                run.snapshots += usize::from(compacted.snapshot.is_some());
-                run.events_deleted += compacted.events_deleted;
-                run.live_dropped += usize::from(compacted.live_dropped);
-                compacted.left_dirty
-            }
-            Err(error) => {
-                run.failed += 1;
-                tracing::error!(%doc, %error, "a document could not be compacted; it stays dirty");
-                true
-            }
-        }
+    async fn compact_all<Q, F>(
+        &self,
+        queue: &mut Q,
+        time: Duration,
+        compact: impl Fn(DocId) -> F,
+    ) -> Result<Run, StoreError>
+    where
+        Q: Queue<Error = StoreError>,
+        F: Future<Output = Result<Option<Compacted>, StoreError>>,
+    {
+        let runner = Runner { time: Some(time), time_of_one: Some(TIME_OF_ONE), ..Runner::default() };
+        let mut run = Run::default();
+        let ran = runner
+            .run(queue, compact, |told| {
+                match told {
+                    Told::Done(_, Ok(compacted)) => {
+                        let compacted = compacted.unwrap_or_default();
+                        run.snapshots += usize::from(compacted.snapshot.is_some());
+                        run.events_deleted += compacted.events_deleted;
+                        run.live_dropped += usize::from(compacted.live_dropped);
+                    }
+                    Told::Done(doc, Err(error)) => {
+                        tracing::error!(%doc, %error, "a document could not be compacted; it stays dirty");
+                    }
+                    Told::Found(_) => {}
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        Ok(Run {
+            docs: ran.docs,
+            failed: ran.failed,
+            failures: ran.failures,
+            out_of_time: ran.out_of_time,
+            ..run
+        })
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use inklog_operator::Operator;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::SystemClock;
 use inklog_store::config::{StoreFactory, environment};
@@ -16,7 +17,7 @@ const RESERVE: Duration = Duration::from_secs(60);
 async fn main() -> Result<(), Error> {
     inklog_store::config::log_json();
     let stores = StoreFactory::new(&environment).await;
-    let function = Snapshotter::new(stores.documents().await?, Arc::new(SystemClock));
+    let function = Snapshotter::new(Operator::new(stores.documents().await?, Arc::new(SystemClock)));
     run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let time = left.saturating_sub(RESERVE);

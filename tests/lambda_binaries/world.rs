@@ -70,10 +70,7 @@ impl World {
         let documents = Documents {
             log: Arc::new(DynamoOpLog::new(dynamodb.clone(), OPLOG_TABLE)),
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb.clone(), DOCS_TABLE)),
-            objects: Arc::new(S3Objects::new(
-                config::s3_client(&embedded_s3.sdk_config(), None),
-                BUCKET,
-            )),
+            objects: Arc::new(S3Objects::new(config::s3_client(&embedded_s3.sdk_config(), None), BUCKET)),
             live: Arc::new(live),
             entropy: Arc::new(SystemEntropy),
         };

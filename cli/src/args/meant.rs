@@ -10,8 +10,8 @@ use inklog_local::{Data, Latency, StackConfig};
 use inklog_protocol::{DocId, DocIdError};
 
 use super::{DevArgs, EachArgs, LoadArgs, PlayArgs, RawCommand, RawLatency, StackArgs, TargetArgs};
-use crate::jobs::{HttpBase, HttpError, Job, Target, Which};
 use crate::load::Load;
+use crate::operator::{HttpBase, HttpError, Job, Target, Which};
 use crate::play::Play;
 
 /// Where a stack runs unless it is told otherwise.
@@ -208,7 +208,7 @@ mod tests {
     use super::super::{ArgsError, Cli, parse};
     use super::*;
     use clap::CommandFactory as _;
-    use inklog_local::operator::Source;
+    use inklog_operator::Source;
 
     fn read(line: &str) -> Result<Command, ArgsError> {
         parse(line.split_whitespace().map(Into::into))

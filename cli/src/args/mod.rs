@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use inklog_local::operator::Source;
+use inklog_operator::Source;
 
 pub use meant::{Command, UsageError};
 
@@ -64,7 +64,8 @@ Examples:
     /// Check that live state, log, snapshot and history agree
     #[command(after_help = "\
 Reads all of a document's stores and holds them against each other; changes nothing. Exit code 1 when
-something is wrong. A missing live state is not wrong: the next reader rebuilds it.
+something is wrong. A missing live state is not wrong: the next reader rebuilds it. A damaged one is, until
+a reader, `inklog compact` or `inklog rebuild` has made it anew.
 
 Examples:
   inklog verify notes

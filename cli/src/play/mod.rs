@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inklog_crdt::{Agent, IdError, Version};
-use inklog_local::operator::Source;
+use inklog_operator::Source;
 use inklog_protocol::{DocId, DocIdError, version_from_wire};
 use tokio::task::JoinSet;
 
@@ -22,7 +22,7 @@ use self::author::{Author, Client};
 use self::board::Board;
 use self::report::{Compared, PlayReport, compare};
 use self::trace::{Trace, TraceError};
-use crate::jobs::{JobError, Jobs};
+use crate::operator::{AnyOperator, JobError};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::percentiles;
@@ -162,23 +162,25 @@ async fn play_on(wanted: &Play, trace: Trace, http_url: &str) -> Result<PlayRepo
     report.events = measured.events;
     report.ack = percentiles(measured.acks);
     report.receipt = percentiles(measured.receipts);
-    report.texts.extend(compare_stores(&Jobs::on_running(http_url)?, &doc, &end_content, &last).await?);
+    report
+        .texts
+        .extend(compare_stores(&AnyOperator::of_running(http_url)?, &doc, &end_content, &last).await?);
     report.ok = report.texts.iter().all(|text| text.equal);
     Ok(report)
 }
 
 /// The live state, the log and a fresh snapshot.
 async fn compare_stores(
-    jobs: &Jobs,
+    operator: &AnyOperator,
     doc: &DocId,
     expected: &str,
     last: &Version,
 ) -> Result<Vec<Compared>, JobError> {
     let mut texts = Vec::new();
-    wait_for_live(jobs, doc, last).await?;
-    jobs.compact(doc).await?;
+    wait_for_live(operator, doc, last).await?;
+    operator.compact(doc).await?;
     for (name, from) in [("live state", Source::Live), ("log", Source::Log), ("snapshot", Source::Snapshot)] {
-        let reading = jobs.read(doc, from).await?;
+        let reading = operator.read(doc, from).await?;
         let text = reading.as_ref().map(|reading| reading.text.as_str());
         // A document that nobody ever wrote to is nowhere, and that is right.
         let text = text.or((expected.is_empty() && last.is_empty()).then_some(""));
@@ -188,10 +190,11 @@ async fn compare_stores(
 }
 
 /// The materializer may be a little behind the clients. If it stays behind, the comparison tells.
-async fn wait_for_live(jobs: &Jobs, doc: &DocId, last: &Version) -> Result<(), JobError> {
+async fn wait_for_live(operator: &AnyOperator, doc: &DocId, last: &Version) -> Result<(), JobError> {
     let begin = Instant::now();
     while begin.elapsed() < LIVE_PATIENCE {
-        let version = jobs.read(doc, Source::Live).await?.map(|reading| reading.version).unwrap_or_default();
+        let version =
+            operator.read(doc, Source::Live).await?.map(|reading| reading.version).unwrap_or_default();
         if version_from_wire(&version).is_ok_and(|version| version.includes(last)) {
             return Ok(());
         }

@@ -27,7 +27,6 @@ mod management;
 mod session;
 mod upgrade;
 
-
 pub use function::{Authorization, Authorizer, BoxError, Routes, WebSocketFunction};
 
 use activity::Activities;

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
+use inklog_operator::Operator;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
 use inklog_store::log::short_name;
@@ -20,13 +21,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::admin;
 use crate::editor::{self, NoEditor};
 use crate::embedded::EmbeddedError;
 use crate::functions::STREAM_FUNCTION_TIMEOUT;
 use crate::gateway::{Gateway, GatewayConfig, Leave, Routes, serve};
 use crate::in_process::InProcess;
-use crate::operator::Operator;
+use crate::operator;
 use crate::pipeline::{ObservedSend, ObservedStream, Pipeline, Stage, seen_in_the_log};
 use crate::schedule::Schedule;
 use crate::streams::{
@@ -39,7 +39,7 @@ mod stores;
 
 use guard::{Guard, guarded};
 use stores::Stores;
-pub use stores::{StoppedStack, open_stopped, operator_on_aws};
+pub use stores::{StoppedStack, open_stopped};
 
 /// How long stopping waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -174,9 +174,6 @@ pub enum StackError {
     /// A store did not do what was asked.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The environment does not say where the stores are.
-    #[error(transparent)]
-    Config(#[from] inklog_store::config::ConfigError),
 }
 
 /// A running stack. Stop it with [`Stack::stop`].
@@ -227,8 +224,8 @@ impl Stack {
         let documents = stores.documents();
         let to_gateway = InProcess::new();
         let audience = stores.audience(&api_endpoint, to_gateway.clone());
-        let snapshotter = Arc::new(Snapshotter::new(documents.clone(), clock.clone()));
-        let operator = Operator::new(documents.clone(), snapshotter.clone());
+        let operator = Operator::new(documents.clone(), clock.clone());
+        let snapshotter = Arc::new(Snapshotter::new(operator.clone()));
 
         let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
         let pipeline = Pipeline::new();
@@ -253,7 +250,7 @@ impl Stack {
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .merge(editor)
-            .merge(admin::router(operator.clone(), pipeline.clone()))
+            .merge(operator::router(operator.clone(), pipeline.clone()))
             .merge(guard(&config, address.ip(), gateway.router()));
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
@@ -282,7 +279,7 @@ impl Stack {
         &self.ws_url
     }
 
-    /// The operator's jobs on this stack.
+    /// The operator of this stack's documents.
     pub fn operator(&self) -> &Operator {
         &self.operator
     }

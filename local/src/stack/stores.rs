@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inklog_snapshotter::Snapshotter;
+use inklog_operator::Operator;
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::{self, DynamoCatalogue};
-use inklog_store::config::{self, SdkConfig, StoreFactory};
+use inklog_store::config::{self, SdkConfig};
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::connections::redis::RedisConnections;
 use inklog_store::document::Documents;
@@ -27,7 +27,6 @@ use crate::embedded::{
     EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
 };
 use crate::in_process::InProcess;
-use crate::operator::Operator;
 use crate::streams::{WriteSignal, signal_on_write};
 
 const OPLOG_TABLE: &str = "inklog-oplog";
@@ -189,14 +188,14 @@ impl Stores {
     }
 }
 
-/// The stores of a stack that is not running, for the operator's jobs.
+/// The operator of a stack that is not running, and its stores.
 pub struct StoppedStack {
     operator: Operator,
     stores: Stores,
 }
 
 impl StoppedStack {
-    /// The jobs.
+    /// The operator.
     pub fn operator(&self) -> &Operator {
         &self.operator
     }
@@ -216,27 +215,8 @@ pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
     let config = StackConfig { data: Data::Dir(dir.to_owned()), ..StackConfig::default() };
     let stores = Stores::open(&config, Arc::new(SystemClock), "").await?;
     // Nothing else runs: no ingest can be on an older floor, so that nothing has to be waited for.
-    let snapshotter = Snapshotter::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
-    let operator = Operator::new(stores.documents(), Arc::new(snapshotter));
+    let operator = Operator::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
     Ok(StoppedStack { operator, stores })
-}
-
-/// The jobs on AWS, as the environment's `INKLOG_…` variables describe it. Those that need no live state
-/// need no Redis: an empty one in memory takes its place.
-pub async fn operator_on_aws(needs_live: bool) -> Result<Operator, StackError> {
-    let factory = StoreFactory::new(&config::environment).await;
-    let documents = match needs_live {
-        true => factory.documents().await?,
-        false => Documents {
-            log: factory.op_log()?,
-            catalogue: factory.catalogue()?,
-            objects: factory.objects()?,
-            live: Arc::new(MemoryLiveState::new(Arc::new(SystemClock))),
-            entropy: Arc::new(SystemEntropy),
-        },
-    };
-    let snapshotter = Snapshotter::new(documents.clone(), Arc::new(SystemClock));
-    Ok(Operator::new(documents, Arc::new(snapshotter)))
 }
 
 fn lock(dir: &Path) -> Result<File, StackError> {

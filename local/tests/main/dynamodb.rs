@@ -118,9 +118,10 @@ async fn errors_are_those_that_the_sdk_knows() {
     let again = again.billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest).send().await;
     let error = Error::from(again.unwrap_err());
     assert!(matches!(error, Error::ResourceInUseException(_)), "{error:?}");
-    let stream = dynamo.streams.describe_stream().stream_arn(
-        "arn:aws:dynamodb:us-east-1:000000000000:table/none/stream/2026-01-01T00:00:00.000",
-    );
+    let stream = dynamo
+        .streams
+        .describe_stream()
+        .stream_arn("arn:aws:dynamodb:us-east-1:000000000000:table/none/stream/2026-01-01T00:00:00.000");
     let error = stream.send().await.unwrap_err().into_service_error();
     assert!(error.is_resource_not_found_exception(), "{error:?}");
 

@@ -205,6 +205,8 @@ impl Catalogue for DynamoCatalogue {
                 .client
                 .scan()
                 .table_name(&self.table)
+                // Else each page would read a megabyte, and throw most of it away.
+                .limit(limit.clamp(1, 1_000) as i32)
                 .filter_expression("#item = :doc")
                 .expression_attribute_names("#item", "item")
                 .expression_attribute_values(":doc", string(DOC_ITEM))

@@ -27,7 +27,7 @@ mod heavy;
 mod opened;
 
 pub use heavy::heavy;
-pub use opened::{Beyond, Opened};
+pub use opened::{Beyond, Opened, Peeked};
 
 /// Earlier segments that a segment names, which are read at once.
 pub const SEGMENTS_AHEAD: usize = 16;
@@ -76,6 +76,11 @@ impl Replayed {
     /// Whether nothing was ever written.
     pub fn is_new(&self) -> bool {
         self.records.is_empty() && self.pointer.is_none()
+    }
+
+    /// Whether the log holds nothing at all, not even what cannot be read.
+    pub fn is_unknown(&self) -> bool {
+        self.is_new() && self.damaged.is_empty()
     }
 }
 
@@ -309,34 +314,24 @@ impl Documents {
         }
     }
 
-    /// The live state with its base decoded; `None` is a miss. This alone decides what a base is worth:
-    /// a damaged one is dropped, whoever met it, and a rebuild makes another.
+    /// The live state with its base decoded; `None` is a miss. Of those who use a document, this alone
+    /// decides what a base is worth: a damaged one is dropped, whoever met it, and a rebuild makes another.
     pub async fn base(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
-        self.decoded(doc, self.live.read(doc).await?).await
-    }
-
-    /// [`Documents::base`] for those who look after documents and do not use them: it leaves an idle
-    /// document's life as it is.
-    pub async fn peek(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
-        self.decoded(doc, self.live.peek(doc).await?).await
-    }
-
-    async fn decoded(&self, doc: &DocId, live: Option<LiveDoc>) -> Result<Option<Opened>, StoreError> {
-        let Some(live) = live else { return Ok(None) };
-        let (live, base) = heavy(move || {
-            let base = Doc::decode(&live.base);
-            (live, base)
-        })
-        .await;
-        match base.map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error)) {
-            Ok(base) => Ok(Some(Opened::live(live, base))),
-            Err(StoreError::Damaged { what, reason }) => {
-                tracing::warn!(%doc, reason, "{what} is damaged: dropping it");
+        match decoded(doc, self.live.read(doc).await?).await? {
+            Peeked::Missing => Ok(None),
+            Peeked::Sound(opened) => Ok(Some(*opened)),
+            Peeked::Damaged(what) => {
+                tracing::warn!(%doc, "{what}: dropping it");
                 self.live.drop_doc(doc).await?;
                 Ok(None)
             }
-            Err(error) => Err(error),
         }
+    }
+
+    /// What [`Documents::base`] would find, for those who look after documents and do not use them: it
+    /// changes nothing, neither an idle document's life nor a damaged base.
+    pub async fn peek(&self, doc: &DocId) -> Result<Peeked, StoreError> {
+        decoded(doc, self.live.peek(doc).await?).await
     }
 
     /// Takes the tail into the base, if nobody else does it first. Tells whether this call did.
@@ -357,6 +352,20 @@ impl Documents {
         let folded = self.live.fold(doc, &tag, &cursor, base).await?;
         tracing::debug!(%doc, folded, "folded the tail");
         Ok(folded)
+    }
+}
+
+async fn decoded(doc: &DocId, live: Option<LiveDoc>) -> Result<Peeked, StoreError> {
+    let Some(live) = live else { return Ok(Peeked::Missing) };
+    let (live, base) = heavy(move || {
+        let base = Doc::decode(&live.base);
+        (live, base)
+    })
+    .await;
+    match base.map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error)) {
+        Ok(base) => Ok(Peeked::Sound(Box::new(Opened::live(live, base)))),
+        Err(error @ StoreError::Damaged { .. }) => Ok(Peeked::Damaged(error.to_string())),
+        Err(error) => Err(error),
     }
 }
 

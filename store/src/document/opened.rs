@@ -19,6 +19,17 @@ pub struct Opened {
     pub tag: Option<BaseTag>,
 }
 
+/// A live state, as somebody who only looks finds it.
+#[derive(Debug)]
+pub enum Peeked {
+    /// There is none.
+    Missing,
+    /// Its base cannot be read, and why.
+    Damaged(String),
+    /// A sound one.
+    Sound(Box<Opened>),
+}
+
 /// What came after a base.
 #[derive(Debug)]
 pub struct Beyond {

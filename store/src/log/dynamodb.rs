@@ -24,7 +24,7 @@ use crate::{LogRecord, StoreError};
 /// Batches of deletes under way at once: few enough to leave those who write in the document their share
 /// of its partition.
 const DELETES_AT_ONCE: usize = 8;
-/// How often a batch of which DynamoDB takes nothing is sent, and the first pause between.
+/// How often in a row a batch of which DynamoDB takes nothing is sent, and the first pause between.
 const DELETE_TRIES: u32 = 5;
 const DELETE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -43,22 +43,22 @@ impl DynamoOpLog {
 
     async fn delete_batch(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
         let requests = places.iter().map(|(agent, after)| delete_request(doc, agent, *after)).collect();
-        let (mut left, mut tries): (Vec<WriteRequest>, u32) = (requests, 0);
-        while !left.is_empty() {
-            if tries > 0 {
-                tokio::time::sleep(DELETE_PAUSE * 2u32.pow(tries - 1)).await;
-            }
+        let (mut left, mut in_vain): (Vec<WriteRequest>, u32) = (requests, 0);
+        loop {
             let sent = left.len();
             let done = self.client.batch_write_item().request_items(&self.table, left).send().await;
             let unprocessed = done.map_err(unavailable)?.unprocessed_items;
             left = unprocessed.and_then(|mut all| all.remove(&self.table)).unwrap_or_default();
-            tries = if left.len() < sent { 1 } else { tries + 1 };
-            if tries > DELETE_TRIES {
+            if left.is_empty() {
+                return Ok(());
+            }
+            in_vain = if left.len() < sent { 0 } else { in_vain + 1 };
+            if in_vain == DELETE_TRIES {
                 // Throttled through and through: the next run deletes the rest.
                 return Err(StoreError::unavailable("DynamoDB", "it takes no more deletes for now"));
             }
+            tokio::time::sleep(DELETE_PAUSE * 2u32.pow(in_vain.saturating_sub(1))).await;
         }
-        Ok(())
     }
 }
 

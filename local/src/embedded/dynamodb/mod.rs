@@ -107,10 +107,8 @@ impl EmbeddedDynamoDb {
                 }
             });
         })?;
-        let router = Router::new()
-            .route("/", post(hand_over))
-            .layer(DefaultBodyLimit::disable())
-            .with_state(requests);
+        let router =
+            Router::new().route("/", post(hand_over)).layer(DefaultBodyLimit::disable()).with_state(requests);
         Ok(Self { router, stop: Some(stop), thread: Some(thread) })
     }
 

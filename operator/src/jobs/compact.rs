@@ -6,7 +6,7 @@
 //! 3. The pointer moves, if it is still the old one. Else another run was faster, and what this one
 //!    wrote is deleted again.
 //! 4. Snapshots that newer ones took the place of a grace period ago are deleted, but for one.
-//! 5. Floors: see [`crate::floors`].
+//! 5. Floors: see `floors.rs`.
 //! 6. The live state is held against the log.
 //! 7. The mark is taken away, if it is still the one of step 1 and nothing is left to do.
 
@@ -15,12 +15,13 @@ use futures::stream::{self, StreamExt as _};
 use inklog_crdt::Doc;
 use inklog_protocol::DocId;
 use inklog_store::catalogue::{Pointer, Superseded};
-use inklog_store::document::{Replayed, SEGMENTS_AHEAD};
+use inklog_store::document::{Peeked, Replayed, SEGMENTS_AHEAD};
 use inklog_store::keys::objects as keys;
 use inklog_store::objects::{Segment, Snapshot};
 use inklog_store::{LogRecord, StoreError};
 
-use crate::{Snapshotter, floors};
+use super::floors;
+use crate::Operator;
 
 /// The live state must have every applicable event that is older than this, in ms.
 pub const LIVE_LAG_MAX_MS: u64 = 60_000;
@@ -43,18 +44,22 @@ pub struct Compacted {
     /// Older snapshots deleted.
     #[serde(default)]
     pub snapshots_deleted: usize,
-    /// Whether the live state lacked something and was dropped.
+    /// Whether the live state lacked something, or was damaged, and was dropped.
     pub live_dropped: bool,
     /// Whether the document is left marked: it changed meanwhile, or the log holds what is to go later.
     #[serde(default)]
     pub left_dirty: bool,
 }
 
-impl Snapshotter {
-    /// Compacts one document.
-    pub async fn compact(&self, doc: &DocId) -> Result<Compacted, StoreError> {
-        let mark = self.documents.catalogue.entry(doc).await?.and_then(|entry| entry.dirty);
+impl Operator {
+    /// Compacts the document now; `None` when there is no such document. Any number of runs may meet on it.
+    pub async fn compact(&self, doc: &DocId) -> Result<Option<Compacted>, StoreError> {
+        let entry = self.documents.catalogue.entry(doc).await?;
         let replayed = self.documents.replay(doc).await?;
+        if entry.is_none() && replayed.is_unknown() {
+            return Ok(None);
+        }
+        let mark = entry.and_then(|entry| entry.dirty);
         let now = self.clock.now_ms();
         let mut done = Compacted::default();
 
@@ -64,7 +69,7 @@ impl Snapshotter {
         let mut pointer = replayed.pointer.clone();
         if !fresh.is_empty() || replayed.snapshot_lost.is_some() {
             let Some((moved, bytes)) = self.write_snapshot(doc, &replayed, fresh, now).await? else {
-                return Ok(Compacted { left_dirty: mark.is_some(), ..Compacted::default() });
+                return Ok(Some(Compacted { left_dirty: mark.is_some(), ..Compacted::default() }));
             };
             (done.snapshot, done.snapshot_bytes) = (Some(moved.snapshot.clone()), bytes);
             pointer = Some(moved);
@@ -84,13 +89,13 @@ impl Snapshotter {
             self.documents.catalogue.publish_floor(doc, &agent, floor).await?;
         }
 
-        done.live_dropped = self.check_live(doc, &replayed, now).await?;
+        done.live_dropped = self.drop_if_lacking(doc, &replayed, now).await?;
         let left = replayed.records.iter().filter(|record| kept.version().covers(&record.event)).count();
         if let Some(mark) = mark {
             let is_done = left == due.len();
             done.left_dirty = !is_done || !self.documents.catalogue.clear_dirty(doc, &mark.nonce).await?;
         }
-        Ok(done)
+        Ok(Some(done))
     }
 
     /// Writes segment and snapshot, reads both back, and moves the pointer. `None`: another run was
@@ -215,10 +220,17 @@ impl Snapshotter {
         }
     }
 
-    /// Drops a live state that lacks an applicable event older than a minute.
-    async fn check_live(&self, doc: &DocId, replayed: &Replayed, now: u64) -> Result<bool, StoreError> {
-        let Some(live) = self.documents.peek(doc).await? else { return Ok(false) };
-        let live = live.into_doc();
+    /// Drops a live state that is damaged or lacks an applicable event older than a minute.
+    async fn drop_if_lacking(&self, doc: &DocId, replayed: &Replayed, now: u64) -> Result<bool, StoreError> {
+        let live = match self.documents.peek(doc).await? {
+            Peeked::Missing => return Ok(false),
+            Peeked::Sound(live) => live.into_doc(),
+            Peeked::Damaged(what) => {
+                tracing::error!(%doc, "{what}: dropping it");
+                self.documents.live.drop_doc(doc).await?;
+                return Ok(true);
+            }
+        };
         let old_enough = |record: &&LogRecord| record.at + LIVE_LAG_MAX_MS <= now;
         let lacks = !live.version().includes(replayed.snapshot.version())
             || replayed.records.iter().filter(old_enough).any(|record| {

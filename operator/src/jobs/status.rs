@@ -2,11 +2,11 @@
 
 use inklog_crdt::Doc;
 use inklog_protocol::{DocId, VersionMap, version_to_wire};
-use inklog_store::document::Opened;
+use inklog_store::document::{Opened, Peeked};
 use inklog_store::{StoreError, encode_logged};
 use serde::{Deserialize, Serialize};
 
-use super::Operator;
+use crate::Operator;
 
 /// How a document stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Status {
     pub waiting: usize,
     /// The live state's base; `None` until a reader or an edit has it made.
     pub base: Option<BaseStatus>,
+    /// What is wrong with a base that cannot be read; the next reader makes another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
     /// What came since the base.
     pub tail: TailStatus,
     /// The newest snapshot.
@@ -61,8 +64,12 @@ pub struct SnapshotStatus {
 impl Operator {
     /// How the document stands. One that was never written stands at nothing.
     pub async fn status(&self, doc: &DocId) -> Result<Status, StoreError> {
-        let live = self.documents.peek(doc).await?;
-        let (base, tail) = live.as_ref().map_or_else(Default::default, in_live_state);
+        let (live, damaged) = match self.documents.peek(doc).await? {
+            Peeked::Missing => (None, None),
+            Peeked::Damaged(what) => (None, Some(what)),
+            Peeked::Sound(live) => (Some(live), None),
+        };
+        let (base, tail) = live.as_deref().map_or_else(Default::default, in_live_state);
         let state = match live {
             Some(live) => live.into_doc(),
             None => self.documents.replay(doc).await?.doc,
@@ -82,6 +89,7 @@ impl Operator {
             version: version_to_wire(state.version()),
             waiting: state.waiting().count(),
             base,
+            damaged,
             tail,
             snapshot,
             dirty: entry.is_some_and(|entry| entry.dirty.is_some()),

@@ -1,14 +1,14 @@
-//! `/_inklog/…`: the operator's jobs on a running stack, for this machine only.
+//! `/_inklog/…`: a running stack's operator, for this machine only.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /_inklog/docs` | list of [`crate::operator::Listed`] |
-//! | `GET /_inklog/docs/{doc}?from=live\|log\|snapshot` | [`crate::operator::Reading`] |
-//! | `GET /_inklog/docs/{doc}/status` | [`crate::operator::Status`] |
-//! | `GET /_inklog/docs/{doc}/events` | list of [`crate::operator::ListedEvent`] |
-//! | `POST /_inklog/docs/{doc}/verify` | [`crate::operator::Verified`] |
-//! | `POST /_inklog/docs/{doc}/rebuild` | [`crate::operator::Rebuilt`] |
-//! | `POST /_inklog/docs/{doc}/compact` | [`inklog_snapshotter::Compacted`] |
+//! | `GET /_inklog/docs` | list of [`inklog_operator::Listed`] |
+//! | `GET /_inklog/docs/{doc}?from=live\|log\|snapshot` | [`inklog_operator::Reading`] |
+//! | `GET /_inklog/docs/{doc}/status` | [`inklog_operator::Status`] |
+//! | `GET /_inklog/docs/{doc}/events` | list of [`inklog_operator::ListedEvent`] |
+//! | `POST /_inklog/docs/{doc}/verify` | [`inklog_operator::Verified`] |
+//! | `POST /_inklog/docs/{doc}/rebuild` | [`inklog_operator::Rebuilt`] |
+//! | `POST /_inklog/docs/{doc}/compact` | [`inklog_operator::Compacted`] |
 //! | `GET /_inklog/pipeline?doc={doc}` | server-sent events, each a [`crate::pipeline::Passage`] |
 //!
 //! Errors are `{"error": "one line"}` with status 400, 403, 404 or 500.
@@ -21,11 +21,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use inklog_operator::{Operator, Source};
 use inklog_protocol::DocId;
 use inklog_store::StoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::operator::{Operator, Source};
 use crate::pipeline::{self, Pipeline};
 
 /// The routes. The server must hand in [`ConnectInfo`].

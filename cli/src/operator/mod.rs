@@ -1,19 +1,19 @@
-//! The operator's jobs, on one document or on all: `docs`, `cat`, `log`, `verify`, `rebuild`,
+//! What an operator asks for: `docs`, `cat`, `log`, and on one document or on all `verify`, `rebuild`,
 //! `compact`.
 
+mod any;
 mod http;
 mod show;
-mod target;
+mod stopped;
 
 use std::io;
 
-use inklog_local::operator::{Reading, Source};
+use inklog_operator::{Compacted, FailedDoc, Reading, Runner, Source, Told};
 use inklog_protocol::DocId;
-use inklog_snapshotter::Compacted;
 use serde::Serialize;
 
+pub use any::{AnyOperator, JobError, Target};
 pub use http::{HttpBase, HttpError};
-pub use target::{JobError, Jobs, Target};
 
 use crate::{output, progress};
 
@@ -45,7 +45,7 @@ pub enum Which {
 
 /// Why a job ended badly.
 #[derive(Debug, thiserror::Error)]
-pub enum JobsError {
+pub enum OperatorError {
     /// It was not done.
     #[error(transparent)]
     Job(#[from] JobError),
@@ -84,120 +84,118 @@ struct CompactedDoc {
 }
 
 /// Does the job and prints what came of it. Says whether all is well.
-pub async fn run(job: &Job, target: &Target, json: bool) -> Result<bool, JobsError> {
+pub async fn run(job: &Job, target: &Target, json: bool) -> Result<bool, OperatorError> {
     let needs_live = match job {
         Job::Docs | Job::Log(_) => false,
         Job::Cat(_, from) => *from == Source::Live,
         Job::Verify(_) | Job::Rebuild(_) | Job::Compact(_) => true,
     };
-    let jobs = Jobs::open(target, needs_live).await?;
-    let result = run_on(job, &jobs, json).await;
-    jobs.close().await;
+    let operator = AnyOperator::open(target, needs_live).await?;
+    let result = run_on(job, &operator, json).await;
+    operator.close().await;
     result
 }
 
-async fn run_on(job: &Job, jobs: &Jobs, json: bool) -> Result<bool, JobsError> {
+async fn run_on(job: &Job, operator: &AnyOperator, json: bool) -> Result<bool, OperatorError> {
     match job {
         Job::Docs => {
-            let docs = jobs.docs().await?;
+            let docs = operator.docs().await?;
             output::print(json, &docs, || show::docs(&docs))?;
         }
         Job::Cat(doc, from) => {
-            let reading = read(jobs, doc, *from).await?;
+            let reading = read(operator, doc, *from).await?;
             output::print(json, &reading, || reading.text.clone())?;
         }
         Job::Log(doc) => {
-            let events = jobs.events(doc).await?;
+            let events = operator.events(doc).await?;
             if events.is_empty() {
                 return Err(no_document(doc, "log", String::new()));
             }
             output::print(json, &events, || show::events(&events))?;
         }
         Job::Verify(which) => {
-            let mut ok = true;
-            let verify = async |doc: &DocId| {
-                let verified = jobs.verify(doc).await?;
-                ok &= verified.as_ref().is_none_or(|verified| verified.ok);
-                Ok(verified)
-            };
-            each(jobs, which, json, verify, show::verified).await?;
-            return Ok(ok);
+            let verify = async |doc| operator.verify(&doc).await;
+            return each(operator, which, json, verify, show::verified, |verified| verified.ok).await;
         }
         Job::Rebuild(which) => {
-            each(jobs, which, json, async |doc| jobs.rebuild(doc).await, show::rebuilt).await?;
+            let rebuild = async |doc| operator.rebuild(&doc).await;
+            return each(operator, which, json, rebuild, show::rebuilt, |_| true).await;
         }
         Job::Compact(which) => {
-            let compact = async |doc: &DocId| {
-                let compacted = jobs.compact(doc).await?;
+            let compact = async |doc: DocId| {
+                let compacted = operator.compact(&doc).await?;
                 Ok(compacted.map(|compacted| CompactedDoc { doc: doc.to_string(), compacted }))
             };
-            each(jobs, which, json, compact, |done| show::compacted(&done.doc, &done.compacted)).await?;
+            let line = |done: &CompactedDoc| show::compacted(&done.doc, &done.compacted);
+            return each(operator, which, json, compact, line, |_| true).await;
         }
     }
     Ok(true)
 }
 
-async fn read(jobs: &Jobs, doc: &DocId, from: Source) -> Result<Reading, JobsError> {
+async fn read(operator: &AnyOperator, doc: &DocId, from: Source) -> Result<Reading, OperatorError> {
     let (place, hint) = match from {
         Source::Live => ("live state", String::new()),
         Source::Log => ("log", String::new()),
         Source::Snapshot => ("snapshots", format!("; `inklog compact {doc}` writes one")),
     };
-    jobs.read(doc, from).await?.ok_or_else(|| no_document(doc, place, hint))
+    operator.read(doc, from).await?.ok_or_else(|| no_document(doc, place, hint))
 }
 
-fn no_document(doc: &DocId, place: &'static str, hint: String) -> JobsError {
-    JobsError::NoDocument { doc: doc.clone(), place, hint }
-}
-
-/// What a document that failed is in a list of JSON.
-#[derive(Debug, Serialize)]
-struct FailedDoc<'a> {
-    doc: &'a str,
-    error: &'a str,
+fn no_document(doc: &DocId, place: &'static str, hint: String) -> OperatorError {
+    OperatorError::NoDocument { doc: doc.clone(), place, hint }
 }
 
 /// Does a job on one document, or, under a progress bar, on each. Of each, what came of it is printed as
-/// it comes, and one that fails ends nothing: a line on stderr says so, and the outcome how many.
-async fn each<T: Serialize>(
-    jobs: &Jobs,
+/// it comes, and one that fails ends nothing: a line on stderr says so, and the outcome how many. Says
+/// whether all that was done is well.
+async fn each<T, F>(
+    operator: &AnyOperator,
     which: &Which,
     json: bool,
-    mut job: impl AsyncFnMut(&DocId) -> Result<Option<T>, JobError>,
+    job: impl Fn(DocId) -> F,
     line: impl Fn(&T) -> String,
-) -> Result<(), JobsError> {
-    let docs = match which {
-        Which::All => jobs.docs().await?,
-        Which::One(doc) => {
-            let done = job(doc).await?.ok_or_else(|| JobsError::Unknown(doc.clone()))?;
-            output::print(json, &done, || line(&done) + "\n")?;
-            return Ok(());
-        }
-    };
-    let bar = progress::bar(docs.len() as u64, "documents");
-    let (mut list, mut failed) = (output::List::new(json), 0);
-    for listed in &docs {
-        let done = match (&listed.damaged, DocId::new(&listed.doc)) {
-            (Some(reason), _) => Err(format!("its entry in the catalogue is damaged: {reason}")),
-            (None, Ok(doc)) => job(&doc).await.map_err(|error| error.to_string()),
-            (None, Err(error)) => Err(error.to_string()),
+    is_well: impl Fn(&T) -> bool,
+) -> Result<bool, OperatorError>
+where
+    T: Serialize,
+    F: Future<Output = Result<Option<T>, JobError>>,
+{
+    if let Which::One(doc) = which {
+        let done = job(doc.clone()).await?.ok_or_else(|| OperatorError::Unknown(doc.clone()))?;
+        output::print(json, &done, || line(&done) + "\n")?;
+        return Ok(is_well(&done));
+    }
+    let bar = progress::bar(0, "documents");
+    let (mut list, mut all_well) = (output::List::new(json), true);
+    let tell = |told: Told<'_, Option<T>, JobError>| -> Result<(), OperatorError> {
+        let (doc, outcome) = match told {
+            Told::Found(more) => {
+                bar.inc_length(more as u64);
+                return Ok(());
+            }
+            Told::Done(doc, outcome) => (doc, outcome),
         };
-        bar.suspend(|| match &done {
-            Ok(Some(done)) => list.print(done, || line(done) + "\n"),
+        bar.inc(1);
+        bar.suspend(|| match &outcome {
+            Ok(Some(done)) => {
+                all_well &= is_well(done);
+                list.print(done, || line(done) + "\n")
+            }
             // It has gone since it was listed.
             Ok(None) => Ok(()),
             Err(error) => {
-                failed += 1;
-                eprintln!("inklog: {}: {error}", listed.doc);
-                list.print(&FailedDoc { doc: &listed.doc, error }, String::new)
+                eprintln!("inklog: {doc}: {error}");
+                list.print(&FailedDoc { doc: doc.to_string(), error: error.to_string() }, String::new)
             }
         })?;
-        bar.inc(1);
-    }
+        Ok(())
+    };
+    let ran = Runner::default().run(&mut operator.all_docs(), job, tell).await?;
     bar.finish_and_clear();
     list.end()?;
-    match failed {
-        0 => Ok(()),
-        failed => Err(JobsError::Some { failed, all: docs.len() }),
+    match ran.failed {
+        0 => Ok(all_well),
+        failed => Err(OperatorError::Some { failed, all: ran.docs }),
     }
 }

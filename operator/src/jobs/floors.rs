@@ -20,7 +20,7 @@ const APART: u64 = 8;
 
 /// Floors to publish: each agent's events held by `kept` (the snapshot that the pointer names now) and
 /// older than the grace period, from the chain's lowest remaining one up to the first that is not.
-pub(crate) fn to_publish(
+pub(super) fn to_publish(
     records: &[LogRecord],
     kept: &Doc,
     published: &[(Agent, Floor)],
@@ -51,7 +51,7 @@ pub(crate) fn to_publish(
 
 /// Places of the log that may be deleted now: below a floor published by `published_by` at the latest,
 /// and in the snapshot that the replay began with.
-pub(crate) fn due_for_deletion(
+pub(super) fn due_for_deletion(
     replayed: &Replayed,
     published: &[(Agent, Floor)],
     published_by: u64,

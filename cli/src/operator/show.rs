@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat};
 use inklog_crdt::{Anchor, Event, Op};
-use inklog_local::operator::{Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
-use inklog_snapshotter::Compacted;
+use inklog_operator::{Compacted, Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
 
 /// Characters of an insert's text that the log shows.
 const EXCERPT: usize = 40;
@@ -82,6 +81,10 @@ pub(super) fn verified(of: &Verified) -> String {
     let mut wrong = Vec::new();
     match of.live {
         LiveCheck::Equal | LiveCheck::Missing | LiveCheck::Behind => {}
+        LiveCheck::Damaged => wrong.push(format!(
+            "the live state is damaged: the next reader makes it anew, and so does `inklog rebuild {}`",
+            of.doc
+        )),
         LiveCheck::Lacking => wrong.push("the live state lacks events of the log".to_owned()),
         LiveCheck::Different => wrong.push("the live state differs from the log".to_owned()),
     }
@@ -127,7 +130,7 @@ pub(super) fn compacted(doc: &str, of: &Compacted) -> String {
         let _ = write!(text, ", {} older snapshots deleted", of.snapshots_deleted);
     }
     if of.live_dropped {
-        text.push_str(", a live state that lacked events dropped");
+        text.push_str(", a live state that lacked events, or was damaged, dropped");
     }
     text
 }
@@ -155,6 +158,8 @@ mod tests {
         assert!(verified(&sound()).starts_with("d: ok ("));
         let lacking = Verified { ok: false, live: LiveCheck::Lacking, ..sound() };
         assert!(verified(&lacking).starts_with("d: WRONG: the live state lacks"));
+        let broken = Verified { ok: false, live: LiveCheck::Damaged, ..sound() };
+        assert!(verified(&broken).contains("`inklog rebuild d`"));
         let behind = verified(&Verified { live: LiveCheck::Behind, ..sound() });
         assert!(behind.starts_with("d: ok (") && behind.contains("behind"), "{behind}");
         let damaged = Verified { ok: false, damaged: vec!["item a#0".into()], ..sound() };

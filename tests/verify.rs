@@ -1,0 +1,104 @@
+//! What `verify` says of stores that disagree, how long it waits, and that looking changes nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inklog_operator::{LiveCheck, Operator, Verified};
+use inklog_protocol::{DocId, LoggedEvent};
+use inklog_store::LiveState as _;
+use inklog_store::document::Documents;
+use inklog_store::live::NewBase;
+
+use crate::harness::{Harness, SteppedLog, doc, typed};
+
+/// A live state that has got these events of the log, and no more.
+async fn live_with(harness: &Harness, doc: &DocId, events: Vec<LoggedEvent>) {
+    let state = inklog_crdt::Doc::new().encode();
+    base(harness, doc, NewBase { generation: "g1".into(), state, waiting: events }).await;
+}
+
+async fn base(harness: &Harness, doc: &DocId, base: NewBase) {
+    harness.live.begin_rebuild(doc, "n").await.unwrap();
+    assert!(harness.live.swap_rebuild(doc, "n", base).await.unwrap());
+}
+
+async fn verify(harness: &Harness, documents: &Documents, doc: &DocId) -> Verified {
+    let operator = Operator::new(documents.clone(), harness.clock.clone());
+    operator.verify(doc).await.unwrap().expect("there is such a document")
+}
+
+#[tokio::test]
+async fn it_waits_for_events_that_are_on_their_way() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    let events = typed("alice", 0, "hello");
+    harness.append(&doc, events.clone()).await;
+    let logged: Vec<_> = events.into_iter().map(|event| harness.logged(event)).collect();
+    // So old that it is wrong to lack them.
+    harness.clock.pass(60_000);
+    live_with(&harness, &doc, logged[..3].to_vec()).await;
+    // They come after the live state and the log were read.
+    let stepped = Arc::new(SteppedLog::new(harness.documents.log.clone()));
+    let (live, of) = (harness.live.clone(), doc.clone());
+    *stepped.after.lock().unwrap() = Some(Box::new(move || {
+        let (live, doc, rest) = (live.clone(), of.clone(), logged[3..].to_vec());
+        Box::pin(async move { drop(live.append(&doc, &rest, "tail").await.unwrap()) })
+    }));
+    let documents = Documents { log: stepped, ..harness.documents.clone() };
+    let begin = Instant::now();
+    let verified = verify(&harness, &documents, &doc).await;
+    assert_eq!((verified.ok, verified.live), (true, LiveCheck::Equal));
+    assert!(begin.elapsed() < Duration::from_secs(5), "it went on once they were there");
+}
+
+#[tokio::test]
+async fn it_waits_for_a_bounded_time_and_then_tells_late_from_lost() {
+    let harness = Harness::start().await;
+    let (lost, late) = (doc("lost"), doc("late"));
+    for (doc, passes) in [(&lost, 59_999), (&late, 1)] {
+        let events = typed("alice", 0, "hello");
+        harness.append(doc, events.clone()).await;
+        let logged = events.into_iter().map(|event| harness.logged(event)).take(4).collect();
+        live_with(&harness, doc, logged).await;
+        // In the end the first is a minute old, the second a moment.
+        harness.clock.pass(passes);
+    }
+    let begin = Instant::now();
+    let (lost, late) = tokio::join!(
+        verify(&harness, &harness.documents, &lost),
+        verify(&harness, &harness.documents, &late)
+    );
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    assert_eq!((lost.ok, lost.live), (false, LiveCheck::Lacking));
+    assert_eq!((late.ok, late.live), (true, LiveCheck::Behind));
+}
+
+#[tokio::test]
+async fn a_damaged_base_is_wrong_until_somebody_makes_it_anew() {
+    let harness = Harness::start().await;
+    let operator = Operator::new(harness.documents.clone(), harness.clock.clone());
+    // Who looks after documents leaves it there, and says so as often as asked.
+    for mend in ["rebuild", "compact", "read"] {
+        let doc = doc(mend);
+        harness.append(&doc, typed("alice", 0, "hello")).await;
+        let state = b"no state".to_vec();
+        base(&harness, &doc, NewBase { generation: "g1".into(), state, waiting: Vec::new() }).await;
+        for _ in 0..2 {
+            let verified = verify(&harness, &harness.documents, &doc).await;
+            assert_eq!((verified.ok, verified.live), (false, LiveCheck::Damaged));
+            assert!(verified.damaged[0].contains("the live base"), "{:?}", verified.damaged);
+            let status = operator.status(&doc).await.unwrap();
+            assert_eq!((status.chars, status.base), (5, None));
+            assert!(status.damaged.is_some());
+        }
+        match mend {
+            "rebuild" => assert_eq!(operator.rebuild(&doc).await.unwrap().unwrap().chars, 5),
+            "compact" => assert!(operator.compact(&doc).await.unwrap().unwrap().live_dropped),
+            _ => assert_eq!(harness.documents.open(&doc).await.unwrap().into_doc().text(), "hello"),
+        }
+        let verified = verify(&harness, &harness.documents, &doc).await;
+        let live = if mend == "compact" { LiveCheck::Missing } else { LiveCheck::Equal };
+        assert_eq!((verified.ok, verified.live), (true, live), "after {mend}");
+        assert_eq!(operator.status(&doc).await.unwrap().damaged, None);
+    }
+}
