@@ -84,17 +84,22 @@ export class StoryClient {
   /** Until nothing follows any more from what has happened. */
   #settle(): void {
     const core = this.#core;
-    do core.tick(this.#now);
-    while (this.#write());
+    core.tick(this.#now);
     for (const frame of core.frames.splice(0)) this.#frames.push(JSON.parse(frame));
     let synced = false;
     for (const [name, value] of core.updates.splice(0)) {
       if (name === "change") for (const { at, del, ins } of value.changes) this.#shown = this.#shown.slice(0, at) + ins + this.#shown.slice(at + del);
       else if (name === "error") this.#told.push({ problem: value.code === UNREADABLE ? "unreadable" : value.code, retry: value.retry });
-      else if (name === "link") this.#told.push({ connection: value === "again" ? "dead" : "refused" });
+      else if (name === "link") {
+        this.#told.push({ connection: value === "again" ? "dead" : "refused" });
+        // Whoever holds the socket closes it.
+        core.disconnected();
+      }
       else synced ||= name === "synced";
     }
-    if (synced && this.#adopt()) this.#settle();
+    // Each leads to more.
+    const adopts = synced && this.#adopt();
+    if (this.#write() || adopts) this.#settle();
   }
 
   // --- The store, as a document uses it

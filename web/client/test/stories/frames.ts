@@ -21,7 +21,7 @@ export function fromServer({ action, ...given }: Frame): Frame {
   const frame = { docId: "d", ...OF_SERVER[action], ...given };
   for (const [name, value] of Object.entries(frame)) if (value === null) delete frame[name];
   if (frame.events) frame.events = frame.events.map((event: WireEvent) => ({ at: 0, ...event }));
-  if (frame.state) frame.state = packed(frame.state);
+  if (action === "DOC_STATE" && frame.state) frame.state = packed(frame.state);
   return { action, ...frame };
 }
 
