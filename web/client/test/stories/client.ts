@@ -22,6 +22,8 @@ export class StoryClient {
   #store: "prompt" | "slow" | "broken" = "prompt";
   /** What a slow store has not done yet. */
   #writing: Batch | null = null;
+  /** Earlier runs may have left what they could not send. */
+  #adoptDue = false;
 
   constructor() {
     this.#core = this.#newCore();
@@ -86,7 +88,6 @@ export class StoryClient {
     const core = this.#core;
     core.tick(this.#now);
     for (const frame of core.frames.splice(0)) this.#frames.push(JSON.parse(frame));
-    let synced = false;
     for (const [name, value] of core.updates.splice(0)) {
       if (name === "change") for (const { at, del, ins } of value.changes) this.#shown = this.#shown.slice(0, at) + ins + this.#shown.slice(at + del);
       else if (name === "error") this.#told.push({ problem: value.code === UNREADABLE ? "unreadable" : value.code, retry: value.retry });
@@ -95,11 +96,9 @@ export class StoryClient {
         // Whoever holds the socket closes it.
         core.disconnected();
       }
-      else synced ||= name === "synced";
+      else this.#adoptDue ||= name === "synced";
     }
-    // Each leads to more.
-    const adopts = synced && this.#adopt();
-    if (this.#write() || adopts) this.#settle();
+    if (this.#write() || this.#adopt()) this.#settle();
   }
 
   // --- The store, as a document uses it
@@ -147,10 +146,11 @@ export class StoryClient {
     this.#core.load(this.#sessions());
   }
 
-  /** Goes on with what earlier runs could not send; says whether there was any. */
+  /** Goes on with what earlier runs could not send, once all that is known here is kept; says whether there was any. */
   #adopt(): boolean {
+    if (!this.#adoptDue || this.#writing || this.#store === "broken") return false;
+    this.#adoptDue = false;
     const { lanes } = this.#core;
-    if (this.#store === "broken") return false;
     const orphans = this.#sessions().filter(
       (session) => session.events.length && this.#core.isOfLog(session) && !lanes.some(({ agent }) => agent === session.agent),
     );
