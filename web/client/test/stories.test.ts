@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { fromServer, toServer } from "./stories/frames.js";
 import { StoryClient } from "./stories/client.js";
 import { Names } from "./stories/names.js";
-import { type Frame, type Step, type Story, actionOf, storiesIn } from "./stories/story.js";
+import { type Step, type Story, actionOf, storiesIn } from "./stories/story.js";
 
 const FOLDER = new URL("../../../tests/stories/", import.meta.url);
 
@@ -34,7 +34,8 @@ function happening(step: Step, names: Names): Step {
   return { receive: fromServer(frame) };
 }
 
-function check({ send = [], tell = [], ...expected }: Step, client: StoryClient, names: Names): void {
+function check(step: Step, client: StoryClient, names: Names): void {
+  const { send = [], tell = [] } = step;
   const sent = client.sent().map(toServer);
   send.forEach((frame, i) => sent[i] && names.requested(frame, sent[i]));
   const frames = send.map((frame, i) => names.met(toServer(frame), sent[i]));
@@ -42,7 +43,7 @@ function check({ send = [], tell = [], ...expected }: Step, client: StoryClient,
   equal("tells", inOrder(client.told()), inOrder(tell));
   const { shown, ...state } = client.state;
   for (const [name, value] of Object.entries(state)) {
-    if (name in expected) equal(name, value, names.met(expected[name as keyof Step], value));
+    if (name in step) equal(name, value, names.met(step[name as keyof Step], value));
   }
   equal("the text as the changes tell it", shown, state.text);
 }
@@ -61,12 +62,12 @@ function equal(what: string, actual: unknown, expected: unknown): void {
 
 const seen = new Set<string>();
 for (const [file, stories] of storiesIn(FOLDER)) {
+  for (const { name } of stories) {
+    assert.ok(!seen.has(name), `two stories are called ${name}`);
+    seen.add(name);
+  }
   describe(file, () => {
-    for (const story of stories) {
-      assert.ok(!seen.has(story.name), `two stories are called ${story.name}`);
-      seen.add(story.name);
-      test(story.name, () => replay(story));
-    }
+    for (const story of stories) test(story.name, () => replay(story));
   });
 }
 assert.ok(seen.size > 0, "there are no stories");

@@ -18,7 +18,7 @@ const OF_CLIENT: Record<string, Frame> = {
 export function fromServer({ action, ...given }: Frame): Frame {
   // The gateway's own word has no action, and names no document.
   if (!action) return given;
-  const frame = { docId: "d", ...OF_SERVER[action], ...given };
+  const frame: Frame = { docId: "d", ...OF_SERVER[action], ...given };
   for (const [name, value] of Object.entries(frame)) if (value === null) delete frame[name];
   if (frame.events) frame.events = frame.events.map((event: WireEvent) => ({ at: 0, ...event }));
   if (action === "DOC_STATE" && frame.state) frame.state = packed(frame.state);

@@ -125,7 +125,7 @@ function defined(value: any, define: Record<string, any>): any {
 /** The stories of a client, by file. */
 export function* storiesIn(folder: URL): Generator<[file: string, stories: Story[]]> {
   for (const [file, content] of filesIn(folder)) {
-    const isFile = isOf({ about: isText, stories: isListOf(isOf({ name: isText, rule: isText, steps: Array.isArray })) });
+    const isFile = isOf({ about: isText, stories: isListOf(isOf({ name: isText, rule: isText, steps: (value) => Array.isArray(value) && value.length > 0 })) });
     if (!isFile(content)) throw new Error(`${file} is no file of stories`);
     for (const { name, steps } of content.stories) {
       try {
