@@ -25,9 +25,16 @@ export function fromServer({ action, ...given }: Frame): Frame {
   return { action, ...frame };
 }
 
-/** A frame of the client, whole, and in one way where JSON leaves two. */
-export function toServer({ action, ...given }: Frame): Frame {
+/** A frame of the client, whole; `null` takes out the document. */
+export function fromClient({ action, ...given }: Frame): Frame {
   const frame: Frame = { action, ...(action !== "PING" && { docId: "d" }), ...OF_CLIENT[action], ...given };
+  if (frame.docId === null) delete frame.docId;
+  return frame;
+}
+
+/** The same, in one way where JSON leaves two. */
+export function toServer(given: Frame): Frame {
+  const frame = fromClient(given);
   if (!frame.ops) return frame;
   const ops = frame.ops.map(({ char, text = char, len = 1, ...op }: any) => ({ ...op, ...(op.type === "delete" ? { len } : { text }) }));
   return { ...frame, ops };

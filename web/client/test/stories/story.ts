@@ -41,6 +41,18 @@ export interface Story {
   steps: Step[];
 }
 
+/** What one connection sends to a server, and what all of them get. */
+export interface ServerStep {
+  by: string;
+  /** A frame, or text that is none. */
+  send?: Frame | string;
+  /** Blanks make the frame as long as this. */
+  bytes?: number;
+  close?: true;
+  /** By connection. */
+  get?: Record<string, Frame[]>;
+}
+
 type Check = (value: any) => boolean;
 
 const isTrue: Check = (value) => value === true;
@@ -89,22 +101,15 @@ const EXPECTATIONS: Record<string, Check> = {
 /** What happens in a step, by name. */
 export const actionOf = (step: Step): string => Object.keys(step).find((name) => name in ACTIONS)!;
 
-function checkStep(step: any): void {
-  const names = isObject(step) ? Object.keys(step) : [];
-  const isSound =
-    names.filter((name) => name in ACTIONS).length === 1 &&
-    names.every((name) => (ACTIONS[name] ?? EXPECTATIONS[name])?.(step[name]));
-  if (!isSound) throw new Error(`not understood: ${JSON.stringify(step)}`);
-}
+const isStep: Check = (step) =>
+  isObject(step) &&
+  Object.keys(step).filter((name) => name in ACTIONS).length === 1 &&
+  Object.entries(step).every(([name, value]) => (ACTIONS[name] ?? EXPECTATIONS[name])?.(value));
 
-/** The files of a folder of stories, by name, as JSON in which definitions stand in place of their names. */
-export function* filesIn(folder: URL): Generator<[file: string, content: any]> {
-  for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith(".json")) continue;
-    const { define = {}, ...content } = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
-    yield [file, defined(content, define)];
-  }
-}
+const isServerStep: Check = (step) =>
+  isOf({ by: isText, "send?": (value) => isText(value) || isObject(value), "bytes?": isCount, "close?": isTrue, "get?": isObject })(step) &&
+  "send" in step !== "close" in step &&
+  Object.values(step.get ?? {}).every(isListOf(isObject));
 
 /** Puts definitions in the place of their names, and a list that is named inside a list, element by element. */
 function defined(value: any, define: Record<string, any>): any {
@@ -119,21 +124,28 @@ function defined(value: any, define: Record<string, any>): any {
     });
   }
   if (!isObject(value)) return value;
+  if (isOf({ repeat: isText, times: isCount })(value)) return value.repeat.repeat(value.times);
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, defined(one, define)]));
 }
 
 /** The stories of a client, by file. */
-export function* storiesIn(folder: URL): Generator<[file: string, stories: Story[]]> {
-  for (const [file, content] of filesIn(folder)) {
-    const isFile = isOf({ about: isText, stories: isListOf(isOf({ name: isText, rule: isText, steps: (value) => Array.isArray(value) && value.length > 0 })) });
-    if (!isFile(content)) throw new Error(`${file} is no file of stories`);
-    for (const { name, steps } of content.stories) {
-      try {
-        steps.forEach(checkStep);
-      } catch (error) {
-        throw new Error(`${file}: ${name}: ${(error as Error).message}`);
-      }
+export const storiesIn = (folder: URL): [file: string, stories: Story[]][] => filesIn(folder, isStep);
+
+/** The stories of a server, by file. */
+export const serverStoriesIn = (folder: URL): [file: string, stories: { name: string; rule: string; steps: ServerStep[] }[]][] =>
+  filesIn(folder, isServerStep);
+
+function filesIn(folder: URL, isStep: Check): [file: string, stories: any[]][] {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+  return files.sort().map((file) => {
+    const { define = {}, ...content } = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
+    const isFile = isOf({ about: isText, stories: isListOf(isOf({ name: isText, rule: isText, steps: Array.isArray })) });
+    const whole = defined(content, define);
+    if (!isFile(whole)) throw new Error(`${file} is no file of stories`);
+    for (const { name, steps } of whole.stories) {
+      const odd = steps.find((step: any) => !isStep(step));
+      if (odd || !steps.length) throw new Error(`${file}: ${name}: not understood: ${JSON.stringify(odd)}`);
     }
-    yield [file, content.stories];
-  }
+    return [file, whole.stories];
+  });
 }
