@@ -23,8 +23,11 @@ fn every_rule_has_the_tests_that_its_row_names() {
             let source = source.unwrap_or_else(|error| panic!("{path}: {error}"));
             let before = named;
             for test in words {
-                let test_is =
-                    if path.ends_with(".ts") { format!("test(\"{test}\"") } else { format!("fn {test}(") };
+                let test_is = match path.rsplit('.').next() {
+                    Some("ts") => format!("test(\"{test}\""),
+                    Some("json") => format!("\"name\": \"{test}\""),
+                    _ => format!("fn {test}("),
+                };
                 assert!(source.contains(&test_is), "{path} has no test {test}");
                 named += 1;
             }

@@ -9,26 +9,14 @@ import { Random } from "./sim/random.js";
 /** Its cursors are lengths of the log. */
 export class DummyServer {
   log: WireEvent[] = [];
-  /** Whether a cursor is good; else the answer to it is a state. */
-  knowsCursors = true;
   /** What is asked for by JOIN_DOC without a cursor comes as a base with everything in it. */
   base(): TextDoc {
     const doc = new TextDoc();
     for (const event of this.log) doc.apply(event);
     return doc;
   }
-  /** The log's name, if it says one. */
-  logName: string | undefined;
-  /** Ends of chains in the log, where they lie before what a client names. */
-  private missing(version: Record<string, number>): Record<string, number> | undefined {
-    const ends = Object.keys(version).map((agent): [string, number] => {
-      return [agent, Math.max(0, ...this.log.filter((event) => event.agent === agent).map(({ ops }) => endOf(ops.at(-1))))];
-    });
-    const missing = ends.filter(([agent, end]) => end < version[agent]!);
-    return missing.length ? Object.fromEntries(missing) : undefined;
-  }
   take(frame: string): string[] {
-    const { action, ref, cursor, version = {}, confirm, agent, after, ops } = JSON.parse(frame);
+    const { action, ref, cursor, version = {}, agent, after, ops } = JSON.parse(frame);
     const answer = (fields: object) => JSON.stringify({ docId: "d", ref, ...fields });
     if (action === "PING") return [JSON.stringify({ action: "PONG" })];
     if (action === "SEND_OP") {
@@ -39,9 +27,8 @@ export class DummyServer {
       const end = new TextDoc();
       return [answer({ action: "OP_ACK", agent, after, end: ops.reduce((_: number, op: any) => endOf(op), end.length) })];
     }
-    const missing = confirm && this.missing(version);
-    const part = { part: 1, parts: 1, cursor: String(this.log.length), log: this.logName, ...(missing && { missing }) };
-    if (cursor !== undefined && this.knowsCursors) {
+    const part = { part: 1, parts: 1, cursor: String(this.log.length) };
+    if (cursor !== undefined) {
       const events = this.log.slice(Number(cursor)).filter((event) => endOf(event.ops.at(-1)) > (version[event.agent] ?? 0));
       return [answer({ action: "OP_REPLAY", events, ...part })];
     }
@@ -50,7 +37,7 @@ export class DummyServer {
   }
 }
 
-export function endOf(op: any): number {
+function endOf(op: any): number {
   return Number(op.id.slice(op.id.lastIndexOf("-") + 1)) + (op.len ?? [...op.text].length);
 }
 
@@ -80,15 +67,7 @@ export class Alice {
   }
 
   types(text: string, at = this.core.doc.length): void {
-    this.edits(at, 0, text);
-  }
-
-  deletes(at: number, count: number): void {
-    this.edits(at, count, "");
-  }
-
-  private edits(at: number, count: number, text: string): void {
-    this.core.change("local", () => this.core.edit(at, count, text, []));
+    this.core.change("local", () => this.core.edit(at, 0, text, []));
     this.core.tick(this.now);
     this.stores();
   }
@@ -127,11 +106,6 @@ export class Alice {
     this.core.tick(due);
     this.stores();
     return waited;
-  }
-
-  reconnects(): void {
-    this.core.disconnected();
-    this.core.connected(this.now);
   }
 
   /** The tab dies; another opens on the same store. */

@@ -1,8 +1,9 @@
 // A server that keeps the design's rules: a log with one event per agent and place, live state that follows it late,
 // cursors that go stale, broadcasts that get lost, a compaction with floors; and that can fail in the design's ways.
 
-import { TextDoc, type WireEvent } from "../../src/crdt/index.js";
+import { TextDoc, type WireEvent, type WireOp } from "../../src/crdt/index.js";
 import { opEnd, sameEvent } from "./events.js";
+import { agentOf, faultOf, read } from "./faults.js";
 import type { World } from "./world.js";
 
 export interface Peer {
@@ -19,12 +20,21 @@ export interface Faults {
   poison: number;
 }
 
+/** One connection shows so many agents. */
+const PRESENCE_AGENTS_MAX = 8;
+
+/** A part holds so many events, in so many bytes. */
+const PART_EVENTS_MAX = 20;
+const PART_BYTES_MAX = 100_000;
+
 interface Logged extends WireEvent {
   at: number;
 }
 
 export class Server {
   readonly log: Logged[] = [];
+  /** Frames that break the protocol. */
+  readonly faulty: string[] = [];
   faults: Faults = { failure: 0, lostBroadcast: 0, poison: 0 };
   private readonly places = new Map<string, Logged>();
   private readonly poisoned = new Map<string, boolean>();
@@ -66,22 +76,36 @@ export class Server {
   }
 
   receive(peer: Peer, text: string): void {
-    if (text.length > 32_768 || Buffer.byteLength(text) > 32_768) throw new Error("a frame is too large");
+    if (Buffer.byteLength(text) > 32_768) throw new Error("a frame is too large");
     const { random } = this.world;
-    const message = JSON.parse(text);
-    const answer = (fields: object) => peer.push({ docId: message.docId, ref: message.ref, ...fields });
+    const message = read(text);
+    const { docId, ref } = message ?? {};
+    const fault = faultOf(message);
+    if (fault) {
+      this.faulty.push(text);
+      peer.push({ action: "ERROR", docId, ref, code: fault, message: `refused: ${fault}`, retry: false });
+      return;
+    }
+    const answer = (fields: object) => peer.push({ docId, ref, ...fields });
     const fail = () => {
       if (random.chance(0.5)) peer.push({ message: "Internal server error", connectionId: "c", requestId: "r" });
       else answer({ action: "ERROR", code: "unavailable", message: "try again", retry: true });
     };
-    if (message.action === "PING") return peer.push({ action: "PONG" });
+    if (message.action === "PING") return peer.push({ action: "PONG", ref });
     const fails = random.chance(this.faults.failure);
     if (fails && random.chance(0.5)) return fail();
-    if (message.action === "SEND_OP") this.sendOp(peer, message, fails ? fail : answer);
+    if (message.action === "SEND_OP") this.sendOp(peer, message.op ? this.chained(message.op) : message, fails ? fail : answer);
     else if (message.action === "PRESENCE") this.presence(peer, message, answer);
     else if (message.action === "LEAVE_DOC") this.leave(peer);
     else if (fails) fail();
     else this.sync(peer, message, answer);
+  }
+
+  /** A lone op as an event: what there is already, or what goes on after that. */
+  private chained(op: WireOp): WireEvent {
+    const agent = agentOf(op.id);
+    const there = this.log.find((event) => event.agent === agent && opEnd(event.ops.at(-1)!) >= opEnd(op));
+    return { agent, after: there?.after ?? this.endOf(agent), ops: [op] };
   }
 
   private sendOp(peer: Peer, { agent, after, ops }: any, answer: (fields: object) => void): void {
@@ -100,7 +124,6 @@ export class Server {
 
   /** Makes an event durable; the rest follows by and by. */
   append(event: Logged, sender?: Peer): void {
-    new TextDoc().apply(event);
     this.places.set(`${event.agent} ${event.after}`, event);
     this.log.push(event);
     const { world } = this;
@@ -119,8 +142,14 @@ export class Server {
       answer({ action: "ERROR", code: "not_joined", message: "join first", retry: false });
       return;
     }
+    const isShown = this.shown.has(agent);
+    const ofPeer = [...this.shown.values()].filter(({ peer: id }) => id === peer.id).length;
+    if (state && !isShown && ofPeer === PRESENCE_AGENTS_MAX) {
+      answer({ action: "ERROR", code: "rate_limited", message: "too many agents", retry: true });
+      return;
+    }
     if (state) this.shown.set(agent, { peer: peer.id, state });
-    else this.shown.delete(agent);
+    else if (!this.shown.delete(agent)) return;
     this.tellOthers(peer, { action: "REMOTE_PRESENCE", docId: "d", agent, state });
   }
 
@@ -142,7 +171,7 @@ export class Server {
     let messages: any[];
     if ((generation === this.generation && offset >= this.from) || (isWhole && action === "SYNC_STATE")) {
       const events = this.tail.slice(cursor ? offset - this.from : 0).filter((event) => !covered(event));
-      messages = cut(events, 20).map((events) => ({ action: "OP_REPLAY", events }));
+      messages = cut(events).map((events) => ({ action: "OP_REPLAY", events }));
     } else {
       const known = this.base.version;
       const events = this.tail.filter((event) => opEnd(event.ops.at(-1)!) > (known.get(event.agent) ?? 0));
@@ -150,7 +179,7 @@ export class Server {
       const stateId = String(this.world.random.next());
       messages = [
         ...(state.match(/.{1,600}/g) ?? []).map((state) => ({ state })),
-        ...cut(events, 20).map((events) => ({ events })),
+        ...cut(events).map((events) => ({ events })),
       ].map((part) => ({ action: "DOC_STATE", stateId, format: "binary", ...part }));
     }
     const missing = confirm ? this.missing(version) : {};
@@ -224,8 +253,15 @@ export class Server {
   }
 }
 
-function cut<T>(all: T[], size: number): T[][] {
-  const pieces: T[][] = [];
-  for (let at = 0; at < all.length || at === 0; at += size) pieces.push(all.slice(at, at + size));
-  return pieces;
+/** Cuts events into parts, of few each, so that there are several soon, and none too large for a message. */
+function cut(events: Logged[]): Logged[][] {
+  const parts: Logged[][] = [[]];
+  let bytes = 0;
+  for (const event of events) {
+    const more = Buffer.byteLength(JSON.stringify(event));
+    if (parts.at(-1)!.length === PART_EVENTS_MAX || bytes + more > PART_BYTES_MAX) [bytes] = [0, parts.push([])];
+    parts.at(-1)!.push(event);
+    bytes += more;
+  }
+  return parts;
 }

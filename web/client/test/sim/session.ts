@@ -317,6 +317,7 @@ export class Session {
   }
 
   private verify(): void {
+    if (this.server.faulty.length) throw new Error(`a client broke the protocol: ${this.server.faulty[0]}`);
     const text = this.server.whole().toString();
     for (const tab of this.tabs) {
       tab.check();
