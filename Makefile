@@ -1,24 +1,24 @@
 # One profile for everything, and features that do not depend on the selection of packages, so that
-# nothing is built twice.
+# One profile for everything, and features that do not depend on the selection of packages, so that
 CARGO_BUILD := cargo build --locked --workspace --all-targets
 ARGS ?=
 TRACES ?= ../shared/traces
 
-# The browser's side. It alone needs Node.
+# The web packages. Only they need Node.
 NPM := npm --prefix web
 NODE_NEEDED := Node 20.19 or newer, with npm
 EDITOR := web/editor/dist/index.html
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
 HAS_NODE = command -v npm >/dev/null && \
   node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor < 2019 ? 1 : 0)'
-# A machine without any Node gets one from PyPI; one with an old Node keeps it first and is told.
+# A machine without Node gets one from PyPI; on one with an old Node, the old one comes first and a message says so.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
 
 # $(call install,COMMAND,PACKAGE): what the tests start themselves.
 install = command -v $(1) >/dev/null || { \
   if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); \
-  else echo "The tests need $(1): install it, for example with: sudo apt-get install $(2)" >&2; exit 1; fi; }
+  else echo "The tests need $(1). Install it, for example with: sudo apt-get install $(2)" >&2; exit 1; fi; }
 
 # What the functions are built for, and with what.
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
@@ -30,22 +30,22 @@ SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## build and run the whole pipeline on this machine (ARGS="--port 9000" …); Ctrl-C ends it
+run: ## build and run the whole pipeline on this machine (ARGS="--port 9000" …); Ctrl-C stops it
 	@if $(HAS_NODE); then $(MAKE) --no-print-directory editor \
-	  || echo "The editor could not be built: going on with the last one, or without." >&2; \
-	else echo "The editor needs $(NODE_NEEDED): going on without it." >&2; fi
+	  || echo "The editor could not be built: continuing with the last build, if there is one." >&2; \
+	else echo "The editor needs $(NODE_NEEDED): continuing without it." >&2; fi
 	@cargo build --locked -p inklog-cli --bin inklog
 	@exec target/debug/inklog dev $(ARGS)
 
 editor: $(EDITOR) ## build the browser editor, if its sources have changed
 
-test: node redis cfn-lint ## everything that must hold
+test: node redis cfn-lint ## every test
 	$(CARGO_BUILD)
 	@$(MAKE) --no-print-directory web-test
 	cargo test --locked --workspace
 	@$(MAKE) --no-print-directory browser-test
 
-web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the browser's side
+web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the web packages
 	@cargo build --locked -p inklog-cli --bin inklog
 	$(NPM) run build
 	$(NPM) run typecheck
@@ -62,7 +62,7 @@ lint: ## rustfmt and clippy, warnings denied
 	cargo fmt --manifest-path bench/Cargo.toml --check
 	cargo update --quiet --workspace --locked --manifest-path bench/Cargo.toml
 
-bench: node web/node_modules/.package-lock.json ## Inklog beside its peers (TRACES=folder of editing-traces; ARGS=--quick: whether it works)
+bench: node web/node_modules/.package-lock.json ## compare Inklog with its peers (TRACES=folder of editing-traces; ARGS=--quick: a smoke test)
 	@mkdir -p target
 	cargo build --locked --release --manifest-path bench/Cargo.toml
 	bench/target/release/inklog-bench $(TRACES) --json target/bench.json $(if $(ARGS),$(ARGS),--chart bench/chart.svg)
@@ -74,9 +74,9 @@ bench: node web/node_modules/.package-lock.json ## Inklog beside its peers (TRAC
 cfn-lint: .venv/cfn-lint ## cfn-lint on the template
 	.venv/bin/cfn-lint template.yaml
 
-node: # the tests of the browser's side run in it
+node: # the web packages' tests run in it
 	@command -v node >/dev/null || $(MAKE) --no-print-directory .venv/node
-	@$(HAS_NODE) || { echo "The tests of the browser's side need $(NODE_NEEDED)." >&2; exit 1; }
+	@$(HAS_NODE) || { echo "The tests of the web packages need $(NODE_NEEDED)." >&2; exit 1; }
 
 redis: # the tests start their own redis-server
 	@$(call install,redis-server,redis-server)
@@ -87,12 +87,12 @@ chromium: # the tests start their own browser
 sam-validate: .venv/sam ## sam validate --lint
 	$(SAM) validate --lint
 
-sam-build: .venv/sam ## sam build (ARCH=arm64 or x86_64; this machine's when left out)
+sam-build: .venv/sam ## sam build (ARCH=arm64 or x86_64; default: this machine's)
 	@[ -d "$$(rustc --print target-libdir --target $(RUST_TARGET))" ] || { \
-	  echo "Rust cannot build for $(ARCH) here: rustup target add $(RUST_TARGET)" >&2; exit 1; }
+	  echo "Rust cannot build for $(ARCH) here. Run: rustup target add $(RUST_TARGET)" >&2; exit 1; }
 	$(SAM) build --beta-features --parameter-overrides Architecture=$(ARCH)
 	@for function in $$(awk '/^  [A-Za-z]+:$$/ {name = $$1} /Type: AWS::Serverless::Function$$/ {print name}' template.yaml); do \
-	  [ -x ".aws-sam/build/$${function%:}/bootstrap" ] || { echo "$$function no bootstrap was built" >&2; exit 1; }; done
+	  [ -x ".aws-sam/build/$${function%:}/bootstrap" ] || { echo "$$function: no bootstrap was built" >&2; exit 1; }; done
 
 clean: ## remove what was built
 	cargo clean
