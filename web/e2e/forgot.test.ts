@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { faults, person, Window, world } from "./harness/index.js";
 
 const at = world();
-const FORGOT = "The server has lost a part of this text.";
+const FORGOT = "The server has lost part of this text.";
 
 /** Two windows with a text that the server then loses; the other one writes something new into what is left. */
 async function forgotten(doc: string): Promise<Window> {
@@ -27,8 +27,8 @@ async function forgotten(doc: string): Promise<Window> {
 test("what the server forgot is said, shown, and brought back", async () => {
   const window = await forgotten("forgot-back");
   const { page } = window;
-  await page.getByRole("button", { name: "Show it" }).click();
-  const dialog = page.getByRole("dialog", { name: /^Your copy of/ });
+  await page.getByRole("button", { name: "Show" }).click();
+  const dialog = page.getByRole("dialog", { name: /^Your copy from/ });
   assert.equal(await dialog.getByRole("textbox").inputValue(), "What was saved before.");
   assert.deepEqual(await faults(window), []);
   await window.shot("fork-text");
@@ -36,7 +36,7 @@ test("what the server forgot is said, shown, and brought back", async () => {
   await dialog.waitFor({ state: "detached" });
   assert.deepEqual(await faults(window), []);
   await window.shot("fork");
-  await page.getByRole("button", { name: "Bring it back" }).click();
+  await page.getByRole("button", { name: "Restore" }).click();
   await window.shows("What was saved before.");
   await window.saved();
   await page.locator(".notice").waitFor({ state: "detached" });
@@ -47,13 +47,13 @@ test("what the server forgot can be given up, and is asked about first", async (
   const window = await forgotten("forgot-discard");
   const { page } = window;
   await page.getByRole("button", { name: "Discard" }).click();
-  await page.getByRole("dialog", { name: "Discard this copy?" }).getByRole("button", { name: "Keep it" }).click();
+  await page.getByRole("dialog", { name: "Discard this copy?" }).getByRole("button", { name: "Keep" }).click();
   assert.equal(await page.getByRole("alert").filter({ hasText: FORGOT }).count(), 1);
   // It is there after a reload.
   await page.reload();
   await page.getByRole("alert").filter({ hasText: FORGOT }).waitFor();
   await page.getByRole("button", { name: "Discard" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Discard it" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Discard" }).click();
   await page.locator(".notice").waitFor({ state: "detached" });
   await page.reload();
   await window.ready();

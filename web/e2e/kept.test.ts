@@ -61,7 +61,7 @@ test("a server that cannot be reached is named, for as long as it cannot be", as
     const context = await person(at.browser, "Ada");
     const page = await context.newPage();
     await page.goto(`${proxy.url}/d/unreachable`);
-    const words = `The server at ${new URL(proxy.url).host} cannot be reached.`;
+    const words = `Cannot reach the server at ${new URL(proxy.url).host}.`;
     await page.getByRole("alert").filter({ hasText: words }).waitFor({ timeout: 90_000 });
     assert.doesNotMatch(await page.locator(".notices").innerText(), RAW);
     await page.getByRole("button", { name: "Dismiss" }).click();
@@ -111,21 +111,21 @@ test("a document that is forgotten leaves nothing on the device, and asks first 
   const forget = home.getByRole("button", { name: /^Forget Xanadu/ });
   await forget.click();
   await home.getByRole("dialog").waitFor();
-  await home.getByRole("dialog").getByRole("button", { name: /Keep it|All right/ }).click();
+  await home.getByRole("dialog").getByRole("button", { name: /Keep|OK/ }).click();
   assert.ok((await kept(home, "to-forget")) > 0);
   await page.close();
 
   await forget.click();
-  const dialog = home.getByRole("dialog", { name: /what was never sent/ });
+  const dialog = home.getByRole("dialog", { name: /unsent text/ });
   await dialog.getByText("9 characters of it are on this device only").waitFor();
   // What loses nothing has the focus.
-  assert.equal(await home.evaluate(() => (document.activeElement as HTMLElement).innerText), "Keep it");
+  assert.equal(await home.evaluate(() => (document.activeElement as HTMLElement).innerText), "Keep");
   assert.deepEqual(await faults({ page: home }), []);
   await home.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
   assert.ok((await kept(home, "to-forget")) > 0);
   await forget.click();
-  await dialog.getByRole("button", { name: "Forget it, and lose them" }).click();
+  await dialog.getByRole("button", { name: "Forget and discard" }).click();
   await forget.waitFor({ state: "detached" });
   assert.equal(await kept(home, "to-forget"), 0);
 

@@ -120,7 +120,7 @@ test("Ctrl+S is not the browser's: it says that all is saved", async () => {
   }));
   assert.equal(opened, true);
   await window.page.keyboard.press("Control+s");
-  await window.page.getByText("Everything is saved as you type. All you typed is durable").waitFor();
+  await window.page.getByText("Everything is saved as you type. Your text is durable").waitFor();
   await window.shot("ctrl-s");
   assert.equal(await window.text(), "A text.");
 });
@@ -130,7 +130,7 @@ test("an address that leads nowhere says so, and leads home", async () => {
   for (const path of ["/nowhere", "/d/", "/d/a/b"]) {
     const answer = await page.goto(at.stack.url + path);
     assert.equal(answer!.status(), 404, path);
-    assert.equal(await page.locator("h1").innerText(), "There is nothing at this address");
+    assert.equal(await page.locator("h1").innerText(), "Page not found");
   }
   await page.getByRole("link", { name: "Go to the start page" }).click();
   await page.getByRole("button", { name: "New document" }).waitFor();
@@ -139,8 +139,8 @@ test("an address that leads nowhere says so, and leads home", async () => {
     history.pushState(null, "", "/nowhere");
     dispatchEvent(new PopStateEvent("popstate"));
   });
-  await page.getByRole("heading", { name: "There is nothing at this address" }).waitFor();
-  assert.equal(await page.title(), "Nothing here · Inklog");
+  await page.getByRole("heading", { name: "Page not found" }).waitFor();
+  assert.equal(await page.title(), "Page not found · Inklog");
   await page.getByRole("link", { name: "Go to the start page" }).click();
   await page.getByRole("button", { name: "New document" }).waitFor();
 });

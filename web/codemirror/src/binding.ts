@@ -241,7 +241,7 @@ export class Binding implements PluginValue {
     const edits = changes.reverse().map((change) => lines.local(change, viewOf(before))).filter(({ del, ins }) => del || ins);
     // What another has deleted already.
     if (edits.length === 0) return;
-    if (this._doc.length !== this._length) throw new Error("the document has changes that were not told yet");
+    if (this._doc.length !== this._length) throw new Error("the document has changes that the editor has not received yet");
     // One step of undo is a whole word.
     const isWord = tr.isUserEvent("input.type.compose");
     if (!isWord || tr.isUserEvent("input.type.compose.start")) undoOf(this._doc).composing = false;
@@ -309,7 +309,7 @@ export class Binding implements PluginValue {
     try {
       const own = origin === "local" ? this._own.shift() : undefined;
       if (own) {
-        if (!isSame(own, changes)) throw new Error("the document was edited otherwise than the editor");
+        if (!isSame(own, changes)) throw new Error("the document and the editor were edited differently");
         return;
       }
       const trail = new Trail(this._text());

@@ -1,12 +1,12 @@
-// Opens the editor without a network. It keeps the application; the texts are kept by the client, in IndexedDB.
-// What the server answers is passed on as it is, a refusal or a login page too: only no answer is made up for.
+// Opens the editor without a network. It caches the application; the client keeps the texts in IndexedDB.
+// The server's answers pass unchanged, including refusals and login pages: it steps in only when there is no answer.
 const CACHE = `inklog-${"%VERSION%"}`;
 const FILES = ["%FILES%"];
 /** In the page, and in no other: the script that starts this build. */
 const ENTRY = "%ENTRY%";
 /** A network that has not answered by then counts as none. */
 const WAIT_MS = 3000;
-/** Builds that are kept besides this one: an open tab may still ask for parts of its own. */
+/** Builds that are kept besides this one: an open tab may still request parts of its own. */
 const OLDER_MAX = 2;
 
 addEventListener("install", (event) => {
@@ -31,31 +31,31 @@ addEventListener("fetch", (event) => {
   } else if (pathname.startsWith("/assets/") || FILES.includes(pathname)) event.respondWith(asset(request, pathname));
 });
 
-/** Puts a file into the cache, unless what comes is another: a login page, or a build that is half there. */
+/** Caches a file, unless the answer is something else: a login page, or an incomplete build. */
 async function keep(cache, file) {
   const answer = await fetch(new Request(file, { cache: "no-cache" }));
   const isRight = file === "/" ? isOwn(answer) && (await answer.clone().text()).includes(ENTRY) : isOwn(answer) && !isPage(answer);
-  if (!isRight) throw new Error(`${file} is not to be had: ${answer.status}`);
+  if (!isRight) throw new Error(`cannot cache ${file}: the answer was ${answer.status} or not the editor's`);
   await cache.put(file, answer);
 }
 
 const isOwn = (answer) => answer.ok && !answer.redirected && answer.type === "basic";
 const isPage = (answer) => (answer.headers.get("content-type") ?? "").includes("text/html");
 
-/** Caches are listed in the order in which they were made. */
+/** Caches are listed in the order of their creation. */
 async function forgetOldBuilds() {
   const older = (await caches.keys()).filter((name) => name.startsWith("inklog-") && name !== CACHE);
   await Promise.all(older.slice(0, -OLDER_MAX).map((name) => caches.delete(name)));
 }
 
-/** The page as the server answers, a redirect among it; the one that is kept only where no answer comes in time. */
+/** The server's page, redirects included; the cached one only if no answer arrives in time. */
 async function page(request) {
   const asked = fetch(request);
   const answer = await Promise.race([asked.catch(() => null), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
   return answer ?? (await caches.match("/", { cacheName: CACHE })) ?? asked;
 }
 
-/** What is kept is right: assets have their content's hash in the name, and the rest belongs to this build. */
+/** What is cached is valid: assets have their content's hash in the name, and the rest belongs to this build. */
 async function asset(request, pathname) {
   const kept = (await caches.match(pathname, { cacheName: CACHE })) ?? (pathname.startsWith("/assets/") ? await caches.match(pathname) : undefined);
   if (kept) return kept;

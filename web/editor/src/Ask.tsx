@@ -3,18 +3,18 @@ import { useEffect, useId, useRef, type ReactNode } from "react";
 interface Props {
   title: string;
   children: ReactNode;
-  /** What is done, and what that is called; without it there is only the way out. */
+  /** The label of what `onYes` does; without it there is only `no`. */
   yes?: string;
   onYes?: () => void;
   no: string;
-  /** It was closed, whichever way. */
+  /** Called when the dialog closes, whichever way. */
   close: () => void;
   /** Stays open after `onYes`. */
   stays?: boolean;
   wide?: boolean;
 }
 
-/** A question above the page. What loses nothing has the focus. */
+/** A question in a dialog. The choice that loses nothing has the focus. */
 export function Ask({ title, children, yes, onYes, no, close, stays, wide }: Props) {
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);

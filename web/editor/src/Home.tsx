@@ -19,7 +19,7 @@ function begin(): void {
   go(pathOf(docId));
 }
 
-/** Where one begins: a new document, one of those opened last, or one by its name. */
+/** The start page: a new document, a recent one, or one by its name. */
 export function Home({ problem }: { problem?: string }) {
   const recent = useRecent();
   useEffect(() => void (document.title = "Inklog"), []);
@@ -33,8 +33,8 @@ export function Home({ problem }: { problem?: string }) {
       <main className="home-main">
         <h1>Write together.<br />Nothing is lost.</h1>
         <p className="home-lead">
-          Every edit is kept on this device before it is sent, and sent until the log has it. Share a document by its
-          link.
+          Every edit is stored on this device before it is sent, and sent again until the log has it. Share a document
+          by its link.
         </p>
         {problem && <p className="home-problem" role="alert">That link does not lead to a document. {problem}</p>}
         <button type="button" className="button button-main" onClick={begin}>
@@ -48,7 +48,7 @@ export function Home({ problem }: { problem?: string }) {
               {recent.map(({ id, title, at }) => (
                 <li key={id}>
                   <a href={pathOf(id)} onClick={follow}>
-                    <span className="home-title" dir="auto">{title || "Empty so far"}</span>
+                    <span className="home-title" dir="auto">{title || "Empty"}</span>
                     <span className="home-meta">{id} · <time dateTime={new Date(at).toISOString()}>{WHEN.format(at)}</time></span>
                   </a>
                   <ForgetButton id={id} title={title || id} />
@@ -62,10 +62,10 @@ export function Home({ problem }: { problem?: string }) {
   );
 }
 
-/** What stands in the way of removing this device's copy. */
+/** What prevents the removal of this device's copy. */
 type Obstacle = { kind: "unsent"; unsent: number } | { kind: "open" } | { kind: "failed" };
 
-/** Takes a document off the list, and its text off this device. */
+/** Removes a document from the list, and its text from this device. */
 function ForgetButton({ id, title }: { id: string; title: string }) {
   const [obstacle, setObstacle] = useState<Obstacle | null>(null);
   const forget = async (discardUnsent = false) => setObstacle(await forgetHere(id, discardUnsent));
@@ -76,25 +76,25 @@ function ForgetButton({ id, title }: { id: string; title: string }) {
         ×
       </button>
       {obstacle?.kind === "unsent" && (
-        <Ask title={`Forget “${title}”, and what was never sent?`} close={close} no="Keep it" yes="Forget it, and lose them" onYes={() => void forget(true)}>
-          <p>{characters(obstacle.unsent)} of it {obstacle.unsent === 1 ? "is" : "are"} on this device only, and would be lost. Open the document with a connection to send them.</p>
+        <Ask title={`Forget “${title}” and its unsent text?`} close={close} no="Keep" yes="Forget and discard" onYes={() => void forget(true)}>
+          <p>{characters(obstacle.unsent)} of it {obstacle.unsent === 1 ? "is" : "are"} on this device only and would be lost. To send them, open the document while connected.</p>
         </Ask>
       )}
       {obstacle?.kind === "open" && (
-        <Ask title={`“${title}” is open in another tab`} close={close} no="All right">
-          <p>Close it there; then it can be forgotten here.</p>
+        <Ask title={`“${title}” is open in another tab`} close={close} no="OK">
+          <p>Close it there first; then you can forget it here.</p>
         </Ask>
       )}
       {obstacle?.kind === "failed" && (
-        <Ask title="This device's copy could not be removed" close={close} no="Leave it" yes="Take it off the list" onYes={() => unlist(id)}>
-          <p>The browser does not let this page at what it keeps. The text may still be on this device.</p>
+        <Ask title="This device's copy could not be removed" close={close} no="Cancel" yes="Remove from the list" onYes={() => unlist(id)}>
+          <p>The browser does not let this page access its stored data. The text may still be on this device.</p>
         </Ask>
       )}
     </>
   );
 }
 
-/** A document that was left a moment ago is still being closed. */
+/** A document that the user left a moment ago is still closing. */
 const LEAVING_MS = 500;
 
 async function forgetHere(docId: string, discardUnsent: boolean): Promise<Obstacle | null> {

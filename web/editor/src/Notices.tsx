@@ -4,7 +4,7 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Ask } from "./Ask";
 import { characters, reasonFor, when, wordsFor } from "./words";
 
-/** What a reader must know besides the text, as long as it is so. */
+/** What a reader must know besides the text, for as long as it is true. */
 export function Notices({ doc }: { doc: InklogDocument | null }) {
   const problem = useProblem(doc);
   const storage = useStorage(doc);
@@ -32,12 +32,12 @@ export function Notices({ doc }: { doc: InklogDocument | null }) {
           <button type="button" className="button-quiet" onClick={() => dismiss("memory")}>Dismiss</button>
         </Notice>
       )}
-      {useGap(doc) && <Notice kind="quiet" said="Some edits of others have come that cannot be shown yet: what they build on is missing." />}
+      {useGap(doc) && <Notice kind="quiet" said="Some edits by others cannot be shown yet: edits that they build on are missing." />}
     </div>
   );
 }
 
-/** `bad` is read out at once, the others when there is time. */
+/** Screen readers announce `bad` at once, the others when there is time. */
 function Notice({ kind, said, children }: { kind: "bad" | "warn" | "quiet"; said: string; children?: ReactNode }) {
   return (
     <div className="notice" data-kind={kind}>
@@ -47,18 +47,18 @@ function Notice({ kind, said, children }: { kind: "bad" | "warn" | "quiet"; said
   );
 }
 
-/** The last thing that the server refused, of what is told once. */
+/** The last refusal, of those that are reported only once. */
 function useRefusal(doc: InklogDocument | null): { error: InklogError | null; dismiss: () => void } {
   const [error, setError] = useState<InklogError | null>(null);
   useEffect(() => {
     setError(null);
-    // Where the text is kept is told by `storage`, for as long as it is so.
+    // `storage` shows where the text is kept, for as long as it is true.
     return doc?.on("error", (told) => told.code !== "storage" && told.code !== doc.problem?.code && setError(told));
   }, [doc]);
   return { error, dismiss: () => setError(null) };
 }
 
-/** A text that the server forgot: it is brought back, looked at, or given up. */
+/** A text that the server forgot: restore it, look at it, or discard it. */
 function ForkNotice({ doc, fork }: { doc: InklogDocument; fork: Fork }) {
   const [open, setOpen] = useState<"text" | "discard" | null>(null);
   const [failed, setFailed] = useState(false);
@@ -66,16 +66,16 @@ function ForkNotice({ doc, fork }: { doc: InklogDocument; fork: Fork }) {
   return (
     <div className="notice" data-kind="bad">
       <p role="alert">
-        The server has lost a part of this text. Your copy of {when(fork.at)} is kept on this device.
-        {failed && " It could not be brought back just now: try again, or copy it."}
+        The server has lost part of this text. Your copy from {when(fork.at)} is kept on this device.
+        {failed && " It could not be restored just now: try again, or copy it."}
       </p>
-      <button type="button" className="button" onClick={() => doc.restoreFork(fork.id).catch(() => setFailed(true))}>Bring it back</button>
-      <button type="button" className="button" onClick={() => setOpen("text")}>Show it</button>
+      <button type="button" className="button" onClick={() => doc.restoreFork(fork.id).catch(() => setFailed(true))}>Restore</button>
+      <button type="button" className="button" onClick={() => setOpen("text")}>Show</button>
       <button type="button" className="button-quiet" onClick={() => setOpen("discard")}>Discard</button>
       {open === "text" && <Copy fork={fork} close={close} />}
       {open === "discard" && (
-        <Ask title="Discard this copy?" close={close} yes="Discard it" no="Keep it" onYes={() => doc.discardFork(fork.id)}>
-          <p>It has {characters(fork.text.length)}, and is on this device only. It cannot be had back.</p>
+        <Ask title="Discard this copy?" close={close} yes="Discard" no="Keep" onYes={() => doc.discardFork(fork.id)}>
+          <p>It has {characters(fork.text.length)} and is on this device only. You cannot undo this.</p>
         </Ask>
       )}
     </div>
@@ -91,11 +91,11 @@ function Copy({ fork, close }: { fork: Fork; close: () => void }) {
       setSaid("Copied");
     } catch {
       field.current?.select();
-      setSaid("Press Ctrl+C to copy it");
+      setSaid("Press Ctrl+C to copy");
     }
   };
   return (
-    <Ask title={`Your copy of ${when(fork.at)}`} close={close} yes="Copy it" no="Close" onYes={copy} stays wide>
+    <Ask title={`Your copy from ${when(fork.at)}`} close={close} yes="Copy" no="Close" onYes={copy} stays wide>
       <textarea ref={field} readOnly dir="auto" rows={14} aria-label="The text of the copy" value={fork.text} />
       <p role="status">{said}</p>
     </Ask>

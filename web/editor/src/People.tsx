@@ -39,7 +39,7 @@ export function People({ doc, me, goTo }: { doc: InklogDocument | null; me: Me; 
     <div className="people">
       <ul aria-label="Here now">
         {others.slice(0, SHOWN_MAX).map(({ agent, name, color, hasCursor }) => {
-          const says = hasCursor ? `${name}: go to where they are` : name;
+          const says = hasCursor ? `${name}: go to their cursor` : name;
           return (
             <li key={agent}>
               <button type="button" className="face" style={{ "--face": color }} title={says} aria-label={says} onClick={() => goTo(agent)}>
@@ -74,7 +74,7 @@ function Everybody({ others, more, goTo }: { others: readonly Other[]; more: num
               <button
                 type="button"
                 className="button-quiet"
-                title={hasCursor ? "Go to where they are" : "Has not been in the text yet"}
+                title={hasCursor ? "Go to their cursor" : "Has no cursor in the text yet"}
                 onClick={() => {
                   popover.current?.hidePopover();
                   goTo(agent);
@@ -112,7 +112,7 @@ function Myself({ me }: { me: Me }) {
         <Initials of={me.name} />
       </button>
       <form id={`${id}-me`} ref={popover} popover="auto" className="popover myself" onSubmit={save} aria-label="You">
-        <label htmlFor={`${id}-name`}>Your name, as the others see it</label>
+        <label htmlFor={`${id}-name`}>Your name, as others see it</label>
         <input id={`${id}-name`} dir="auto" value={name} autoComplete="nickname" onChange={(event) => setName(fitting(event.target.value))} />
         <fieldset>
           <legend>Your colour</legend>

@@ -12,36 +12,36 @@ interface Note {
   detail: string;
 }
 
-/** What is true of the text typed here, in few words. */
+/** The state of the text typed here, in few words. */
 export function noteOf(status: ConnectionStatus, save: SaveStatus, { kind }: StorageStatus): Note {
   const open = save.unsent + save.sent;
   const isKept = kind === "device";
   const here = isKept ? "kept on this device" : "only in this tab: do not close it";
   if (status === "refused")
-    return { kind: "refused", fill: open ? 0 : 1, text: "No access", detail: `The server does not let you in. ${open ? `${characters(open)} ${here}` : "Nothing waits to be sent"}.` };
+    return { kind: "refused", fill: open ? 0 : 1, text: "No access", detail: `The server refuses access. ${open ? `${characters(open)} ${here}` : "Nothing is waiting to be sent"}.` };
   if (status === "offline" || status === "closed")
     return open
-      ? { kind: "offline", fill: 0, text: `Offline · ${characters(open)} ${isKept ? "kept here" : "in this tab only"}`, detail: `${characters(open)} ${here}. Sent as soon as there is a connection.` }
-      : { kind: "offline", fill: 1, text: "Offline · saved", detail: "All you typed is saved. You can go on writing." };
+      ? { kind: "offline", fill: 0, text: `Offline · ${characters(open)} ${isKept ? "kept here" : "in this tab only"}`, detail: `${characters(open)} ${here}. To be sent once there is a connection.` }
+      : { kind: "offline", fill: 1, text: "Offline · saved", detail: "Your text is saved. You can keep writing." };
   if (open === 0)
     return status === "online"
-      ? { kind: "saved", fill: 1, text: "Saved", detail: "All you typed is durable in the log." }
-      : { kind: "connecting", fill: 1, text: "Connecting…", detail: "On the way to the server. You can write already." };
-  const detail = `${characters(save.sent)} on their way, ${characters(save.unsent)} not sent yet, all ${here}.`;
+      ? { kind: "saved", fill: 1, text: "Saved", detail: "Your text is durable in the log." }
+      : { kind: "connecting", fill: 1, text: "Connecting…", detail: "Connecting to the server. You can already write." };
+  const detail = `${characters(save.sent)} being sent, ${characters(save.unsent)} not sent yet, all ${here}.`;
   if (status === "connecting") return { kind: "connecting", fill: 0, text: `Connecting · ${characters(open)} to send`, detail };
   return { kind: "saving", fill: save.sent ? 0.5 : 0, text: `Saving ${characters(open)}`, detail };
 }
 
-/** What is read out of a change; "" leaves the last word standing. */
+/** What a screen reader announces on a change; "" keeps the last announcement. */
 function spokenOf(kind: Note["kind"], isKept: boolean): string {
   if (kind === "offline") return isKept ? "Offline. What you type is kept." : "Offline. What you type is only in this tab.";
-  return { saved: "Saved", saving: "", connecting: "Connecting", refused: "The server does not let you in" }[kind];
+  return { saved: "Saved", saving: "", connecting: "Connecting", refused: "The server refuses access" }[kind];
 }
 const SPEAK_MS = 1500;
 /** How long the answer to Ctrl+S stays. */
 const TELL_MS = 4000;
 
-/** What is saved, on its way, and only here; a press on it, or Ctrl+S, tells more. */
+/** What is saved, being sent, and only here; a press on it, or Ctrl+S, shows more. */
 export function SaveNote({ doc }: { doc: InklogDocument | null }) {
   const id = useId();
   const status = useConnectionStatus(doc);
@@ -85,7 +85,7 @@ export function SaveNote({ doc }: { doc: InklogDocument | null }) {
       </button>
       <span className="unseen" role="status">{spoken}</span>
       <div id={`${id}-more`} ref={more} popover="auto" className="popover save-more" role="status">
-        <p>{isMemory ? "What you type is sent by itself." : "Everything is saved as you type."} {note.detail}</p>
+        <p>{isMemory ? "What you type is sent automatically." : "Everything is saved as you type."} {note.detail}</p>
         {problem && <p>{wordsFor(problem)}</p>}
         {isMemory && <p>This device keeps no copy: {reasonFor(storage)}.</p>}
       </div>

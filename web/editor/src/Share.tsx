@@ -23,7 +23,7 @@ export function Share() {
   };
   return (
     <>
-      <button type="button" className="button share" onClick={copy} title="Who has the link can read and write">
+      <button type="button" className="button share" onClick={copy} title="Anyone with the link can read and write">
         <LinkIcon /><span className="button-word" data-said={said ? "" : undefined}>{said ?? "Copy link"}</span>
       </button>
       <span className="unseen" role="status">{said}</span>

@@ -2,9 +2,9 @@ import { AutoIcon, MoonIcon, SunIcon } from "./Icons";
 import { setTheme, useTheme, type Theme } from "./settings";
 
 const NEXT: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
-const NAME: Record<Theme, string> = { auto: "as the system", light: "light", dark: "dark" };
+const NAME: Record<Theme, string> = { auto: "system", light: "light", dark: "dark" };
 
-/** Goes round: as the system, light, dark. */
+/** Cycles: system, light, dark. */
 export function ThemeButton() {
   const theme = useTheme();
   const label = `Theme: ${NAME[theme]}. Change to ${NAME[NEXT[theme]]}`;

@@ -93,7 +93,7 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
     <div className="writing" ref={place} data-ready={isReady || undefined} hidden={hidden}>
       {!isReady && (
         <p className="writing-note" role="status">
-          {isOffline ? "Nothing of this document is on this device yet. What you write joins it when there is a connection." : "Fetching the text…"}
+          {isOffline ? "This document is not on this device yet. What you write is merged into it once there is a connection." : "Fetching the text…"}
         </p>
       )}
     </div>

@@ -25,6 +25,6 @@ export function guestName(): string {
 /** What is wrong with a document's name; `null` when nothing is. */
 export function docIdProblem(id: string): string | null {
   if (id.length < 1 || id.length > 128) return "A document's name has 1 to 128 characters.";
-  if (id === "." || id === "..") return "A document cannot have only dots for a name.";
-  return /^[A-Za-z0-9._~-]+$/.test(id) ? null : "A document's name is made of letters, digits and . _ ~ -";
+  if (id === "." || id === "..") return "A document's name cannot be . or ..";
+  return /^[A-Za-z0-9._~-]+$/.test(id) ? null : "A document's name may contain letters, digits and . _ ~ -";
 }

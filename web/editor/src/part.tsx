@@ -28,7 +28,7 @@ export function part<P extends object>(fetchIt: () => Promise<ComponentType<P>>)
     };
     return (
       <div className="part-missing" role="alert">
-        <p>This part of the page could not be loaded: the connection is gone, or there is a newer version. Your text is not touched.</p>
+        <p>This part of the page could not be loaded: the connection is lost, or there is a newer version. Your text is not affected.</p>
         <button type="button" className="button" onClick={again}>Try again</button>
         <button type="button" className="button" onClick={() => location.reload()}>Reload the page</button>
       </div>

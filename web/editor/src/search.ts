@@ -30,7 +30,7 @@ const missing = showPanel.of(() => {
   const dom = document.createElement("p");
   dom.className = "search-missing";
   dom.role = "alert";
-  dom.textContent = "Search could not be loaded: the connection is gone, or there is a newer version. Try again, or reload the page.";
+  dom.textContent = "Search could not be loaded: the connection is lost, or there is a newer version. Try again, or reload the page.";
   return { dom, top: true };
 });
 

@@ -40,7 +40,7 @@ export function localEvents(origin: string | undefined = globalThis.location?.or
     // A page without a server of its own has the origin "null".
     if (!origin || !URL.canParse(origin) || !LOOPBACK.test(new URL(origin).hostname)) return null;
     const answer = await fetch(`${origin}/_inklog/docs/${encodeURIComponent(docId)}/events`, { signal }).catch((cause) => {
-      throw new Error("the server does not answer; the history comes when it is back", { cause });
+      throw new Error("the server does not respond; the history loads when it is back", { cause });
     });
     const isJson = answer.headers.get("content-type")?.includes("json") ?? false;
     if (answer.ok && isJson) return (await answer.json()) as HistoryEvent[];

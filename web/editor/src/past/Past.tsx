@@ -26,8 +26,8 @@ export function Past({ doc, close }: { doc: InklogDocument; close: () => void })
     <section className="past" aria-label="History">
       <PastText {...at(shown)} />
       <div className="past-bar">
-        {error && <p role="alert">The history could not be fetched: the server does not answer. <button type="button" className="button" onClick={refresh}>Try again</button></p>}
-        {supported === false && <p>This server does not tell a document's history.</p>}
+        {error && <p role="alert">Could not fetch the history: the server does not respond. <button type="button" className="button" onClick={refresh}>Try again</button></p>}
+        {supported === false && <p>This server does not provide a document's history.</p>}
         {supported && (
           <>
             <p className="past-what">
@@ -38,8 +38,8 @@ export function Past({ doc, close }: { doc: InklogDocument; close: () => void })
             <div className="past-slide">
               <button type="button" className="button-quiet" aria-label="One event back" disabled={count === 0} onClick={() => setChosen(count - 1)}>‹</button>
               <input ref={slider} type="range" min={0} max={events.length} value={count} aria-label="Event" aria-valuetext={said} style={{ "--part": events.length ? count / events.length : 1 }} onChange={(change) => setChosen(change.target.valueAsNumber)} />
-              <button type="button" className="button-quiet" aria-label="One event on" disabled={count === events.length} onClick={() => setChosen(count + 1)}>›</button>
-              <button type="button" className="button-quiet" title="Ask for newer events" onClick={() => { setChosen(null); refresh(); }}>Newest</button>
+              <button type="button" className="button-quiet" aria-label="One event forward" disabled={count === events.length} onClick={() => setChosen(count + 1)}>›</button>
+              <button type="button" className="button-quiet" title="Fetch newer events" onClick={() => { setChosen(null); refresh(); }}>Newest</button>
               <button type="button" className="button-quiet" aria-label="Close the history" onClick={close}><CloseIcon /></button>
             </div>
           </>
@@ -64,7 +64,7 @@ function PastText({ text, changes }: { text: string; changes: readonly Change[] 
   useEffect(() => {
     const made = (view.current = new EditorView({
       parent: place.current!,
-      extensions: [marks, EditorView.lineWrapping, EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ "aria-label": "Text as it was", tabindex: "0" })],
+      extensions: [marks, EditorView.lineWrapping, EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ "aria-label": "Text at this event", tabindex: "0" })],
     }));
     return () => made.destroy();
   }, []);

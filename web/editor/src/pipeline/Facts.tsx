@@ -15,7 +15,7 @@ function bytes(count: number): string {
 
 const ids = (version: Record<string, number>) => Object.values(version).reduce((sum, end) => sum + end, 0);
 
-/** Where the document's state stands: asked for after each event, and now and then. */
+/** The state of the document's stores: fetched after each event, and now and then. */
 export function Facts({ docId, after }: { docId: string; after: string }) {
   const [status, setStatus] = useState<Status | null>(null);
   useEffect(() => {
@@ -45,10 +45,10 @@ export function Facts({ docId, after }: { docId: string; after: string }) {
         {waiting > 0 && <em> {n(waiting, "event")} waiting</em>}
       </Fact>
       <Fact term="tail" detail="Events since the base, in the live state">{n(tail.events, "event")}, {bytes(tail.bytes)}</Fact>
-      <Fact term="base" detail={base ? `Generation ${base.generation}` : "Made when the tail has outgrown it"}>
+      <Fact term="base" detail={base ? `Generation ${base.generation}` : "Created when the tail is folded"}>
         {base ? <>{bytes(base.bytes)} <code>{base.generation.slice(0, 6)}</code></> : "none yet"}
       </Fact>
-      <Fact term="snapshot" detail={snapshot?.key ?? "Made by the snapshotter, on its schedule"}>
+      <Fact term="snapshot" detail={snapshot?.key ?? "Created by the snapshotter, on its schedule"}>
         {snapshot ? <>{new Date(snapshot.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}, {n(ids(snapshot.version), "id")}{dirty && " · changed since"}</> : "none yet"}
       </Fact>
     </dl>

@@ -12,16 +12,16 @@ import { usePassages } from "./usePassages";
 const NAME_MAX = 11;
 
 const WHAT: Record<Stage, string> = {
-  ingest: "validates an event and appends it; its end is the acknowledgement",
-  log: "DynamoDB: from the put until the stream hands the event on",
+  ingest: "validates an event and appends it; ends with the acknowledgement",
+  log: "DynamoDB: from the put until the stream delivers the event",
   materializer: "applies events to the live state",
-  broadcaster: "pushes events to whoever has the document open",
+  broadcaster: "pushes events to everyone who has the document open",
 };
 
-/** A time in as few digits as tell it. */
+/** A time in as few digits as it needs. */
 export const ms = (time: number): string => (time < 9.95 ? time.toFixed(1) : Math.round(time).toLocaleString("en"));
 
-/** The events of the document as they pass, and where its state stands. */
+/** The events of the document as they pass, and the state of its stores. */
 export function Pipeline({ doc, close }: { doc: InklogDocument; close: () => void }) {
   const { docId } = doc;
   const nameOf = useAgentNames(doc);
@@ -33,7 +33,7 @@ export function Pipeline({ doc, close }: { doc: InklogDocument; close: () => voi
     <aside className="panel pipeline" aria-label="Pipeline">
       <header className="panel-top">
         <h2>Pipeline</h2>
-        <span className="panel-note">{isLive ? "live" : "the stack does not answer"}</span>
+        <span className="panel-note">{isLive ? "live" : "the stack does not respond"}</span>
         <button type="button" className="button-quiet" aria-label="Close the pipeline" onClick={close}><CloseIcon /></button>
       </header>
       <ol className="flow">
@@ -47,16 +47,16 @@ export function Pipeline({ doc, close }: { doc: InklogDocument; close: () => voi
         ))}
       </ol>
       <Facts docId={docId} after={rows[0]?.key ?? ""} />
-      <section className="events" aria-label="Last events">
+      <section className="events" aria-label="Latest events">
         <div className="events-scale" aria-hidden="true">
           <span>event</span>
           <span className="events-axis"><i>0</i><i>{ms(scale / 2)}</i><i>{ms(scale)} ms</i></span>
-          <span>all</span>
+          <span>total</span>
         </div>
         {rows.length === 0 ? (
-          <p className="events-none">Type something: each event shows here as it passes.</p>
+          <p className="events-none">Type something: each event appears here as it passes.</p>
         ) : (
-          <ol className="events-rows" tabIndex={0} aria-label="Events, the newest first">{rows.map((row) => <EventRow key={row.key} row={row} scale={scale} name={nameOf(row.agent)} />)}</ol>
+          <ol className="events-rows" tabIndex={0} aria-label="Events, newest first">{rows.map((row) => <EventRow key={row.key} row={row} scale={scale} name={nameOf(row.agent)} />)}</ol>
         )}
       </section>
     </aside>
