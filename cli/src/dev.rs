@@ -1,4 +1,4 @@
-//! `inklog dev`: the whole pipeline on this machine, until it is told to stop.
+//! `inklog dev`: the whole pipeline on this machine, until it is stopped.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub enum DevError {
     #[error(transparent)]
     Start(#[from] StackError),
     /// The signals cannot be listened to.
-    #[error("cannot listen to signals: {0}")]
+    #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
     /// Nobody can be told that it is ready.
     #[error("cannot write to standard output: {0}")]
@@ -25,7 +25,7 @@ pub enum DevError {
 pub async fn dev(config: StackConfig) -> Result<(), DevError> {
     // Each client holds one, and 1,024, which Linux gives unasked, are soon used up.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "the limit of open files stays as it is: few clients can connect");
+        tracing::warn!(%error, "cannot raise the limit of open files: few clients can connect");
     }
     // Before the stack starts, so that no signal finds the default action.
     let mut interrupted = signal(SignalKind::interrupt()).map_err(DevError::Signals)?;
@@ -57,7 +57,7 @@ pub async fn dev(config: StackConfig) -> Result<(), DevError> {
     told
 }
 
-/// The line that says it, and how to try it: in the editor, or without one as a client of one's own.
+/// The `ready:` line, and how to try the stack: in the editor, or without one with your own client.
 fn ready(http_url: &str, ws_url: &str, has_editor: bool) -> String {
     let ready = format!("ready: {http_url}/ {ws_url}\n");
     let play = format!("inklog play TRACE.json.gz --url {http_url}");

@@ -3,7 +3,7 @@
 //! ```text
 //!   args/      the command line, as written and as meant
 //!   dev.rs     `dev`
-//!   play/      `play`: recorded sessions typed again
+//!   play/      `play`: recorded sessions played back
 //!   load.rs    `load`: many clients, measured
 //!   operator/  `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`: `inklog-operator`, wherever the documents are
 //! ```
@@ -27,7 +27,7 @@ pub use args::{Command, parse};
 use futures::future::LocalBoxFuture;
 pub use server::ServerError;
 
-/// Why a command ended badly.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// `dev`.
@@ -47,9 +47,9 @@ pub enum CommandError {
     Output(#[from] io::Error),
 }
 
-/// Runs a command. Says whether all is well; what is not has been printed.
+/// Runs a command. Returns whether all is well; what is wrong has been printed.
 ///
-/// Boxed, so that its code, which reaches everything, is made here and not again in each binary.
+/// Boxed, so that its code, which reaches everything, is generated here and not again in each binary.
 pub fn run(command: Command) -> LocalBoxFuture<'static, Result<bool, CommandError>> {
     Box::pin(run_command(command))
 }

@@ -21,7 +21,7 @@ use crate::server::{Server, ServerError};
 use crate::stats::{Percentiles, percentiles};
 use inklog_client::{ClientError, CoreConfig, Link, LinkConfig, Random, Update, ws_url_of};
 
-/// When nothing comes for this long at the end, a client asks.
+/// If a client receives nothing for this long at the end, it asks.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// What to do, and where.
@@ -43,7 +43,7 @@ pub struct Load {
     pub patience: Duration,
 }
 
-/// Why there are no figures.
+/// Why there are no results.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The server.
@@ -69,7 +69,7 @@ pub enum LoadError {
     Agent(#[from] IdError),
 }
 
-/// The figures.
+/// The results.
 #[derive(Debug, Serialize)]
 pub struct LoadReport {
     /// The document.
@@ -122,7 +122,7 @@ struct Typist {
     samples: Vec<Duration>,
 }
 
-/// Puts the load on.
+/// Generates the load.
 pub async fn load(wanted: &Load) -> Result<LoadReport, LoadError> {
     let server = Server::find_or_start(wanted.url.as_deref()).await?;
     let report = load_on(wanted, server.http_url()).await;
@@ -307,7 +307,7 @@ impl LoadReport {
                 "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms ({} samples)",
                 l.p50_ms, l.p90_ms, l.p99_ms, l.max_ms, l.samples
             ),
-            None => "nothing measured".into(),
+            None => "no samples".into(),
         };
         format!(
             "document           {}\n\

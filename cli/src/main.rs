@@ -1,4 +1,4 @@
-//! The `inklog` binary: reads the command line, runs the command, makes an exit code of the outcome.
+//! The `inklog` binary: reads the command line, runs the command, turns the outcome into an exit code.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use inklog_cli::args::ArgsError;
 use tracing_subscriber::EnvFilter;
 
-/// The embedded DynamoDB warns of every request that it refuses, which is often how it should be: a
-/// conditional put that finds its place taken, a table that is not there yet. The SDK warns of every place
-/// where it finds no credentials; what fails for want of them says so.
+/// The embedded DynamoDB warns of every request that it refuses, which is often expected: a conditional put
+/// that finds its place taken, a table that does not exist yet. The SDK warns of every place where it finds
+/// no credentials; whatever fails without them reports it.
 const QUIET: &str = "dynoxide=error,aws_config=error";
 
 /// An edit passes many short-lived requests of the AWS SDK, which allocate much.

@@ -13,7 +13,7 @@ pub fn print<T: Serialize + ?Sized>(json: bool, value: &T, text: impl FnOnce() -
     print_text(&text)
 }
 
-/// Many results, each printed when it comes: a JSON list with an element a line, or text.
+/// Many results, each printed as it arrives: a JSON list with one element per line, or text.
 pub struct List {
     json: bool,
     is_begun: bool,
@@ -45,7 +45,7 @@ impl List {
     }
 }
 
-/// Prints a text. A reader that has gone away wants no more of it, and that is no error.
+/// Prints a text. If the reader has gone away, that is not an error.
 pub fn print_text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

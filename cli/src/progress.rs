@@ -1,8 +1,8 @@
-//! Progress bars on stderr, which show on a terminal only.
+//! Progress bars on stderr, shown only on a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of `total` things.
+/// A bar for `total` items.
 pub fn bar(total: u64, things: &'static str) -> ProgressBar {
     // Where stderr is no terminal, indicatif draws nothing.
     let bar = ProgressBar::new(total);

@@ -2,9 +2,9 @@
 
 use inklog_local::{Data, Stack, StackConfig, StackError};
 
-/// No server.
+/// There is no server.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a stack of its own: {0}")]
+#[error("cannot start a private stack: {0}")]
 pub struct ServerError(#[from] StackError);
 
 /// A server's address, and the stack if it is ours.

@@ -1,4 +1,4 @@
-//! Latencies, summed up.
+//! Summaries of latencies.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct Percentiles {
     pub max_ms: f64,
 }
 
-/// Sums up; `None` when there is nothing.
+/// Summarizes latencies; `None` if there are none.
 pub fn percentiles(mut samples: Vec<Duration>) -> Option<Percentiles> {
     samples.sort_unstable();
     let max = *samples.last()?;

@@ -1,4 +1,4 @@
-//! The answer to a `JOIN_DOC` or `SYNC_STATE`: parts that come in any order.
+//! The answer to a `JOIN_DOC` or `SYNC_STATE`: parts that arrive in any order.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use inklog_protocol::{LoggedEvent, VersionMap, WireEvent, WireOp, version_from_w
 
 use crate::ClientError;
 
-/// One part of an answer. What a kind of answer has not is empty.
+/// One part of an answer. Fields that a kind of answer lacks are empty.
 #[derive(Default)]
 pub(crate) struct Part {
     pub ops: Vec<WireOp>,
@@ -51,7 +51,7 @@ impl Base {
     }
 }
 
-/// The parts that have come of the answer to one request.
+/// The parts of the answer to one request that have arrived.
 #[derive(Default)]
 pub(crate) struct Parts {
     /// The state's id; `None` of a replay.
@@ -74,7 +74,7 @@ impl Parts {
             *self = Parts { of, parts, came: BTreeMap::new() };
         }
         if parts != self.parts || !(1..=parts).contains(&part) {
-            return Err(ClientError::Odd(format!("part {part} of {parts}, where there are {}", self.parts)));
+            return Err(ClientError::Odd(format!("part {part} of {parts} in an answer of {} parts", self.parts)));
         }
         self.came.entry(part).or_insert(content);
         if self.came.len() < parts as usize {
@@ -85,7 +85,7 @@ impl Parts {
     }
 }
 
-/// Puts parts together.
+/// Assembles parts.
 fn whole(is_state: bool, parts: impl Iterator<Item = Part>) -> Result<Answer, ClientError> {
     let odd = |error: &dyn std::fmt::Display| ClientError::Odd(error.to_string());
     let mut answer =

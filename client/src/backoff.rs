@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// A small generator for jitter (SplitMix64); nothing secret hangs on it.
+/// A small generator for jitter (SplitMix64); no secret depends on it.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

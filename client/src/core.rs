@@ -1,10 +1,10 @@
 //! The client's rules, without a socket and without a clock: frames and the time go in, frames and
 //! updates come out.
 //!
-//! On each connection the server's version is learned first; only then is anything sent. What is
-//! received is integrated as it comes, in whatever order; what cannot be placed yet is a gap, and
-//! leads to a sync. A server that forgot what was durable is not gone along with: the text is put
-//! aside, and the document begun anew from what the server has.
+//! On each connection the client learns the server's version before it sends anything. It integrates
+//! what it receives in any order; events that cannot be applied yet are a gap and cause a sync. If a
+//! server forgot what was durable, the client keeps its text as a fork and starts the document over
+//! from what the server has.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,25 +20,25 @@ use crate::{Backoff, ClientError, Outbox, Random, message};
 
 /// The first sync after joining: it finds what was broadcast while the connection registered.
 const SYNC_AFTER_JOIN: Duration = Duration::from_secs(2);
-/// A sync comes this long after activity at the latest,
+/// A sync follows activity after this long at the latest,
 const SYNC_AFTER_ACTIVITY: Duration = Duration::from_secs(30);
 /// and ever less often, to this, while nothing changes.
 const SYNC_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
-/// Pauses before a message that was refused or lost is sent again, and between syncs while a gap stays.
+/// Pauses before a refused or lost message is sent again, and between syncs while a gap persists.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const SEND_RETRY_LONGEST: Duration = Duration::from_secs(5);
 const SYNC_RETRY_LONGEST: Duration = Duration::from_secs(30);
-/// A sync waits for so many times the patience, since it may bring a large state; for twice as long
-/// after each that was lost, up to the longest.
+/// A sync waits this many times the patience, since its answer may be a large state; twice as long
+/// after each lost one, up to the maximum.
 const SYNC_PATIENCE: u32 = 2;
 const SYNC_PATIENCE_MAX: u32 = 16;
-/// A gap that this many syncs did not close may lie before the cursor: the next one asks without.
+/// A gap that this many syncs did not close may lie before the cursor: the next one omits the cursor.
 const GAP_SYNCS_BY_CURSOR: u32 = 3;
-/// A connection on which so many answers were lost, and nothing was heard, is no connection.
+/// A connection that lost this many answers and received nothing is considered dead.
 const ANSWERS_LOST_MAX: u32 = 3;
 
-/// So many of others' events are kept until the server's version is known, and some of one message
-/// more; the sync after that finds the rest.
+/// How many of others' events are kept until the server's version is known, plus those of one more
+/// message; the next sync finds the rest.
 const EARLY_MAX: usize = 10_000;
 
 /// Who the client is, and what it wants.
@@ -107,14 +107,14 @@ pub enum Update {
     },
 }
 
-/// A request for what was missed, not answered in whole.
+/// A request for missed events, not completely answered yet.
 struct SyncRequest {
     reference: String,
     patience: Duration,
     lost_at: Instant,
 }
 
-/// What lasts as long as a connection.
+/// State that lives as long as a connection.
 #[derive(Default)]
 struct Connection {
     /// Whether the server's version is known.
@@ -517,7 +517,7 @@ impl Core {
     fn take_ack(&mut self, after: u64, end: u64) -> Result<(), ClientError> {
         let sent = self.outbox.at(after);
         if sent.is_some_and(|event| event.end() != end) {
-            return Err(ClientError::Odd(format!("an ack of {after} to {end}, which was never sent")));
+            return Err(ClientError::Odd(format!("an ack of {after} to {end}, which this client never sent")));
         }
         self.learn_own(end)
     }
@@ -847,7 +847,7 @@ impl Core {
     }
 }
 
-/// Another agent of the same user: the name, `~` and a session suffix that is new.
+/// Another agent of the same user: the name, `~` and a new session suffix.
 fn another_session(agent: &Agent, random: &mut Random) -> Agent {
     let suffix = random.suffix();
     let user = agent.as_str().split('~').next().filter(|user| !user.is_empty()).unwrap_or("again");
@@ -861,7 +861,7 @@ fn read(events: Vec<WireEvent>) -> Result<Vec<LoggedEvent>, ClientError> {
     events.into_iter().map(|event| event.into_event().map_err(odd)).collect()
 }
 
-/// Whether this client knows the action; a message of such an action that does not parse is an error.
+/// Whether this client knows the action; if so, a message that does not parse is an error.
 fn is_known(action: &Value) -> bool {
     let known = ["DOC_STATE", "OP_REPLAY", "REMOTE_OP", "OP_ACK", "REMOTE_PRESENCE", "PONG", "ERROR"];
     action.as_str().is_some_and(|action| known.contains(&action))

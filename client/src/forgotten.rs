@@ -1,5 +1,5 @@
-//! A server that forgot: what two replicas say of the same ids, and what was typed carried over from
-//! one to the other.
+//! A server that forgot: compares what two replicas have under the same ids, and carries typed text over
+//! from one to the other.
 
 use std::collections::BTreeMap;
 
@@ -67,9 +67,9 @@ pub(crate) struct Edit {
     pub text: String,
 }
 
-/// The edits that do to `fresh` what was done to `old` and is not saved: `own`'s characters from `saved`
-/// on, and the deletes among `ops`. A text goes behind the
-/// nearest character before it that `fresh` shows, too. To be made in the order given: the last place
+/// The edits that repeat on `fresh` the unsaved edits of `old`: `own`'s characters from `saved`
+/// on, and the deletes among `ops`. A text goes after the
+/// nearest preceding character that `fresh` also shows. Make them in the given order: the last place
 /// first, so that no edit moves the place of the next.
 pub(crate) fn to_do_again<'a>(
     old: &Doc,
@@ -142,7 +142,7 @@ impl Shown {
     }
 }
 
-/// The least change of one piece that makes `after` of `before`: where, how many characters go, and
+/// The smallest contiguous change from `before` to `after`: where, how many characters go, and
 /// what comes.
 pub(crate) fn difference(before: &str, after: &str) -> Edit {
     let common = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {

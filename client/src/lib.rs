@@ -1,11 +1,11 @@
-//! A WebSocket client of Inklog, as far as a tool needs one: its outbox is in memory.
+//! A WebSocket client of Inklog for tools: its outbox is in memory.
 //!
 //! ```text
 //!   edits ──> outbox.rs ──┐                       ┌── link.rs ── WebSocket
 //!                         ├──> core.rs (no I/O) <─┤   sends frames, reconnects
-//!   updates <─────────────┘         │             └── tells the time
-//!                               answer.rs  parts of a state or a replay, put together
-//!                               forgotten.rs  what two replicas say of the same ids
+//!   updates <─────────────┘         │             └── reads the clock
+//!                               answer.rs  parts of a state or a replay, assembled
+//!                               forgotten.rs  what two replicas have under the same ids
 //! ```
 //!
 //! [`Core`] keeps the rules of the wire: one event in flight, sent again unchanged until it is known
@@ -34,12 +34,12 @@ use inklog_protocol::ErrorCode;
 /// Why a client cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The server stayed away for longer than the client is patient.
-    #[error("{url} does not answer: {reason}")]
+    /// The server was unreachable for longer than the client's patience.
+    #[error("{url} does not respond: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The address tried.
         url: String,
-        /// What the last attempt met.
+        /// The last attempt's error.
         reason: String,
     },
     /// A final refusal: the same again would be refused again.
@@ -52,7 +52,7 @@ pub enum ClientError {
     },
     /// Somebody else writes under this client's name.
     #[error(
-        "the server knows {agent} up to {end}, which this client never wrote: somebody else uses the name"
+        "the server has events of {agent} up to {end} that this client never wrote: somebody else uses the name"
     )]
     ForeignHistory {
         /// This client's agent.
@@ -60,17 +60,17 @@ pub enum ClientError {
         /// What the server knows of it.
         end: u64,
     },
-    /// The document was begun anew ([`Update::Forked`]), which this client's owner cannot go along with.
-    #[error("the server forgot what it had acknowledged, or it is another server: begin again")]
+    /// The document was started over ([`Update::Forked`]), which this client's owner does not support.
+    #[error("the server lost what it had acknowledged, or it is another server: start over")]
     Forgotten,
     /// A message that breaks the protocol.
-    #[error("the server sent something odd: {0}")]
+    #[error("the server sent an invalid message: {0}")]
     Odd(String),
     /// A state that does not decode.
-    #[error("the server sent a state that cannot be read: {0}")]
+    #[error("the server sent an unreadable state: {0}")]
     Decode(#[from] DecodeError),
-    /// A state that does not fit.
-    #[error("the server sent a state that does not fit: {0}")]
+    /// A state that contradicts this client's.
+    #[error("the server sent a state that contradicts this client's: {0}")]
     Merge(#[from] MergeError),
 }
 

@@ -1,4 +1,4 @@
-//! A [`Core`] on a WebSocket: frames out, frames in, and back again after a loss.
+//! A [`Core`] on a WebSocket: sends and receives frames, and reconnects after a loss.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -21,7 +21,7 @@ const RECONNECT_LONGEST: Duration = Duration::from_secs(2);
 /// One attempt to connect takes at most this.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is read from the socket at once.
+/// Bytes read from the socket at once.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 type Socket = WebSocketStream<TcpStream>;
@@ -105,7 +105,7 @@ impl Link {
     pub async fn turn(&mut self) -> Result<(), ClientError> {
         self.core.tick(Instant::now());
         if self.core.is_dead() {
-            return self.lost("it does not answer any more".to_owned());
+            return self.lost("it stopped responding".to_owned());
         }
         poll_fn(|cx| self.poll_turn(cx)).await
     }
@@ -165,7 +165,7 @@ impl Link {
         if since.elapsed() > self.patience {
             return Err(ClientError::Unreachable { url: self.url.clone(), reason });
         }
-        tracing::debug!(url = self.url, reason, "the connection is lost");
+        tracing::debug!(url = self.url, reason, "lost the connection");
         let (url, pause) = (self.url.clone(), self.backoff.pause());
         self.wire = Wire::Connecting(Box::pin(async move {
             tokio::time::sleep(pause).await;
@@ -175,7 +175,7 @@ impl Link {
     }
 }
 
-/// Writes as much as the socket takes, then reads. `Err` says why the socket is no more.
+/// Writes as much as the socket takes, then reads. `Err` says why the socket closed.
 fn poll_socket(
     socket: &mut Socket,
     core: &mut Core,

@@ -1,4 +1,4 @@
-//! What was typed and is not known to be durable: closed events, in order, and the one being filled.
+//! Typed text that is not known to be durable: closed events, in order, and the one being filled.
 //!
 //! An event keeps its boundaries from the moment it is closed. It is closed when it is about to be
 //! sent, when it would outgrow a frame, or when the caller says so.
@@ -9,7 +9,7 @@ use inklog_crdt::{Agent, Anchor, Event, Id, Op, push_op};
 
 /// An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB.
 pub const EVENT_JSON_BYTES_MAX: usize = 24 * 1024;
-/// What an op takes beside its text and agents' names: field names, two numbers, punctuation.
+/// What an op takes besides its text and agents' names: field names, two numbers, punctuation.
 const OP_ENVELOPE_BYTES: usize = 110;
 
 /// The outbox of one agent in one document.

@@ -1,4 +1,4 @@
-//! What a command line means: every value checked, every default found.
+//! What a command line means: every value checked, every default filled in.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::load::Load;
 use crate::operator::{HttpBase, HttpError, Job, Target, Which};
 use crate::play::Play;
 
-/// Where a stack runs unless it is told otherwise.
+/// Where a stack runs by default.
 const RUNNING_URL: &str = "http://127.0.0.1:8080";
-/// Where `dev` keeps its data unless it is told otherwise.
+/// Where `dev` keeps its data by default.
 const DATA_DIR: &str = ".inklog";
-/// Where `make run` builds the editor, seen from the project's folder.
+/// Where `make run` builds the editor, relative to the project's folder.
 const EDITOR_DIR: &str = "web/editor/dist";
-/// Set where the jobs are meant for AWS.
+/// Set if the jobs are to run on AWS.
 const AWS_VARIABLE: &str = "INKLOG_OPLOG_TABLE";
-/// More clients than this are more than one process is for.
+/// More clients than this are too many for one process.
 const CLIENTS_MAX: usize = 1_000;
 
 /// What to do.
@@ -34,14 +34,14 @@ pub enum Command {
     Play {
         /// What and where.
         play: Play,
-        /// Whether the figures are wanted as JSON.
+        /// Whether to print the results as JSON.
         json: bool,
     },
-    /// Put load on.
+    /// Generate load.
     Load {
         /// How much and where.
         load: Load,
-        /// Whether the figures are wanted as JSON.
+        /// Whether to print the results as JSON.
         json: bool,
     },
     /// Do a job.
@@ -50,16 +50,16 @@ pub enum Command {
         job: Job,
         /// Where.
         target: Target,
-        /// Whether the outcome is wanted as JSON.
+        /// Whether to print the outcome as JSON.
         json: bool,
     },
 }
 
-/// The arguments mean nothing.
+/// The arguments make no sense.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// A document's name.
-    #[error("{name:?} is no document: {error}")]
+    #[error("{name:?} is not a document's name: {error}")]
     Doc {
         /// As written.
         name: String,
@@ -70,22 +70,22 @@ pub enum UsageError {
     #[error(transparent)]
     Url(#[from] HttpError),
     /// Two places for the data.
-    #[error("--memory and --data (or INKLOG_MEMORY and INKLOG_DATA) exclude each other")]
+    #[error("--memory and --data (or INKLOG_MEMORY and INKLOG_DATA) cannot be combined")]
     TwoPlaces,
     /// A number out of its range.
     #[error("{flag} must be {range}")]
     Range {
         /// The flag.
         flag: &'static str,
-        /// What it may be.
+        /// The allowed range.
         range: &'static str,
     },
-    /// An empty list of events.
-    #[error("--doc needs --url: a stack of its own holds no documents to choose from")]
+    /// A document to choose, but no stack that has any.
+    #[error("--doc needs --url: without it, the stack is new and has no documents")]
     DocWithoutUrl,
 }
 
-/// Finds out what is meant; `given` tells arguments from variables and defaults.
+/// Interprets the command line; `given` tells arguments from variables and defaults.
 pub(super) fn meant(raw: RawCommand, given: Option<&ArgMatches>) -> Result<Command, UsageError> {
     let aws = std::env::var_os(AWS_VARIABLE).is_some_and(|table| !table.is_empty());
     let job = |job: Job, target: TargetArgs| {
@@ -132,7 +132,7 @@ fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageEr
             RawLatency::Aws => Latency::Aws,
         },
         editor: match args.editor.filter(|dir| !dir.as_os_str().is_empty()) {
-            // Named and not there is an error, which the stack finds.
+            // If it is named but missing, the stack reports the error.
             Some(dir) => Some(dir),
             None => Some(PathBuf::from(EDITOR_DIR)).filter(|dir| is_editor(dir)),
         },
@@ -140,7 +140,7 @@ fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageEr
     })
 }
 
-/// An empty variable is as good as none.
+/// An empty variable counts as unset.
 fn given_text(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The command line as it is written. What is meant by it is [`meant`]'s to say.
+//! The command line as written. [`meant`] interprets it.
 
 mod meant;
 
@@ -12,21 +12,21 @@ use inklog_operator::Source;
 
 pub use meant::{Command, UsageError};
 
-/// Real-time collaborative text whose every edit is kept: the whole pipeline on this machine, and the
-/// operator's jobs on any of its stores.
+/// Real-time collaborative text that keeps every edit: runs the whole pipeline on this machine, and the
+/// operator's jobs here or on AWS.
 #[derive(Debug, Parser)]
 #[command(
     name = "inklog",
     version,
     after_help = "\
-Begin with:
-  inklog dev                                    run everything here, in ./.inklog
-  inklog play TRACE.json.gz                     type a recorded session, and check the outcome
-  inklog docs                                   what a running stack holds
-  inklog cat notes                              one document's text
+Get started:
+  inklog dev                                    run everything on this machine, with its data in ./.inklog
+  inklog play TRACE.json.gz                     play back a recorded session and check the result
+  inklog docs                                   list the documents of a running stack
+  inklog cat notes                              print a document's text
 
-Exit code: 0 when all is well, 1 when it is not.
-Logs go to stderr; RUST_LOG=info shows more of them."
+Exit code: 0 on success, 1 on failure.
+Logs go to stderr; set RUST_LOG=info for more."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -37,15 +37,15 @@ struct Cli {
 enum RawCommand {
     /// Run the whole pipeline on this machine
     Dev(DevArgs),
-    /// Type a recorded editing session again, and check that every text ends right
+    /// Play back a recorded editing session and check that every text ends as recorded
     Play(PlayArgs),
-    /// Let many clients type in one document, and measure how soon they see each other
+    /// Make many clients type in one document and measure how soon each sees the others' edits
     Load(LoadArgs),
     /// List the documents
     #[command(after_help = "\
 Examples:
-  inklog docs                        of the stack that runs here
-  inklog docs --data .inklog         of a stack that is stopped
+  inklog docs                        of the stack running on this machine
+  inklog docs --data .inklog         of a stopped stack
   inklog docs --json | jq -r '.[].doc'")]
     Docs(DocsArgs),
     /// Print a document's text, byte for byte
@@ -55,7 +55,7 @@ Examples:
   inklog cat notes --from log        replayed from the log, whatever the live state says
   inklog cat notes --from snapshot   as of the last compaction")]
     Cat(CatArgs),
-    /// List a document's events: who wrote what, when, and where it is kept
+    /// List a document's events: who wrote what, when, and where it is stored
     #[command(after_help = "\
 Examples:
   inklog log notes
@@ -71,7 +71,7 @@ Examples:
   inklog verify notes
   inklog verify --all --data .inklog")]
     Verify(EachArgs),
-    /// Throw a document's live state away and make it anew from the log
+    /// Discard a document's live state and rebuild it from the log
     #[command(after_help = "\
 Loses nothing: the live state is derived from the log.
 
@@ -79,9 +79,9 @@ Examples:
   inklog rebuild notes
   inklog rebuild --all")]
     Rebuild(EachArgs),
-    /// Write a snapshot now, and take from the log what earlier snapshots hold
+    /// Write a snapshot now, and delete from the log what earlier snapshots hold
     #[command(after_help = "\
-The stack does this by itself on a schedule. Items leave the log only when a snapshot and a history
+The stack does this automatically on a schedule. Items leave the log only once a snapshot and a history
 segment hold them, and not before a grace period has passed.
 
 Examples:
@@ -92,8 +92,8 @@ Examples:
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints one line that starts with `ready:` when it accepts connections. Ctrl-C ends it; what was
-acknowledged survives even kill -9.
+Prints one line that starts with `ready:` once it accepts connections. Ctrl-C stops it; acknowledged
+edits survive even kill -9.
 
 Examples:
   inklog dev
@@ -101,35 +101,35 @@ Examples:
   inklog dev --host 0.0.0.0 --allow-origin https://notes.example.org
   inklog dev --redis redis://127.0.0.1:6379 --latency aws")]
 struct DevArgs {
-    /// Address to serve on; beyond 127.0.0.1, whoever reaches it can read and edit everything
+    /// Address to serve on; on any but a loopback address, whoever reaches it can read and edit everything
     #[arg(long, env = "INKLOG_HOST", default_value = "127.0.0.1", value_name = "IP")]
     host: IpAddr,
-    /// A page of another site that may connect, such as https://notes.example.org, where --host is not
-    /// this machine alone; may be given again
+    /// Another site whose pages may connect, such as https://notes.example.org; needed only if --host is
+    /// not a loopback address; may be repeated
     #[arg(long, env = "INKLOG_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
-    /// Port; 0 takes a free one
+    /// Port; 0 picks a free one
     #[arg(long, env = "INKLOG_PORT", default_value_t = 8080, value_name = "N")]
     port: u16,
-    /// Folder to keep everything in [default: .inklog]
+    /// Folder for all data [default: .inklog]
     #[arg(long, env = "INKLOG_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Keep everything in memory instead, and forget it at the end
+    /// Keep everything in memory instead, and discard it at the end
     #[arg(long, env = "INKLOG_MEMORY", value_parser = FalseyValueParser::new())]
     memory: bool,
-    /// A real Redis in place of the embedded live state
+    /// A real Redis instead of the embedded live state
     #[arg(long, env = "INKLOG_REDIS_URL", value_name = "URL")]
     redis: Option<String>,
-    /// A real DynamoDB in place of the embedded one
+    /// A real DynamoDB instead of the embedded one
     #[arg(long, env = "INKLOG_DYNAMODB_ENDPOINT", value_name = "URL")]
     dynamodb_endpoint: Option<String>,
-    /// A real S3 in place of the embedded one
+    /// A real S3 instead of the embedded one
     #[arg(long, env = "INKLOG_S3_ENDPOINT", value_name = "URL")]
     s3_endpoint: Option<String>,
-    /// Folder of the built browser editor [default: web/editor/dist, where that is there]
+    /// Folder of the built browser editor [default: web/editor/dist, if it exists]
     #[arg(long, env = "INKLOG_EDITOR", value_name = "DIR")]
     editor: Option<PathBuf>,
-    /// How soon the stream's functions learn of an edit
+    /// How soon the stream's functions receive an edit
     #[arg(long, env = "INKLOG_LATENCY", value_enum, default_value_t = RawLatency::Fast)]
     latency: RawLatency,
 }
@@ -138,14 +138,14 @@ struct DevArgs {
 enum RawLatency {
     /// At once
     Fast,
-    /// As on AWS: four polls a second
+    /// As on AWS: four polls per second
     Aws,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads both formats of github.com/josephg/editing-traces, sequential and concurrent. There is one client
-an author, which types on exactly what that author had seen; with one author, a second client looks on.
+Reads both formats of github.com/josephg/editing-traces, sequential and concurrent. Each author gets a
+client, which types on exactly what that author had seen; if there is one author, a second client watches.
 In the end every client, the live state, the log and a fresh snapshot must equal the trace's end.
 
 Examples:
@@ -157,10 +157,10 @@ struct PlayArgs {
     trace: PathBuf,
     #[command(flatten)]
     stack: StackArgs,
-    /// An author's event holds at most this many edits
+    /// Maximum number of edits in one event
     #[arg(long, default_value_t = 256, value_name = "N")]
     edits_per_event: usize,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }
@@ -174,34 +174,34 @@ Examples:
   inklog load
   inklog load --clients 50 --rate 5 --seconds 60 --url http://127.0.0.1:8080")]
 struct LoadArgs {
-    /// How many clients
+    /// Number of clients
     #[arg(long, default_value_t = 20, value_name = "N")]
     clients: usize,
-    /// Characters that each client types in a second
+    /// Characters that each client types per second
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     rate: f64,
-    /// Seconds that are measured
+    /// Seconds to measure
     #[arg(long, default_value_t = 20.0, value_name = "S")]
     seconds: f64,
-    /// Seconds before them that are not
+    /// Seconds of warm-up before the measurement
     #[arg(long, default_value_t = 3.0, value_name = "S")]
     warm_up: f64,
     #[command(flatten)]
     stack: StackArgs,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct StackArgs {
-    /// A running stack, such as http://127.0.0.1:8080, in place of one of its own in memory
+    /// A running stack, such as http://127.0.0.1:8080, instead of a private one in memory
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The document to type in, which must be empty; a fresh one when left out
+    /// The document to type in, which must be empty [default: a new one]
     #[arg(long, value_name = "NAME")]
     doc: Option<String>,
-    /// Seconds that the server may stay away before the clients give up
+    /// Seconds that the server may be unreachable before the clients give up
     #[arg(long, default_value_t = 60, value_name = "S")]
     patience: u64,
 }
@@ -214,9 +214,9 @@ struct DocsArgs {
 
 #[derive(Debug, Args)]
 struct CatArgs {
-    /// Which document
+    /// The document's name
     doc: String,
-    /// Which store to read it from
+    /// Which store to read from
     #[arg(long, value_enum, default_value_t = RawSource::Live)]
     from: RawSource,
     #[command(flatten)]
@@ -225,11 +225,11 @@ struct CatArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RawSource {
-    /// What clients see; rebuilt when it is missing
+    /// What clients see; rebuilt if it is missing
     Live,
-    /// The log on the newest snapshot
+    /// The newest snapshot plus the log
     Log,
-    /// The newest snapshot alone
+    /// Only the newest snapshot
     Snapshot,
 }
 
@@ -245,7 +245,7 @@ impl From<RawSource> for Source {
 
 #[derive(Debug, Args)]
 struct LogArgs {
-    /// Which document
+    /// The document's name
     doc: String,
     #[command(flatten)]
     target: TargetArgs,
@@ -253,7 +253,7 @@ struct LogArgs {
 
 #[derive(Debug, Args)]
 struct EachArgs {
-    /// Which document
+    /// The document's name
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     doc: Option<String>,
     /// All documents
@@ -265,10 +265,10 @@ struct EachArgs {
 
 #[derive(Debug, Args)]
 struct TargetArgs {
-    /// The data folder of a stack that is stopped
+    /// The data folder of a stopped stack
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     data: Option<PathBuf>,
-    /// A running stack; when neither is given: AWS if INKLOG_OPLOG_TABLE is set, else
+    /// A running stack; without --data and --url: AWS if INKLOG_OPLOG_TABLE is set, otherwise
     /// http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -280,10 +280,10 @@ struct TargetArgs {
 /// Why there is nothing to run.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgsError {
-    /// clap's word: an error with a hint, or the help that was asked for.
+    /// clap's answer: an error with a hint, or the requested help.
     #[error(transparent)]
     Clap(#[from] clap::Error),
-    /// The arguments are well-formed and mean nothing.
+    /// The arguments are well-formed but make no sense.
     #[error(transparent)]
     Usage(#[from] UsageError),
 }

@@ -1,4 +1,4 @@
-//! A small HTTP client for `/_inklog` of a running stack: one connection a request, loopback, no TLS.
+//! A small HTTP client for `/_inklog` of a running stack: one connection per request, loopback, no TLS.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,39 +14,39 @@ use tokio::net::TcpStream;
 
 /// One attempt to connect takes at most this.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// A stack that sends nothing for this long is not waited for: the longest job on the largest document
+/// The client gives up on a stack that sends nothing for this long: the longest job on the largest document
 /// takes less.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
-/// More than any answer of a stack, in bytes.
+/// More than any answer of a stack needs, in bytes.
 const ANSWER_MAX: usize = 512 * 1024 * 1024;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The address.
-    #[error("{0} is no address of a local stack, such as http://127.0.0.1:8080")]
+    #[error("{0} is not the address of a local stack, such as http://127.0.0.1:8080")]
     Address(String),
     /// Nobody there, or the connection broke.
-    #[error("no stack answers at {url}: {reason}; start one with `inklog dev`, or name it with --url")]
+    #[error("no stack responds at {url}: {reason}; start one with `inklog dev`, or name it with --url")]
     Unreachable {
         /// Where.
         url: String,
         /// Why.
         reason: String,
     },
-    /// The stack says no.
+    /// The stack refused.
     #[error("{0}")]
     Refused(String),
-    /// It has taken the request and is silent, or sends without end.
-    #[error("{url} {what}: is it a stack that still works?")]
+    /// It accepted the request and then went silent, or sends without end.
+    #[error("{url} {what}: is the stack still working?")]
     Stuck {
         /// Where.
         url: String,
         /// How it is stuck.
         what: String,
     },
-    /// The answer is no JSON of ours.
-    #[error("{url} answers something else than a stack does: {reason}")]
+    /// The answer is not the JSON of a stack.
+    #[error("{url} does not answer like a stack: {reason}")]
     Odd {
         /// Where.
         url: String,
@@ -86,7 +86,7 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// The outcome, if it comes in time.
+/// The outcome, if it arrives in time.
 async fn within<T>(limit: Duration, outcome: impl Future<Output = T>) -> Result<T, Failure> {
     let silent = |_| Failure::Stuck(format!("has been silent for {} s", limit.as_secs_f32()));
     tokio::time::timeout(limit, outcome).await.map_err(silent)
@@ -164,7 +164,7 @@ impl HttpBase {
         // The connection drives the exchange, and whatever it has to say after that is not waited for.
         let connection = async {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection did not end well");
+                tracing::debug!(%error, "the connection ended with an error");
             }
             std::future::pending::<()>().await;
         };

@@ -43,13 +43,13 @@ pub enum Which {
     All,
 }
 
-/// Why a job ended badly.
+/// Why a job failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     /// It was not done.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// It was done on some of several documents; those that failed have been named.
+    /// It was done on some of several documents; the failed ones have been reported.
     #[error("{failed} of {all} documents failed")]
     Some {
         /// How many were not done.
@@ -65,7 +65,7 @@ pub enum OperatorError {
     NoDocument {
         /// Which document.
         doc: DocId,
-        /// Where it was looked for.
+        /// Where it was sought.
         place: &'static str,
         /// What to do.
         hint: String,

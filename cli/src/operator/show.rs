@@ -1,4 +1,4 @@
-//! The jobs' results, for a person.
+//! The jobs' results, for people.
 
 use std::fmt::Write as _;
 
@@ -17,13 +17,13 @@ fn time(ms: u64) -> String {
     }
 }
 
-/// The catalogue, a line a document.
+/// The catalogue, one line per document.
 pub(super) fn docs(docs: &[Listed]) -> String {
     let width = docs.iter().map(|listed| listed.doc.len()).max().unwrap_or(0).max("DOCUMENT".len());
     let mut text = format!("{:<width$}  {:<24}  {:<24}  SNAPSHOT\n", "DOCUMENT", "CREATED", "LAST EDIT");
     for listed in docs {
         let snapshot = match (&listed.snapshot, listed.dirty) {
-            _ if listed.damaged.is_some() => "the catalogue's entry is damaged",
+            _ if listed.damaged.is_some() => "the catalogue entry is damaged",
             (None, _) => "none",
             (Some(_), true) => "older than the last edit",
             (Some(_), false) => "up to date",
@@ -40,7 +40,7 @@ pub(super) fn docs(docs: &[Listed]) -> String {
     text
 }
 
-/// The events, a line each.
+/// The events, one line each.
 pub(super) fn events(events: &[ListedEvent]) -> String {
     let mut text = String::new();
     for listed in events {
@@ -76,7 +76,7 @@ fn op(op: &Op) -> String {
     }
 }
 
-/// Whether a document is well.
+/// Whether a document is sound.
 pub(super) fn verified(of: &Verified) -> String {
     let mut wrong = Vec::new();
     match of.live {
@@ -93,11 +93,11 @@ pub(super) fn verified(of: &Verified) -> String {
     }
     wrong.extend(of.damaged.iter().map(|item| format!("cannot be read: {item}")));
     if wrong.is_empty() && !of.ok {
-        wrong.push("something is wrong that this version of inklog cannot name".to_owned());
+        wrong.push("something is wrong that this version of inklog does not know".to_owned());
     }
     let live = match of.live {
         LiveCheck::Missing => "no live state",
-        LiveCheck::Behind => "live state behind: the last edits are on their way to it",
+        LiveCheck::Behind => "live state behind: the latest edits have not reached it yet",
         _ => "live state read",
     };
     let figures = format!(

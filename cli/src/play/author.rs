@@ -18,7 +18,7 @@ use inklog_client::{ClientError, Link, Update};
 
 /// An author stops typing while this many events wait for their acks.
 const QUEUE_MAX: usize = 4;
-/// When nothing comes for this long, the client asks.
+/// If the client receives nothing for this long, it asks.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Why a run stopped.
@@ -28,10 +28,10 @@ pub enum PlayError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The trace edits beyond its text.
-    #[error("the trace does not fit its own text: {0}")]
+    #[error("the trace does not match its own text: {0}")]
     Edit(#[from] EditError),
     /// Nothing has come for long.
-    #[error("{client} has waited {seconds} s for {what}")]
+    #[error("{client} waited {seconds} s for {what}")]
     Stalled {
         /// Which client.
         client: String,
@@ -218,7 +218,7 @@ impl Client {
         if last_heard.elapsed() > self.patience {
             let what = match self.link.core().is_settled() {
                 true => "the others' events",
-                false => "the server to take its events",
+                false => "the server to acknowledge its events",
             };
             let seconds = self.patience.as_secs();
             return Err(PlayError::Stalled { client: self.name.clone(), seconds, what });

@@ -1,6 +1,5 @@
-//! What the clients of one run tell each other beside the server: when events were sent, so that
-//! latencies can be measured, and where events end, so that each takes in exactly what its next step
-//! had seen.
+//! What the clients of one run share outside the server: when events were sent, so that latencies can be
+//! measured, and where events end, so that each integrates exactly what its next step had seen.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
@@ -36,7 +35,7 @@ struct Inner {
     receipts: Vec<Duration>,
 }
 
-/// The figures of a run.
+/// The measurements of a run.
 pub struct Measured {
     /// Events sent.
     pub events: usize,

@@ -1,6 +1,6 @@
-//! `inklog play`: a recorded session, typed again through WebSocket clients.
+//! `inklog play`: a recorded session, played back through WebSocket clients.
 //!
-//! One client an author ([`author`]), each typing on exactly what the trace ([`trace`]) says it had
+//! One client per author ([`author`]), each typing on exactly what the trace ([`trace`]) says it had
 //! seen, and an observer when there is only one author. In the end all clients and all stores must
 //! show the trace's text ([`report`]).
 
@@ -32,7 +32,7 @@ pub use author::PlayError as ClientStopped;
 
 /// The live state may be this far behind the clients.
 const LIVE_PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is looked at meanwhile.
+/// How often it is read meanwhile.
 const LIVE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What to play, and where.

@@ -1,4 +1,4 @@
-//! What a run has shown.
+//! The results of a run.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::stats::Percentiles;
 /// Characters of context shown around a difference.
 const CONTEXT: usize = 20;
 
-/// A run's figures and comparisons.
+/// A run's measurements and comparisons.
 #[derive(Debug, Serialize)]
 pub struct PlayReport {
     /// The document.
@@ -36,7 +36,7 @@ pub struct PlayReport {
     pub ok: bool,
 }
 
-/// A text, held against the one expected.
+/// A text, compared with the expected one.
 #[derive(Debug, Serialize)]
 pub struct Compared {
     /// Whose.
@@ -61,7 +61,7 @@ pub struct Difference {
     pub found: String,
 }
 
-/// Compares a text with what is expected; `None` for a text that there is not.
+/// Compares a text with the expected one; `None` for a text that is missing.
 pub fn compare(name: String, expected: &str, found: Option<&str>) -> Compared {
     let difference = first_difference(expected, found.unwrap_or_default());
     let equal = found == Some(expected);
@@ -106,7 +106,7 @@ impl PlayReport {
 fn latency(of: Option<&Percentiles>) -> String {
     match of {
         Some(of) => format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", of.p50_ms, of.p99_ms, of.max_ms),
-        None => "nothing measured".into(),
+        None => "no samples".into(),
     }
 }
 
@@ -114,7 +114,7 @@ impl Compared {
     fn to_text(&self) -> String {
         match &self.difference {
             None if self.equal => format!("equal ({} characters)", self.chars),
-            None => "DIFFERENT: there is none".into(),
+            None => "DIFFERENT: it is missing".into(),
             Some(Difference { at, expected, found }) => format!(
                 "DIFFERENT ({} characters), first at {at}: expected {expected:?}, found {found:?}",
                 self.chars

@@ -63,10 +63,10 @@ pub enum TraceError {
         source: serde_json::Error,
     },
     /// A txn names a parent that does not come before it, or an agent that there is not.
-    #[error("txn {0} of the trace names a parent or an agent that there is not")]
+    #[error("txn {0} of the trace names a parent or an agent that does not exist")]
     BadTxn(usize),
     /// An author typed at two places at once.
-    #[error("txn {0} of the trace does not build on its author's txn before: one client cannot type that")]
+    #[error("txn {0} of the trace does not build on its author's previous txn: one client cannot type that")]
     Forked(usize),
 }
 
