@@ -1,8 +1,8 @@
 //! Pushes the log's stream to the connections.
 //!
 //! A batch is grouped by document; all events of one document go to each of its connections in as few
-//! messages as they fit in, without those that the connection itself sent. All connections at once,
-//! with a bound, each once: nobody waits for one that is slow. Best effort: a client that misses
+//! messages as possible, except those that the connection itself sent. All connections at once,
+//! with a bound, each once: nobody waits for a slow one. Best effort: a client that misses
 //! something finds the gap and syncs.
 #![deny(missing_docs)]
 
@@ -25,7 +25,7 @@ pub struct Broadcaster {
     audience: Audience,
 }
 
-/// An event's JSON, and the connection that gets no echo of it.
+/// An event's JSON, and the connection that sent it and gets no echo.
 struct Outgoing {
     json: String,
     sender: Option<String>,
@@ -37,8 +37,8 @@ impl Broadcaster {
         Broadcaster { audience }
     }
 
-    /// Handles one batch. It comes again only where no document's connections can be read; one alone that
-    /// fails is passed over.
+    /// Handles one batch. It is retried only if no document's connections can be read; a single failing
+    /// document is skipped.
     pub async fn handle(&self, batch: StreamEvent) -> DynamoDbEventResponse {
         let mut first = None;
         let mut named = Vec::new();
@@ -47,7 +47,7 @@ impl Broadcaster {
             match (record.doc, record.record) {
                 (Some(doc), Ok(record)) => named.push((doc, record)),
                 // The materializer sets it aside; nobody could show it.
-                (_, record) => tracing::warn!(sequence, error = ?record.err(), "a record is not broadcast"),
+                (_, record) => tracing::warn!(sequence, error = ?record.err(), "a record is undecodable"),
             }
             first.get_or_insert(sequence);
         }
@@ -65,8 +65,8 @@ impl Broadcaster {
         let mut response = DynamoDbEventResponse::default();
         let all = failed.len() == count;
         for (doc, error) in failed {
-            let then = if all { "the batch comes again" } else { "its clients find the gap by syncing" };
-            tracing::error!(%doc, %error, "a document's connections cannot be read: {then}");
+            let then = if all { "retrying the batch" } else { "its clients find the gap when they sync" };
+            tracing::error!(%doc, %error, "cannot read a document's connections: {then}");
             if all && response.batch_item_failures.is_empty() {
                 let mut failure = DynamoDbBatchItemFailure::default();
                 failure.item_identifier = first.clone();
@@ -93,7 +93,7 @@ impl Broadcaster {
     }
 }
 
-/// One post a connection. Those that sent nothing share one list of messages.
+/// One post per connection. Those that sent nothing share one list of messages.
 fn posts(doc: &DocId, connections: Vec<String>, outgoing: &[Outgoing]) -> Vec<Post> {
     let senders: HashSet<&str> = outgoing.iter().filter_map(|event| event.sender.as_deref()).collect();
     let to_all: Arc<[String]> = parts::remote_op(doc, outgoing.iter().map(|e| e.json.as_str())).into();

@@ -1,4 +1,4 @@
-//! The Lambda on the log's stream that tells the connections.
+//! The Lambda on the log's stream that pushes events to the connections.
 
 use inklog_broadcaster::Broadcaster;
 use inklog_store::config::{StoreFactory, environment};

@@ -74,7 +74,7 @@ impl Parts {
             *self = Parts { of, parts, came: BTreeMap::new() };
         }
         if parts != self.parts || !(1..=parts).contains(&part) {
-            return Err(ClientError::Odd(format!("part {part} of {parts} in an answer of {} parts", self.parts)));
+            return Err(ClientError::Odd(format!("part {part} of {parts}, expected {} parts", self.parts)));
         }
         self.came.entry(part).or_insert(content);
         if self.came.len() < parts as usize {

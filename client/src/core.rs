@@ -517,7 +517,7 @@ impl Core {
     fn take_ack(&mut self, after: u64, end: u64) -> Result<(), ClientError> {
         let sent = self.outbox.at(after);
         if sent.is_some_and(|event| event.end() != end) {
-            return Err(ClientError::Odd(format!("an ack of {after} to {end}, which this client never sent")));
+            return Err(ClientError::Odd(format!("an ack of {after} to {end}, which was never sent")));
         }
         self.learn_own(end)
     }

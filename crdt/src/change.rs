@@ -1,10 +1,10 @@
-//! What an editor makes of an applied event: index changes.
+//! The index changes with which an editor follows an applied event.
 
-/// One change that an editor makes to follow the document; several are made in the order given.
+/// One change that an editor makes to follow the document; make several in the given order.
 /// Positions and lengths count Unicode scalar values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Put `text` before the character at `at`.
+    /// Insert `text` before the character at `at`.
     Insert {
         /// Index before which the text goes.
         at: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Changes<'a> {
     out: Option<&'a mut Vec<Change>>,
     /// Where the last insert of this call ends, while it is the last change.
     insert_end: Option<usize>,
-    /// The changes that were there before this call; they are left alone.
+    /// The changes that were there before this call, which stay as they are.
     before: usize,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Changes<'a> {
         Changes { before: out.len(), out: Some(out), insert_end: None }
     }
 
-    /// Whether anyone asks: finding an index takes a climb through the tree.
+    /// Whether anyone wants the changes: finding an index takes a climb through the tree.
     pub fn wanted(&self) -> bool {
         self.out.is_some()
     }

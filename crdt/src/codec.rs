@@ -1,4 +1,4 @@
-//! What both binary formats are written in: LEB128 numbers, and a reader that never trusts a length.
+//! The parts that the binary formats share: LEB128 numbers, and a reader that never trusts a length.
 
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,13 +12,13 @@ pub enum DecodeError {
         /// The newest that can be read.
         known: u8,
     },
-    /// The bytes do not begin like this format.
-    #[error("these bytes are not {0}")]
+    /// The bytes do not start like this format.
+    #[error("not {0}")]
     NotThisFormat(&'static str),
     /// The checksum does not match.
     #[error("the checksum does not match: the bytes are damaged")]
     Checksum,
-    /// The bytes end early, or a field has a value that it cannot have.
+    /// The bytes end early, or a field has an impossible value.
     #[error("damaged at byte {at}: {what}")]
     Damaged {
         /// Offset of the field.
@@ -28,7 +28,7 @@ pub enum DecodeError {
     },
 }
 
-/// Appends an unsigned LEB128 number: seven bits a byte, the lowest first.
+/// Appends an unsigned LEB128 number: seven bits per byte, the lowest first.
 pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
     let mut rest = value;
     while rest >= 0x80 {
@@ -38,7 +38,7 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
     out.push(rest as u8);
 }
 
-/// Reads fields one after the other.
+/// Reads fields in sequence.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         Reader { bytes, at }
     }
 
-    /// What is wrong with the field that was read last, roughly.
+    /// What is wrong with the last field read; its offset is approximate.
     #[cold]
     pub fn damaged(&self, what: &'static str) -> DecodeError {
         DecodeError::Damaged { at: self.at, what }
@@ -105,13 +105,13 @@ impl<'a> Reader<'a> {
             }
             value |= u64::from(byte & 0x7f) << shift;
             if byte == 0 {
-                return Err(self.damaged("a number is longer than it need be"));
+                return Err(self.damaged("a number is not in its shortest form"));
             }
             if byte < 0x80 {
                 return Ok(value);
             }
         }
-        Err(self.damaged("a number is over 64 bits"))
+        Err(self.damaged("a number has more than 64 bits"))
     }
 
     /// A column of that many numbers.
@@ -124,12 +124,12 @@ impl<'a> Reader<'a> {
         Ok(column)
     }
 
-    /// A number of things of which each takes at least a byte; so it is safe to make room for them.
+    /// A number of items that take at least a byte each, so that it is safe to allocate room for them.
     pub fn count(&mut self) -> Result<usize, DecodeError> {
         let count = self.varint()?;
         match usize::try_from(count) {
             Ok(count) if count <= self.left() => Ok(count),
-            _ => Err(self.damaged("there are fewer bytes than things")),
+            _ => Err(self.damaged("there are fewer bytes than items")),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Composing: a stream of local edits, made into as few ops as say the same, before they are sent.
+//! Composing: merges a stream of local edits into as few equivalent ops as possible before they are sent.
 
 use crate::{Agent, Anchor, Event, EventError, Id, MAX_DELETE_LEN, Op};
 
-/// An event that is still being typed: what [`Doc::edit`](crate::Doc::edit) adds to, until it is sent.
+/// An event that is still being typed: [`Doc::edit`](crate::Doc::edit) adds to it until it is sent.
 #[derive(Debug, Clone)]
 pub struct Draft {
     agent: Agent,
@@ -13,7 +13,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Nothing typed yet, by `agent`, whose chain ends at `after`.
+    /// An empty draft of `agent`, whose chain ends at `after`.
     pub fn new(agent: Agent, after: u64) -> Draft {
         Draft { agent, after, end: after, ops: Vec::new() }
     }
@@ -28,7 +28,7 @@ impl Draft {
         &self.ops
     }
 
-    /// The event to send; an error when nothing was typed.
+    /// The event to send; an error if nothing was typed.
     pub fn finish(self) -> Result<Event, EventError> {
         Event::new(self.agent, self.after, self.ops)
     }
@@ -61,12 +61,12 @@ impl Draft {
     }
 }
 
-/// Appends `op`, the next local op of `agent`, to the ops of an event that is not sent yet; where
-/// it goes on with the last one, that one grows instead. Typing becomes one insert, and deleting
-/// forwards or backwards over ids of one agent one delete. The ids used stay the same.
+/// Appends `op`, the next local op of `agent`, to the ops of an unsent event; if `op` continues the last
+/// one, that one grows instead. Typing becomes one insert, and deleting forwards or backwards over ids of
+/// one agent becomes one delete. The ids used stay the same.
 ///
-/// `end` is [`Op::end`] of the last op, kept by the caller and moved on here: counting it anew would
-/// cost each keystroke the length of all that waits.
+/// `end` is [`Op::end`] of the last op; the caller keeps it and this function advances it: recomputing it
+/// would cost each keystroke the length of all unsent ops.
 pub fn push_op(ops: &mut Vec<Op>, end: &mut u64, agent: &Agent, op: Op) {
     let goes_on = *end == op.seq();
     *end = op.end();

@@ -1,4 +1,4 @@
-//! The event: one step of an agent's chain, checked once when it is made.
+//! The event: one step of an agent's chain, validated once, on creation.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -8,11 +8,11 @@ use crate::{Agent, Anchor, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
 
 /// `{agent, after, ops}`: `after` is the end of the agent's previous event (0 for its first). The
 /// ops' ids are ascending and disjoint, none below `after`; gaps are allowed. An `Event` that exists
-/// is valid; whether it can be applied yet is for a document to say.
+/// is valid; whether it can be applied yet depends on the document.
 ///
-/// It keeps the form in which it came, and makes the other when that is asked for the first time: an
-/// event that was decoded carries its bytes, so a pipeline that moves events neither reads nor writes
-/// their ops. Equal events have equal ops; their bytes are not compared.
+/// It keeps the form in which it was created and derives the other on first use: a decoded event carries
+/// its bytes, so a pipeline that moves events neither reads nor writes their ops. Events are equal if
+/// their ops are; their bytes are not compared.
 #[derive(Clone)]
 pub struct Event {
     agent: Agent,
@@ -23,26 +23,26 @@ pub struct Event {
     encoded: OnceLock<Arc<[u8]>>,
 }
 
-/// Why an event was refused.
+/// Why an event is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// There are no ops.
+    /// It has no ops.
     #[error("an event needs at least one op")]
     NoOps,
     /// An insert without text.
     #[error("insert {agent}-{seq} has no text", agent = .0.agent, seq = .0.seq)]
     EmptyInsert(Id),
     /// A delete of nothing, or of more than [`MAX_DELETE_LEN`].
-    #[error("delete {0} must name 1 to {max} ids", max = MAX_DELETE_LEN)]
+    #[error("delete {0} must target 1 to {max} ids", max = MAX_DELETE_LEN)]
     DeleteLen(Id),
     /// An id, or an id plus its length, is over 2^53.
-    #[error("id {0} plus its length is over 2^53")]
+    #[error("id {0} plus its length exceeds 2^53")]
     TooHigh(Id),
     /// An op's id lies below `after`.
-    #[error("id {0} lies below the event's after")]
+    #[error("id {0} is below the event's after")]
     BelowAfter(Id),
     /// An op's id lies below the end of the op before it.
-    #[error("id {0} overlaps the op before it")]
+    #[error("id {0} overlaps the previous op")]
     Overlap(Id),
     /// An op refers to an id of its own agent that is not below its own.
     #[error("op {op} refers to {reference}, which is not below it")]
@@ -55,7 +55,7 @@ pub enum EventError {
 }
 
 impl Event {
-    /// Checks the parts and makes them an event.
+    /// Validates the parts and creates an event.
     pub fn new(agent: Agent, after: u64, ops: Vec<Op>) -> Result<Event, EventError> {
         if ops.is_empty() {
             return Err(EventError::NoOps);
@@ -108,13 +108,13 @@ impl Event {
         self.end
     }
 
-    /// Takes the event apart.
+    /// Returns the ops.
     pub fn into_ops(mut self) -> Vec<Op> {
         self.ops();
         self.ops.take().expect("they were just made")
     }
 
-    /// The compact binary form: the very bytes that were decoded, or [`Event::encode`]'s.
+    /// The compact binary form: the bytes that were decoded, or those of [`Event::encode`].
     pub fn encoded(&self) -> &[u8] {
         self.encoded.get_or_init(|| self.encode().into())
     }

@@ -11,11 +11,11 @@
 //!                     else a varint follows: how far it lies beyond
 //!           bit 3     insert: the text is one character; delete: the length is 1;
 //!                     else a varint follows at its place: the text's bytes, or the length
-//!           bits 4-7  whose X, Y or target: 0 the event's agent, 1-14 the first to fourteenth other
+//!           bits 4-7  owner of X, Y or target: 0 the event's agent, 1-14 the first to fourteenth other
 //!                     agent named so far, 15 another one: a varint follows, how many were named
 //!                     before it; when that is all so far, its name follows
 //!   varint  the id's distance, as bit 2 says
-//!   varint, name    whose, as bits 4-7 say; 0 bits for kind 0
+//!   varint, name    the owner, as bits 4-7 say; 0 bits for kind 0
 //!   varint  X, Y or target (not for kind 0): of the event's agent, how far its number lies below the
 //!           op's own; of another, its number
 //!   varint  the length, as bit 3 says

@@ -1,5 +1,5 @@
-//! Reading an event's bytes where they lie: nothing is copied, and what an event must be is checked
-//! here once, whether it is then applied directly or taken out as an [`Event`].
+//! Reads an event's bytes in place: nothing is copied, and the event is validated here once, whether it
+//! is then applied directly or extracted as an [`Event`].
 
 use smallvec::SmallVec;
 

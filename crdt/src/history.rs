@@ -1,11 +1,11 @@
-//! The binary form of many events, as history segments keep them: by columns, since a general
-//! compressor makes the most of like numbers. Version 1:
+//! The binary form of many events, as history segments store them: by column, because a general
+//! compressor works best on similar numbers. Version 1:
 //!
 //! ```text
 //! byte      format version: 1
-//! varint    number of agents that the events name, own or others
+//! varint    number of agents that the events name
 //!   each    a byte with the name's length, the name in ASCII
-//! varint    number of sections; a section is as many events of one agent as follow each other
+//! varint    number of sections; a section is a run of consecutive events of one agent
 //!   each    varint the agent's number, varint its groups
 //! then six columns, each a varint with its length in bytes, and the bytes:
 //!   heads   a byte a group:
@@ -34,7 +34,7 @@
 //! lowest one deleted (for `left:` and deletes), or at that one (for `right:`). An owner's ids that
 //! were not touched yet have the guess 0.
 //!
-//! There is no checksum inside: segments are packed by zstd, which has one.
+//! There is no checksum inside: segments are compressed by zstd, which has one.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ const GAP: u8 = 1 << 4;
 const SIZED: u8 = 1 << 5;
 const OTHERS: u8 = 1 << 6;
 
-/// Most ops of a group, so that few damaged bytes do not make a world of events.
+/// The maximum number of ops in a group, so that a few damaged bytes cannot produce a huge number of events.
 const MAX_GROUP: u64 = 1 << 20;
 
 /// The columns, in the order in which they are written.
@@ -222,7 +222,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The compact form of many events. It is smallest when the events of an agent follow each other.
+/// The compact form of many events. It is smallest if the events of each agent are consecutive.
 pub fn encode_events(events: &[Event]) -> Vec<u8> {
     let mut writer = Writer::default();
     let mut ends: BTreeMap<&Agent, u64> = BTreeMap::new();
@@ -260,7 +260,7 @@ pub fn encode_events(events: &[Event]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode_events`] wrote, and checks each event as [`Event::new`] does.
+/// Reads what [`encode_events`] wrote, and validates each event as [`Event::new`] does.
 pub fn decode_events(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
     let reader = &mut Reader::new(bytes, 0);
     match reader.byte()? {

@@ -1,4 +1,4 @@
-//! Agents and ids: who typed a character, and the how-manieth of theirs it is.
+//! Agents and ids: who typed a character, and its number among theirs.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Longest agent name, in bytes (which are ASCII characters).
+/// The maximum length of an agent's name, in bytes (ASCII characters).
 pub const MAX_AGENT_LEN: usize = 64;
 
 /// The upper bound of an id's `seq` plus the length of the op that carries it: 2^53, so that every
@@ -47,19 +47,19 @@ impl PartialOrd for Agent {
     }
 }
 
-/// Why a name or an id was refused.
+/// Why a name or an id is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The agent is empty, too long, or has a character outside `[A-Za-z0-9._~-]`.
-    #[error("an agent is 1 to 64 of A-Z a-z 0-9 . _ ~ -")]
+    #[error("an agent's name is 1 to 64 of A-Z a-z 0-9 . _ ~ -")]
     Agent,
     /// The id is not `<agent>-<seq>` with `seq` a decimal without leading zeros, at most 2^53.
-    #[error("an id is <agent>-<seq>, seq a decimal without leading zeros, at most 2^53")]
+    #[error("an id is <agent>-<seq>; seq is a decimal without leading zeros, at most 2^53")]
     Id,
 }
 
 impl Agent {
-    /// Checks a name and makes it an agent.
+    /// Validates a name and creates an agent.
     pub fn new(name: &str) -> Result<Agent, IdError> {
         if !Agent::is_legal(name.as_bytes()) {
             return Err(IdError::Agent);
@@ -73,7 +73,7 @@ impl Agent {
         (1..=MAX_AGENT_LEN).contains(&name.len()) && name.iter().all(legal)
     }
 
-    /// The same for bytes; `None` where [`Agent::new`] gives an error.
+    /// The same for bytes; `None` where [`Agent::new`] returns an error.
     pub(crate) fn from_bytes(name: &[u8]) -> Option<Agent> {
         Agent::new(std::str::from_utf8(name).ok()?).ok()
     }
@@ -110,18 +110,18 @@ impl FromStr for Agent {
     }
 }
 
-/// Names one character ever inserted, or one step of a delete: `<agent>-<seq>`. Ordered by agent,
+/// Names one inserted character, or one step of a delete: `<agent>-<seq>`. Ordered by agent,
 /// then by `seq` as a number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
-    /// Whose it is.
+    /// Its agent.
     pub agent: Agent,
     /// Its place in the agent's numbering, at most [`MAX_SEQ`].
     pub seq: u64,
 }
 
 impl Id {
-    /// Puts an id together; `seq` is trusted to be at most [`MAX_SEQ`].
+    /// Creates an id without validation: `seq` must be at most [`MAX_SEQ`].
     pub fn new(agent: Agent, seq: u64) -> Id {
         Id { agent, seq }
     }

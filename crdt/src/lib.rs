@@ -1,25 +1,25 @@
 //! The text CRDT of Inklog: a Fugue tree with one anchor per insert.
 //!
-//! What flows through here: an [`Event`] (one step of one agent's chain, holding [`Op`]s) arrives in
-//! any order, as often as it likes; a [`Doc`] applies it as soon as its chain and its references
-//! allow, keeps it waiting otherwise, and reports the index changes that an editor has to make.
-//! Documents that hold the same events show the same text and encode to the same bytes.
+//! An [`Event`] (one step of one agent's chain, made of [`Op`]s) may arrive in any order and any number
+//! of times. A [`Doc`] applies it as soon as its chain and its references allow, keeps it waiting until
+//! then, and reports the index changes that an editor has to make. Documents that hold the same events
+//! show the same text and encode to the same bytes.
 //!
 //! ```text
 //!   id.rs  op.rs  event.rs  version.rs      what replicas exchange
-//!   compose.rs                              many small ops made into few, before they are sent
+//!   compose.rs                              merges many small ops into few before they are sent
 //!   doc/                                    what is applied, what waits, how siblings are ordered
 //!   tree/                                   the characters in document order
-//!   change.rs                               what an editor has to do to follow
+//!   change.rs                               the index changes an editor makes to follow
 //!   event_codec.rs  event_reader.rs         an event's binary form, written and read
 //!   history.rs                              the binary form of many events
-//!   state.rs  codec.rs                      a state's binary form; what all of these are made of
+//!   state.rs  codec.rs                      a state's binary form; the parts that all formats share
 //! ```
 //!
 //! The algorithm is Fugue (Weidner & Kleppmann, "The Art of the Fugue: Minimizing Interleaving in
 //! Collaborative Text Editing", 2023), with one anchor per insert and siblings ordered by id.
 //!
-//! This crate does no I/O, reads no clock, draws no randomness and is not async.
+//! This crate does no I/O, uses no clock and no randomness, and is not async.
 #![deny(missing_docs)]
 
 mod change;

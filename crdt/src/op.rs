@@ -2,10 +2,10 @@
 
 use crate::Id;
 
-/// Most ids that one delete may name.
+/// The maximum number of ids that one delete may target.
 pub const MAX_DELETE_LEN: u64 = 100_000;
 
-/// Where an insert hangs in the tree.
+/// Where an insert goes in the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Anchor {
     /// `left: X`: a right child of X; `None` is the start of the document.
@@ -27,7 +27,7 @@ impl Anchor {
 /// One edit. An op of n characters uses up the ids `seq … seq+n-1` of its event's agent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// Puts `text` at `anchor`; each further character is the right child of the one before.
+    /// Inserts `text` at `anchor`; each further character is the right child of the one before.
     Insert {
         /// The first character's number.
         seq: u64,
@@ -55,7 +55,7 @@ impl Op {
         }
     }
 
-    /// How many ids the op uses up: characters inserted, or ids named by a delete.
+    /// How many ids the op uses up: characters inserted, or ids targeted by a delete.
     pub fn id_count(&self) -> u64 {
         match self {
             Op::Insert { text, .. } => text.chars().count() as u64,

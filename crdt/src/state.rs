@@ -1,5 +1,5 @@
 //! The binary form of a document's state. It is canonical: a function of the events applied, the same
-//! bytes whatever their order of arrival and whoever encodes. Version 1:
+//! bytes whatever their order of arrival and whichever implementation encodes. Version 1:
 //!
 //! ```text
 //! 4 bytes   "INKS"
@@ -35,9 +35,9 @@
 //!
 //! A far number can be as high as 2^55, since ids go up to 2^53.
 //!
-//! Columns of like numbers are what a general compressor makes the most of. A reader must check that
-//! parents exist, that a chain's own parent is below it, and that every chain is reached from the start
-//! of the document; which is all that can be wrong about a tree written this way, since its order
+//! General compressors work best on columns of similar numbers. A reader must check that parents exist,
+//! that a parent in a chain's own agent has a lower number, and that every chain is reachable from the
+//! start of the document. Nothing else can be wrong with a tree written this way, because its order
 //! follows from it.
 
 use crc32fast::hash as crc32;

@@ -1,4 +1,4 @@
-//! What a replica knows: for each agent, the end of its chain.
+//! What a replica knows: the end of each agent's chain.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub(crate) type AgentNo = u32;
 /// The agents to be tried first when one is looked up: as a rule it is one of the last two.
 pub(crate) type Hints = [AgentNo; 2];
 
-/// `{agent: end}`; an agent that is not in it stands at 0.
+/// `{agent: end}`; an agent that is not listed has the end 0.
 #[derive(Debug, Clone, Default)]
 pub struct Version {
     /// Agents and ends, by number. An end may be 0, which is as good as no entry.

@@ -7,12 +7,11 @@ use inklog_store::audience::Audience;
 
 use crate::request::{Response, connection_id, respond};
 
-/// The subprotocol that Inklog speaks; a client may offer a token beside it, as browsers cannot set
-/// headers.
+/// Inklog's subprotocol; a client may offer a token next to it, because browsers cannot set headers.
 const SUBPROTOCOL: &str = "inklog";
 
-/// Lets connections in, and cleans up after those that say goodbye. Both are best effort: a
-/// registration belongs to JOIN_DOC, and lapses on its own.
+/// Accepts connections, and cleans up after those that disconnect. Both are best effort: JOIN_DOC makes
+/// the registration, which expires on its own.
 pub struct Connection {
     audience: Audience,
 }
@@ -30,12 +29,12 @@ impl Connection {
             Some("DISCONNECT") => match self.disconnect(connection_id(&event)).await {
                 Ok(()) => respond(200, None),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be cleaned up; it will lapse");
+                    tracing::warn!(%error, "could not clean up after a connection; it will expire");
                     respond(500, None)
                 }
             },
             other => {
-                tracing::error!(?other, "an event that is neither CONNECT nor DISCONNECT");
+                tracing::error!(?other, "received an event that is neither CONNECT nor DISCONNECT");
                 respond(400, None)
             }
         }
@@ -49,7 +48,7 @@ impl Connection {
     }
 }
 
-/// A subprotocol that is offered must be chosen, or browsers refuse the connection.
+/// If a client offers a subprotocol, the answer must choose it, or browsers refuse the connection.
 fn connect(event: &ApiGatewayWebsocketProxyRequest) -> Response {
     let mut response = respond(200, None);
     let offered = event.headers.get("sec-websocket-protocol").and_then(|value| value.to_str().ok());

@@ -1,11 +1,11 @@
-//! `$default`: what fits nowhere is answered with its ERROR. `PING` is answered with `PONG`.
+//! `$default`: answers messages without a route with an ERROR, and `PING` with `PONG`.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_protocol::{ClientMessage, ErrorCode, Refusal, ServerMessage};
 
 use crate::request::{Response, answer, respond};
 
-/// Answers what no other function serves. Touches no store.
+/// Answers what no other function handles. Uses no store.
 #[derive(Debug, Default)]
 pub struct Fallback;
 

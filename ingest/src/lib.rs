@@ -1,11 +1,11 @@
-//! The Lambdas that a WebSocket message meets first.
+//! The Lambdas behind the routes of the WebSocket API.
 //!
 //! API Gateway picks a function by the message's `action`; each takes the gateway's event, does its
-//! one thing over the store traits, and answers the sender with the response's body. What does not fit
-//! into one message, and what others are to hear, goes through the push. [`SendOp`] only validates an
+//! one task over the store traits, and answers the sender with the response's body. Answers that do not
+//! fit into one message, and messages to others, go through the push. [`SendOp`] only validates an
 //! edit and appends it to the log: everything else follows from the log's stream.
 //!
-//! | function | routes | touches |
+//! | function | routes | uses |
 //! |---|---|---|
 //! | [`Connection`] | `$connect`, `$disconnect` | connections, presence |
 //! | [`SendOp`] | `SEND_OP` | op log, floors |

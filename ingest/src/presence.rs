@@ -1,5 +1,5 @@
-//! `PRESENCE`: where somebody is, told to the others. On a function of its own, so that it never
-//! stands in an edit's way.
+//! `PRESENCE`: shares where somebody is with the others. It has a function of its own, so that it never
+//! delays an edit.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_protocol::{ClientMessage, ErrorCode, Refusal};
@@ -8,7 +8,7 @@ use inklog_store::connections::PresenceEntry;
 
 use crate::request::{Response, answer, check_agent, connection_id, misrouted, refuse_store, respond, user};
 
-/// Keeps presence and tells the others.
+/// Stores presence and sends it to the others.
 pub struct PresenceUpdate {
     audience: Audience,
 }
@@ -30,7 +30,7 @@ impl PresenceUpdate {
             if !audience.connections.is_registered(&doc, connection, now).await.map_err(refuse_store)? {
                 return Err(Refusal::new(
                     ErrorCode::NotJoined,
-                    format!("join {doc} before showing presence"),
+                    format!("join {doc} before sending presence"),
                 ));
             }
             let changed = match state {
@@ -41,7 +41,7 @@ impl PresenceUpdate {
                         state: state.clone(),
                     };
                     if !audience.presence.set(&doc, &entry, now).await.map_err(refuse_store)? {
-                        let message = "this connection shows presence for too many agents";
+                        let message = "this connection has presence for too many agents";
                         return Err(Refusal::new(ErrorCode::RateLimited, message));
                     }
                     vec![(agent, Some(state))]

@@ -1,4 +1,4 @@
-//! The gateway's event, read; the gateway's response, written.
+//! Reads the gateway's event and writes its response.
 
 use std::future::Future;
 
@@ -9,10 +9,10 @@ use inklog_protocol::{ClientMessage, ErrorCode, Refusal, Request, UserName};
 use inklog_store::StoreError;
 use serde_json::Value;
 
-/// What a function answers the gateway.
+/// A function's answer to the gateway.
 pub type Response = ApiGatewayProxyResponse;
 
-/// A status and, where the route has a route response, the frame that its body becomes.
+/// A status and, if the route has a route response, the frame to send as the body.
 pub(crate) fn respond(status: i64, body: Option<String>) -> Response {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = status;
@@ -20,12 +20,12 @@ pub(crate) fn respond(status: i64, body: Option<String>) -> Response {
     response
 }
 
-/// The name of the connection that the event is about.
+/// The id of the event's connection.
 pub(crate) fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> &str {
     event.request_context.connection_id.as_deref().unwrap_or_default()
 }
 
-/// Who the authorizer says it is; `None` where there is no authorizer.
+/// The authorizer's identity; `None` without an authorizer.
 pub(crate) fn user(event: &ApiGatewayWebsocketProxyRequest) -> Result<Option<UserName>, Refusal> {
     match event.request_context.authorizer.fields.get("user") {
         None => Ok(None),
@@ -36,29 +36,29 @@ pub(crate) fn user(event: &ApiGatewayWebsocketProxyRequest) -> Result<Option<Use
     }
 }
 
-/// With an identity, only the user's own agents may be used.
+/// With an identity, a client may use only the user's own agents.
 pub(crate) fn check_agent(user: Option<&UserName>, agent: &Agent) -> Result<(), Refusal> {
     match user {
         Some(user) if !user.owns(agent) => {
-            let message = format!("agent {agent} is not one of {}'s", user.as_str());
+            let message = format!("agent {agent} does not belong to {}", user.as_str());
             Err(Refusal::new(ErrorCode::Forbidden, message))
         }
         _ => Ok(()),
     }
 }
 
-/// A store's failure, as the client hears it. It may have happened: the same again is safe.
+/// A store's failure, as the client sees it. The change may have happened: repeating it is safe.
 pub(crate) fn refuse_store(error: StoreError) -> Refusal {
     tracing::error!(%error, "a store failed");
     match error {
         StoreError::Unavailable { .. } | StoreError::Refused { .. } => {
-            Refusal::new(ErrorCode::Unavailable, "a store does not answer; try again")
+            Refusal::new(ErrorCode::Unavailable, "a store is unavailable; try again")
         }
-        _ => Refusal::new(ErrorCode::Internal, "the document cannot be read now; its operators must look"),
+        _ => Refusal::new(ErrorCode::Internal, "the document cannot be read; ask its operator"),
     }
 }
 
-/// Reads the message, has it handled, and gives every refusal the message's `ref` and `docId`.
+/// Reads the message, calls its handler, and adds the message's `ref` and `docId` to every refusal.
 pub(crate) async fn answer<F>(
     event: &ApiGatewayWebsocketProxyRequest,
     handle: impl FnOnce(ClientMessage, Option<Value>) -> F,
@@ -92,7 +92,7 @@ fn doc_of(message: &ClientMessage) -> Option<String> {
     }
 }
 
-/// A message on a route that is not its own: the template and the code disagree.
+/// A message on the wrong route: the template and the code disagree.
 pub(crate) fn misrouted() -> Refusal {
-    Refusal::new(ErrorCode::UnknownAction, "this function does not serve that action")
+    Refusal::new(ErrorCode::UnknownAction, "this function does not handle that action")
 }

@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use crate::request::{Response, answer, check_agent, connection_id, misrouted, refuse_store, respond, user};
 
-/// A lost race for a place in the chain is run again this often.
+/// A lost race for a place in the chain is repeated this often.
 const CHAIN_TRIES: usize = 4;
-/// Floors remembered by a warm function at most.
+/// Maximum number of floors that a warm function caches.
 const FLOORS_MAX: usize = 10_000;
 
 /// Appends events to the op log.
@@ -27,7 +27,7 @@ pub struct SendOp {
     floors: Mutex<HashMap<(DocId, Agent), (u64, u64)>>,
 }
 
-/// Who sends, and over which connection.
+/// The sender and its connection.
 struct Sender {
     user: Option<UserName>,
     connection: String,
@@ -71,7 +71,7 @@ impl SendOp {
         }
     }
 
-    /// Below the floor nothing is added; an event that is still there is none the less acknowledged.
+    /// Below the floor nothing is added, but an event that is still there is acknowledged.
     async fn below_floor(&self, doc: &DocId, event: Event) -> Result<Event, Refusal> {
         let there = self.log.last_of(doc, event.agent(), Some(event.after())).await.map_err(refuse_store)?;
         match there {
@@ -106,7 +106,7 @@ impl SendOp {
         match there {
             Some(record) if record.event.ops() == std::slice::from_ref(op) => Ok(record.event),
             _ => {
-                let message = format!("id {agent}-{} is used up; take a new session suffix", op.seq());
+                let message = format!("id {agent}-{} is already in use; use a new session suffix", op.seq());
                 Err(Refusal::new(ErrorCode::Conflict, message))
             }
         }
@@ -146,7 +146,7 @@ impl SendOp {
 
 fn conflict(event: &Event) -> Refusal {
     let message = format!(
-        "agent {} has another event after {}, or that place is compacted; take a new session suffix",
+        "agent {} has another event after {}, or that place is compacted; use a new session suffix",
         event.agent(),
         event.after()
     );

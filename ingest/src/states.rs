@@ -1,11 +1,11 @@
-//! Whole states on their way to clients, and what they may cost.
+//! Sending whole states to clients, and bounding what that costs.
 //!
-//! - All who ask for a document at once get one state, read once and encoded once. Who asks while one is
-//!   being read waits for the next: its connection was registered after that reading had begun, and what
-//!   came in between would reach it neither way.
-//! - Decoding and encoding are done off the runtime's threads, large ones one after the other.
-//! - All encoded states together have a bound; beyond it one waits a little, and is refused then.
-//! - A connection has one state of a document under way. It is sent as fast as it is read.
+//! - Clients that ask for a document at the same time get one state, read once and encoded once. A client
+//!   that asks during a read waits for the next: its connection was registered after that read began, and
+//!   events in between would not reach it either way.
+//! - Decoding and encoding run off the runtime's threads, large ones one after the other.
+//! - The total of encoded states is bounded; beyond it, a request waits a little and is then refused.
+//! - A connection receives one state of a document at a time, as fast as it reads.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,11 +22,11 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::request::refuse_store;
 
-/// A state from this many characters on is large.
+/// A state with at least this many characters is large.
 const LARGE_CHARS: usize = 1_000_000;
-/// How long one waits for room among the encoded states.
+/// How long a request waits for room among the encoded states.
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
-/// The unit in which their room is counted.
+/// The unit in which that room is counted.
 const ROOM_UNIT_BYTES: usize = 1024;
 
 type Key = (DocId, StateFormat);
@@ -44,7 +44,7 @@ pub(crate) struct States {
     room: Arc<Semaphore>,
 }
 
-/// What is asked of one document.
+/// The requests for one document.
 #[derive(Default)]
 struct Asked {
     /// Held by the reading that is under way.
@@ -53,7 +53,7 @@ struct Asked {
     next: Option<Shared<BoxFuture<'static, Read>>>,
 }
 
-/// A document's state, shared by all who asked at once.
+/// A document's state, shared by all who asked for it at the same time.
 pub(crate) struct State {
     pub beyond: Beyond,
     /// What the parts are made of; taken by who makes them.
@@ -67,7 +67,7 @@ struct Encoded {
     _room: OwnedSemaphorePermit,
 }
 
-/// Holds a connection's place while a state is sent to it.
+/// Reserves a connection while a state is sent to it.
 pub(crate) struct Sending<'a> {
     states: &'a States,
     key: (String, DocId),
@@ -139,7 +139,7 @@ impl States {
     }
 
     async fn encode(&self, doc: &DocId, format: StateFormat, state: &State) -> Result<Encoded, Refusal> {
-        let busy = || Refusal::new(ErrorCode::Unavailable, "too many states are on their way; try again");
+        let busy = || Refusal::new(ErrorCode::Unavailable, "too many states are being sent; try again");
         let (base, encoded) = lock(&state.body).take().ok_or_else(busy)?;
         let chars = base.len();
         // Text of several bytes a character, or base64.

@@ -1,8 +1,8 @@
-//! `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC`: what the document is, and what a client missed.
+//! `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC`: send the document, and what a client missed.
 //!
-//! The connection is registered **before** the state is read: what comes later is broadcast to it,
-//! and what came earlier is in the state. Where Redis cannot be used, a client is answered from log and
-//! snapshot all the same; it hears of later edits when it syncs.
+//! The connection is registered **before** the state is read: later events are broadcast to it, and
+//! earlier ones are in the state. If Redis is unusable, the answer comes from log and snapshot; the
+//! client then gets later edits when it syncs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond, user};
 use crate::states::States;
 
-/// Later than this, the last part travels as the others do: the gateway no longer waits for an answer.
+/// After this long, the last part is posted like the others: the gateway no longer waits for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
 /// Brings clients up to date.
@@ -50,7 +50,7 @@ struct Wish {
     begun: Instant,
 }
 
-/// An answer: its parts, which others may share, and what is this client's own of the last one.
+/// An answer: its parts, which others may share, and this client's own addition to the last one.
 struct Parts {
     parts: Arc<[String]>,
     missing: VersionMap,
@@ -105,7 +105,7 @@ impl Sync {
         let now = self.audience.clock.now_ms();
         let registered = self.audience.connections.register(&wish.doc, &wish.connection, now).await;
         if let Err(error) = &registered {
-            tracing::warn!(doc = %wish.doc, %error, "a connection hears of edits when it syncs only");
+            tracing::warn!(doc = %wish.doc, %error, "a connection is not registered: it gets edits only when it syncs");
         }
         // A Redis that is silent is not waited for again and again.
         let silent = matches!(registered, Err(StoreError::Unavailable { .. }));
@@ -114,7 +114,7 @@ impl Sync {
             && !silent
             && let Err(error) = self.show_presence(wish).await
         {
-            tracing::warn!(doc = %wish.doc, %error, "a joiner is not shown who is there");
+            tracing::warn!(doc = %wish.doc, %error, "could not send presence to a joiner");
         }
         Ok(answer)
     }
@@ -127,7 +127,7 @@ impl Sync {
                     return self.replay(wish, &Version::new(), events, Some(&end)).await;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(doc = %wish.doc, %error, "a cursor cannot be followed"),
+                Err(error) => tracing::warn!(doc = %wish.doc, %error, "could not replay from a cursor"),
             }
         }
         let state = self.states.state(&wish.doc, wish.format).await?;
@@ -203,7 +203,7 @@ impl Sync {
             return Ok(Some(last));
         }
         let Some(_sending) = self.states.sending(&wish.connection, &wish.doc) else {
-            let message = format!("the state of {} is on its way to this connection", wish.doc);
+            let message = format!("the state of {} is already being sent to this connection", wish.doc);
             return Err(Refusal::new(ErrorCode::RateLimited, message));
         };
         // One at a time: each that is taken is progress, and renews the patience.

@@ -1,16 +1,16 @@
 //! Applies the log's stream to the live state.
 //!
-//! A batch is grouped by document. For each: the catalogue's mark that it changed (at most once a
-//! minute), the append to the tail, then what the tail's status asks for: a rebuild where the base is
-//! missing, a fold where the tail has outgrown it. Every step may be repeated, and two handlers may
+//! A batch is grouped by document. For each, the function marks it as changed in the catalogue (at most
+//! once a minute), appends to the tail, and then does what the tail's status requires: a rebuild if the
+//! base is missing, a fold if the tail has outgrown it. Every step may be repeated, and two handlers may
 //! work on one document at once.
 //!
-//! A dependency that fails for all makes the batch come again from the lowest record that was not done,
-//! without limit. A record written by a newer Inklog is held the same way. Only a record that cannot
-//! be decoded is set aside, and its document's live state dropped, so that a rebuild decides.
+//! If a dependency fails for all documents, the batch is retried from the lowest record that is not done,
+//! without limit. A record written by a newer Inklog is held the same way. Only a record that cannot be
+//! decoded is set aside; its document's live state is dropped, so that a rebuild decides.
 //!
-//! A document that alone fails (too large for Redis, a snapshot lost) stops no other: its live state is
-//! dropped, which needs no memory, and readers replay the log until it can be kept again. Where not even
+//! A document that fails alone (too large for Redis, a snapshot lost) stops no other: its live state is
+//! dropped, which needs no memory, and readers replay the log until it can be kept again. If not even
 //! dropping works, Redis is down for all.
 #![deny(missing_docs)]
 
@@ -33,9 +33,9 @@ use inklog_store::{Clock, StoreError};
 
 use rests::Rests;
 
-/// Documents of one batch that are worked on at once.
+/// Documents of one batch that are processed at once.
 const DOCS_AT_ONCE: usize = 8;
-/// Marks remembered by a warm function at most.
+/// Maximum number of marks that a warm function remembers.
 const MARKS_MAX: usize = 10_000;
 
 /// The function.
@@ -54,7 +54,7 @@ impl Materializer {
         Materializer { documents, clock, marked: Mutex::default(), rests: Rests::default() }
     }
 
-    /// Handles one batch; names the lowest record from which it must come again, if any.
+    /// Handles one batch; returns the lowest record from which to retry, if any.
     pub async fn handle(&self, batch: StreamEvent) -> DynamoDbEventResponse {
         let mut order = Vec::new();
         let mut named = Vec::new();
@@ -62,7 +62,7 @@ impl Materializer {
             order.push(record.sequence.clone());
             match record.doc.clone() {
                 Some(doc) => named.push((doc, record)),
-                None => tracing::error!(sequence = record.sequence, "a stream record without a document"),
+                None => tracing::error!(sequence = record.sequence, "a stream record has no document"),
             }
         }
         let down = AtomicBool::new(false);
@@ -76,8 +76,8 @@ impl Materializer {
         respond(lowest)
     }
 
-    /// Does one document's records; the first that must come again, if any. `down` says that a store
-    /// fails for all: then nobody else waits for its silence in this batch.
+    /// Processes one document's records; returns the first to retry, if any. `down` says that a store
+    /// fails for all: then no other document of this batch waits for its time-out.
     async fn handle_doc(&self, doc: DocId, records: Vec<StreamRecord>, down: &AtomicBool) -> Option<String> {
         let first = records.first().map(|record| record.sequence.clone());
         if down.load(Ordering::Relaxed) {
@@ -89,13 +89,13 @@ impl Materializer {
             match record {
                 Ok(record) => events.push(record.logged()),
                 Err(error @ DecodeError::Newer { .. }) => {
-                    tracing::error!(%doc, sequence, %error, "held until this function is upgraded");
+                    tracing::error!(%doc, sequence, %error, "holding a record until this function is upgraded");
                     held = Some(sequence);
                     break;
                 }
                 Err(error) => {
                     if let Err(error) = self.set_aside(&doc, &sequence, &error).await {
-                        tracing::error!(%doc, %error, "the batch comes again");
+                        tracing::error!(%doc, %error, "retrying the batch");
                         down.store(true, Ordering::Relaxed);
                         return first;
                     }
@@ -105,14 +105,14 @@ impl Materializer {
         match self.apply(&doc, &events).await {
             Ok(()) => held,
             Err(error) => {
-                tracing::error!(%doc, %error, "the batch comes again");
+                tracing::error!(%doc, %error, "retrying the batch");
                 down.store(true, Ordering::Relaxed);
                 first
             }
         }
     }
 
-    /// Brings events into the live state, or drops it. Fails only where a store fails for all.
+    /// Adds events to the live state, or drops it. Fails only if a store fails for all.
     async fn apply(&self, doc: &DocId, events: &[LoggedEvent]) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
@@ -122,17 +122,17 @@ impl Materializer {
             Ok(()) => Ok(()),
             Err(error @ StoreError::Newer { .. }) => {
                 // The newer function, which others run already, takes care of it.
-                tracing::warn!(%doc, %error, "a live state is left to a newer Inklog");
+                tracing::warn!(%doc, %error, "left a live state to a newer Inklog");
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(%doc, %error, "a document cannot be kept: its readers replay the log");
+                tracing::warn!(%doc, %error, "cannot keep a document: its readers replay the log");
                 self.documents.live.drop_doc(doc).await
             }
         }
     }
 
-    /// Appends, and does what the tail's status asks for.
+    /// Appends, and does what the tail's status requires.
     async fn keep(&self, doc: &DocId, events: &[LoggedEvent]) -> Result<(), StoreError> {
         let fresh_tail = self.documents.entropy.nonce();
         let status = self.documents.live.append(doc, events, &fresh_tail).await?;
@@ -154,7 +154,7 @@ impl Materializer {
             Ok(_) => self.rests.end(doc),
             Err(error) => {
                 let pause = self.rests.begin(doc, self.clock.now_ms());
-                tracing::warn!(%doc, %error, ?pause, "no live state: readers replay the log for now");
+                tracing::warn!(%doc, %error, ?pause, "could not rebuild a live state: readers replay the log for now");
             }
         }
         Ok(())
@@ -177,7 +177,7 @@ impl Materializer {
 
     /// Keeps what is known of a record that cannot be decoded, and lets a rebuild decide.
     async fn set_aside(&self, doc: &DocId, sequence: &str, error: &DecodeError) -> Result<(), StoreError> {
-        tracing::error!(%doc, sequence, %error, "a record is set aside");
+        tracing::error!(%doc, sequence, %error, "set aside an undecodable record");
         let note =
             serde_json::json!({ "doc": doc.as_str(), "sequence": sequence, "error": error.to_string() });
         let key = inklog_store::keys::objects::set_aside(doc, sequence);

@@ -1,4 +1,4 @@
-//! The Lambda on the log's stream that keeps the live state.
+//! The Lambda on the log's stream that maintains the live state.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Documents whose live state could not be made, and when that is tried again: reading a large document
-//! for each of its edits, in vain, would cost all the others.
+//! Documents whose live state could not be built, and when to retry: reading a large document in vain for
+//! each of its edits would slow down all the others.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use inklog_protocol::DocId;
 
-/// The first rest; each failure doubles it.
+/// The first pause; each failure doubles it.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// Documents remembered at most; forgetting one costs a try.
+/// Maximum number of documents remembered; forgetting one costs an attempt.
 const DOCS_MAX: usize = 10_000;
 
 /// What a warm function remembers of documents that could not be kept.
@@ -25,13 +25,13 @@ struct Rest {
 }
 
 impl Rests {
-    /// Whether it is too early to try again.
+    /// Whether it is too early to retry.
     pub fn is_resting(&self, doc: &DocId, now_ms: u64) -> bool {
         let rests = self.0.lock().expect("no holder panics");
         rests.get(doc).is_some_and(|rest| now_ms < rest.until_ms)
     }
 
-    /// Notes a failure; how long nothing is tried now.
+    /// Records a failure; returns how long to wait now.
     pub fn begin(&self, doc: &DocId, now_ms: u64) -> Duration {
         let mut rests = self.0.lock().expect("no holder panics");
         let pause = rests.get(doc).map_or(FIRST, |rest| (rest.pause * 2).min(LONGEST));
@@ -42,7 +42,7 @@ impl Rests {
         pause
     }
 
-    /// Notes that the document is kept again.
+    /// Records that the document is kept again.
     pub fn end(&self, doc: &DocId) {
         self.0.lock().expect("no holder panics").remove(doc);
     }

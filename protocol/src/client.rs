@@ -1,4 +1,4 @@
-//! What a client sends, from the text of a frame to a checked message.
+//! Client messages: from the text of a frame to a validated message.
 
 use inklog_crdt::{Agent, Event, EventError, Op, Version};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::limits::{CURSOR_LEN_MAX, DOC_ID_LEN_MAX, FRAME_BYTES_MAX, PRESENCE_BYTES_MAX, REF_BYTES_MAX};
 use crate::{DocId, VersionMap, WireOp, version_from_wire};
 
-/// How a client wants a document's state.
+/// The format in which a client wants a document's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateFormat {
@@ -23,60 +23,60 @@ pub enum StateFormat {
 /// One message of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientMessage {
-    /// `JOIN_DOC`: show me the document and what happens to it.
+    /// `JOIN_DOC`: send the document and its further edits.
     JoinDoc {
-        /// Which document.
+        /// The document.
         doc: DocId,
-        /// How to send its state.
+        /// The format of its state.
         format: StateFormat,
-        /// Where the client stood, if it knows the document.
+        /// The client's last cursor, if it knows the document.
         cursor: Option<String>,
     },
     /// `SEND_OP` with an event.
     SendEvent {
-        /// Which document.
+        /// The document.
         doc: DocId,
         /// The event.
         event: Event,
     },
     /// `SEND_OP` with a single op, whose place in the chain the server finds.
     SendOp {
-        /// Which document.
+        /// The document.
         doc: DocId,
-        /// Whose op it is.
+        /// The op's agent.
         agent: Agent,
         /// The op.
         op: Op,
     },
-    /// `SYNC_STATE`: what did I miss?
+    /// `SYNC_STATE`: send what the client missed.
     SyncState {
-        /// Which document.
+        /// The document.
         doc: DocId,
-        /// Where the client stood.
+        /// The client's last cursor.
         cursor: Option<String>,
-        /// With a cursor, what came since; without, all that the client has. May name ends beyond
-        /// what the server has.
+        /// With a cursor, what the client got since; without, all that it has. Ends may lie beyond
+        /// those of the server.
         version: Option<Version>,
-        /// `confirm`, false when left out: of the agents that `version` has further than the live state
-        /// ([`crate::limits::CONFIRM_AGENTS_MAX`] of them at most, by name), the log itself is asked;
-        /// what it lacks is `missing` in the answer. So a client tells a live state that lags from a
-        /// log that forgot.
+        /// `confirm`, default false: for agents whose end in `version` is beyond the live state's
+        /// (at most [`crate::limits::CONFIRM_AGENTS_MAX`] of them, by name), the server asks the log
+        /// itself; the answer reports what the log lacks as `missing`. This tells a client whether the
+        /// live state lags or the log forgot.
         confirm: bool,
-        /// How to send the state, should it come to that.
+        /// The format of the state, if the answer is one.
         format: StateFormat,
     },
-    /// `PRESENCE`: where I am.
+    /// `PRESENCE`: where the client is.
     Presence {
-        /// Which document.
+        /// The document.
         doc: DocId,
-        /// Whose presence.
+        /// The agent whose presence it is.
         agent: Agent,
-        /// The application's JSON, as it was written; `None` takes it away.
+        /// The application's JSON, unchanged; `None` removes it.
         state: Option<String>,
     },
     /// `LEAVE_DOC`.
     LeaveDoc {
-        /// Which document.
+        /// The document.
         doc: DocId,
     },
     /// `PING`.
@@ -92,8 +92,8 @@ pub struct Request {
     pub message: ClientMessage,
 }
 
-/// The fields of all messages, none read further than the message needs. `ops` stay raw, so that a
-/// broken op is told apart from a broken frame.
+/// The fields of all messages, each parsed only as far as the message needs. `ops` stay raw, so that a
+/// broken op is distinguished from a broken frame.
 #[derive(Deserialize)]
 struct Frame<'a> {
     action: Option<Value>,
@@ -120,10 +120,10 @@ fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(d: D) -> Resul
 }
 
 impl Request {
-    /// Reads a frame's text. A refusal carries the frame's `ref` and `docId` where they could be read.
+    /// Parses a frame's text. A refusal carries the frame's `ref` and `docId` if they could be read.
     pub fn parse(text: &str) -> Result<Request, Refusal> {
         if text.len() > FRAME_BYTES_MAX {
-            let message = format!("a frame is at most {FRAME_BYTES_MAX} bytes, this one has {}", text.len());
+            let message = format!("a frame has at most {FRAME_BYTES_MAX} bytes, this one has {}", text.len());
             return Err(Refusal::new(ErrorCode::TooLarge, message));
         }
         let frame: Frame = serde_json::from_str(text).map_err(|error| {
@@ -133,7 +133,7 @@ impl Request {
         let doc_id = frame.doc_id.as_ref().and_then(Value::as_str).map(str::to_owned);
         let doc_id = doc_id.filter(|name| name.len() <= DOC_ID_LEN_MAX);
         if reference.as_ref().is_some_and(|r| r.to_string().len() > REF_BYTES_MAX) {
-            let refusal = bad_request(format!("ref is at most {REF_BYTES_MAX} bytes of JSON"));
+            let refusal = bad_request(format!("ref may have at most {REF_BYTES_MAX} bytes of JSON"));
             return Err(Refusal { doc_id, ..refusal });
         }
         match frame.message() {
@@ -147,7 +147,7 @@ impl Frame<'_> {
     fn message(self) -> Result<ClientMessage, Refusal> {
         let action = match &self.action {
             Some(Value::String(action)) => action.as_str(),
-            _ => return Err(Refusal::new(ErrorCode::UnknownAction, "a message needs an action, a string")),
+            _ => return Err(Refusal::new(ErrorCode::UnknownAction, "action is missing or not a string")),
         };
         match action {
             "JOIN_DOC" => Ok(ClientMessage::JoinDoc {
@@ -168,7 +168,7 @@ impl Frame<'_> {
             "PING" => Ok(ClientMessage::Ping),
             other => {
                 let shown: String = other.chars().take(40).collect();
-                Err(Refusal::new(ErrorCode::UnknownAction, format!("there is no action {shown:?}")))
+                Err(Refusal::new(ErrorCode::UnknownAction, format!("unknown action {shown:?}")))
             }
         }
     }
@@ -182,7 +182,7 @@ impl Frame<'_> {
                     .after
                     .as_ref()
                     .and_then(Value::as_u64)
-                    .ok_or_else(|| bad_request("after is missing, or not a number of at least 0"))?;
+                    .ok_or_else(|| bad_request("after is missing or not a non-negative integer"))?;
                 let ops: Vec<WireOp> = serde_json::from_str(ops.get()).map_err(bad_op)?;
                 let ops = ops.into_iter().map(|op| own_op(op, &agent)).collect::<Result<Vec<Op>, _>>()?;
                 let event = Event::new(agent, after, ops).map_err(refuse_event)?;
@@ -195,15 +195,15 @@ impl Frame<'_> {
                 Event::new(agent.clone(), 0, vec![op.clone()]).map_err(refuse_event)?;
                 Ok(ClientMessage::SendOp { doc, agent, op })
             }
-            _ => Err(bad_request("SEND_OP has either ops (with agent and after) or op")),
+            _ => Err(bad_request("SEND_OP needs either ops (with agent and after) or op")),
         }
     }
 
     fn presence(self) -> Result<ClientMessage, Refusal> {
-        let state = self.state.ok_or_else(|| bad_request("PRESENCE needs a state, an object or null"))?.get();
+        let state = self.state.ok_or_else(|| bad_request("state is missing"))?.get();
         if state.len() > PRESENCE_BYTES_MAX {
             let message = format!(
-                "a presence state is at most {PRESENCE_BYTES_MAX} bytes, this one has {}",
+                "a presence state has at most {PRESENCE_BYTES_MAX} bytes, this one has {}",
                 state.len()
             );
             return Err(Refusal::new(ErrorCode::TooLarge, message));
@@ -215,7 +215,7 @@ impl Frame<'_> {
                 serde_json::from_str::<Value>(object).map_err(|e| bad_request(format!("state: {e}")))?;
                 Some(object.to_owned())
             }
-            _ => return Err(bad_request("a presence state is an object or null")),
+            _ => return Err(bad_request("a presence state must be an object or null")),
         };
         Ok(ClientMessage::Presence { doc: self.doc()?, agent: self.agent()?, state })
     }
@@ -245,7 +245,7 @@ impl Frame<'_> {
         match self.cursor.as_ref() {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(cursor)) if cursor.len() <= CURSOR_LEN_MAX => Ok(Some(cursor.clone())),
-            Some(_) => Err(bad_request("a cursor is a string that the server sent")),
+            Some(_) => Err(bad_request("cursor must be a string that the server sent")),
         }
     }
 
@@ -253,7 +253,7 @@ impl Frame<'_> {
         match self.confirm.as_ref() {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(confirm)) => Ok(*confirm),
-            Some(_) => Err(bad_request("confirm is true or false")),
+            Some(_) => Err(bad_request("confirm must be true or false")),
         }
     }
 
@@ -264,16 +264,16 @@ impl Frame<'_> {
                 .ok()
                 .and_then(|map| version_from_wire(&map).ok())
                 .map(Some)
-                .ok_or_else(|| bad_request("a version is an object of agents and the ends of their chains")),
+                .ok_or_else(|| bad_request("version must map agents to the ends of their chains")),
         }
     }
 }
 
-/// In an event every op is the event's agent's.
+/// Every op of an event must belong to the event's agent.
 fn own_op(op: WireOp, agent: &Agent) -> Result<Op, Refusal> {
     let (owner, op) = op.into_op().map_err(bad_op)?;
     if owner != *agent {
-        let message = format!("op {owner}-{} is not {agent}'s", op.seq());
+        let message = format!("op {owner}-{} does not belong to {agent}", op.seq());
         return Err(Refusal::new(ErrorCode::BadOp, message));
     }
     Ok(op)

@@ -15,7 +15,7 @@ pub struct DocId(Arc<str>);
 pub struct DocIdError;
 
 impl DocId {
-    /// Checks a name.
+    /// Validates a name.
     pub fn new(name: &str) -> Result<DocId, DocIdError> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-');
         let fits = !name.is_empty() && name.len() <= DOC_ID_LEN_MAX && name.bytes().all(legal);

@@ -1,22 +1,22 @@
-//! What a client is told when something cannot be done.
+//! The errors that a client receives.
 //!
 //! | code | meaning | retry |
 //! |---|---|---|
 //! | `bad_json` | the frame is not a JSON object | no |
 //! | `unknown_action` | no `action`, or one that this server does not know | no |
 //! | `bad_request` | a field of the message is missing or malformed | no |
-//! | `bad_op` | an op breaks a rule of its own: empty text, foreign id, overlapping ids, … | no |
-//! | `bad_chain` | an op's ids lie below the event's `after` | no |
-//! | `too_large` | something is over a limit | no |
+//! | `bad_op` | an op is invalid in itself: empty text, foreign id, overlapping ids, … | no |
+//! | `bad_chain` | an op's ids are below the event's `after` | no |
+//! | `too_large` | something exceeds a limit | no |
 //! | `conflict` | the log holds another event at this place of the agent's chain, or the place is compacted | no |
 //! | `not_joined` | the connection has not joined the document | no |
 //! | `unauthorized` | there is no valid identity | no |
 //! | `forbidden` | the identity may not do this | no |
 //! | `rate_limited` | too much at once | yes |
-//! | `unavailable` | a store does not answer; it may or may not have happened | yes |
-//! | `internal` | a bug of ours | yes |
+//! | `unavailable` | a store is unavailable; the change may or may not have happened | yes |
+//! | `internal` | a bug in Inklog | yes |
 //!
-//! `retry: true` means: the same again after a pause.
+//! `retry: true` means: send the same message again after a pause.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,21 +68,21 @@ impl ErrorCode {
     }
 }
 
-/// An `ERROR` in the making: what is wrong with a message, and the fields that tell its sender which.
+/// An `ERROR` being built: what is wrong with a message, and the fields that identify the message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The code.
     pub code: ErrorCode,
-    /// One line for a person: what happened and what to do.
+    /// One line for people: what happened and what to do.
     pub message: String,
-    /// The message's `ref`, when it had one.
+    /// The message's `ref`, if it had one.
     pub reference: Option<Value>,
-    /// The document meant, as the client wrote it.
+    /// The document's name, as the client wrote it.
     pub doc_id: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal that names no message yet. What it quotes of a message may be long: it is cut.
+    /// A refusal without `ref` and document. `message` may quote long input: it is truncated.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
         let mut message = message.into();
         if let Some((cut, _)) = message.char_indices().nth(REFUSAL_CHARS_MAX) {

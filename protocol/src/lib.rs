@@ -1,10 +1,9 @@
 //! The wire: the JSON of every message between an editor and Inklog, and every limit.
 //!
-//! A frame from a client goes through [`Request::parse`] and comes out as a [`ClientMessage`] whose
-//! event is already a checked [`inklog_crdt::Event`], or as a [`Refusal`] that is ready to be sent
-//! back. What the server says is a [`ServerMessage`]; what may grow beyond a frame (a document's
-//! state, a replay, a batch of events) is cut into messages by [`parts`]. Unknown fields are ignored
-//! on both sides, so that the protocol can grow.
+//! [`Request::parse`] turns a client's frame into a [`ClientMessage`] whose event is already a validated
+//! [`inklog_crdt::Event`], or into a [`Refusal`] that is ready to be sent back. The server sends
+//! [`ServerMessage`]s; [`parts`] splits what may exceed a frame (a document's state, a replay, a batch
+//! of events) into several messages. Both sides ignore unknown fields, so that the protocol can grow.
 #![deny(missing_docs)]
 
 mod client;

@@ -1,4 +1,4 @@
-//! Every limit that Inklog keeps, in one place. A size at the limit passes.
+//! Every limit of Inklog, in one place. A size at the limit passes.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const FRAME_BYTES_MAX: usize = 32 * 1024;
 /// One WebSocket message, in bytes, in either direction.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
-/// A connection without traffic is closed after this.
+/// A connection is closed after this long without traffic.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// A connection is closed after this whatever it does.
+/// A connection is closed after this long in any case.
 pub const CONNECTION_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
 /// A Lambda behind the gateway has this long to answer.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
@@ -30,53 +30,53 @@ pub const BATCH_WRITE_MAX: usize = 25;
 /// A part of `DOC_STATE` or `OP_REPLAY`, or a `REMOTE_OP`, in bytes of JSON: under a message's limit
 /// with room for the envelope.
 pub const PART_BYTES_MAX: usize = 120_000;
-/// Text of one op in a state's `ops`, in bytes of UTF-8: longer runs are cut.
+/// Text of one op in a state's `ops`, in bytes of UTF-8: longer runs are split.
 pub const STATE_OP_TEXT_BYTES_MAX: usize = 16 * 1024;
 /// A document's id, in characters.
 pub const DOC_ID_LEN_MAX: usize = 128;
 /// A user's name, in characters.
 pub const USER_NAME_LEN_MAX: usize = 40;
-/// The line of an `ERROR`, in characters.
+/// The message of an `ERROR`, in characters.
 pub const REFUSAL_CHARS_MAX: usize = 300;
 /// A presence state, in bytes of JSON.
 pub const PRESENCE_BYTES_MAX: usize = 4 * 1024;
 /// A cursor, in characters; it is opaque to clients.
 pub const CURSOR_LEN_MAX: usize = 128;
-/// A version in a client's `SYNC_STATE`, in bytes of JSON, some 1,400 agents: with what stands around
-/// it, it fits into a frame. Who knows of more joins anew.
+/// A version in a client's `SYNC_STATE`, in bytes of JSON: about 1,400 agents. With its envelope it fits
+/// into a frame. A client that knows more agents joins again.
 pub const VERSION_BYTES_MAX: usize = 30_000;
 /// A `ref`, in bytes of JSON.
 pub const REF_BYTES_MAX: usize = 256;
-/// Of how many agents a `SYNC_STATE` with `confirm` has the log read.
+/// For how many agents a `SYNC_STATE` with `confirm` reads the log.
 pub const CONFIRM_AGENTS_MAX: usize = 8;
 /// How many agents one connection may show presence for in one document.
 pub const PRESENCE_AGENTS_PER_CONNECTION_MAX: usize = 8;
-/// Presence lapses when it is not renewed within this.
+/// Presence expires if it is not renewed within this time.
 pub const PRESENCE_TTL: Duration = Duration::from_secs(60);
-/// A registered connection lapses when it does not sync within this: three of a client's longest
+/// A connection's registration expires if it does not sync within this time: three of a client's longest
 /// pauses (5 min).
 pub const CONNECTION_TTL: Duration = Duration::from_secs(15 * 60);
-/// A document's live state expires as a whole when nobody reads or writes it for this long.
+/// A document's live state expires as a whole if nobody reads or writes it for this long.
 pub const LIVE_STATE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// A piece of an encoded base in Redis, in bytes.
 pub const BASE_PIECE_BYTES_MAX: usize = 1024 * 1024;
-/// The tail is folded into the base when it outgrows the base, but not below this many bytes.
+/// The tail is folded into the base once it outgrows the base, but not below this many bytes.
 pub const FOLD_BYTES_MIN: usize = 4 * 1024;
-/// Folded events that the tail keeps so that cursors stay good, in bytes.
+/// Folded events that the tail keeps so that cursors stay valid, in bytes.
 pub const TAIL_KEPT_BYTES: usize = 64 * 1024;
 /// A document is marked dirty in the catalogue at most this often.
 pub const DIRTY_MARK_INTERVAL: Duration = Duration::from_secs(60);
-/// How long a warm ingest function trusts a floor that it read.
+/// How long a warm ingest function caches a floor.
 pub const FLOOR_CACHE_TTL: Duration = Duration::from_secs(60);
 /// Events younger than this are never compacted away, and a published floor is acted on no earlier
 /// than this: longer than a cached floor and a running ingest ([`FLOOR_CACHE_TTL`] and
 /// [`INTEGRATION_TIMEOUT`]) together.
 pub const COMPACTION_GRACE: Duration = Duration::from_secs(5 * 60);
-/// Encoded states that one process holds for its readers at once, in bytes of all of them.
+/// Encoded states that one process holds for its readers at once, in bytes in total.
 pub const STATES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Documents that one process opens for readers at once.
 pub const STATES_OPENED_AT_ONCE: usize = 8;
-/// A client that takes none of what was sent to it for this long is given up.
+/// A client that takes nothing of what was sent to it for this long is dropped.
 pub const READER_PATIENCE: Duration = Duration::from_secs(20);
-/// Posts that the broadcaster has under way at once.
+/// The broadcaster's posts in flight at once.
 pub const BROADCAST_CONCURRENCY: usize = 64;

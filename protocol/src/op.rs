@@ -5,10 +5,10 @@ use std::str::FromStr;
 use inklog_crdt::{Agent, Anchor, Id, Op, Span, SpanContent};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// An op as it travels:
-/// `{"type":"insert","id":"alice~k3-7","text":"Hello","left":"bob-3"}`, with `char` in place of
-/// `text` for one scalar value, `right` in place of `left`, and, in a document's state only, `len` in
-/// place of the text of deleted characters; or
+/// An op on the wire:
+/// `{"type":"insert","id":"alice~k3-7","text":"Hello","left":"bob-3"}`, with `char` instead of
+/// `text` for one scalar value, `right` instead of `left`, and, in a document's state only, `len`
+/// instead of the text of deleted characters; or
 /// `{"type":"delete","id":"alice~k3-12","target":"bob-3","len":4}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireOp {
@@ -37,7 +37,7 @@ enum Kind {
     Delete,
 }
 
-/// Tells `null` from a field that is not there.
+/// Distinguishes `null` from a missing field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -50,9 +50,9 @@ pub enum OpError {
     Id {
         /// Which field.
         field: &'static str,
-        /// What it held.
+        /// Its value.
         value: String,
-        /// What an id is.
+        /// The rule for ids.
         reason: inklog_crdt::IdError,
     },
     /// The fields do not fit the op's type.
@@ -110,21 +110,21 @@ impl WireOp {
         }
     }
 
-    /// Reads an op that a client sent: whose it is, and the op. Rules between ops are
+    /// Parses an op that a client sent: its agent, and the op. Rules between ops are
     /// [`inklog_crdt::Event::new`]'s to check.
     pub fn into_op(self) -> Result<(Agent, Op), OpError> {
         let id = parse_id("id", &self.id)?;
         let op = match self.kind {
             Kind::Insert => {
                 if self.len.is_some() || self.target.is_some() {
-                    return Err(self.shape("an insert has no len and no target"));
+                    return Err(self.shape("an insert must not have len or target"));
                 }
                 let anchor = self.anchor()?;
                 Op::Insert { seq: id.seq, text: self.content()?, anchor }
             }
             Kind::Delete => {
                 if self.text.is_some() || self.char.is_some() || self.left.is_some() || self.right.is_some() {
-                    return Err(self.shape("a delete has no text and no anchor"));
+                    return Err(self.shape("a delete must not have text or an anchor"));
                 }
                 let target = self.target.as_deref().ok_or_else(|| self.shape("a delete needs a target"))?;
                 Op::Delete { seq: id.seq, target: parse_id("target", target)?, len: self.len.unwrap_or(1) }
@@ -137,12 +137,12 @@ impl WireOp {
     pub fn into_span(self) -> Result<Span, OpError> {
         let id = parse_id("id", &self.id)?;
         if self.kind == Kind::Delete {
-            return Err(self.shape("a state holds no deletes"));
+            return Err(self.shape("a state must not contain deletes"));
         }
         let anchor = self.anchor()?;
         let content = match self.len {
             Some(len) if self.text.is_none() && self.char.is_none() => SpanContent::Deleted(len),
-            Some(_) => return Err(self.shape("an insert has either text or len")),
+            Some(_) => return Err(self.shape("an insert must have either text or len")),
             None => SpanContent::Text(self.content()?),
         };
         Ok(Span { id, content, anchor })
@@ -152,8 +152,8 @@ impl WireOp {
         match (&self.text, &self.char) {
             (Some(text), None) => Ok(text.clone()),
             (None, Some(char)) if char.chars().count() == 1 => Ok(char.clone()),
-            (None, Some(_)) => Err(self.shape("char is exactly one Unicode scalar value")),
-            _ => Err(self.shape("an insert has exactly one of text and char")),
+            (None, Some(_)) => Err(self.shape("char must be exactly one Unicode scalar value")),
+            _ => Err(self.shape("an insert must have exactly one of text and char")),
         }
     }
 
@@ -162,8 +162,8 @@ impl WireOp {
             (Some(None), None) => Ok(Anchor::Left(None)),
             (Some(Some(left)), None) => Ok(Anchor::Left(Some(parse_id("left", left)?))),
             (None, Some(Some(right))) => Ok(Anchor::Right(parse_id("right", right)?)),
-            (None, Some(None)) => Err(self.shape("right is never null")),
-            _ => Err(self.shape("an insert has exactly one of left and right")),
+            (None, Some(None)) => Err(self.shape("right must not be null")),
+            _ => Err(self.shape("an insert must have exactly one of left and right")),
         }
     }
 

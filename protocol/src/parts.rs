@@ -1,6 +1,6 @@
-//! Cuts what may outgrow a message into parts under [`PART_BYTES_MAX`].
+//! Splits what may outgrow a message into parts under [`PART_BYTES_MAX`].
 //!
-//! A part is put together from the JSON of its entries, so that nothing is serialised twice.
+//! A part is assembled from the JSON of its entries, so that nothing is serialized twice.
 
 use base64::Engine as _;
 use inklog_crdt::{Anchor, Doc, Id, Span, SpanContent, Version};
@@ -31,9 +31,9 @@ pub struct Answer<'a> {
     pub doc: &'a DocId,
     /// The log's short name, in every part.
     pub log: &'a str,
-    /// Where the answer stands, in the last part; `None` where the state is nowhere kept.
+    /// The answer's cursor, in the last part; `None` if the state is kept nowhere.
     pub cursor: Option<&'a str>,
-    /// What the log lacks of the version that the request named, in the last part; left out when empty.
+    /// What the log lacks of the requested version, in the last part; omitted if empty.
     pub missing: &'a VersionMap,
     /// The request's `ref`, in every part.
     pub reference: Option<&'a Value>,
@@ -119,8 +119,8 @@ pub fn event_json(event: &LoggedEvent) -> String {
     to_json(&WireEvent::new(event))
 }
 
-/// A part that was made for nobody in particular, as a part of the answer to one of many: with what the
-/// log lacks of its version (in the last part only), and its `ref`.
+/// Turns a shared part into one client's own: adds what the log lacks of its version (in the last part
+/// only), and its `ref`.
 pub fn made_own(part: &str, missing: Option<&VersionMap>, reference: Option<&Value>) -> String {
     let mut own = part.strip_suffix('}').expect("a part is an object").to_owned();
     if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
@@ -143,7 +143,7 @@ fn add_version(packer: &mut Packer, version: &Version) {
     }
 }
 
-/// Cuts a long run of text; each further piece is the right child of the character before it.
+/// Splits a long run of text; each further piece is the right child of the character before it.
 fn cut_span(span: Span) -> Vec<Span> {
     let text = match &span.content {
         SpanContent::Text(text) if text.len() > STATE_OP_TEXT_BYTES_MAX => text,

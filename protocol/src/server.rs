@@ -1,4 +1,4 @@
-//! What the server sends.
+//! The server's messages.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ pub fn version_to_wire(version: &Version) -> VersionMap {
     version.iter().map(|(agent, end)| (agent.as_str().to_owned(), end)).collect()
 }
 
-/// Reads a version; the names must be agents.
+/// Reads a version; its names must be agents.
 pub fn version_from_wire(map: &VersionMap) -> Result<Version, IdError> {
     map.iter().map(|(name, end)| Ok((Agent::new(name)?, *end))).collect()
 }
 
-/// An event and when the log took it.
+/// An event and the time at which ingest took it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
     /// The event.
@@ -30,7 +30,7 @@ pub struct LoggedEvent {
     pub at: u64,
 }
 
-/// An event as it travels: `{"agent","after","ops","at"}`.
+/// An event on the wire: `{"agent","after","ops","at"}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireEvent {
     /// Whose.
@@ -39,7 +39,7 @@ pub struct WireEvent {
     pub after: u64,
     /// The ops.
     pub ops: Vec<WireOp>,
-    /// When the log took it, ms since the epoch.
+    /// When ingest took it, ms since the epoch.
     pub at: u64,
 }
 
@@ -52,11 +52,11 @@ pub enum WireEventError {
     /// The agent's name.
     #[error(transparent)]
     Agent(#[from] IdError),
-    /// The ops together.
+    /// The ops as a whole.
     #[error(transparent)]
     Event(#[from] EventError),
     /// An op of somebody else.
-    #[error("the event of {0} holds an op of {1}")]
+    #[error("the event of {0} contains an op of {1}")]
     ForeignOp(Agent, Agent),
 }
 
@@ -91,18 +91,18 @@ impl WireEvent {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
 pub enum ServerMessage {
-    /// A part of a document's state; parts come in any order and are merged when all are there.
+    /// A part of a document's state; parts arrive in any order and are merged once all are there.
     DocState {
         /// [`crate::limits::PROTOCOL_VERSION`].
         protocol: u32,
-        /// Which document.
+        /// The document.
         doc_id: String,
         /// The same for all parts of one state.
         state_id: String,
-        /// How the base is written.
+        /// The base's format.
         format: StateFormat,
-        /// A short, opaque name of the log, in every part. Another name is another log: what a client
-        /// built on the one says nothing about the other. `None` from a server that does not tell.
+        /// A short, opaque name of the log, in every part. Another name means another log: what a client
+        /// built on one says nothing about the other. `None` from a server that does not send it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<String>,
         /// 1 … `parts`.
@@ -121,12 +121,12 @@ pub enum ServerMessage {
         /// Events beyond the base; some may still wait.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         events: Vec<WireEvent>,
-        /// Where this state stands, in the last part.
+        /// This state's cursor, in the last part.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
-        /// In the last part of an answer to a `SYNC_STATE` with `confirm`: the agents of which the
-        /// request named more than the log has, and where their chains end in it, 0 for one that the
-        /// log does not know. Events that wait for others, and compacted ones, are in the log.
+        /// In the last part of an answer to a `SYNC_STATE` with `confirm`: the agents whose ends in the
+        /// request are beyond the log's, and where their chains end in the log, 0 for an agent that the
+        /// log does not know. Waiting and compacted events count as in the log.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         missing: VersionMap,
         /// The request's `ref`.
@@ -137,7 +137,7 @@ pub enum ServerMessage {
     OpReplay {
         /// [`crate::limits::PROTOCOL_VERSION`].
         protocol: u32,
-        /// Which document.
+        /// The document.
         doc_id: String,
         /// The log's name, as in `DOC_STATE`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ pub enum ServerMessage {
         parts: u32,
         /// The events.
         events: Vec<WireEvent>,
-        /// Where the client stands when it has all parts; in the last one.
+        /// The client's cursor once it has all parts; in the last one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<String>,
         /// As in `DOC_STATE`.
@@ -158,18 +158,18 @@ pub enum ServerMessage {
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,
     },
-    /// Events of others, as they come.
+    /// Others' events, as they arrive.
     RemoteOp {
-        /// Which document.
+        /// The document.
         doc_id: String,
         /// The events.
         events: Vec<WireEvent>,
     },
     /// The event is durable.
     OpAck {
-        /// Which document.
+        /// The document.
         doc_id: String,
-        /// Whose event.
+        /// The event's agent.
         agent: String,
         /// The event's `after`.
         after: u64,
@@ -181,9 +181,9 @@ pub enum ServerMessage {
     },
     /// Where another client is; `null` when it is gone.
     RemotePresence {
-        /// Which document.
+        /// The document.
         doc_id: String,
-        /// Whose presence.
+        /// The agent whose presence it is.
         agent: String,
         /// The application's JSON.
         state: Option<Value>,
@@ -194,13 +194,13 @@ pub enum ServerMessage {
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,
     },
-    /// Something could not be done.
+    /// A message was refused.
     Error {
         /// Which kind.
         code: ErrorCode,
-        /// One line for a person.
+        /// One line for people.
         message: String,
-        /// Whether the same again after a pause may work.
+        /// Whether sending the same again after a pause may work.
         retry: bool,
         /// The document meant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,7 +217,7 @@ impl ServerMessage {
         serde_json::to_string(self).expect("messages hold nothing that JSON cannot")
     }
 
-    /// Reads a frame's text.
+    /// Parses a frame's text.
     pub fn parse(text: &str) -> Result<ServerMessage, serde_json::Error> {
         serde_json::from_str(text)
     }

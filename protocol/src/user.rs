@@ -14,7 +14,7 @@ pub struct UserName(String);
 pub struct UserNameError;
 
 impl UserName {
-    /// Checks a name.
+    /// Validates a name.
     pub fn new(name: &str) -> Result<UserName, UserNameError> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         if name.is_empty() || name.len() > USER_NAME_LEN_MAX || !name.bytes().all(legal) {
@@ -28,7 +28,7 @@ impl UserName {
         &self.0
     }
 
-    /// Whether the agent is this user's: the name itself, or the name, `~` and a session suffix.
+    /// Whether the agent belongs to this user: it is the name itself, or the name, `~` and a session suffix.
     pub fn owns(&self, agent: &Agent) -> bool {
         match agent.as_str().strip_prefix(&self.0) {
             Some("") => true,

@@ -31,7 +31,7 @@ pub struct Run {
     pub events_deleted: usize,
     /// Live states that lacked something, or were damaged, and were dropped.
     pub live_dropped: usize,
-    /// Documents that could not be done; they stay dirty.
+    /// Documents that failed; they stay dirty.
     pub failed: usize,
     /// The first of those.
     pub failures: Vec<FailedDoc>,
@@ -80,8 +80,8 @@ impl Snapshotter {
         Ok(run + self.sweep(time.saturating_sub(begin.elapsed())).await?)
     }
 
-    /// Compacts the dirty documents, those marked longest ago first, while `time` lasts. What stays dirty
-    /// moves behind the others, so that the next run begins where this one ends.
+    /// Compacts the dirty documents, oldest mark first, while `time` lasts. A document that stays dirty
+    /// moves behind the others, so that the next run starts where this one ends.
     pub async fn run(&self, time: Duration) -> Result<Run, StoreError> {
         let catalogue = &self.operator.documents().catalogue;
         let mut queue = Dirty::new(catalogue.clone());
@@ -99,8 +99,7 @@ impl Snapshotter {
         .await
     }
 
-    /// Compacts every document that there is, dirty or not, while `time` lasts; the next sweep goes on
-    /// from there.
+    /// Compacts every document, dirty or not, while `time` lasts; the next sweep resumes from there.
     pub async fn sweep(&self, time: Duration) -> Result<Run, StoreError> {
         let mut queue = Sweep::begin(self.operator.documents().catalogue.clone()).await?;
         let run = self.compact_all(&mut queue, time, async |doc| self.operator.compact(&doc).await).await?;

@@ -10,7 +10,7 @@ use inklog_store::SystemClock;
 use inklog_store::config::{StoreFactory, environment};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
-/// Left unused at the end of the function's time, for the document under way.
+/// Reserved at the end of the function's time for the document in progress.
 const RESERVE: Duration = Duration::from_secs(60);
 
 #[tokio::main]
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
         let time = left.saturating_sub(RESERVE);
         let sweep = event.payload["detail"]["sweep"] == true;
         let run = function.scheduled(sweep, time).await?;
-        tracing::info!(?run, sweep, "a run is done");
+        tracing::info!(?run, sweep, "finished a run");
         Ok::<_, Error>(run)
     }))
     .await

@@ -1,4 +1,4 @@
-//! Local edits: an index becomes an anchor, and what the edit says to others becomes ops.
+//! Local edits: turns an index into an anchor, and the edit into ops for others.
 
 use crate::change::Changes;
 use crate::compose::push_delete;
@@ -13,9 +13,9 @@ use super::order::Place;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The position or range ends beyond the document.
-    #[error("position {end} is beyond the document's {len} characters")]
+    #[error("position {end} is beyond the end of the document ({len} characters)")]
     OutOfRange {
-        /// The end of what was asked for.
+        /// The end of the requested range.
         end: usize,
         /// The document's length.
         len: usize,
@@ -23,7 +23,7 @@ pub enum EditError {
     /// The agent's numbers reach 2^53.
     #[error("agent {0} has used up its ids")]
     IdsUsedUp(Agent),
-    /// An insert of nothing, which no op can express.
+    /// An insert without text, which no op can express.
     #[error("there is no text to insert")]
     NoText,
 }
@@ -39,8 +39,8 @@ struct Typed {
 
 impl Doc {
     /// A local insert: integrates at once and advances `agent`'s version; the op's `seq` is the
-    /// agent's version before. Should events wait for just these ids, which only one who knew them
-    /// beforehand can have made, they are applied too.
+    /// agent's version before. If events wait for exactly these ids (which only someone who knew them
+    /// in advance can have made), they are applied too.
     pub fn insert(&mut self, agent: &Agent, at: usize, text: &str) -> Result<Op, EditError> {
         let chars = text.chars().count();
         let (no, _) = self.check_edit(agent, at, chars)?;
@@ -69,8 +69,8 @@ impl Doc {
         Ok(ops)
     }
 
-    /// A local edit: deletes, then inserts, at one place. What it says to others goes to the end of
-    /// `draft`, whose agent is the one that types. On an error nothing has changed.
+    /// A local edit: deletes, then inserts, at one place. Its ops are appended to `draft`, whose agent is
+    /// the one that types. On an error nothing changes.
     ///
     /// ```
     /// use inklog_crdt::{Agent, Doc, Draft};

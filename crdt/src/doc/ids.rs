@@ -19,7 +19,7 @@ use crate::tree::Lv;
 use crate::version::{AgentNo, Hints};
 use crate::{Agent, Id, Version};
 
-/// Most nodes of one document: 2^30.
+/// The maximum number of nodes in one document: 2^30.
 pub(crate) const MAX_NODES: u32 = 1 << 30;
 /// The end of all numbers: each fits a [`Lv`], and none is [`crate::tree::START`].
 const MAX_LV: Lv = u32::MAX - 1;

@@ -1,4 +1,4 @@
-//! Another replica's state, united with this one: checked as a whole first, then put in.
+//! Merges another replica's state into this one: checks it as a whole first, then applies it.
 
 use crate::change::Changes;
 use crate::tree::{Lv, Numbers, START, Side};
@@ -9,8 +9,8 @@ use super::ids::MAX_NODES;
 /// A state that cannot be part of any document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// A span hangs at a character that is neither here nor among the spans.
-    #[error("span {span} hangs at {anchor}, which is nowhere")]
+    /// A span is anchored at a character that is neither here nor among the spans.
+    #[error("span {span} is anchored at {anchor}, which does not exist")]
     NoAnchor {
         /// The span.
         span: Id,
@@ -20,15 +20,15 @@ pub enum MergeError {
     /// A span is empty, reaches beyond the version that came with it, or overlaps another.
     #[error("span {0} is empty, overlaps another or is not covered by the version")]
     BadSpan(Id),
-    /// A span hangs at itself, through others or directly.
-    #[error("span {0} hangs at itself")]
+    /// A span is anchored at itself, directly or through others.
+    #[error("span {0} is anchored at itself")]
     Circle(Id),
-    /// A span has characters where this replica knows that there are none: the two states do not come
-    /// from the same events.
-    #[error("span {0} contradicts what is known here")]
+    /// A span has characters where this replica knows of none: the two states do not come from the same
+    /// events.
+    #[error("span {0} contradicts this replica")]
     Contradiction(Id),
     /// More characters than a document can hold.
-    #[error("the document would have more than {MAX_NODES} characters, deleted ones included")]
+    #[error("the document would have more than {MAX_NODES} characters, including deleted ones")]
     TooLarge,
 }
 
@@ -70,9 +70,8 @@ struct Plan<'a> {
 }
 
 impl Doc {
-    /// Unites another replica's state with this one: nodes, tombstones and versions. The spans may
-    /// come in any order. Events that waited for what came are applied too. On an error nothing has
-    /// changed.
+    /// Merges another replica's state into this one: nodes, tombstones and versions. The spans may be in
+    /// any order. Events that waited for any of it are applied too. On an error nothing changes.
     pub fn merge(&mut self, spans: &[Span], version: &Version) -> Result<Vec<Change>, MergeError> {
         let Plan { mut parts, order } = self.plan(spans, version)?;
         let mut out = Vec::new();

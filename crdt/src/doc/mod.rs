@@ -1,16 +1,16 @@
 //! The document: which events are applied, which wait, and the text that follows from them.
 //!
 //! ```text
-//!   Event ──> ready? ──no──> waiting.rs ──(what it waited for has come)──┐
+//!   Event ──> ready? ──no──> waiting.rs ──(what it needed has arrived)───┐
 //!               │ yes                                                    │
 //!               ▼  <─────────────────────────────────────────────────────┘
 //!   ids.rs      (agent, seq) <-> local number; each agent's end
 //!   order.rs    where among its siblings does a new node go?
 //!   ../tree/    the nodes in document order, as runs in a B-tree
 //!
-//!   edit.rs     local edits by index, made into ops
-//!   spans.rs    the state taken apart, for the wire and for encoding
-//!   merge.rs    another replica's state put in
+//!   edit.rs     local edits by index, turned into ops
+//!   spans.rs    the state as spans, for the wire and for encoding
+//!   merge.rs    another replica's state merged in
 //!   restore.rs  a document from its encoding
 //! ```
 
@@ -47,13 +47,13 @@ pub enum Applied {
     Now,
     /// It was already part of the document; nothing changed.
     Repeat,
-    /// Its chain or its references are not complete yet; it is kept.
+    /// Its chain or its references are incomplete; it is kept.
     Waits,
 }
 
-/// A replica of one document: the applied events' text and tree, and the events that still wait.
+/// A replica of one document: the text and tree of the applied events, and the events that still wait.
 ///
-/// It holds at most 2^30 characters, deleted ones included, and panics on an event with more.
+/// It holds at most 2^30 characters, including deleted ones, and panics on an event that exceeds this.
 ///
 /// ```
 /// use inklog_crdt::{Agent, Applied, Doc, Event};
@@ -129,7 +129,7 @@ impl Doc {
         self.receive(event, &mut Changes::unwanted())
     }
 
-    /// The same, appending the editor's changes, those of released events included, to `changes`.
+    /// The same, appending the editor's changes to `changes`, including those of released events.
     pub fn apply_with(&mut self, event: &Event, changes: &mut Vec<Change>) -> Applied {
         self.receive(event, &mut Changes::into(changes))
     }

@@ -1,4 +1,4 @@
-//! The state taken apart: chains of characters, in the order of their ids.
+//! The state as chains of characters, in the order of their ids.
 
 use crate::tree::{Lv, Run, START, Side};
 use crate::version::AgentNo;
@@ -13,15 +13,15 @@ pub enum SpanContent {
     Deleted(u64),
 }
 
-/// A run of characters of one agent with ascending ids, each the right child of the one before: how
-/// a document's state travels as ops (an insert, with `len` in place of `text` when deleted).
+/// A run of characters of one agent with ascending ids, each the right child of the one before: the
+/// form in which a document's state travels as ops (an insert, with `len` instead of `text` if deleted).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// The first character's id.
     pub id: Id,
     /// Text or tombstones.
     pub content: SpanContent,
-    /// Where the first character hangs.
+    /// The first character's anchor.
     pub anchor: Anchor,
 }
 
@@ -57,8 +57,8 @@ impl Piece<'_> {
 }
 
 impl Doc {
-    /// The whole state as spans, every span after the one it hangs at. As few as there can be, and the
-    /// same ones in the same order wherever the same events were applied.
+    /// The whole state as spans, each after the one it is anchored at: as few as possible, and the same
+    /// ones in the same order wherever the same events were applied.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
         let mut parents: Vec<Lv> = Vec::new();

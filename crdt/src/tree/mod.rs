@@ -11,7 +11,7 @@
 //!     edited last: leaf 5, leaf 2, …                                 recent.rs
 //! ```
 //!
-//! The Fugue tree itself is nowhere: `depth` and `gap` (see [`Run`]) are enough to find where a
+//! The Fugue tree itself is not stored: `depth` and `gap` (see [`Run`]) are enough to find where a
 //! subtree begins and ends. With the nodes in document order, the subtree of `c`
 //!
 //! - ends before the first run after `c` whose gap is at most `depth(c)`;

@@ -25,7 +25,7 @@ use crate::Operator;
 
 /// The live state must have every applicable event that is older than this, in ms.
 pub const LIVE_LAG_MAX_MS: u64 = 60_000;
-/// Superseded snapshots that a pointer names at most: where deleting is not allowed they would grow.
+/// Maximum number of superseded snapshots that a pointer names: without permission to delete, they would accumulate.
 const SUPERSEDED_MAX: usize = 256;
 /// Objects deleted at once.
 const DELETES_AT_ONCE: usize = 8;
@@ -33,11 +33,11 @@ const DELETES_AT_ONCE: usize = 8;
 /// What became of one document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Compacted {
-    /// Key of the snapshot that was written and pointed to, if there was something new.
+    /// Key of the snapshot that was written, if there was anything new.
     pub snapshot: Option<String>,
     /// Bytes of that snapshot.
     pub snapshot_bytes: usize,
-    /// Events that it has beyond the one before.
+    /// Events in it that the previous one lacks.
     pub events_compacted: usize,
     /// Events deleted from the log, below floors of earlier runs.
     pub events_deleted: usize,
@@ -46,7 +46,7 @@ pub struct Compacted {
     pub snapshots_deleted: usize,
     /// Whether the live state lacked something, or was damaged, and was dropped.
     pub live_dropped: bool,
-    /// Whether the document is left marked: it changed meanwhile, or the log holds what is to go later.
+    /// Whether the document stays marked: it changed meanwhile, or the log holds events to delete later.
     #[serde(default)]
     pub left_dirty: bool,
 }
@@ -180,8 +180,8 @@ impl Operator {
         Ok(earlier)
     }
 
-    /// Deletes the snapshots that others have taken the place of at `superseded_by` at the latest, but
-    /// for the newest of them, which is there in case that the current one is lost.
+    /// Deletes the snapshots that were superseded at `superseded_by` or before, except the newest of them,
+    /// which is kept in case the current one is lost.
     async fn delete_superseded(
         &self,
         doc: &DocId,
@@ -204,7 +204,7 @@ impl Operator {
         Ok(deleted)
     }
 
-    /// Deletes what no pointer leads to, and tells how many; what stays costs its place only.
+    /// Deletes what no pointer leads to, and returns how many; what stays only takes space.
     async fn delete_objects(&self, keys: Vec<String>) -> usize {
         let deletes: Vec<_> = keys.into_iter().map(|key| self.delete_object(key).boxed()).collect();
         stream::iter(deletes).buffer_unordered(DELETES_AT_ONCE).fold(0, async |sum, one| sum + one).await
@@ -214,7 +214,7 @@ impl Operator {
         match self.documents.objects.delete(&key).await {
             Ok(()) => 1,
             Err(error) => {
-                tracing::warn!(key, %error, "could not delete an object that is not needed any more");
+                tracing::warn!(key, %error, "could not delete an unneeded object");
                 0
             }
         }
@@ -237,21 +237,21 @@ impl Operator {
                 replayed.doc.version().covers(&record.event) && !live.version().covers(&record.event)
             });
         if lacks {
-            tracing::error!(%doc, "the live state lacks events of the log and is dropped");
+            tracing::error!(%doc, "dropping a live state that lacks events of the log");
             self.documents.live.drop_doc(doc).await?;
         }
         Ok(lacks)
     }
 }
 
-/// What the log holds beyond the snapshot and can be applied.
+/// The applicable events of the log beyond the snapshot.
 fn fresh_records(replayed: &Replayed) -> Vec<LogRecord> {
     let (old, new) = (replayed.snapshot.version(), replayed.doc.version());
     let fresh = |record: &&LogRecord| new.covers(&record.event) && !old.covers(&record.event);
     replayed.records.iter().filter(fresh).cloned().collect()
 }
 
-/// What a pointer that moves on from `old` names as superseded, newest first.
+/// The superseded snapshots that the pointer after `old` names, newest first.
 fn superseded_by(old: Option<&Pointer>, is_lost: bool, now: u64) -> Vec<Superseded> {
     let Some(old) = old else { return Vec::new() };
     let mut superseded = old.superseded.clone();
@@ -263,6 +263,6 @@ fn superseded_by(old: Option<&Pointer>, is_lost: bool, now: u64) -> Vec<Supersed
 }
 
 fn differs(key: &str) -> StoreError {
-    let reason = "what was read back is not what was written".to_owned();
+    let reason = "the bytes read back differ from those written".to_owned();
     StoreError::Damaged { what: key.to_owned(), reason }
 }

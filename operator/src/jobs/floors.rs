@@ -1,11 +1,11 @@
-//! Floors: below an agent's floor, its events are compacted, and ingest takes no more.
+//! Floors: below an agent's floor, its events are compacted, and ingest accepts none.
 //!
-//! A run publishes the floors of what is to be deleted; a later one, when no ingest can still be
-//! running on an older floor that it cached, deletes exactly what lies below them. What is deleted is
-//! held by a snapshot and a segment that the pointer led to *before* the deletion.
+//! A run publishes the floors of what is to be deleted. A later run deletes exactly what is below them,
+//! once no ingest can still use an older floor from its cache. A snapshot and a segment that the pointer
+//! led to *before* the deletion hold what is deleted.
 //!
-//! A floor that waits for its time is not moved by those published after it, each of which waits for its
-//! own: in a document that is edited without pause, all would else be for ever too young.
+//! A newer floor does not move an older one that still waits; each waits for its own time. Otherwise, in
+//! a document that is edited without pause, all would stay too young forever.
 
 use std::collections::BTreeMap;
 
