@@ -217,7 +217,7 @@ fn what_cannot_start_says_why_in_one_line() {
     // Nothing listens on port 1; one that was free a moment ago may be another test's by now.
     let url = "redis://127.0.0.1:1";
     let message = failure(&["dev", "--memory", "--port", "0", "--redis", url]);
-    assert!(message.contains("does not answer"), "{message}");
+    assert!(message.contains("is unavailable"), "{message}");
 
     for service in ["--dynamodb-endpoint", "--s3-endpoint"] {
         let url = url.replace("redis", "http");

@@ -83,7 +83,7 @@ impl Event {
         Ok(Event { agent, after, end, ops: ops.into(), encoded: OnceLock::new() })
     }
 
-    /// An event of bytes that were read, and so checked: [`Event::decode`].
+    /// An event from bytes that [`Event::decode`] has validated.
     pub(crate) fn of_checked(agent: Agent, after: u64, end: u64, encoded: Arc<[u8]>) -> Event {
         Event { agent, after, end, ops: OnceLock::new(), encoded: encoded.into() }
     }
@@ -119,7 +119,7 @@ impl Event {
         self.encoded.get_or_init(|| self.encode().into())
     }
 
-    /// The bytes, where they are there already.
+    /// The bytes, if they are there already.
     pub(crate) fn kept(&self) -> Option<&[u8]> {
         self.encoded.get().map(|bytes| &**bytes)
     }

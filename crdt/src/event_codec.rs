@@ -44,8 +44,8 @@ pub(crate) const OTHERS_SHIFT: u32 = 4;
 pub(crate) const OTHERS_MORE: usize = 15;
 
 impl Event {
-    /// The compact binary form, written anew from the ops: canonical, also where the event was decoded
-    /// from other bytes. [`Event::encoded`] keeps it.
+    /// The compact binary form, written from the ops: canonical, even if the event was decoded from other
+    /// bytes. [`Event::encoded`] caches it.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(32);
         let out = &mut bytes;

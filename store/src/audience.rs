@@ -1,4 +1,4 @@
-//! Who hears about a document: messages to its connections, and what happens when one is gone.
+//! A document's audience: sends messages to its connections, and handles those that are gone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use inklog_protocol::{DocId, ServerMessage};
 
 use crate::{Clock, ConnectionId, Connections, Presence, Push, PushError, StoreError};
 
-/// First pause before a refused part is offered again; it doubles from try to try, up to the longest.
+/// First pause before a refused part is sent again; it doubles with each try, up to the longest.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(320);
 
-/// What one connection is to be sent, in order.
+/// The messages for one connection, in order.
 pub struct Post {
-    /// To whom.
+    /// The receiver.
     pub connection: ConnectionId,
     /// The frames' texts.
     pub messages: Arc<[String]>,
@@ -26,20 +26,20 @@ pub struct Post {
 /// The connections of documents, their presence, and the push to them.
 #[derive(Clone)]
 pub struct Audience {
-    /// Who is connected.
+    /// The connections.
     pub connections: Arc<dyn Connections>,
-    /// Where they are.
+    /// Their presence.
     pub presence: Arc<dyn Presence>,
-    /// How to reach them.
+    /// The push to them.
     pub push: Arc<dyn Push>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Audience {
-    /// Posts to all at once, with a bound on what is under way, and never waits for one of them: who is
-    /// not ready is passed over and unregistered, and finds the gap by syncing, which registers it again.
-    /// Connections that are gone leave the document. Best effort: what fails here is logged.
+    /// Posts to all connections at once, with a bound on posts in flight, and never waits for one: a
+    /// connection that is not ready is skipped and unregistered, and finds the gap when it syncs, which
+    /// registers it again. Connections that are gone leave the document. Best effort: failures are logged.
     pub async fn broadcast(&self, doc: &DocId, posts: Vec<Post>) {
         for (connection, missed) in self.post_all(posts).await {
             let forgotten = match missed {
@@ -48,30 +48,30 @@ impl Audience {
                 Missed::Failed => Ok(()),
             };
             if let Err(error) = forgotten {
-                tracing::warn!(%doc, connection, %error, "a connection stays registered until it lapses");
+                tracing::warn!(%doc, connection, %error, "a connection stays registered until it expires");
             }
         }
     }
 
-    /// The same for what soon grows old: who is not ready misses it, and no more.
+    /// The same for messages that are soon outdated: a connection that is not ready only misses them.
     pub async fn mention(&self, doc: &DocId, posts: Vec<Post>) {
         for (connection, missed) in self.post_all(posts).await {
             if let Missed::Gone = missed
                 && let Err(error) = Box::pin(self.leave(doc, &connection)).await
             {
-                tracing::warn!(%doc, connection, %error, "a connection stays registered until it lapses");
+                tracing::warn!(%doc, connection, %error, "a connection stays registered until it expires");
             }
         }
     }
 
-    /// Takes a connection out of a document, and tells the others that its agents are gone.
+    /// Removes a connection from a document, and notifies the others that its agents are gone.
     pub async fn leave(&self, doc: &DocId, connection: &str) -> Result<(), StoreError> {
         self.connections.remove(doc, connection).await?;
         let agents = self.presence.clear(doc, connection, None).await?;
         self.tell_presence(doc, agents.into_iter().map(|agent| (agent, None)).collect(), connection).await
     }
 
-    /// Tells all but `except` where agents are (`None`: gone).
+    /// Sends agents' presence (`None`: gone) to all but `except`.
     pub async fn tell_presence(
         &self,
         doc: &DocId,
@@ -94,13 +94,13 @@ impl Audience {
         Ok(())
     }
 
-    /// Finds presence that has expired, and tells everyone.
+    /// Removes expired presence and notifies everyone.
     pub async fn expire_presence(&self, doc: &DocId) -> Result<(), StoreError> {
         let expired = self.presence.take_expired(doc, self.clock.now_ms()).await?;
         self.tell_presence(doc, expired.into_iter().map(|agent| (agent, None)).collect(), "").await
     }
 
-    /// Posts to all; returns who missed something.
+    /// Posts to all; returns the connections that missed something.
     async fn post_all(&self, posts: Vec<Post>) -> Vec<(ConnectionId, Missed)> {
         futures::stream::iter(posts)
             .map(|post| async move {
@@ -125,12 +125,12 @@ impl Audience {
             Err(PushError::Busy(why)) => (Missed::Busy, why),
             Err(PushError::Retry(why) | PushError::Refused(why)) => (Missed::Failed, why),
         };
-        tracing::warn!(connection, why, "a connection was passed over");
+        tracing::warn!(connection, why, "skipped a connection");
         Some(missed)
     }
 
-    /// Sends one connection what only it waits for, again and again if need be, and gives up when that has
-    /// not been taken for `patience`. Whether it was taken.
+    /// Sends one connection a message that only it waits for, with retries, and gives up if the message is
+    /// not taken within `patience`. Returns whether it was taken.
     pub async fn deliver(&self, connection: &str, message: &str, patience: Duration) -> bool {
         let deadline = tokio::time::Instant::now() + patience;
         let mut pause = RETRY_PAUSE;
@@ -139,13 +139,13 @@ impl Audience {
                 Ok(()) => return true,
                 Err(PushError::Gone) => return false,
                 Err(PushError::Refused(why)) => {
-                    tracing::warn!(connection, why, "a message was refused");
+                    tracing::warn!(connection, why, "the gateway refused a message");
                     return false;
                 }
                 Err(PushError::Busy(why) | PushError::Retry(why)) => why,
             };
             if tokio::time::Instant::now() + pause > deadline {
-                tracing::warn!(connection, why, "a client reads nothing and is given up");
+                tracing::warn!(connection, why, "gave up on a client that reads nothing");
                 return false;
             }
             tokio::time::sleep(pause).await;
@@ -154,13 +154,13 @@ impl Audience {
     }
 }
 
-/// Why a connection has missed a message.
+/// Why a connection missed a message.
 enum Missed {
     /// It is closed.
     Gone,
     /// It was not ready.
     Busy,
-    /// The gateway's fault, or the message's: the next one shows the gap.
+    /// The gateway or the message is at fault: the next message shows the gap.
     Failed,
 }
 
@@ -171,7 +171,7 @@ pub fn presence_json(doc: &DocId, agent: &Agent, state: Option<&str>) -> String 
         .to_json()
 }
 
-/// Groups what belongs to one document, keeping the order within each.
+/// Groups items by document, keeping the order within each.
 pub fn by_doc<T>(items: impl IntoIterator<Item = (DocId, T)>) -> Vec<(DocId, Vec<T>)> {
     let mut places: HashMap<DocId, usize> = HashMap::new();
     let mut groups: Vec<(DocId, Vec<T>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Where the stores are, from the environment, and the clients that reach them.
+//! The stores' addresses, from the environment, and the clients for them.
 //!
 //! Every Lambda and the command line read the same variables ([`vars`]); `template.yaml` sets them.
 //! An endpoint that is not set means AWS itself.
@@ -26,7 +26,7 @@ use crate::objects::S3Objects;
 use crate::push::ApiGatewayPush;
 use crate::{Entropy, RedisClient, StoreError, SystemClock, SystemEntropy};
 
-/// The names of the environment's variables.
+/// The names of the environment variables.
 pub mod vars {
     /// Table of the op log.
     pub const OPLOG_TABLE: &str = "INKLOG_OPLOG_TABLE";
@@ -34,16 +34,16 @@ pub mod vars {
     pub const DOCS_TABLE: &str = "INKLOG_DOCS_TABLE";
     /// Bucket of snapshots and history.
     pub const BUCKET: &str = "INKLOG_BUCKET";
-    /// Names the log itself, so that a live state made from another one is told apart: the ARN of the
-    /// table's stream, which changes when the table is made anew.
+    /// Names the log itself, so that a live state made from another log is recognized: the ARN of the
+    /// table's stream, which changes when the table is recreated.
     pub const LOG_NAME: &str = "INKLOG_LOG_NAME";
     /// `redis://` or `rediss://` URL of the live state and the connections.
     pub const REDIS_URL: &str = "INKLOG_REDIS_URL";
     /// `https://…` URL of the WebSocket API's stage, for posting to connections.
     pub const API_ENDPOINT: &str = "INKLOG_API_ENDPOINT";
-    /// DynamoDB's endpoint, where it is not AWS's.
+    /// DynamoDB's endpoint, if it is not AWS's.
     pub const DYNAMODB_ENDPOINT: &str = "INKLOG_DYNAMODB_ENDPOINT";
-    /// S3's endpoint, where it is not AWS's.
+    /// S3's endpoint, if it is not AWS's.
     pub const S3_ENDPOINT: &str = "INKLOG_S3_ENDPOINT";
 }
 
@@ -53,7 +53,7 @@ pub enum ConfigError {
     /// A variable is missing.
     #[error("the environment variable {0} is not set; template.yaml shows what it should hold")]
     Missing(&'static str),
-    /// A store does not answer.
+    /// A store is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -72,7 +72,7 @@ fn need(lookup: Lookup<'_>, name: &'static str) -> Result<String, ConfigError> {
 
 pub use aws_config::SdkConfig;
 
-/// Pinned: a newer one would change retries and time-outs under us.
+/// Pinned: a newer one could change retries and time-outs unnoticed.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
@@ -83,13 +83,13 @@ fn http_client() -> SharedHttpClient {
 
 /// What all AWS clients share: region and credentials from the usual places, one HTTP client.
 ///
-/// Boxed: the code of an `async fn` is made anew in every crate that awaits it, and this one reaches
-/// all providers of credentials.
+/// Boxed: the code of an `async fn` is generated again in every crate that awaits it, and this one
+/// reaches all credential providers.
 pub fn aws() -> BoxFuture<'static, SdkConfig> {
     Box::pin(aws_config::defaults(behavior()).http_client(http_client()).load())
 }
 
-/// The same with a region and credentials of its own, which nothing in the environment changes.
+/// The same with a fixed region and credentials, whatever the environment says.
 pub fn fixed_credentials(region: &'static str, key_id: &str, secret: &str) -> SdkConfig {
     let credentials = Credentials::from_keys(key_id, secret, None);
     SdkConfig::builder()
@@ -107,7 +107,7 @@ pub fn dynamodb_config(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dyn
     config
 }
 
-/// An S3 client; an endpoint of one's own is addressed by path.
+/// An S3 client; a custom endpoint is addressed by path.
 pub fn s3_client(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_s3::Client {
     let mut config = aws_sdk_s3::config::Builder::from(aws);
     let endpoint = endpoint.or_else(|| aws.endpoint_url().map(str::to_owned));
@@ -118,7 +118,7 @@ pub fn s3_client(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_s3::Clien
     aws_sdk_s3::Client::from_conf(config.build())
 }
 
-/// A client that posts to connections: no retries of its own, and no post may hold others up.
+/// A client that posts to connections: it does not retry, and no post may delay others.
 pub fn push_client(aws: &SdkConfig, endpoint: String) -> aws_sdk_apigatewaymanagement::Client {
     let timeouts = aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig::builder()
         .operation_timeout(Duration::from_secs(1))
@@ -169,8 +169,8 @@ impl<'a> StoreFactory<'a> {
         Ok(Arc::new(S3Objects::new(client, bucket)))
     }
 
-    /// One connection for all that is in Redis. It is opened by the first call: a function starts, and
-    /// does what it can, where Redis does not answer.
+    /// One connection for everything in Redis. The first call opens it: a function starts, and does what
+    /// it can, even if Redis is unreachable.
     async fn redis(&self) -> Result<RedisClient, ConfigError> {
         let url = need(self.lookup, vars::REDIS_URL)?;
         Ok(self.redis.get_or_try_init(async || RedisClient::open(&url)).await?.clone())
@@ -199,7 +199,7 @@ impl<'a> StoreFactory<'a> {
         Ok(Arc::new(ApiGatewayPush::new(push_client(&self.aws, endpoint))))
     }
 
-    /// Who hears about documents.
+    /// The audience of documents.
     pub async fn audience(&self) -> Result<Audience, ConfigError> {
         let connections = self.connections().await?;
         Ok(Audience {
@@ -210,7 +210,7 @@ impl<'a> StoreFactory<'a> {
         })
     }
 
-    /// All that a document is made of.
+    /// The stores that a document is made of.
     pub async fn documents(&self) -> Result<Documents, ConfigError> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         Ok(Documents {
@@ -223,7 +223,7 @@ impl<'a> StoreFactory<'a> {
     }
 }
 
-/// Logs as JSON lines on stdout, as CloudWatch likes them; `RUST_LOG` chooses what.
+/// Logs JSON lines to stdout, for CloudWatch; `RUST_LOG` selects the level.
 pub fn log_json() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));

@@ -1,29 +1,29 @@
-//! What can go wrong with a store.
+//! The errors of the stores.
 
 use aws_credential_types::provider::error::CredentialsError;
 use inklog_crdt::DecodeError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// A store's answer when it could not do what was asked.
+/// Why a store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store refused or did not answer. The call **may have happened**; doing it again is safe,
-    /// for every step of Inklog is idempotent.
+    /// The store failed or did not answer. The call **may have happened**; repeating it is safe, because
+    /// every step of Inklog is idempotent.
     #[error("{}", unavailable(store, &**source))]
     Unavailable {
         /// Which store: "DynamoDB", "Redis", "S3".
         store: &'static str,
-        /// What its client said.
+        /// The client's error.
         #[source]
         source: Source,
     },
-    /// The store answered that it will not do this: it is full, or does not allow it. Nothing was done.
+    /// The store refused: it is full, or does not allow this. Nothing was done.
     #[error("{store} refuses: {reason}")]
     Refused {
         /// Which store.
         store: &'static str,
-        /// Its own words.
+        /// Its message.
         reason: String,
     },
     /// Something was written by a newer Inklog: hold, and retry after an upgrade.
@@ -34,7 +34,7 @@ pub enum StoreError {
         /// Which versions.
         error: DecodeError,
     },
-    /// Something that was stored cannot be read.
+    /// A stored item cannot be read.
     #[error("{what} is damaged: {reason}")]
     Damaged {
         /// Which item or object.
@@ -44,20 +44,20 @@ pub enum StoreError {
     },
 }
 
-/// What is wrong with a store, and where it is not the store that is, what to do.
+/// What is wrong with a store, or, if something else is wrong, what to do.
 fn unavailable(store: &str, source: &(dyn std::error::Error + 'static)) -> String {
     // Which places were tried is of no use to whom none of them was meant.
     let mut chain = std::iter::successors(Some(source), |error| error.source());
     if chain.any(|error| error.is::<CredentialsError>()) {
         return format!(
-            "{store} was not asked, for there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID \
+            "cannot use {store}: there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID \
              and AWS_SECRET_ACCESS_KEY"
         );
     }
-    format!("{store} does not answer: {}", reasons(source))
+    format!("{store} is unavailable: {}", reasons(source))
 }
 
-/// An error and what it came from: the SDK's own words stop at "unhandled error".
+/// An error and its sources: the SDK's own message stops at "unhandled error".
 fn reasons(error: &(dyn std::error::Error + 'static)) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for reason in std::iter::successors(Some(error), |error| error.source()) {
@@ -71,12 +71,12 @@ fn reasons(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 impl StoreError {
-    /// A store that does not answer.
+    /// A store is unavailable.
     pub fn unavailable(store: &'static str, source: impl Into<Source>) -> StoreError {
         StoreError::Unavailable { store, source: source.into() }
     }
 
-    /// A stored thing that does not decode.
+    /// A stored item does not decode.
     pub fn undecodable(what: impl Into<String>, error: DecodeError) -> StoreError {
         match error {
             DecodeError::Newer { .. } => StoreError::Newer { what: what.into(), error },
@@ -98,7 +98,7 @@ mod tests {
         let missing = CredentialsError::not_loaded("no providers in chain provided credentials");
         let said = StoreError::unavailable("DynamoDB", missing).to_string();
         assert!(said.contains("no AWS credentials") && said.contains("AWS_PROFILE"), "{said}");
-        assert!(!said.contains("does not answer"), "{said}");
+        assert!(!said.contains("is unavailable"), "{said}");
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
         let refused = Layer("connection refused", None);
         let named = Layer("cannot connect: connection refused", Some(Box::new(refused)));
         let error = StoreError::unavailable("S3", Layer("unhandled error", Some(Box::new(named))));
-        let said = "S3 does not answer: unhandled error: cannot connect: connection refused";
+        let said = "S3 is unavailable: unhandled error: cannot connect: connection refused";
         assert_eq!(error.to_string(), said);
     }
 }

@@ -1,14 +1,14 @@
 //! The stores of Inklog behind traits, and what is derived from them.
 //!
-//! The **op log** ([`OpLog`], DynamoDB) is the truth: an event is acknowledged when it is in there.
+//! The **op log** ([`OpLog`], DynamoDB) is the source of truth: an event is acknowledged once it is there.
 //! The **catalogue** ([`Catalogue`], DynamoDB) knows the documents, their newest snapshot and what is
-//! compacted; **objects** ([`Objects`], S3) hold snapshots and history segments. All else may be lost
-//! at any moment: the **live state** ([`LiveState`], Redis or memory) that readers join from, the
+//! compacted; **objects** ([`Objects`], S3) hold snapshots and history segments. Everything else may be
+//! lost at any moment: the **live state** ([`LiveState`], Redis or memory) from which clients join, the
 //! **connections** and their **presence** ([`Connections`], [`Presence`], Redis or memory), and the
 //! **push** to connections ([`Push`], API Gateway).
 //!
-//! [`document`] puts them together: replaying the log, rebuilding and folding the live state. Every
-//! step of it is a call of one of these traits, and clock and randomness are handed in ([`Clock`],
+//! [`document`] combines them: it replays the log, and rebuilds and folds the live state. Each of its
+//! steps is a call to one of these traits, and clock and randomness are passed in ([`Clock`],
 //! [`Entropy`]), so that a simulator can stop a process between any two steps.
 #![deny(missing_docs)]
 

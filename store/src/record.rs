@@ -10,9 +10,9 @@ pub struct LogRecord {
     pub event: Event,
     /// When ingest took it, ms since the epoch.
     pub at: u64,
-    /// Who sent it, where connections have an identity.
+    /// Who sent it, if connections have an identity.
     pub user: Option<String>,
-    /// Over which connection, which therefore gets no echo.
+    /// The sender's connection, which gets no echo.
     pub connection: Option<String>,
 }
 

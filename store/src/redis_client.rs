@@ -8,7 +8,7 @@ use redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocati
 
 use crate::StoreError;
 
-/// One call, with reconnecting and everything, takes at most this long.
+/// One call takes at most this long, including reconnecting.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 /// One attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -36,7 +36,7 @@ impl RedisClient {
         Ok(RedisClient(Arc::new(Inner { client, manager })))
     }
 
-    /// [`RedisClient::open`], and makes sure that the server answers.
+    /// [`RedisClient::open`], and checks that the server responds.
     pub async fn connect(url: &str) -> Result<RedisClient, StoreError> {
         let client = RedisClient::open(url)?;
         let () = client.query(&redis::cmd("PING")).await?;
@@ -54,7 +54,7 @@ impl RedisClient {
         self.call(|mut manager| async move { cmd.query_async(&mut manager).await }).await
     }
 
-    /// Runs a script by its hash, loading it where the server does not know it.
+    /// Runs a script by its hash, loading it if the server does not know it.
     pub(crate) async fn eval<T: FromRedisValue + Send>(
         &self,
         script: &ScriptInvocation<'_>,
@@ -62,9 +62,9 @@ impl RedisClient {
         self.call(|mut manager| async move { script.invoke_async(&mut manager).await }).await
     }
 
-    /// Whether `bytes` more may be written: a base that does not fit would first fill the server, and
-    /// take the room of all others. One of more than half of the memory could never be replaced by the
-    /// next. A server that does not tell is tried.
+    /// Whether `bytes` more may be written: a base that does not fit would first fill the server and
+    /// take up all others' room. A base of more than half of the memory could never be replaced by the
+    /// next. If the server does not report its memory, writing is tried.
     pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
         let mut info = redis::cmd("INFO");
         info.arg("memory");
@@ -85,8 +85,8 @@ impl RedisClient {
         Ok(())
     }
 
-    /// Tries twice when the connection turns out to be broken: the first call after a pause or a
-    /// restart of the server finds it so. The call may then run twice, which every caller can bear.
+    /// Tries twice if the connection turns out to be broken, as in the first call after a pause or a
+    /// restart of the server. The call may then run twice, which is safe for every caller.
     async fn call<T, F>(&self, attempt: impl Fn(ConnectionManager) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = RedisResult<T>>,
@@ -125,7 +125,7 @@ fn manage(client: &Client) -> Result<ConnectionManager, StoreError> {
     ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(failed)
 }
 
-/// A server that answers with an error is there, and something is wrong with this call only.
+/// A server that answers with an error is up, and only this call is wrong.
 fn failed(error: RedisError) -> StoreError {
     match error.code() {
         Some("MOVED" | "ASK" | "CLUSTERDOWN") => is_cluster(&error.to_string()),
@@ -135,6 +135,6 @@ fn failed(error: RedisError) -> StoreError {
 }
 
 fn is_cluster(said: &str) -> StoreError {
-    let reason = format!("it is a cluster ({said}), and Inklog needs one with cluster mode off");
+    let reason = format!("it is a cluster ({said}); Inklog needs a Redis with cluster mode off");
     StoreError::Refused { store: "Redis", reason }
 }

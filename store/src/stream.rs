@@ -7,19 +7,19 @@ use inklog_protocol::DocId;
 use crate::LogRecord;
 use crate::log::record_from_image;
 
-/// One event of the log, as it came through the stream.
+/// One event of the log, as it arrived through the stream.
 #[derive(Debug)]
 pub struct StreamRecord {
-    /// Its place in the stream: what a partial failure names.
+    /// Its place in the stream, which a partial failure names.
     pub sequence: String,
-    /// The document, when it can be told.
+    /// The document, if it can be determined.
     pub doc: Option<DocId>,
     /// The record, or why it cannot be read.
     pub record: Result<LogRecord, DecodeError>,
 }
 
-/// The inserts of a batch, in its order. Removals and changes are none of a consumer's business: the
-/// event source mapping filters them, and this does once more.
+/// The inserts of a batch, in its order. Consumers ignore removals and changes: the event source mapping
+/// filters them, and so does this function.
 pub fn records(batch: StreamEvent) -> Vec<StreamRecord> {
     batch.records.into_iter().filter(|record| record.event_name == "INSERT").map(read).collect()
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), and while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce` |
 //! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
-//! | `#sweep` | `place` | `after`: the document that the sweep has come to |
+//! | `#sweep` | `place` | `after`: the document that the sweep has reached |
 //!
 //! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
 
@@ -100,7 +100,7 @@ impl Catalogue for DynamoCatalogue {
         let Some(item) = self.get(doc.as_str(), DOC_ITEM).await? else { return Ok(None) };
         let entry = entry_from(&item)?;
         match entry.damaged {
-            Some(reason) => Err(damaged(format!("the catalogue's entry of {doc}"), reason)),
+            Some(reason) => Err(damaged(format!("the catalogue entry of {doc}"), reason)),
             None => Ok(Some(entry)),
         }
     }
@@ -155,7 +155,7 @@ impl Catalogue for DynamoCatalogue {
         let dirty = page.items().iter().filter_map(|item| match doc_of(item) {
             Ok(doc) => Some(DirtyDoc { doc, since: integer(item, "dirty_since").unwrap_or(0) }),
             Err(error) => {
-                tracing::error!(%error, "an item of the catalogue is passed over");
+                tracing::error!(%error, "skipped a damaged catalogue item");
                 None
             }
         });
@@ -217,7 +217,7 @@ impl Catalogue for DynamoCatalogue {
             for item in page.items() {
                 match entry_from(item) {
                     Ok(entry) => docs.push(entry),
-                    Err(error) => tracing::error!(%error, "an item of the catalogue is passed over"),
+                    Err(error) => tracing::error!(%error, "skipped a damaged catalogue item"),
                 }
             }
             from = page.last_evaluated_key;
@@ -334,13 +334,13 @@ fn doc_of(item: &Item) -> Result<DocId, StoreError> {
     DocId::new(name).map_err(|error| damaged("the catalogue", format!("{name:?}: {error}")))
 }
 
-/// Fails only where not even the document's name can be read.
+/// Fails only if not even the document's name can be read.
 fn entry_from(item: &Item) -> Result<DocEntry, StoreError> {
     let doc = doc_of(item)?;
     let pointer = text(item, "pointer").map(serde_json::from_str).transpose();
     let (pointer, damaged) = match pointer {
         Ok(pointer) => (pointer, None),
-        Err(error) => (None, Some(format!("its pointer is no pointer: {error}"))),
+        Err(error) => (None, Some(format!("its pointer is invalid: {error}"))),
     };
     let dirty = match (integer(item, "dirty_since"), text(item, "dirty_nonce")) {
         (Some(since), Some(nonce)) => Some(DirtyMark { since, nonce: nonce.to_owned() }),
@@ -372,8 +372,7 @@ fn floors_from(doc: &DocId, item: &Item) -> Result<(Agent, Vec<Floor>), StoreErr
     Ok((agent, floors.collect()))
 }
 
-/// Makes the catalogue's table, as the template does on AWS. A table that is there already is left
-/// as it is.
+/// Creates the catalogue's table, as the template does on AWS. An existing table is left as it is.
 pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError> {
     match client.describe_table().table_name(table).send().await {
         Ok(_) => return Ok(()),

@@ -1,5 +1,5 @@
-//! The catalogue: which documents there are, which snapshot is newest, what is compacted, what is
-//! worth compacting.
+//! The catalogue: which documents exist, which snapshot is newest, what is compacted, and what needs
+//! compaction.
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
@@ -12,38 +12,38 @@ mod dynamodb;
 
 pub use dynamodb::{DynamoCatalogue, create_table};
 
-/// Floors of one agent that are kept beside the newest.
+/// Floors of one agent that are kept besides the newest.
 pub const FLOORS_KEPT: usize = 16;
 
-/// Names a document's newest snapshot and newest history segment. Every object that a pointer does
-/// not lead to is garbage.
+/// Names a document's newest snapshot and newest history segment. An object that no pointer leads to is
+/// garbage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer {
     /// Key of the snapshot.
     pub snapshot: String,
-    /// Key of the newest history segment, which names the one before it.
+    /// Key of the newest history segment, which names those before it.
     pub segment: String,
     /// When the snapshot was made, ms since the epoch.
     pub at: u64,
-    /// The snapshots before it that are not deleted yet, newest first. Only a reader that read an older
-    /// pointer needs them, and whoever finds the newest one lost.
+    /// The snapshots before it that are not deleted yet, newest first. Only readers of an older pointer
+    /// need them, and readers that find the newest one lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<Superseded>,
 }
 
-/// A snapshot that a newer one has taken the place of.
+/// A snapshot that a newer one has superseded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superseded {
     /// Its key.
     pub snapshot: String,
-    /// When the newer one took its place, ms since the epoch.
+    /// When it was superseded, ms since the epoch.
     pub at: u64,
 }
 
 /// Below `end`, an agent's events are compacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Floor {
-    /// Events with `after` below this may be gone from the log.
+    /// Events with `after` below this may be deleted from the log.
     pub end: u64,
     /// When it was published, ms since the epoch.
     pub at: u64,
@@ -58,7 +58,7 @@ pub struct DirtyMark {
     pub nonce: String,
 }
 
-/// A marked document, and its place among them.
+/// A marked document, and its place in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirtyDoc {
     /// Which document.
@@ -67,7 +67,7 @@ pub struct DirtyDoc {
     pub since: u64,
 }
 
-/// What the catalogue says of a document.
+/// A document's entry in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocEntry {
     /// Which document.
@@ -80,7 +80,7 @@ pub struct DocEntry {
     pub pointer: Option<Pointer>,
     /// Whether it has changed since that.
     pub dirty: Option<DirtyMark>,
-    /// What of this entry cannot be read, in a page of many: one of them does not hide the others.
+    /// The unreadable part of this entry, in a page of many: one damaged entry does not hide the others.
     pub damaged: Option<String>,
 }
 
@@ -88,16 +88,16 @@ pub struct DocEntry {
 /// and [`Catalogue::docs`] may lag.
 #[async_trait]
 pub trait Catalogue: Send + Sync {
-    /// A document's entry; `None` when it was never marked. Fails where the entry is damaged.
+    /// A document's entry; `None` if it was never marked. Fails if the entry is damaged.
     async fn entry(&self, doc: &DocId) -> Result<Option<DocEntry>, StoreError>;
 
-    /// Marks the document as changed at `at`, with a fresh nonce; makes its entry if need be.
+    /// Marks the document as changed at `at`, with a fresh nonce; creates its entry if needed.
     async fn mark_dirty(&self, doc: &DocId, at: u64, nonce: &str) -> Result<(), StoreError>;
 
-    /// Takes the mark away if it is still the one with this nonce. Tells whether it was.
+    /// Removes the mark if it still has this nonce. Returns whether it did.
     async fn clear_dirty(&self, doc: &DocId, nonce: &str) -> Result<bool, StoreError>;
 
-    /// Up to `limit` documents that are marked, those marked longest ago first, from after `start`.
+    /// Up to `limit` marked documents after `start`, oldest mark first.
     async fn dirty_after(&self, start: Option<&DirtyDoc>, limit: usize) -> Result<Vec<DirtyDoc>, StoreError>;
 
     /// The first of [`Catalogue::dirty_after`].
@@ -105,17 +105,17 @@ pub trait Catalogue: Send + Sync {
         Ok(self.dirty_after(None, limit).await?.into_iter().map(|dirty| dirty.doc).collect())
     }
 
-    /// Puts a document that stays marked behind those marked before `at`, so that they have their turn.
-    /// One that is not marked any more is left as it is.
+    /// Moves a document that stays marked behind those marked before `at`, so that they get their turn.
+    /// Does nothing to a document that is no longer marked.
     async fn move_back(&self, doc: &DocId, at: u64) -> Result<(), StoreError>;
 
-    /// Where a sweep over all documents goes on: after this one; `None` at the beginning.
+    /// The document after which a sweep over all documents resumes; `None` at the beginning.
     async fn sweep_place(&self) -> Result<Option<DocId>, StoreError>;
 
-    /// Keeps where the sweep goes on.
+    /// Saves where the sweep resumes.
     async fn keep_sweep_place(&self, after: Option<&DocId>) -> Result<(), StoreError>;
 
-    /// A page of all documents: up to `limit`, from after `start`; with where to go on, `None` at the
+    /// A page of all documents: up to `limit` after `start`, and where the next page starts, `None` at the
     /// end.
     async fn docs(
         &self,
@@ -123,7 +123,7 @@ pub trait Catalogue: Send + Sync {
         limit: usize,
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError>;
 
-    /// Replaces the pointer if it is still `old`. Tells whether it was.
+    /// Replaces the pointer if it is still `old`. Returns whether it did.
     async fn move_pointer(
         &self,
         doc: &DocId,
@@ -134,10 +134,10 @@ pub trait Catalogue: Send + Sync {
     /// The floor of one agent.
     async fn floor(&self, doc: &DocId, agent: &Agent) -> Result<Option<Floor>, StoreError>;
 
-    /// All floors of a document. Of an agent there may be several, ascending: a newer one does not put
-    /// off what an older one lets go.
+    /// All floors of a document. An agent may have several, ascending: a newer one does not delay the
+    /// deletions of an older one.
     async fn floors(&self, doc: &DocId) -> Result<Vec<(Agent, Floor)>, StoreError>;
 
-    /// Raises an agent's floor; a lower one changes nothing. The [`FLOORS_KEPT`] before it stay.
+    /// Raises an agent's floor; a lower one changes nothing. The previous [`FLOORS_KEPT`] stay.
     async fn publish_floor(&self, doc: &DocId, agent: &Agent, floor: Floor) -> Result<(), StoreError>;
 }

@@ -32,12 +32,12 @@ struct Shown {
 }
 
 impl MemoryConnections {
-    /// Nobody yet.
+    /// No connections.
     pub fn new() -> MemoryConnections {
         MemoryConnections::default()
     }
 
-    /// Forgets everybody, as a Redis that is flushed or lost does.
+    /// Forgets everybody, like a Redis that is flushed or lost.
     pub fn clear(&self) {
         self.lock().clear();
     }
@@ -59,7 +59,7 @@ impl MemoryConnections {
 }
 
 impl Audience {
-    /// Takes away the presence that `is_gone` names.
+    /// Removes the presence that `is_gone` selects.
     fn take(&mut self, is_gone: impl Fn(&Agent, &Shown) -> bool) -> Vec<Agent> {
         self.presence.extract_if(.., |agent, shown| is_gone(agent, shown)).map(|(agent, _)| agent).collect()
     }

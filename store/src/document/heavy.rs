@@ -1,6 +1,6 @@
-//! Work that would hold a runtime's thread up: a large document takes tenths of a second to decode.
+//! Work that would block a runtime thread: a large document takes tenths of a second to decode.
 
-/// Runs `work` off the runtime's threads.
+/// Runs `work` off the runtime threads.
 pub async fn heavy<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

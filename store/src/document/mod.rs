@@ -1,11 +1,11 @@
-//! A document put together from the stores: replayed from the log, read from the live state, rebuilt
-//! when that is lost, folded when its tail has grown.
+//! A document assembled from the stores: replayed from the log, read from the live state, rebuilt
+//! if that is lost, folded once its tail has grown.
 //!
-//! Every reader of log and catalogue reads the log whole first and *then* the pointer: what a
+//! Every reader of log and catalogue reads the whole log first and *then* the pointer: whatever a
 //! compaction removes from the log in between, the newer pointer leads to.
 //!
-//! The live state is a cache. Whoever wants to read a document calls [`Documents::open`], which says
-//! what log and snapshot say where the live state is full, away, foreign or damaged.
+//! The live state is a cache. To read a document, call [`Documents::open`], which falls back to log and
+//! snapshot if the live state is full, unreachable, foreign or damaged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ mod opened;
 pub use heavy::heavy;
 pub use opened::{Beyond, Opened, Peeked};
 
-/// Earlier segments that a segment names, which are read at once.
+/// Earlier segments that a segment names, so that they can be read in parallel.
 pub const SEGMENTS_AHEAD: usize = 16;
-/// How often reading starts anew when others drop or replace the base under it.
+/// How often reading starts over if others drop or replace the base during it.
 const OPEN_TRIES: usize = 4;
 
 /// The stores that a document is made of.
@@ -49,19 +49,19 @@ pub struct Documents {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// A document as log and snapshot tell it.
+/// A document replayed from log and snapshot.
 #[derive(Debug, Clone)]
 pub struct Replayed {
-    /// All that can be applied; what waits is in here as well.
+    /// Everything that can be applied, and the waiting events.
     pub doc: Doc,
-    /// Every sound item that the log holds, by agent and `after`.
+    /// Every sound item of the log, by agent and `after`.
     pub records: Vec<LogRecord>,
-    /// The snapshot that the replay began with.
+    /// The snapshot that the replay started from.
     pub pointer: Option<Pointer>,
-    /// What that snapshot holds (an empty document without one).
+    /// That snapshot's content (an empty document without one).
     pub snapshot: Doc,
-    /// Why the snapshot cannot be read, where it cannot: `snapshot` was then put together from an older
-    /// one and the history.
+    /// Why the snapshot cannot be read, if so: `snapshot` was then rebuilt from an older one and the
+    /// history.
     pub snapshot_lost: Option<String>,
     /// Keys of log items that cannot be read.
     pub damaged: Vec<String>,
@@ -101,7 +101,7 @@ fn with_times<'a>(doc: &Doc, known: impl Iterator<Item = (&'a inklog_crdt::Event
 }
 
 impl Documents {
-    /// Whether the tail has outgrown the base, so that folding it costs each edit a fixed share.
+    /// Whether the tail has outgrown the base, so that folding adds a constant amortized cost per edit.
     pub fn should_fold(status: TailStatus) -> bool {
         status.has_base && status.unfolded_bytes >= status.base_bytes.max(FOLD_BYTES_MIN as u64)
     }
@@ -120,7 +120,7 @@ impl Documents {
             match item {
                 LogItem::Record(record) => replayed.records.push(record),
                 LogItem::Damaged { key, error } => {
-                    tracing::error!(%doc, key, %error, "a log item is damaged and passed over");
+                    tracing::error!(%doc, key, %error, "skipped a damaged log item");
                     replayed.damaged.push(key);
                 }
             }
@@ -135,7 +135,7 @@ impl Documents {
         .await)
     }
 
-    /// What the snapshot that a pointer names holds; where that object is lost or damaged, the same from
+    /// The content of the snapshot that a pointer names; if that object is lost or damaged, the same from
     /// an older snapshot and the segments since, or from all segments, and what is wrong.
     async fn snapshot_or_history(
         &self,
@@ -147,7 +147,7 @@ impl Documents {
             Err(error @ StoreError::Damaged { .. }) => error.to_string(),
             Err(error) => return Err(error),
         };
-        tracing::error!(%doc, lost, "a snapshot cannot be read: the history is, in its place");
+        tracing::error!(%doc, lost, "cannot read a snapshot: reading the history instead");
         let (mut key, mut segments) = (Some(pointer.segment.clone()), Vec::new());
         let mut state = Doc::new();
         while let Some(at) = key {
@@ -195,11 +195,11 @@ impl Documents {
         decoded.map_err(|error| StoreError::undecodable(key, error))
     }
 
-    /// An object that a pointer or segment names, and that therefore must be there.
+    /// An object that a pointer or segment names, so that it must exist.
     async fn object(&self, key: &str) -> Result<Vec<u8>, StoreError> {
         self.objects.get(key).await?.ok_or_else(|| StoreError::Damaged {
             what: key.to_owned(),
-            reason: "the object is not there, though the catalogue leads to it".to_owned(),
+            reason: "the object is missing, but the catalogue leads to it".to_owned(),
         })
     }
 
@@ -226,14 +226,14 @@ impl Documents {
         Ok(last.max(floor))
     }
 
-    /// Makes the live state's base from the log, unless there is one. Returns what the log held, and
-    /// whether the base was put in; `false` also for a document that was never written.
+    /// Builds the live state's base from the log, unless there is one. Returns what the log held, and
+    /// whether the base was stored; `false` also for a document that was never written.
     pub async fn rebuild(&self, doc: &DocId) -> Result<(Replayed, bool), StoreError> {
         let (replayed, kept) = self.replay_and_keep(doc).await?;
         Ok((replayed, kept?))
     }
 
-    /// Makes the live state anew from the log, whatever it is now. What is there stays until log and
+    /// Rebuilds the live state from the log, whatever it is now. The existing one stays until log and
     /// snapshot are read. `None`, and nothing changes, for a document that was never written.
     pub async fn remake(&self, doc: &DocId) -> Result<Option<Replayed>, StoreError> {
         for _ in 0..OPEN_TRIES {
@@ -248,11 +248,11 @@ impl Documents {
                 return Ok(Some(replayed));
             }
         }
-        Err(StoreError::unavailable("the live state", "others change it all the time: try again"))
+        Err(StoreError::unavailable("the live state", "others keep changing it; try again"))
     }
 
-    /// Replays the log, and tries to keep what it says as the live state's base: whether it was put in,
-    /// or why it cannot be kept.
+    /// Replays the log, and tries to store the result as the live state's base: returns whether it was
+    /// stored, or why it cannot be kept.
     async fn replay_and_keep(&self, doc: &DocId) -> Result<(Replayed, Result<bool, StoreError>), StoreError> {
         let nonce = self.entropy.nonce();
         if let Err(error) = self.live.begin_rebuild(doc, &nonce).await {
@@ -268,7 +268,7 @@ impl Documents {
         Ok((replayed, kept))
     }
 
-    /// Replays the log for the rebuild of this nonce, and gives that up where there is nothing to put in.
+    /// Replays the log for the rebuild of this nonce, and cancels the rebuild if there is nothing to store.
     async fn replay_or_end(&self, doc: &DocId, nonce: &str) -> Result<Replayed, StoreError> {
         let replayed = self.replay(doc).await;
         // Nothing is left where nothing was: else asking for names would fill the cache.
@@ -280,7 +280,7 @@ impl Documents {
         replayed
     }
 
-    /// The base of what the log says.
+    /// The base for a replayed log.
     async fn base_of(&self, replayed: Replayed) -> (Replayed, NewBase) {
         let generation = self.entropy.nonce();
         heavy(move || {
@@ -290,8 +290,8 @@ impl Documents {
         .await
     }
 
-    /// Reads a document: the live state, rebuilt on a miss; what log and snapshot say where it cannot be
-    /// read or kept. A document that was never written reads as empty, and stays unwritten.
+    /// Reads a document: from the live state, rebuilt on a miss, or from log and snapshot if the live state
+    /// cannot be read or kept. A document that was never written reads as empty, and stays unwritten.
     pub async fn open(&self, doc: &DocId) -> Result<Opened, StoreError> {
         let mut tries = 0;
         loop {
@@ -299,14 +299,14 @@ impl Documents {
                 Ok(Some(opened)) => return Ok(opened),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(%doc, %error, "the live state cannot be read: reading the log");
+                    tracing::warn!(%doc, %error, "cannot read the live state: reading the log");
                     return Ok(Opened::replayed(self.replay(doc).await?));
                 }
             }
             let (replayed, kept) = self.replay_and_keep(doc).await?;
             tries += 1;
             match kept {
-                Err(error) => tracing::warn!(%doc, %error, "a document cannot be kept: the log was read"),
+                Err(error) => tracing::warn!(%doc, %error, "cannot keep a live state: read the log"),
                 Ok(put_in) if !replayed.is_new() && (put_in || tries < OPEN_TRIES) => continue,
                 Ok(_) => {}
             }

@@ -6,16 +6,16 @@ use inklog_protocol::LoggedEvent;
 use super::Replayed;
 use crate::live::{BaseTag, Cursor, LiveDoc};
 
-/// A document as the live state has it, or as log and snapshot tell it where that cannot be.
+/// A document read from the live state or, if that is impossible, from log and snapshot.
 #[derive(Debug)]
 pub struct Opened {
     /// The base.
     pub base: Doc,
-    /// What [`Doc::encode`] wrote of the base, where it is at hand.
+    /// The encoded base ([`Doc::encode`]), if available.
     pub encoded: Option<Vec<u8>>,
     /// What is beyond the base.
     pub beyond: Beyond,
-    /// Which base and tail this is; `None` where it is nowhere kept.
+    /// Which base and tail this is; `None` if it is kept nowhere.
     pub tag: Option<BaseTag>,
 }
 
@@ -37,9 +37,9 @@ pub struct Beyond {
     pub base: Version,
     /// Events beyond the base. Some may still wait, some may be repeats.
     pub events: Vec<LoggedEvent>,
-    /// The end of the tail; `None` where a state is nowhere kept.
+    /// The end of the tail; `None` if the state is kept nowhere.
     pub cursor: Option<Cursor>,
-    /// An older state, and the events since, where the log was read.
+    /// An older state, and the events since, if the log was read.
     older: Option<(Version, Vec<LoggedEvent>)>,
 }
 
@@ -72,8 +72,8 @@ impl Opened {
 }
 
 impl Beyond {
-    /// What somebody with this version lacks: a base all of which they have, and the events beyond it.
-    /// `None` where only the whole state can tell.
+    /// What a client with this version lacks: a base that it has completely, and the events beyond it.
+    /// `None` if only the whole state will do.
     pub fn since(&self, version: &Version) -> Option<(&Version, Vec<LoggedEvent>)> {
         let older = self.older.as_ref().map(|(base, events)| (base, events));
         let known = [Some((&self.base, &self.events)), older].into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Every name that Inklog gives to something in a store. One file a store.
+//! Every key and name that Inklog uses in a store. One file per store.
 
 pub mod objects;
 pub mod redis;

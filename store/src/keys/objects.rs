@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | `docs/<doc>/snapshots/<at, 16 digits>-<nonce>` | [`crate::objects::Snapshot`] | no |
 //! | `docs/<doc>/segments/<at, 16 digits>-<nonce>` | [`crate::objects::Segment`] | no |
-//! | `set-aside/<doc>/<sequence>` | JSON: what is known of a stream record that cannot be decoded | no |
-//! | `aws/lambda/…` | what an event source mapping gave up on, written by AWS | no |
+//! | `set-aside/<doc>/<sequence>` | JSON: what is known about an undecodable stream record | no |
+//! | `aws/lambda/…` | batches that an event source mapping gave up on, written by AWS | no |
 //!
-//! A snapshot is deleted some time after newer ones have taken its place, a segment never.
+//! A snapshot is deleted some time after newer ones have superseded it, a segment never.
 
 use inklog_protocol::DocId;
 
@@ -21,12 +21,12 @@ pub fn segment(doc: &DocId, at: u64, nonce: &str) -> String {
     format!("docs/{doc}/segments/{at:016}-{nonce}")
 }
 
-/// Whether a snapshot and a segment were made together, which their keys tell.
+/// Whether a snapshot and a segment were written together, judging by their keys.
 pub(crate) fn is_pair(snapshot: &str, segment: &str) -> bool {
     snapshot.replace("/snapshots/", "/segments/") == segment
 }
 
-/// Key of a note about a stream record that cannot be decoded.
+/// Key of a note about an undecodable stream record.
 pub fn set_aside(doc: &DocId, sequence: &str) -> String {
     format!("set-aside/{doc}/{sequence}")
 }

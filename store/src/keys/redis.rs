@@ -1,12 +1,12 @@
 //! Every key in Redis. All keys of a document carry the hash tag `{doc}`, so that a cluster keeps
-//! them in one slot and one script may touch them all; a document's id holds no braces. All carry the
-//! [`Deployment`] as well: any number of deployments may use one Redis.
+//! them in one slot and one script may use them all; a document's id contains no braces. All carry the
+//! [`Deployment`] as well: any number of deployments may share one Redis.
 
 use inklog_protocol::DocId;
 
 use crate::log::short_name;
 
-/// Whose keys these are: the name of a log or of an API, made short.
+/// The owner of keys: the shortened name of a log or an API.
 #[derive(Debug, Clone)]
 pub(crate) struct Deployment(String);
 
@@ -38,7 +38,7 @@ pub(crate) fn tail(of: &Deployment, doc: &DocId) -> String {
 /// `prelude.lua` builds the same name.
 ///
 /// - Value: a string
-/// - Never changed; deleted when another base takes the place of this one
+/// - Never changed; deleted when another base replaces this one
 /// - Written with a time to live of minutes, then lives as long as the record that names it
 pub(crate) fn piece(of: &Deployment, doc: &DocId, generation: &str, index: usize) -> String {
     format!("inklog:{{{doc}}}:{}:b:{generation}:{index}", of.0)
@@ -66,7 +66,7 @@ pub(crate) fn connection_docs(of: &Deployment, connection: &str) -> String {
 ///
 /// - Value: a hash, field the agent, value `<length of the connection's name> <connection><state>`
 /// - Mutable
-/// - Lives for `CONNECTION_TTL` after the last change, so that what expires can still be told
+/// - Lives for `CONNECTION_TTL` after the last change, so that expiry can still be announced
 pub(crate) fn presence(of: &Deployment, doc: &DocId) -> String {
     format!("inklog:{{{doc}}}:{}:p", of.0)
 }

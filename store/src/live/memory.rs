@@ -10,7 +10,7 @@ use inklog_protocol::{DocId, LoggedEvent};
 use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
 use crate::{Clock, StoreError, encode_logged};
 
-/// The live state of all documents in this process. What expires does so by the clock given.
+/// The live state of all documents in this process. Expiry follows the given clock.
 pub struct MemoryLiveState {
     clock: Arc<dyn Clock>,
     // No method awaits anything while it holds this: each is one atomic step.
@@ -104,7 +104,7 @@ impl Document {
         self.base.as_ref().is_some_and(|current| current.generation == base.generation)
     }
 
-    /// Takes folded events away from the head until few enough are kept.
+    /// Removes folded events from the head until few enough are kept.
     fn trim(&mut self) {
         while self.kept > TAIL_KEPT_BYTES as u64 && self.first < self.folded {
             let Some(entry) = self.events.pop_front() else { break };
@@ -115,12 +115,12 @@ impl Document {
 }
 
 impl MemoryLiveState {
-    /// Nothing yet.
+    /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> MemoryLiveState {
         MemoryLiveState { clock, docs: Mutex::default() }
     }
 
-    /// Forgets all documents, as a Redis that is flushed or lost does.
+    /// Forgets all documents, like a Redis that is flushed or lost.
     pub fn clear(&self) {
         self.lock().clear();
     }

@@ -1,18 +1,18 @@
-//! The live state: what a document is now, ready to be read. A cache of the log, never the truth.
+//! The live state: a document's current state, ready to be read. A cache of the log, never authoritative.
 //!
-//! A document has a **base** (an encoded [`inklog_crdt::Doc`], with the events that waited when it
-//! was made) and a **tail** of events in order of arrival, each at an offset that counts on for ever.
-//! The base has taken in the tail up to its `folded` offset; the tail keeps some folded events
-//! before that, so that a [`Cursor`] stays good for a while.
+//! A document has a **base** (an encoded [`inklog_crdt::Doc`], with the events that were waiting when it
+//! was made) and a **tail** of events in order of arrival, each at an offset that only ever increases.
+//! The base includes the tail up to its `folded` offset; the tail keeps some folded events before that,
+//! so that a [`Cursor`] stays valid for a while.
 //!
-//! - The materializer only **appends**: also when the base is missing, and whatever is in the event.
-//! - A **fold** reads all, makes the next base, and swaps it in if base and tail are still the ones
+//! - The materializer only **appends**, even if the base is missing, and whatever the event contains.
+//! - A **fold** reads everything, builds the next base, and swaps it in if base and tail are still those
 //!   that it read.
-//! - A **rebuild** leaves a nonce, reads the log, and puts its base in if the nonce still stands and
-//!   no base has come meanwhile; it does not touch the tail.
+//! - A **rebuild** writes a nonce, reads the log, and stores its base if the nonce still stands and no
+//!   base has appeared meanwhile; it does not touch the tail.
 //!
-//! What belongs to somebody else, or is damaged, is a miss. A document that a store has no room for is
-//! refused without harm to others ([`StoreError::Refused`]).
+//! Data that belongs to somebody else, or is damaged, is a miss. A document that a store has no room for
+//! is refused without harm to others ([`StoreError::Refused`]).
 //!
 //! Two implementations, one conformance suite (`store/tests`): [`redis`] and [`memory`].
 
@@ -46,15 +46,15 @@ impl Cursor {
     }
 }
 
-/// How a document stands after an append, for deciding whether to fold or rebuild.
+/// A document's status after an append, for deciding whether to fold or rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TailStatus {
-    /// Whether there is a base that may be used. One of which a part is lost still counts: its next
-    /// reader finds out, for an append must not cost more where a document is long.
+    /// Whether there is a usable base. A base with a lost part still counts: its next reader finds out,
+    /// because an append must not cost more in a long document.
     pub has_base: bool,
     /// Bytes of the base's state, 0 without one.
     pub base_bytes: u64,
-    /// Bytes of the events appended since the base was made. Events that waited then are not counted.
+    /// Bytes of the events appended since the base was made, without those that were waiting then.
     pub unfolded_bytes: u64,
 }
 
@@ -63,7 +63,7 @@ pub struct TailStatus {
 pub struct BaseTag {
     /// The base's random name.
     pub generation: String,
-    /// The tail, and the offset up to which the base has taken it in.
+    /// The tail, and the offset up to which the base includes it.
     pub folded: Cursor,
 }
 
@@ -74,21 +74,21 @@ pub struct LiveDoc {
     pub tag: BaseTag,
     /// The base: what [`inklog_crdt::Doc::encode`] wrote.
     pub base: Vec<u8>,
-    /// Events beyond the base: those that waited when it was made, then the tail from the folded
+    /// Events beyond the base: those that were waiting when it was made, then the tail from the folded
     /// offset on. Some may still wait, some may be repeats.
     pub events: Vec<LoggedEvent>,
     /// The end of the tail.
     pub cursor: Cursor,
 }
 
-/// A base about to be put in.
+/// A base about to be stored.
 #[derive(Debug, Clone)]
 pub struct NewBase {
     /// A fresh random name ([`crate::Entropy::nonce`]).
     pub generation: String,
     /// What [`inklog_crdt::Doc::encode`] wrote.
     pub state: Vec<u8>,
-    /// Events that have been taken in but cannot be applied yet.
+    /// Events that are included but cannot be applied yet.
     pub waiting: Vec<LoggedEvent>,
 }
 
@@ -97,8 +97,8 @@ pub struct NewBase {
 #[async_trait]
 pub trait LiveState: Send + Sync {
     /// Adds events to the end of the tail, whether or not there is a base. `fresh_tail` (a nonce)
-    /// names the tail if it must be begun: because there is none, or what is there belongs to another
-    /// log or another Redis process, or is incomplete; then the old base goes as well.
+    /// names the tail if a new one is needed: because there is none, or the existing one belongs to
+    /// another log or another Redis process, or is incomplete; then the old base is dropped as well.
     async fn append(
         &self,
         doc: &DocId,
@@ -109,23 +109,22 @@ pub trait LiveState: Send + Sync {
     /// Base and tail in one step; `None` is a miss: no base, or one that must not be used.
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError>;
 
-    /// [`LiveState::read`] for those who look after documents and do not use them: it leaves an idle
-    /// document's life as it is.
+    /// [`LiveState::read`] for maintenance: it does not extend the life of an idle document.
     async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError>;
 
-    /// The events from the cursor on, and where the tail ends now; `None` when the cursor is of
-    /// another tail, or its events are no longer kept, or lies beyond the end. Needs no base.
+    /// The events from the cursor on, and the end of the tail; `None` if the cursor belongs to another
+    /// tail, its events are no longer kept, or it lies beyond the end. Needs no base.
     async fn since(
         &self,
         doc: &DocId,
         cursor: &Cursor,
     ) -> Result<Option<(Vec<LoggedEvent>, Cursor)>, StoreError>;
 
-    /// A fold's second half: puts `base` in place of the one that `read` names, as having taken in
-    /// the tail up to `folded_to`, if base and tail are still those and the folded offset has not
-    /// moved. Trims folded events beyond [`inklog_protocol::limits::TAIL_KEPT_BYTES`], and ends a
-    /// rebuild that is under way. `false`: someone else was faster, and nothing changed. A repeat of
-    /// the call that succeeded is `true`.
+    /// A fold's second half: replaces the base that `read` names with `base`, which includes the tail up
+    /// to `folded_to`, if base and tail are still those and the folded offset has not moved. Trims folded
+    /// events beyond [`inklog_protocol::limits::TAIL_KEPT_BYTES`], and ends a rebuild in progress.
+    /// `false`: someone else was faster, and nothing changed. A repeat of the successful call returns
+    /// `true`.
     async fn fold(
         &self,
         doc: &DocId,
@@ -134,22 +133,22 @@ pub trait LiveState: Send + Sync {
         base: NewBase,
     ) -> Result<bool, StoreError>;
 
-    /// A rebuild's first half: leaves `nonce`, before the log is read. A later rebuild's nonce
-    /// replaces it. Drops a base that must not be used any more.
+    /// A rebuild's first half: writes `nonce`, before the log is read. A later rebuild's nonce
+    /// replaces it. Drops a base that must no longer be used.
     async fn begin_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError>;
 
-    /// A rebuild's second half: puts `base` in if `nonce` still stands and there is no base. All of
-    /// the tail counts as not folded yet. `false`: nothing changed. A repeat of the call that
-    /// succeeded is `true`.
+    /// A rebuild's second half: stores `base` if `nonce` still stands and there is no base. All of
+    /// the tail counts as not folded yet. `false`: nothing changed. A repeat of the successful call
+    /// returns `true`.
     async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError>;
 
-    /// [`LiveState::commit_rebuild`] that puts `base` in place of one that is there.
+    /// [`LiveState::commit_rebuild`] that replaces an existing base.
     async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError>;
 
-    /// Gives a rebuild up: takes `nonce` away if it still stands, and the document where nothing else is
-    /// left of it.
+    /// Cancels a rebuild: removes `nonce` if it still stands, and the document if nothing else is left
+    /// of it.
     async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError>;
 
-    /// Forgets the document: base, tail and nonce. Needs no memory where the store is full.
+    /// Forgets the document: base, tail and nonce. Needs no memory, even if the store is full.
     async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError>;
 }

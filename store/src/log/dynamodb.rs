@@ -21,8 +21,8 @@ use super::item::{DOC, Item, SORT_KEY, from_item, sort_key, to_item};
 use super::{Appended, LogItem, OpLog};
 use crate::{LogRecord, StoreError};
 
-/// Batches of deletes under way at once: few enough to leave those who write in the document their share
-/// of its partition.
+/// Batches of deletes in flight at once: few enough to leave the document's writers their share of its
+/// partition.
 const DELETES_AT_ONCE: usize = 8;
 /// How often in a row a batch of which DynamoDB takes nothing is sent, and the first pause between.
 const DELETE_TRIES: u32 = 5;
@@ -55,7 +55,7 @@ impl DynamoOpLog {
             in_vain = if left.len() < sent { 0 } else { in_vain + 1 };
             if in_vain == DELETE_TRIES {
                 // Throttled through and through: the next run deletes the rest.
-                return Err(StoreError::unavailable("DynamoDB", "it takes no more deletes for now"));
+                return Err(StoreError::unavailable("DynamoDB", "it accepts no more deletes for now"));
             }
             tokio::time::sleep(DELETE_PAUSE * 2u32.pow(in_vain.saturating_sub(1))).await;
         }
@@ -182,8 +182,8 @@ fn delete_request(doc: &DocId, agent: &Agent, after: u64) -> WriteRequest {
     WriteRequest::builder().delete_request(delete).build()
 }
 
-/// Makes the log's table, with its stream, as the template does on AWS. A table that is there already
-/// is left as it is.
+/// Creates the log's table, with its stream, as the template does on AWS. An existing table is left as
+/// it is.
 pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError> {
     match client.describe_table().table_name(table).send().await {
         Ok(_) => return Ok(()),

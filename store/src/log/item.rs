@@ -1,4 +1,4 @@
-//! One item of the op log, as DynamoDB and its stream hold it.
+//! One item of the op log, as stored in DynamoDB and its stream.
 //!
 //! | attribute | type | holds |
 //! |---|---|---|
@@ -93,7 +93,7 @@ pub fn record_from_image(image: &serde_dynamo::Item) -> Option<(DocId, Result<Lo
     Some((doc, fields.into_record()))
 }
 
-/// Which event an item holds, told by its attributes alone: nothing of the ops is read.
+/// Which event an item holds, from its attributes alone: the ops are not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Its document.
@@ -108,7 +108,7 @@ pub struct Place {
     pub at: u64,
 }
 
-/// Reads the place from an image in the log's stream; `None` where an attribute is not as it should be.
+/// Reads the place from an image in the log's stream; `None` if an attribute is invalid.
 pub fn place_from_image(image: &serde_dynamo::Item) -> Option<Place> {
     use serde_dynamo::AttributeValue as Value;
     let image: &HashMap<String, Value> = image;
@@ -143,7 +143,7 @@ impl Fields<'_> {
         let damaged = |what| DecodeError::Damaged { at: 0, what };
         let event = Event::decode(self.ops.ok_or(damaged("no ops"))?)?;
         if self.sort_key.as_deref() != Some(&sort_key(event.agent(), event.after())) {
-            return Err(damaged("the item's key is not its event's"));
+            return Err(damaged("the item's key does not match its event"));
         }
         let at = self.at.and_then(|at| at.parse().ok()).ok_or(damaged("no time"))?;
         Ok(LogRecord { event, at, user: self.user, connection: self.connection })

@@ -1,6 +1,6 @@
-//! The op log: every event there is, or was before it was compacted. The truth.
+//! The op log: every event that is not compacted yet. The source of truth.
 //!
-//! One item an event, keyed by document and `<agent>#<after>`, so that the log itself admits one
+//! One item per event, keyed by document and `<agent>#<after>`, so that the log itself admits one
 //! event for each place of an agent's chain. Items are added by ingest and removed by compaction,
 //! never changed.
 
@@ -23,9 +23,9 @@ pub use name::short_name;
 pub enum Appended {
     /// The event is in the log now.
     Added,
-    /// This very event was there before.
+    /// The same event was already there.
     Repeat,
-    /// Another event of the agent stands at this place of its chain.
+    /// Another event of the agent is at this place of its chain.
     Conflict,
 }
 
@@ -34,8 +34,8 @@ pub enum Appended {
 pub enum LogItem {
     /// A sound item.
     Record(LogRecord),
-    /// An item whose bytes are damaged: nothing that ingest ever acknowledged. Readers pass over it
-    /// and say so; it stays where it is.
+    /// An item whose bytes are damaged: ingest never acknowledged it. Readers skip and report it; it
+    /// stays where it is.
     Damaged {
         /// The item's sort key.
         key: String,
@@ -47,7 +47,7 @@ pub enum LogItem {
 /// The op log of all documents. All reads are strongly consistent.
 #[async_trait]
 pub trait OpLog: Send + Sync {
-    /// Puts the record in, unless something stands at its place.
+    /// Stores the record, unless its place is taken.
     async fn append(&self, doc: &DocId, record: &LogRecord) -> Result<Appended, StoreError>;
 
     /// The agent's last record whose `after` is at most `at_most` (all of them with `None`).
@@ -58,7 +58,7 @@ pub trait OpLog: Send + Sync {
         at_most: Option<u64>,
     ) -> Result<Option<LogRecord>, StoreError>;
 
-    /// All of a document's items, by agent and `after`. Fails rather than leave one out, and with
+    /// All of a document's items, by agent and `after`. Fails rather than omit one, and fails with
     /// [`StoreError::Newer`] when one was written by a newer Inklog.
     async fn read(&self, doc: &DocId) -> Result<Vec<LogItem>, StoreError>;
 

@@ -1,12 +1,12 @@
-//! What clients know a log by.
+//! The name under which clients know a log.
 
 use sha2::{Digest as _, Sha256};
 
-/// Digits of a short name: 64 bits, so that two logs that one client meets never share it.
+/// Digits of a short name: 64 bits, so that two logs that one client sees never share it.
 const DIGITS: usize = 16;
 
-/// A log's name as clients see it: hex digits that are others where the name is, and that tell nothing
-/// of the account whose number the name holds.
+/// A log's name as clients see it: hex digits that differ if the name does, and that do not reveal the
+/// account number in the name.
 pub fn short_name(name: &str) -> String {
     Sha256::digest(name).iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }

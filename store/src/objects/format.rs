@@ -2,7 +2,7 @@
 //!
 //! Either is one zstd frame around: magic (4 bytes), format version (1 byte), body. The zstd frame
 //! carries a checksum of the content. A snapshot's body (version 1) is [`Doc::encode`]'s bytes. A
-//! segment's body (version 3) is kept by columns, which compress better than records do:
+//! segment's body (version 3) is stored by column, which compresses better than records do:
 //!
 //! ```text
 //! u32          how many segments before it are named
@@ -14,7 +14,7 @@
 //! varints      a record's time in ms, less the one's before it (0, for the first), zigzag
 //! ```
 //!
-//! Version 2, which is read still, names one segment before it in place of the list, or none by a
+//! Version 2, which is still read, names one segment before it instead of the list, or none by a
 //! length of 0.
 //!
 //! Fixed numbers are little-endian; a varint is an unsigned LEB128 number, a zigzag one counts
@@ -33,22 +33,22 @@ const SNAPSHOT_VERSION: u8 = 1;
 const SEGMENT_VERSION: u8 = 3;
 /// The version that names one segment before it.
 const SEGMENT_VERSION_LINKED: u8 = 2;
-/// zstd's level: beyond it, time grows and size hardly shrinks.
+/// zstd's level: beyond it, time grows but size hardly shrinks.
 const LEVEL: i32 = 9;
-/// An unpacked object over this is taken for damage rather than memory for it.
+/// An unpacked object larger than this counts as damaged, instead of using that much memory.
 const UNPACKED_MAX: usize = 1 << 31;
 
 /// A document's state at some version.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The state; nothing waits in it.
+    /// The state, without waiting events.
     pub doc: Doc,
 }
 
 /// The events between two snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Keys of the segments before this, newest first: all, or so many that they can be read ahead.
+    /// Keys of the segments before this, newest first: all, or enough to read ahead.
     pub earlier: Vec<String>,
     /// The records, by agent and `after`.
     pub records: Vec<LogRecord>,
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(DecodeError::Damaged { at: self.at, what: "a number is over 64 bits" })
+        Err(DecodeError::Damaged { at: self.at, what: "a number has more than 64 bits" })
     }
 
     fn name(&mut self) -> Result<Option<String>, DecodeError> {

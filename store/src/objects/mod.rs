@@ -16,13 +16,13 @@ pub use s3::S3Objects;
 /// A place for immutable objects.
 #[async_trait]
 pub trait Objects: Send + Sync {
-    /// Writes an object under a key that is not in use. Repeating a put whose first try may have
-    /// happened is safe: the same bytes under the same key are no error.
+    /// Writes an object under an unused key. Repeating a put that may have happened is safe: the same
+    /// bytes under the same key are not an error.
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
 
     /// Reads an object; `None` when there is none.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Deletes an object. One that is not there is no error.
+    /// Deletes an object. A missing object is not an error.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 }

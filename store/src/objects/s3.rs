@@ -21,7 +21,7 @@ impl S3Objects {
         S3Objects { client, bucket: bucket.into() }
     }
 
-    /// Fails when the bucket is not there or may not be used.
+    /// Fails if the bucket does not exist or may not be used.
     pub async fn check(&self) -> Result<(), StoreError> {
         match self.client.head_bucket().bucket(&self.bucket).send().await {
             Ok(_) => Ok(()),

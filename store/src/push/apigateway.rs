@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::{Push, PushError};
 
-/// Posts to `@connections` of one API stage; all together have [`BROADCAST_CONCURRENCY`] under way.
+/// Posts to `@connections` of one API stage, with [`BROADCAST_CONCURRENCY`] posts in flight in total.
 #[derive(Debug, Clone)]
 pub struct ApiGatewayPush {
     client: Client,
@@ -21,8 +21,8 @@ pub struct ApiGatewayPush {
 }
 
 impl ApiGatewayPush {
-    /// The stage that the client's endpoint names. The client should not retry on its own: who pushes
-    /// decides what a retry is worth.
+    /// The stage that the client's endpoint names. The client should not retry: the caller decides
+    /// whether a retry is worth it.
     pub fn new(client: Client) -> ApiGatewayPush {
         ApiGatewayPush { client, under_way: Arc::new(Semaphore::new(BROADCAST_CONCURRENCY)) }
     }

@@ -14,19 +14,19 @@ pub enum PushError {
     Gone,
     /// The client reads too slowly, or too much is posted to it (429), or there is no answer in time: the
     /// same again may work later.
-    #[error("the connection does not take the message now: {0}")]
+    #[error("the connection cannot take the message now: {0}")]
     Busy(String),
     /// The gateway failed (5xx, no connection): the same again may work.
-    #[error("the gateway does not take the message now: {0}")]
+    #[error("the gateway cannot take the message now: {0}")]
     Retry(String),
     /// It will not work (403, 413, …).
-    #[error("the gateway refuses the message: {0}")]
+    #[error("the gateway refused the message: {0}")]
     Refused(String),
 }
 
 /// Sends text frames to connections.
 #[async_trait]
 pub trait Push: Send + Sync {
-    /// Sends one message; one try, which takes no longer than a second or so once its turn has come.
+    /// Sends one message, in one try that takes about a second at most once it starts.
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError>;
 }

@@ -41,12 +41,12 @@ pub struct RedisConnections {
 }
 
 impl RedisConnections {
-    /// The connections of the API of this name, through a connection to Redis that others may share.
+    /// The connections of the named API, through a connection to Redis that others may share.
     pub fn new(client: RedisClient, api_name: &str) -> RedisConnections {
         RedisConnections { client, deployment: Deployment::new(api_name) }
     }
 
-    /// On a connection of its own; the server must answer.
+    /// On a connection of its own; the server must respond.
     pub async fn connect(url: &str, api_name: &str) -> Result<RedisConnections, StoreError> {
         Ok(RedisConnections::new(RedisClient::connect(url).await?, api_name))
     }
@@ -58,7 +58,7 @@ impl RedisConnections {
     }
 }
 
-/// Only agents were put in; another name is not ours to report.
+/// Only agents were stored; other names are not reported.
 fn agents(names: Vec<String>) -> Vec<Agent> {
     names.iter().filter_map(|name| Agent::new(name).ok()).collect()
 }

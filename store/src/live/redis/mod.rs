@@ -1,5 +1,5 @@
 //! The live state in Redis. Every method is one script, which is Redis's atomic step; only the
-//! pieces of a new base are written before, under a name of their own.
+//! pieces of a new base are written before that, under names of their own.
 //!
 //! The scripts and the fields of a document's record are explained in `scripts/prelude.lua`, the
 //! keys in `keys/redis.rs`.
@@ -19,8 +19,8 @@ use crate::{RedisClient, StoreError, decode_logged, encode_logged};
 
 mod waiting;
 
-/// Pieces of a base that no swap has taken up are gone after this, and so is what a rebuild began with
-/// and did not come back to.
+/// Pieces of a base that no swap has used expire after this, and so does the nonce of an unfinished
+/// rebuild.
 const LOOSE_PIECE_TTL: Duration = Duration::from_secs(10 * 60);
 
 macro_rules! script {
@@ -43,10 +43,10 @@ static COMMIT_REBUILD: LazyLock<Script> = script!("commit_rebuild.lua");
 static END_REBUILD: LazyLock<Script> = script!("end_rebuild.lua");
 static DROP_DOC: LazyLock<Script> = script!("drop_doc.lua");
 
-/// What `read.lua` answers: generation, tail, folded, next, bytes of the state, pieces, events.
+/// The answer of `read.lua`: generation, tail, folded, next, bytes of the state, pieces, events.
 type ReadReply = (String, String, u64, u64, usize, Vec<Vec<u8>>, Vec<Vec<u8>>);
 
-/// The live state in a Redis, made from one log.
+/// The live state in a Redis, derived from one log.
 #[derive(Clone)]
 pub struct RedisLiveState {
     client: RedisClient,
@@ -64,12 +64,12 @@ impl RedisLiveState {
         RedisLiveState { client, log_name, deployment, ttl: LIVE_STATE_TTL }
     }
 
-    /// [`RedisLiveState::new`] on a connection of its own; the server must answer.
+    /// [`RedisLiveState::new`] on a connection of its own; the server must respond.
     pub async fn connect(url: &str, log_name: impl Into<String>) -> Result<RedisLiveState, StoreError> {
         Ok(RedisLiveState::new(RedisClient::connect(url).await?, log_name))
     }
 
-    /// With another life of idle documents than [`LIVE_STATE_TTL`].
+    /// With another lifetime of idle documents than [`LIVE_STATE_TTL`].
     pub fn with_ttl(self, ttl: Duration) -> RedisLiveState {
         RedisLiveState { ttl, ..self }
     }
@@ -81,8 +81,8 @@ impl RedisLiveState {
         call
     }
 
-    /// Writes the new base's pieces, names them to the script that swaps them in, and runs it. What was
-    /// written is deleted where that fails: it would take the room of others.
+    /// Writes the new base's pieces and runs the script that swaps them in. If that fails, the pieces are
+    /// deleted: they would take up others' room.
     async fn put_in(
         &self,
         doc: &DocId,
@@ -123,7 +123,7 @@ impl RedisLiveState {
         answer
     }
 
-    /// Base and tail; `keep` renews the document's life.
+    /// Base and tail; `keep` extends the document's life.
     async fn look(&self, doc: &DocId, keep: bool) -> Result<Option<LiveDoc>, StoreError> {
         let mut call = self.call(&READ, doc);
         call.arg(u8::from(keep));
@@ -154,8 +154,8 @@ impl RedisLiveState {
         .await
     }
 
-    /// What cannot be decoded is a miss: drops the document, so that a rebuild decides. What a newer
-    /// Inklog wrote stays.
+    /// An undecodable document is a miss: drops it, so that a rebuild decides. What a newer Inklog wrote
+    /// stays.
     async fn miss_if_damaged<T>(
         &self,
         doc: &DocId,

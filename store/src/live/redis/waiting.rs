@@ -1,4 +1,4 @@
-//! The bytes of the events that waited when a base was made; they follow its state. Each is its
+//! The bytes of the events that were waiting when a base was made; they follow its state. Each is its
 //! length as 4 bytes little-endian, then what [`encode_logged`] wrote, which knows its version.
 
 use inklog_crdt::DecodeError;
