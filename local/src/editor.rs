@@ -1,9 +1,9 @@
-//! The browser editor, served from the folder that `npm run build` leaves it in.
+//! The browser editor, served from the folder into which `npm run build` writes it.
 //!
-//! `/` and `/d/{doc}` answer its `index.html`. What lies in `assets/` has its content's hash in its
-//! name and may be kept for ever; all else, the service worker among it, is asked for anew each time
-//! and answered with 304 where nothing has changed. A file goes out compressed where the build left it
-//! compressed beside it (`.br`, `.gz`). Any other path answers its `404.html`.
+//! `/` and `/d/{doc}` answer with its `index.html`. Files in `assets/` have a hash of their content in
+//! their name and may be cached forever; everything else, including the service worker, is revalidated
+//! each time and answered with 304 if unchanged. A file is sent compressed if the build wrote a compressed
+//! copy next to it (`.br`, `.gz`). Any other path answers with its `404.html`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,9 @@ const INDEX: &str = "index.html";
 const NOT_FOUND: &str = "404.html";
 const NOT_BUILT: &str = "Inklog is running, its WebSocket is at /dev. The editor is not built: `make run` builds it \
     where Node and npm are, or --editor names the folder that it was built in.\n";
-const NOTHING_HERE: &str = "There is nothing at this address. The start page is at /\n";
+const NOTHING_HERE: &str = "Page not found. The start page is at /\n";
 
-/// The folder that is no editor.
+/// The folder does not contain the editor.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "there is no index.html in {0}, the editor's folder: build it with `npm --prefix web ci` and \
@@ -29,12 +29,12 @@ const NOTHING_HERE: &str = "There is nothing at this address. The start page is 
 )]
 pub struct NoEditor(PathBuf);
 
-/// Whether a built editor is in the folder.
+/// Whether the folder contains a built editor.
 pub fn is_editor(dir: &Path) -> bool {
     dir.join(INDEX).is_file()
 }
 
-/// The routes: of the editor in `dir`, or one that says that there is none.
+/// The routes: those of the editor in `dir`, or one that says that there is none.
 pub(crate) fn router(dir: Option<&Path>) -> Result<Router, NoEditor> {
     let Some(dir) = dir else {
         let nothing = async || (StatusCode::NOT_FOUND, NOTHING_HERE);

@@ -1,4 +1,4 @@
-//! The Lambdas, as the emulators call them: the very handlers that run on AWS.
+//! The Lambdas, as the emulators call them: the same handlers that run on AWS.
 
 use async_trait::async_trait;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};

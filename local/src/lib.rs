@@ -1,10 +1,10 @@
-//! The whole pipeline in one process: emulators of the seams that AWS puts between the Lambdas, and
-//! embedded stores behind them.
+//! The whole pipeline in one process: emulators of the AWS services between the Lambdas, and embedded
+//! stores behind them.
 //!
-//! A client's WebSocket ends in [`gateway`], which hands each message to the function of its route, as
+//! A client's WebSocket ends in [`gateway`], which passes each message to the function of its route, as
 //! API Gateway does. A function writes to DynamoDB ([`embedded`], or a real one); [`streams`] reads
-//! the table's stream, woken by the write, and brings the records to the stream functions; those push
-//! to clients through the gateway's `@connections`. [`schedule`] calls what runs on a timer.
+//! the table's stream, woken by the write, and delivers the records to the stream functions; those push
+//! to clients through the gateway's `@connections`. [`schedule`] calls the scheduled functions.
 //!
 //! The emulators are generic over the functions they call and know nothing of documents. They keep
 //! AWS's limits, event shapes and error behaviour, so that what works here works there. [`stack`]

@@ -1,4 +1,4 @@
-//! A scheduler like EventBridge's rate expressions: it calls a function every so often.
+//! A scheduler like EventBridge's rate expressions: it calls a function at a fixed rate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +30,9 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Calls `function` every so often, for the first time after one period. Calls never overlap: one
-    /// that takes longer than the period pushes the next back. A failed call is logged, and the next
-    /// comes in its turn. Each event carries `detail`.
+    /// Calls `function` once per period, for the first time after one period. Calls never overlap: one
+    /// that takes longer than the period delays the next. A failed call is logged, and the next follows
+    /// as scheduled. Each event carries `detail`.
     pub fn start(
         rule: impl Into<String>,
         every: Duration,
@@ -56,11 +56,11 @@ impl Schedule {
         Self { stop: stop.drop_guard(), task }
     }
 
-    /// Stops once a call that is under way has ended.
+    /// Stops once the current call has ended.
     pub async fn stop(self) {
         drop(self.stop);
         if self.task.await.is_err() {
-            tracing::error!("a schedule had panicked");
+            tracing::error!("a schedule panicked");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Counts what is under way, so that a stopping gateway can wait for it.
+//! Counts activities in progress, so that a stopping gateway can wait for them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub(super) struct Activities(Arc<watch::Sender<usize>>);
 
-/// One thing under way; it ends when this is dropped.
+/// One activity in progress; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Activity(Arc<watch::Sender<usize>>);
 
@@ -21,7 +21,7 @@ impl Activities {
         Activity(self.0.clone())
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until nothing is in progress.
     pub async fn none(&self) {
         let mut count = self.0.subscribe();
         // The sender lives in `self`, so this cannot fail while we wait.

@@ -23,7 +23,7 @@ pub(super) enum SendError {
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Text(Utf8Bytes),
-    /// Nothing comes after it.
+    /// The last item in the queue.
     Close,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Connection {
     pub authorizer: HashMap<String, String>,
     last_active_ms: AtomicI64,
     outbox: mpsc::UnboundedSender<Outgoing>,
-    /// Bytes accepted and not yet handed to the socket. The channel is unbounded; this bounds it.
+    /// Bytes accepted but not yet passed to the socket. The channel is unbounded; this bounds it.
     queued_bytes: AtomicUsize,
     queued_bytes_max: usize,
     /// The first reason to close wins.
@@ -80,7 +80,7 @@ impl Connection {
         self.outbox.send(Outgoing::Text(text)).map_err(|_| SendError::Gone)
     }
 
-    /// Gives room in the queue back, once the socket has taken that many bytes.
+    /// Frees room in the queue, once the socket has taken that many bytes.
     pub fn sent(&self, bytes: usize) {
         self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -106,7 +106,7 @@ impl Connection {
         let _ = closing.wait_for(|closing| *closing).await;
     }
 
-    /// Notes a message in either direction.
+    /// Records a message in either direction.
     pub fn touch(&self) {
         self.last_active_ms.store(now_ms(), Ordering::Relaxed);
     }
@@ -116,8 +116,8 @@ impl Connection {
     }
 }
 
-/// The open connections by id. Every push reads it and only opening and closing write, so one lock
-/// that readers share is enough.
+/// The open connections by id. Every push reads it, and only opening and closing write, so one
+/// readers-writer lock is enough.
 #[derive(Debug, Default)]
 pub(super) struct Connections(RwLock<HashMap<String, Arc<Connection>>>);
 
@@ -130,7 +130,7 @@ impl Connections {
         self.0.write().expect("nothing panics while holding it").insert(connection.id.clone(), connection);
     }
 
-    /// Removes a connection; whether it was there.
+    /// Removes a connection; returns whether it was there.
     pub fn remove(&self, id: &str) -> bool {
         self.0.write().expect("nothing panics while holding it").remove(id).is_some()
     }

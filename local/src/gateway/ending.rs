@@ -4,7 +4,7 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, Pro
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-/// What `$disconnect` is told about the end of a connection.
+/// The end of a connection, as `$disconnect` receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ending {
     /// The close code; 1005 and 1006 stand for a missing code and a missing close frame.
@@ -30,7 +30,7 @@ impl Ending {
         Self::new(1001, "Going away")
     }
 
-    /// The gateway restarts; the client should come back.
+    /// The gateway restarts; the client should reconnect.
     pub fn restarting() -> Self {
         Self::new(1012, "Service restart")
     }
@@ -40,12 +40,12 @@ impl Ending {
         Self::new(1009, "Message too long")
     }
 
-    /// API Gateway takes text only.
+    /// API Gateway accepts text only.
     pub fn binary() -> Self {
         Self::new(1003, "Binary is not supported")
     }
 
-    /// The client sends more messages a second than it may.
+    /// The client sends more messages per second than allowed.
     pub fn throttled() -> Self {
         Self::new(1008, "Too many requests")
     }
@@ -63,7 +63,7 @@ impl Ending {
         }
     }
 
-    /// What reading failed with: a close code to send, or the end of the socket.
+    /// Why reading failed: a close code to send, or the end of the socket.
     pub fn by_read_error(error: &WsError) -> Self {
         match error {
             WsError::Capacity(CapacityError::MessageTooLong { .. }) => Self::too_big(),
@@ -75,7 +75,7 @@ impl Ending {
         }
     }
 
-    /// The close frame that the gateway has to send, if it is the one to end the connection.
+    /// The close frame that the gateway has to send, if it ends the connection.
     pub fn close_frame(&self) -> Option<CloseFrame> {
         self.by_gateway
             .then(|| CloseFrame { code: CloseCode::from(self.code), reason: self.reason.as_str().into() })

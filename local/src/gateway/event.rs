@@ -1,4 +1,4 @@
-//! The events that API Gateway hands to functions, field for field.
+//! The events that API Gateway passes to functions, field for field.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -39,14 +39,14 @@ impl Caller {
     }
 }
 
-/// An id as API Gateway makes them: 16 characters of base64, the last of them `=`.
+/// An id like API Gateway's: 16 characters of base64, the last of them `=`.
 pub(super) fn new_id() -> String {
     let mut bytes = [0_u8; 11];
     getrandom::fill(&mut bytes).expect("the operating system has randomness");
     URL_SAFE.encode(bytes)
 }
 
-/// What `$connect` gets: the only event with headers and the query string.
+/// The event of `$connect`: the only one with headers and the query string.
 pub(super) fn connect_event(
     config: &GatewayConfig,
     connection: &Connection,
@@ -67,7 +67,7 @@ pub(super) fn connect_event(
     event
 }
 
-/// What a message's route gets.
+/// The event of a message's route.
 pub(super) fn message_event(
     config: &GatewayConfig,
     connection: &Connection,
@@ -81,7 +81,7 @@ pub(super) fn message_event(
     event
 }
 
-/// What `$disconnect` gets.
+/// The event of `$disconnect`.
 pub(super) fn disconnect_event(
     config: &GatewayConfig,
     connection: &Connection,
@@ -93,7 +93,7 @@ pub(super) fn disconnect_event(
     event
 }
 
-/// What a REQUEST authorizer gets.
+/// The event of a REQUEST authorizer.
 pub(super) fn authorizer_event(
     config: &GatewayConfig,
     connection: &Connection,

@@ -1,4 +1,4 @@
-//! What the gateway calls: the functions behind its routes, and the authorizer before them.
+//! The functions that the gateway calls: those behind its routes, and the authorizer before them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest,
 };
 
-/// Why a function failed. The caller of a Lambda learns no more than that it did.
+/// Why a function failed. The caller of a Lambda learns only that it did.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The Lambda behind a route of a WebSocket API.
@@ -29,7 +29,7 @@ pub enum Authorization {
     Allow {
         /// Who connects.
         principal_id: String,
-        /// What else the functions should know; AWS hands every value on as a string.
+        /// Further values for the functions; AWS passes every value on as a string.
         context: HashMap<String, String>,
     },
     /// A policy that denies: the upgrade is refused with 403.
@@ -68,12 +68,12 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// No routes: every connection is accepted, and every message answered with `Forbidden`.
+    /// No routes: every connection is accepted, and every message is answered with `Forbidden`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a route without a route response: what the function returns as `body` goes nowhere.
+    /// Adds a route without a route response: the `body` that the function returns is discarded.
     pub fn route(self, key: impl Into<String>, function: Arc<dyn WebSocketFunction>) -> Self {
         self.insert(key.into(), function, false)
     }
@@ -84,7 +84,7 @@ impl Routes {
     }
 
     /// Puts an authorizer before `$connect`. A request that lacks one of `identity_sources`
-    /// (`route.request.querystring.NAME` or `route.request.header.NAME`) gets 401 without asking it.
+    /// (`route.request.querystring.NAME` or `route.request.header.NAME`) gets 401 without calling it.
     pub fn authorizer<S: Into<String>>(
         mut self,
         authorizer: Arc<dyn Authorizer>,
@@ -104,7 +104,7 @@ impl Routes {
         self.routes.get(key)
     }
 
-    /// The route of a message: `$request.body.action` matched exactly, else `$default`.
+    /// The route of a message: `$request.body.action` matched exactly, otherwise `$default`.
     pub(super) fn select(&self, body: &str) -> Option<(&str, &Route)> {
         let action = action_of(body);
         let exact = action.as_deref().filter(|action| !action.starts_with('$'));
@@ -115,7 +115,7 @@ impl Routes {
     }
 }
 
-/// The `action` of a JSON object, if it has one that is a string. Nothing else is kept of the body.
+/// The `action` of a JSON object, if it has one that is a string. The rest of the body is ignored.
 fn action_of(body: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Selector {

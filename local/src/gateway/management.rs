@@ -13,7 +13,7 @@ use super::connection::{Connection, SendError};
 use super::ending::Ending;
 use super::{Inner, MESSAGE_BYTES_MAX};
 
-/// What a call is refused with; the SDK tells them apart by the code, not by the status.
+/// Why a call is refused; the SDK distinguishes these by the code, not by the status.
 enum Refusal {
     Forbidden,
     Gone,
@@ -81,7 +81,7 @@ pub(super) async fn get(State(gateway): State<Arc<Inner>>, Path((stage, id)): Ta
     }
 }
 
-/// `DELETE /{stage}/@connections/{id}`: what is queued still goes out before the close frame.
+/// `DELETE /{stage}/@connections/{id}`: queued messages are still sent before the close frame.
 pub(super) async fn delete(State(gateway): State<Arc<Inner>>, Path((stage, id)): Target) -> Response {
     match find(&gateway, &stage, &id) {
         Ok(connection) => {

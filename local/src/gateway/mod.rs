@@ -1,10 +1,10 @@
 //! An emulator of API Gateway's WebSocket APIs.
 //!
-//! A client's upgrade waits in `upgrade` for the authorizer and `$connect`; the open connection is
-//! served by `session`, which hands each message to the function of its route; functions answer
-//! through `management`, the `@connections` API, which the real AWS SDK calls over HTTP. Limits,
-//! close codes, error texts and event fields are AWS's, so that what works here works there. Left
-//! out on purpose: request signatures (any are accepted), account-wide rate limits, and billing.
+//! A client's upgrade waits in `upgrade` for the authorizer and `$connect`; `session` serves the open
+//! connection and passes each message to the function of its route; functions answer through
+//! `management`, the `@connections` API, which the real AWS SDK calls over HTTP. Limits, close codes,
+//! error texts and event fields are AWS's, so that what works here works there. Omitted on purpose:
+//! request signatures (any are accepted), account-wide rate limits, and billing.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -55,14 +55,14 @@ pub struct GatewayConfig {
     pub idle_timeout: Duration,
     /// How long a connection may stay open at all.
     pub connection_lifetime: Duration,
-    /// How long a function may take before the gateway answers in its place.
+    /// How long a function may take before the gateway answers for it.
     pub integration_timeout: Duration,
     /// How many bytes may wait for one client before a push gets 429. AWS does not say how much it
     /// holds; the default is 1 MiB, so that a push under the message limit always fits an empty one.
     pub outgoing_buffer_bytes: usize,
-    /// How many messages of one connection may be with functions at once; more wait in the socket.
+    /// How many messages of one connection functions may handle at once; more wait in the socket.
     pub concurrent_messages_max: usize,
-    /// How many messages a second a client may send before it is closed with 1008; `None`: any.
+    /// How many messages per second a client may send before it is closed with 1008; `None`: any.
     pub messages_per_second_max: Option<u32>,
 }
 
@@ -84,12 +84,12 @@ impl Default for GatewayConfig {
     }
 }
 
-/// How a stopping gateway takes leave of its clients.
+/// How a stopping gateway closes its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
-    /// Close code 1001: it goes away.
+    /// Close code 1001: going away.
     GoingAway,
-    /// Close code 1012: it restarts, and clients should come back.
+    /// Close code 1012: restarting; clients should reconnect.
     Restarting,
 }
 
@@ -106,7 +106,7 @@ struct Inner {
     shutdown: OnceLock<Ending>,
 }
 
-/// Why there is no answer from a function.
+/// Why a function gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InvokeError {
     Failed,
@@ -145,7 +145,7 @@ impl Gateway {
     }
 
     /// Closes every connection, refuses new ones, and waits until each `$disconnect` has run and no
-    /// message is with a function any more. Bound the wait if a function may hang.
+    /// function is handling a message. Bound the wait if a function may hang.
     pub async fn shutdown(&self, leave: Leave) {
         let ending = match leave {
             Leave::GoingAway => Ending::going_away(),
@@ -161,7 +161,7 @@ impl Gateway {
 
 impl Inner {
     /// Calls a function, for at most as long as API Gateway waits. It runs in a task of its own: it
-    /// goes on after a time-out, as a Lambda does, and a panic is an error like any other.
+    /// continues after a time-out, as a Lambda does, and a panic is an error like any other.
     async fn invoke(
         &self,
         route_key: &str,
@@ -181,13 +181,13 @@ impl Inner {
                 Err(InvokeError::Failed)
             }
             Err(_) => {
-                tracing::error!(route_key, "a function took too long");
+                tracing::error!(route_key, "a function timed out");
                 Err(InvokeError::TimedOut)
             }
         }
     }
 
-    /// Tells `$disconnect` about the end of a connection, best effort.
+    /// Calls `$disconnect` at the end of a connection, best effort.
     async fn disconnect(&self, connection: &Connection) {
         let (Some(route), Some(ending)) = (self.routes.get("$disconnect"), connection.ending()) else {
             return;
@@ -198,8 +198,8 @@ impl Inner {
     }
 }
 
-/// Serves a router, with the clients' addresses known to it and Nagle's algorithm off: it would hold
-/// small messages back.
+/// Serves a router, with the clients' addresses available and without Nagle's algorithm, which would
+/// delay small messages.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

@@ -1,6 +1,6 @@
 //! The life of an accepted WebSocket: reading, writing, the timers, and the end.
 //!
-//! One task a connection reads and writes; every message is handed to its function in a task of its
+//! One task per connection reads and writes; every message is passed to its function in a task of its
 //! own, so the messages of one connection overlap as they do on AWS.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::{FRAME_BYTES_MAX, Inner, MESSAGE_BYTES_MAX, activity::Activity};
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// How many queued messages the writer takes at a time before it flushes.
 const WRITE_BATCH: usize = 256;
-/// What is read from a socket at once.
+/// Bytes read from a socket at once.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -98,7 +98,7 @@ impl Session {
     }
 }
 
-/// Reads until the socket ends or the client breaks a rule; either way the connection is then closing.
+/// Reads until the socket ends or the client breaks a rule; either way, the connection then closes.
 async fn read(gateway: &Arc<Inner>, connection: &Arc<Connection>, stream: &mut SplitStream<Socket>) {
     let permits = Arc::new(Semaphore::new(gateway.config.concurrent_messages_max));
     let mut throttle = Throttle::new(gateway.config.messages_per_second_max);
@@ -138,7 +138,7 @@ async fn read(gateway: &Arc<Inner>, connection: &Arc<Connection>, stream: &mut S
     }
 }
 
-/// Writes what is queued, flushing once for all that is there, up to the close frame.
+/// Writes the queue, with one flush for all available messages, up to the close frame.
 async fn write(
     connection: &Connection,
     sink: &mut SplitSink<Socket, Message>,
@@ -189,7 +189,7 @@ async fn expire(gateway: &Inner, connection: &Connection) {
     std::future::pending().await
 }
 
-/// Hands one message to its route's function and answers the client where AWS would.
+/// Passes one message to its route's function and answers the client where AWS would.
 async fn handle(gateway: &Inner, connection: &Connection, body: &Utf8Bytes) {
     let request_id = event::new_id();
     let answer = match gateway.routes.select(body) {
@@ -216,7 +216,7 @@ fn text_of(body: Option<aws_lambda_events::encodings::Body>) -> Option<Utf8Bytes
     }
 }
 
-/// The JSON that API Gateway itself sends to a client when something went wrong.
+/// The JSON that API Gateway itself sends to a client when something goes wrong.
 pub(super) fn error_body(message: &str, connection: &Connection, request_id: &str) -> Utf8Bytes {
     serde_json::json!({ "message": message, "connectionId": connection.id, "requestId": request_id })
         .to_string()

@@ -1,10 +1,10 @@
-//! What passes through the pipeline, for people to watch: each event at each stage, with its times.
+//! Lets people watch the pipeline: each event at each stage, with its times.
 //!
-//! The stages are seen from outside, at the seams that [`crate::stack`] wires: around the function
-//! behind SEND_OP, around the functions at the end of the stream's mappings, and where a mapping has
-//! read the stream ([`observe`]). The functions know nothing of it, as on AWS. What was seen goes into
-//! a short memory and to whoever watches now ([`serve`]); nobody who watches can hold an edit up: who
-//! reads too slowly misses some.
+//! The stages are observed from outside, where [`crate::stack`] wires them: around the function behind
+//! SEND_OP, around the functions that the stream's mappings invoke, and where a mapping has read the
+//! stream ([`observe`]). The functions know nothing about it, as on AWS. Observations go into a short
+//! history and to the current watchers ([`serve`]); no watcher can delay an edit: one that reads too
+//! slowly misses some.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,14 +20,14 @@ mod serve;
 pub(crate) use observe::{ObservedSend, ObservedStream, seen_in_the_log};
 pub(crate) use serve::router;
 
-/// How many passages are remembered, of all documents.
+/// How many passages are kept, of all documents.
 const REMEMBERED: usize = 2_048;
 /// How many of them a new watcher gets first.
 const SHOWN_FIRST: usize = 100;
 /// How many passages a watcher may be behind before it misses some.
 const BEHIND_MAX: usize = 1_024;
 
-/// Where an event can be seen.
+/// Where an event can be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -36,9 +36,9 @@ pub enum Stage {
     /// The log: from the event's `at`, which ingest gave it just before the put, to the moment it was
     /// read from the log's stream.
     Log,
-    /// A batch of the materializer that held the event. Not `ok`: it comes again.
+    /// A batch of the materializer that held the event. Not `ok`: it is retried.
     Materializer,
-    /// A batch of the broadcaster that held the event. Not `ok`: it comes again.
+    /// A batch of the broadcaster that held the event. Not `ok`: it is retried.
     Broadcaster,
 }
 
@@ -64,22 +64,22 @@ pub struct Passage {
     pub ok: bool,
 }
 
-/// A passage and its number. Numbers ascend, over restarts as well.
+/// A passage and its number. Numbers ascend, across restarts too.
 type Numbered = (u64, Arc<Passage>);
 
-/// What has passed lately, and who watches. Clones are handles on the same.
+/// The latest passages, and their watchers. Clones are handles on the same pipeline.
 #[derive(Clone)]
 pub struct Pipeline(Arc<Mutex<Inner>>);
 
 struct Inner {
     next: u64,
     lately: VecDeque<Numbered>,
-    /// `None` once nothing more will come.
+    /// `None` once nothing more will arrive.
     watchers: Option<broadcast::Sender<Numbered>>,
 }
 
 impl Pipeline {
-    /// Nothing has passed yet.
+    /// An empty pipeline.
     pub(crate) fn new() -> Pipeline {
         let watchers = Some(broadcast::Sender::new(BEHIND_MAX));
         // Microseconds: more than pass, so that another process's numbers lie below.
@@ -88,7 +88,7 @@ impl Pipeline {
         Pipeline(Arc::new(Mutex::new(Inner { next, lately: VecDeque::new(), watchers })))
     }
 
-    /// Notes passages, in their order.
+    /// Records passages, in their order.
     fn passed(&self, passages: impl IntoIterator<Item = Passage>) {
         let inner = &mut *self.inner();
         for passage in passages {

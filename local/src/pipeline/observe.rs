@@ -1,4 +1,4 @@
-//! The wrappers around the functions, which see what goes in and what comes out.
+//! The wrappers around the functions, which observe their input and output.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn now_ms() -> f64 {
     since.map_or(0.0, |since| since.as_secs_f64() * 1_000.0)
 }
 
-/// The function behind SEND_OP, seen from outside.
+/// The function behind SEND_OP, observed from outside.
 pub(crate) struct ObservedSend {
     pub pipeline: Pipeline,
     pub function: Arc<dyn WebSocketFunction>,
@@ -42,7 +42,7 @@ impl WebSocketFunction for ObservedSend {
     }
 }
 
-/// An acknowledgement names the event by itself.
+/// An acknowledgement identifies the event.
 fn acknowledged(answer: Option<&Body>, started_at: f64) -> Option<Passage> {
     let Some(Body::Text(answer)) = answer else { return None };
     match serde_json::from_str(answer).ok()? {
@@ -54,7 +54,7 @@ fn acknowledged(answer: Option<&Body>, started_at: f64) -> Option<Passage> {
     }
 }
 
-/// What was refused, where it was an event at all.
+/// What was refused, if it was an event at all.
 fn refused(asked: Option<&str>, started_at: f64) -> Option<Passage> {
     let (doc, agent, after, end) = match Request::parse(asked?).ok()?.message {
         ClientMessage::SendEvent { doc, event } => (doc, event.agent().clone(), event.after(), event.end()),
@@ -66,7 +66,7 @@ fn refused(asked: Option<&str>, started_at: f64) -> Option<Passage> {
     Some(Passage { stage: Stage::Ingest, doc, agent, after, end, started_at, ended_at: now_ms(), ok: false })
 }
 
-/// A function at the end of the log's stream, seen from outside.
+/// A function at the end of the log's stream, observed from outside.
 pub(crate) struct ObservedStream {
     pub pipeline: Pipeline,
     pub stage: Stage,
@@ -102,7 +102,7 @@ impl StreamFunction for ObservedStream {
     }
 }
 
-/// Notes that a mapping has read records of the log's stream.
+/// Records that a mapping has read records of the log's stream.
 pub(crate) fn seen_in_the_log(pipeline: &Pipeline, records: &[EventRecord]) {
     let read_at = now_ms();
     let newest = &records[records.len().saturating_sub(REMEMBERED)..];

@@ -1,4 +1,4 @@
-//! `GET /_inklog/pipeline?doc=NAME`: what passes, as server-sent events.
+//! `GET /_inklog/pipeline?doc=NAME`: passages, as server-sent events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{Numbered, Pipeline};
 
-/// How often a connection without news is kept alive, and a watcher that has gone is noticed.
+/// How often to send a keep-alive on an idle connection, which also detects watchers that are gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The route.
@@ -31,8 +31,8 @@ struct Watch {
     doc: String,
 }
 
-/// Sends the document's newest passages, then each as it comes. A browser that comes back names the
-/// last one it got, and goes on from there.
+/// Sends the document's newest passages, then each new one. A browser that reconnects names the last one
+/// it got, and continues from there.
 async fn watch(
     State(pipeline): State<Pipeline>,
     Query(Watch { doc }): Query<Watch>,

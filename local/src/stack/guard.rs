@@ -1,5 +1,5 @@
-//! What a stack that others can reach keeps to itself: posting to connections is for this machine, and
-//! the WebSocket for pages of its own address and of those that were named.
+//! Protects a stack that others can reach: only this machine may post to connections, and only pages of
+//! the stack's own address and of the allowed origins may open the WebSocket.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Who is let in.
+/// Who may connect.
 #[derive(Debug)]
 pub(super) struct Guard {
     /// The stack's own address: its functions post to connections from there.
@@ -31,11 +31,11 @@ impl Guard {
         let origin = header("origin")?;
         let is_own = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == header("host"));
         let is_allowed = self.allowed.iter().any(|allowed| allowed.trim_end_matches('/') == origin);
-        (!is_own && !is_allowed).then_some("pages of this origin may not connect: --allow-origin lets them")
+        (!is_own && !is_allowed).then_some("pages of this origin may not connect: use --allow-origin")
     }
 }
 
-/// Refuses whom the guard does not let in.
+/// Refuses requests that the guard does not allow.
 pub(super) async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.refusal(&request) {
         Some(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),

@@ -41,14 +41,14 @@ use guard::{Guard, guarded};
 use stores::Stores;
 pub use stores::{StoppedStack, open_stopped};
 
-/// How long stopping waits for what is under way.
+/// How long stopping waits for work in progress.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
-/// The most records of one batch.
+/// The maximum number of records in one batch.
 const BATCH_SIZE: usize = 1_000;
-/// How long the materializer lets writes gather, with fast latency. Nobody waits for it: clients see an
-/// edit by its broadcast, and who joins meanwhile syncs. What it takes of the processor, they wait for.
+/// How long the materializer lets writes accumulate, with fast latency. Nobody waits for it: clients see
+/// an edit by its broadcast, and clients that join meanwhile sync. But they do wait for the CPU it uses.
 const MATERIALIZER_SETTLE: Duration = Duration::from_millis(20);
-/// How often the broadcaster's batch is tried again; what it misses, clients find by syncing.
+/// How often the broadcaster's batch is retried; clients find what it misses by syncing.
 const BROADCAST_RETRIES: u32 = 3;
 
 /// The routes of the WebSocket API, as in the template: the key, and the binary that serves it. Every
@@ -65,40 +65,40 @@ pub const ROUTES: [(&str, &str); 9] = [
     ("$default", "default"),
 ];
 
-/// Where a stack keeps what is acknowledged.
+/// Where a stack keeps acknowledged edits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
-    /// Nowhere: it ends with the process.
+    /// Nowhere: they end with the process.
     Memory,
     /// In this folder.
     Dir(PathBuf),
 }
 
-/// What a stack is told.
+/// A stack's configuration.
 #[derive(Debug, Clone)]
 pub struct StackConfig {
-    /// Where HTTP and WebSocket are served. Beyond loopback, whoever reaches it may read and edit
-    /// everything.
+    /// Where HTTP and WebSocket are served. On any but a loopback address, whoever reaches it may read and
+    /// edit everything.
     pub host: IpAddr,
-    /// Its port; 0 takes any that is free.
+    /// Its port; 0 picks a free one.
     pub port: u16,
-    /// Origins of other sites' pages that may connect, where `host` is not loopback.
+    /// Origins of other sites' pages that may connect, if `host` is not loopback.
     pub allow_origins: Vec<String>,
     /// Where the embedded stores keep their data.
     pub data: Data,
-    /// A Redis (`redis://…`) in place of the embedded live state.
+    /// A Redis (`redis://…`) instead of the embedded live state.
     pub redis: Option<String>,
-    /// A DynamoDB in place of the embedded one; credentials come from the environment.
+    /// A DynamoDB instead of the embedded one; credentials come from the environment.
     pub dynamodb_endpoint: Option<String>,
-    /// An S3 in place of the embedded one; credentials come from the environment.
+    /// An S3 instead of the embedded one; credentials come from the environment.
     pub s3_endpoint: Option<String>,
-    /// How soon the stream functions learn of a write.
+    /// How soon the stream functions receive a write.
     pub latency: Latency,
     /// How often the snapshotter runs.
     pub snapshot_every: Duration,
-    /// How often it looks at all documents, for what the dirty marks missed.
+    /// How often it goes through all documents, to find what the dirty marks missed.
     pub sweep_every: Duration,
-    /// The folder of the built editor; `None` where there is none.
+    /// The folder of the built editor; `None` if there is none.
     pub editor: Option<PathBuf>,
 }
 
@@ -124,37 +124,37 @@ impl Default for StackConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The port is taken.
-    #[error("port {0} is in use: stop what listens there, or choose another with --port")]
+    #[error("port {0} is in use: stop the program that listens there, or choose another port with --port")]
     PortInUse(u16),
-    /// The port cannot be had.
+    /// The port cannot be opened.
     #[error("cannot listen on port {port}: {source}")]
     Listen {
         /// The port.
         port: u16,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The data folder cannot be used.
-    #[error("cannot use the data folder {path}: {source}; choose another with --data, or --memory")]
+    #[error("cannot use the data folder {path}: {source}; choose another with --data, or use --memory")]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// Another stack runs on the folder.
-    #[error("another inklog uses the data folder {0}: stop it, ask it with --url, or choose another folder")]
+    #[error("another inklog uses the data folder {0}: stop it, use it with --url, or choose another folder")]
     FolderInUse(PathBuf),
     /// There is no data in the folder.
-    #[error("there is no data in {0}: `inklog dev` makes it")]
+    #[error("there is no data in {0}: `inklog dev` creates it")]
     NoData(PathBuf),
-    /// The editor is not where it was said to be.
+    /// The editor is not in the given folder.
     #[error(transparent)]
     Editor(#[from] NoEditor),
     /// An embedded store did not start.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// A service that was named in the place of an embedded one cannot be used.
+    /// A service that replaces an embedded one cannot be used.
     #[error("cannot use {url}: {error}")]
     Service {
         /// Its URL.
@@ -162,16 +162,16 @@ pub enum StackError {
         /// What went wrong.
         error: StoreError,
     },
-    /// A service that was named in the place of an embedded one is silent.
-    #[error("{0} gave no answer within a minute: is it the right address?")]
+    /// A service that replaces an embedded one does not respond.
+    #[error("{0} did not respond within a minute: is it the right address?")]
     NoAnswer(String),
-    /// A table that somebody else made.
+    /// Somebody else created the table, without a stream.
     #[error(
-        "the table {0} has no stream, by which edits reach anybody: give it one with the view type \
-         NEW_IMAGE, or delete the table, so that it is made with one"
+        "the table {0} has no stream, so edits would reach nobody: enable a stream with the view type \
+         NEW_IMAGE, or delete the table, so that it is created with one"
     )]
     NoStream(&'static str),
-    /// A store did not do what was asked.
+    /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -191,15 +191,15 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all of it; when this is done, connections are accepted.
+    /// Starts the stack; once this returns, connections are accepted.
     pub fn start(config: StackConfig) -> BoxFuture<'static, Result<Stack, StackError>> {
         Stack::start_with_clock(config, Arc::new(SystemClock))
     }
 
     /// The same with another clock for the functions and the live state, such as one that a test moves.
     ///
-    /// Boxed: the code of an `async fn` is made anew in every crate that awaits it, and this one reaches
-    /// everything.
+    /// Boxed: the code of an `async fn` is generated again in every crate that awaits it, and this one
+    /// reaches everything.
     pub fn start_with_clock(
         config: StackConfig,
         clock: Arc<dyn Clock>,
@@ -284,13 +284,13 @@ impl Stack {
         &self.operator
     }
 
-    /// Forgets the embedded live state and all connections' registrations, as a flush of Redis does.
+    /// Forgets the embedded live state and all connections' registrations, like a flush of Redis.
     pub fn flush_live_state(&self) {
         self.stores.flush_live_state();
     }
 
-    /// Ends it in order: no new messages, the functions' work done, the stores closed. What hangs is
-    /// left behind after some seconds; nothing acknowledged depends on it.
+    /// Shuts down in order: refuses new messages, finishes the functions' work, closes the stores. What
+    /// hangs is left behind after some seconds; nothing acknowledged depends on it.
     pub async fn stop(self) {
         let orderly = async {
             self.gateway.shutdown(Leave::GoingAway).await;
@@ -307,13 +307,13 @@ impl Stack {
             self.stores.close().await;
         };
         if tokio::time::timeout(STOP_PATIENCE, orderly).await.is_err() {
-            tracing::warn!("something did not stop in time and is left behind");
+            tracing::warn!("some tasks did not stop in time; leaving them behind");
         }
         tracing::info!("the stack has stopped");
     }
 }
 
-/// On loopback all is this machine's own.
+/// On loopback, everything comes from this machine.
 fn guard(config: &StackConfig, host: IpAddr, router: Router) -> Router {
     if config.host.is_loopback() {
         return router;
@@ -330,7 +330,7 @@ async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, StackError> {
     })
 }
 
-/// A function at the end of the stream, seen by the pipeline view.
+/// A function at the end of the stream, observed by the pipeline view.
 fn observed(pipeline: &Pipeline, stage: Stage, function: Arc<dyn StreamFunction>) -> Arc<dyn StreamFunction> {
     Arc::new(ObservedStream { pipeline: pipeline.clone(), stage, function })
 }

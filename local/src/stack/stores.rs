@@ -239,7 +239,7 @@ async fn answer<T>(
     let Some(url) = endpoint.as_deref().map(without_password) else { return Ok(asked.await?) };
     let patience = async {
         tokio::time::sleep(SAID_AFTER).await;
-        tracing::warn!(url, "no answer yet");
+        tracing::warn!(url, "still waiting for a service to respond");
         tokio::time::sleep(ANSWER_MAX - SAID_AFTER).await;
     };
     tokio::select! {

@@ -1,4 +1,4 @@
-//! How far a mapping has got in each shard.
+//! A mapping's progress in each shard.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,16 +9,16 @@ use async_trait::async_trait;
 
 /// Why a checkpoint could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("could not access the checkpoint {path}: {source}")]
+#[error("cannot access the checkpoint {path}: {source}")]
 pub struct CheckpointError {
     /// The file.
     path: String,
     source: io::Error,
 }
 
-/// Keeps the sequence number of the last record that is done with, by mapping, stream and shard: a table
-/// made anew has another stream, whose shards may have the names of the old ones. Losing one is harmless:
-/// the mapping starts again at the oldest record.
+/// Keeps the sequence number of the last record that is done, by mapping, stream and shard: a recreated
+/// table has another stream, whose shards may have the same names. Losing a checkpoint is harmless: the
+/// mapping starts again at the oldest record.
 #[async_trait]
 pub trait Checkpoints: Send + Sync + 'static {
     /// The checkpoint of a shard, if there is one.
@@ -100,7 +100,7 @@ impl Checkpoints for FileCheckpoints {
                 let aside = path.with_extension("damaged");
                 tokio::fs::rename(&path, &aside).await.map_err(failed)?;
                 let aside = aside.display();
-                tracing::warn!(mapping, %aside, "a damaged checkpoint is set aside: reading the whole stream");
+                tracing::warn!(mapping, %aside, "set aside a damaged checkpoint: reading the whole stream");
                 Ok(None)
             }
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use aws_lambda_events::dynamodb::EventRecord;
 
-/// How soon a function learns of a write.
+/// How soon a function receives a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
-    /// At once: reading is woken by the `WriteSignal`. A write that nobody signalled, such as one of
-    /// another process, is found by the fallback poll.
+    /// Immediately: the `WriteSignal` wakes the reader. The fallback poll finds a write without a signal,
+    /// such as one of another process.
     Fast {
-        /// How long a reader without a signal waits until it looks by itself.
+        /// How long a reader without a signal waits before it polls.
         fallback_poll: Duration,
     },
     /// As on AWS: each shard is polled four times a second.
@@ -24,7 +24,7 @@ impl Latency {
     }
 }
 
-/// FilterCriteria on the event name. Records that do not pass are done with, unseen by the function.
+/// FilterCriteria on the event name. Records that do not pass count as done and never reach the function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
     names: Option<Vec<String>>,
@@ -53,28 +53,28 @@ pub struct MappingConfig {
     pub name: String,
     /// The stream.
     pub stream_arn: String,
-    /// The table's partition key, for the lanes: dynoxide's DescribeStream does not tell it, AWS's does.
+    /// The table's partition key, for the lanes: dynoxide's DescribeStream does not return it, AWS's does.
     pub partition_key: Option<String>,
-    /// How soon the function learns of a write.
+    /// How soon the function receives a write.
     pub latency: Latency,
     /// With fast latency: how long after a write the reader waits before it reads, so that the writes
-    /// right after it come in the same batch.
+    /// right after it are in the same batch.
     pub settle: Duration,
-    /// The most records in one invocation, at least 1.
+    /// The maximum number of records in one invocation, at least 1.
     pub batch_size: usize,
-    /// How long a batch that is not full waits for more.
+    /// How long an incomplete batch waits for more records.
     pub batching_window: Duration,
-    /// How many batches of a shard may be under way at once, 1 to 10.
+    /// How many batches of a shard may be in progress at once, 1 to 10.
     pub parallelization_factor: u8,
-    /// How often a failed batch is tried again; `None`: for ever.
+    /// How often a failed batch is retried; `None`: without limit.
     pub maximum_retry_attempts: Option<u32>,
-    /// How old a record may be before it is given up; `None`: any age.
+    /// How old a record may get before the mapping gives it up; `None`: any age.
     pub maximum_record_age: Option<Duration>,
     /// Whether a batch that fails as a whole is split in two.
     pub bisect_batch_on_function_error: bool,
     /// Whether the function's answer names failed records. Otherwise it is ignored.
     pub report_batch_item_failures: bool,
-    /// Which records the function gets.
+    /// Which records the function receives.
     pub filter: EventFilter,
     /// How long the function may run before it is killed.
     pub function_timeout: Duration,
@@ -82,7 +82,7 @@ pub struct MappingConfig {
     pub retry_pause_min: Duration,
     /// The longest pause between retries.
     pub retry_pause_max: Duration,
-    /// How often new shards are looked for, apart from when one ends, which is when they appear.
+    /// How often to look for new shards, besides when one ends, which is when they appear.
     pub shard_refresh: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! From records as the Streams API returns them to records as Lambda hands them to a function.
+//! Converts records of the Streams API to records as Lambda passes them to a function.
 
 use std::collections::HashMap;
 

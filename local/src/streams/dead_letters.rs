@@ -1,4 +1,4 @@
-//! Where batches go that a mapping gives up on, as Lambda's S3 destination keeps them.
+//! Where a mapping puts the batches it gives up on, as Lambda's S3 destination does.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -13,13 +13,13 @@ use crate::gateway::BoxError;
 /// Why a mapping gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum GivenUp {
-    /// The batch failed as often as it may.
+    /// The batch used up its retries.
     RetryAttemptsExhausted,
-    /// The records grew too old.
+    /// The records became too old.
     RecordAgeExceeded,
 }
 
-/// The invocation record that Lambda writes, with its names.
+/// The invocation record that Lambda writes, with Lambda's field names.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
@@ -50,7 +50,7 @@ pub struct RequestContext {
     pub approximate_invoke_count: u32,
 }
 
-/// Where a batch stood in its stream.
+/// A batch's position in its stream.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)] // Each field is named as AWS documents it.
@@ -67,7 +67,7 @@ pub struct BatchInfo {
 /// An OnFailure destination that keeps the records.
 #[async_trait]
 pub trait DeadLetters: Send + Sync + 'static {
-    /// Keeps one batch under a key that Lambda would use. The mapping tries again until it is kept.
+    /// Stores one batch under a key that Lambda would use. The mapping retries until this succeeds.
     async fn put(&self, key: &str, letter: &DeadLetter) -> Result<(), BoxError>;
 }
 
@@ -105,7 +105,7 @@ impl MemoryDeadLetters {
         Self::default()
     }
 
-    /// What was kept so far, with its keys.
+    /// The batches stored so far, with their keys.
     pub fn all(&self) -> Vec<(String, DeadLetter)> {
         self.0.lock().expect("nothing panics while holding it").clone()
     }

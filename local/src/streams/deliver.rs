@@ -1,4 +1,4 @@
-//! Bringing one batch to the function: partial failures, bisecting, retries, and giving up.
+//! Delivers one batch to the function: partial failures, bisecting, retries, and giving up.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -25,7 +25,7 @@ struct Attempt {
     failures: u32,
 }
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 enum Outcome {
     Done,
     /// The records from here on failed; the ones before are done.
@@ -109,7 +109,7 @@ async fn deliver_part(shared: &Shared, shard_id: &str, progress: &Progress, reco
     }
 }
 
-/// How many records at the front are older than they may be.
+/// How many records at the front exceed the maximum age.
 fn expired(age_max: Option<Duration>, records: &[Pending]) -> usize {
     let Some(age_max) = age_max else { return 0 };
     let now = Utc::now();
@@ -143,7 +143,7 @@ async fn invoke(shared: &Shared, records: &[Pending]) -> Outcome {
         Err(_) => {
             // Lambda kills a function that takes too long.
             running.abort();
-            tracing::error!(mapping = name, "the function took too long");
+            tracing::error!(mapping = name, "the function timed out");
             shared.stats.failed();
             return Outcome::Failed;
         }
@@ -193,12 +193,12 @@ async fn give_up(
         records.into_iter().map(|pending| (pending.index, pending.record)).unzip();
     let config = &shared.config;
     let count = records.len();
-    tracing::error!(mapping = config.name, count, ?why, "records are set aside");
+    tracing::error!(mapping = config.name, count, ?why, "setting records aside");
     if let Some(dead_letters) = &shared.dead_letters {
         let (key, letter) =
             write_letter(&config.name, &config.stream_arn, shard_id, records, why, invocations);
         while let Err(error) = dead_letters.put(&key, &letter).await {
-            tracing::error!(mapping = config.name, error, "the dead letters take nothing");
+            tracing::error!(mapping = config.name, error, "cannot store dead letters");
             shared.pause(config.retry_pause_max).await;
             if shared.stop.is_cancelled() {
                 return;

@@ -1,4 +1,4 @@
-//! Finding a stream's shards, and running a reader for each.
+//! Finds a stream's shards and runs a reader for each.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         match start_ready_shards(&shared, &mut readers, &mut running, &mut finished).await {
             Ok(()) => pause = shared.config.retry_pause_min,
             Err(error) => {
-                tracing::warn!(mapping = shared.config.name, error, "could not find the stream's shards");
+                tracing::warn!(mapping = shared.config.name, error, "could not list the stream's shards");
                 shared.pause(pause).await;
                 pause = (pause * 2).min(shared.config.retry_pause_max);
                 continue;

@@ -1,4 +1,4 @@
-//! What a real stream may do to its consumers, and the embedded one never does by itself.
+//! Faults that a real stream may cause and the embedded one never causes.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use aws_lambda_events::dynamodb::EventRecord;
 /// One delivery of (a part of) a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultyDelivery {
-    /// How long it waits before it starts.
+    /// The delay before it starts.
     pub delay: Duration,
     /// The records it brings, as indexes into the batch, in its order.
     pub records: Vec<usize>,
@@ -18,15 +18,15 @@ pub struct FaultyDelivery {
     pub overlaps: bool,
 }
 
-/// Turns a batch into the deliveries that a function gets in its place. Within AWS's promises: every
-/// record comes at least once, and the records of one item come in order, though earlier ones may be
+/// Turns a batch into the deliveries that a function gets instead. Within AWS's guarantees: every record
+/// arrives at least once, and the records of one item arrive in order, though earlier ones may be
 /// repeated after later ones. Records that no delivery names are delivered at the end.
 pub trait BatchFaults: Send + Sync + 'static {
     /// The deliveries of one batch. Retries after a failure are the mapping's own and come on top.
     fn deliveries(&self, batch: &[EventRecord]) -> Vec<FaultyDelivery>;
 }
 
-/// What is delivered in place of a batch, whatever the faults forgot.
+/// The deliveries for a batch, plus the records that the faults left out.
 pub(super) fn plan(faults: &dyn BatchFaults, batch: &[EventRecord]) -> Vec<FaultyDelivery> {
     let mut plan = faults.deliveries(batch);
     for delivery in &mut plan {

@@ -50,7 +50,7 @@ impl Lane {
         }
     }
 
-    /// The batch that starts with `first`: what is there, and what comes within the batching window.
+    /// The batch that starts with `first`: the available records, and those that arrive within the batching window.
     async fn gather(&mut self, first: Pending) -> Vec<Pending> {
         let window_ends = Instant::now() + self.shared.config.batching_window;
         let mut bytes = first.record.change.size_bytes;

@@ -1,4 +1,4 @@
-//! A mapping as a whole: how it is put together, started and stopped.
+//! A mapping as a whole: how it is configured, started and stopped.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// A mapping from a stream to a function. It starts at the oldest record where `checkpoints` has
-    /// nothing else.
+    /// A mapping from a stream to a function. Without a checkpoint in `checkpoints`, it starts at the
+    /// oldest record.
     pub fn new(
         config: MappingConfig,
         client: Client,
@@ -40,7 +40,7 @@ impl Mapping {
         Self { config, client, function, checkpoints, dead_letters, faults, on_read, signal }
     }
 
-    /// Keeps what the mapping gives up on. Without this it is dropped, as Lambda drops it.
+    /// Stores the batches that the mapping gives up on. Without this they are dropped, as Lambda does.
     pub fn dead_letters(mut self, dead_letters: Arc<dyn DeadLetters>) -> Self {
         self.dead_letters = Some(dead_letters);
         self
@@ -52,7 +52,7 @@ impl Mapping {
         self
     }
 
-    /// Shows `see` the records of each read of the stream.
+    /// Calls `see` with the records of each read of the stream.
     pub fn on_read(mut self, see: impl Fn(&[EventRecord]) + Send + Sync + 'static) -> Self {
         self.on_read = Some(Box::new(see));
         self
@@ -99,13 +99,13 @@ impl RunningMapping {
         self.shared.stats.snapshot()
     }
 
-    /// Stops: a batch with the function is finished, no retry is started, and the checkpoint is saved.
+    /// Stops: finishes the function's current batch, starts no retry, and saves the checkpoint.
     pub async fn stop(mut self) {
         self.shared.stop.cancel();
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
-            tracing::error!(mapping = self.shared.config.name, %error, "the mapping had panicked");
+            tracing::error!(mapping = self.shared.config.name, %error, "the mapping panicked");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! An emulator of Lambda's event source mappings for DynamoDB Streams.
 //!
 //! A `Mapping` finds a stream's shards (`discovery`), reads each through the real Streams API (`shard`)
-//! and brings the records to a function (`lane`, `deliver`) with Lambda's rules for batches, retries, partial failures and
-//! giving up. `progress` derives the checkpoint: what is not below it comes again after a restart, so
-//! a function gets every record at least once. `signal` wakes the readers at a write; `faults` lets a
-//! simulation do what a real stream may do.
+//! and delivers the records to a function (`lane`, `deliver`) with Lambda's rules for batches, retries,
+//! partial failures and giving up. `progress` derives the checkpoint: records at or above it are read
+//! again after a restart, so a function gets every record at least once. `signal` wakes the readers at a
+//! write; `faults` lets a simulation inject the faults of a real stream.
 
 use async_trait::async_trait;
 use aws_lambda_events::dynamodb::Event;

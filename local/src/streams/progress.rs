@@ -1,4 +1,4 @@
-//! Which records of a shard are done with, and the checkpoint that follows from it.
+//! Tracks which records of a shard are done, and derives the checkpoint from that.
 //!
 //! Lanes finish out of order; the checkpoint may only pass a record when every record before it in
 //! the shard is done too.
@@ -39,7 +39,7 @@ impl Progress {
         Self { window: Mutex::default(), state: watch::Sender::new(State::default()) }
     }
 
-    /// Takes note of the next record of the shard; the answer names it to `done`.
+    /// Registers the next record of the shard; the result identifies it for `done`.
     pub fn admit(&self, sequence_number: String) -> u64 {
         let mut window = self.window.lock().expect("nothing panics while holding it");
         window.records.push_back(Entry { sequence_number, done: false });
@@ -48,7 +48,7 @@ impl Progress {
         window.first + window.records.len() as u64 - 1
     }
 
-    /// Marks records as done. To do so again, as a repeat does, changes nothing.
+    /// Marks records as done. Doing so again changes nothing.
     pub fn done(&self, indexes: impl IntoIterator<Item = u64>) {
         let mut window = self.window.lock().expect("nothing panics while holding it");
         for index in indexes {

@@ -36,7 +36,7 @@ const AWS_POLL: Duration = Duration::from_millis(250);
 /// How the reading of a shard ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShardEnd {
-    /// Every record of the closed shard is done with.
+    /// Every record of the closed shard is done.
     Finished,
     Stopped,
 }
@@ -214,7 +214,7 @@ impl ShardReader {
             {
                 tracing::warn!(
                     mapping = config.name,
-                    "the checkpoint is not in the stream: reading all of it"
+                    "the checkpoint is no longer in the stream: reading all of it"
                 );
                 Err(Trouble::Trimmed)
             }
@@ -238,8 +238,8 @@ impl ShardReader {
         }
     }
 
-    /// Saves the checkpoint whenever it has moved, off the path of the deliveries, until `stop`. A save
-    /// that has begun is finished: two at once could leave the older one behind.
+    /// Saves the checkpoint whenever it has moved, apart from the deliveries, until `stop`. A started save
+    /// is finished: two at once could leave the older one.
     async fn save_checkpoints(&self, progress: &Progress, mut stop: oneshot::Receiver<()>) {
         let mut state = progress.watch();
         let mut saved = None;
@@ -263,7 +263,7 @@ impl ShardReader {
         let shard = Shard { stream, id: &self.shard_id };
         if let Err(error) = self.shared.checkpoints.save(name, shard, position).await {
             // The price is records that come again after a restart.
-            tracing::error!(mapping = name, %error, "a checkpoint was not saved");
+            tracing::error!(mapping = name, %error, "could not save a checkpoint");
         }
     }
 }

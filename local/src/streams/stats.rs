@@ -1,4 +1,4 @@
-//! What a mapping counts.
+//! A mapping's counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ pub struct MappingStats {
     pub delivered: u64,
     /// Invocations that failed in whole or in part.
     pub failures: u64,
-    /// Records given up.
+    /// Records that the mapping gave up on.
     pub set_aside: u64,
 }
 
