@@ -24,24 +24,24 @@ const STORE_PAUSE_MS_MAX = 300_000;
 /** What the page tells, and what that means here. */
 const PAGE_EVENTS = ["online", "offline", "pagehide", "pageshow", "visibilitychange"];
 
-/** Opens a document; it connects by itself, and works before and without that. */
+/** Opens a document; it connects by itself, and works before it is connected and offline. */
 export const openDocument = (options: OpenOptions): InklogDocument => new InklogDocument(options, globalThis);
 
 /** One document, open in this tab. */
 export class InklogDocument {
   readonly docId: string;
   readonly user: string;
-  /** The text as this device kept it, or as the server has it, is here. */
+  /** Resolves when the text is here, from this device or from the server. */
   readonly ready: Promise<void>;
-  /** The server's text is here for the first time. */
+  /** Resolves when the server's text is here for the first time. */
   readonly synced: Promise<void>;
-  /** How much of what was typed is durable; another object whenever it changes. */
+  /** How many of the edits are durable; a new object whenever it changes. */
   save!: SaveStatus;
-  /** Where what is typed is kept until it is saved; another object whenever it changes. */
+  /** Where edits are kept until they are saved; a new object whenever it changes. */
   storage: StorageStatus = { kind: "opening", reason: null };
-  /** What keeps the document from the server; `null`: nothing that is known. */
+  /** What keeps the document from the server; `null`: no known problem. */
   problem: InklogError | null = null;
-  /** Texts that were put aside because the server forgot them, oldest first; another array whenever it changes. */
+  /** Copies of texts that the server forgot, oldest first; a new array whenever it changes. */
   forks: readonly Fork[] = [];
   /** @internal */
   readonly core: Core;
@@ -102,7 +102,7 @@ export class InklogDocument {
     this.#opening = this.#open();
   }
 
-  /** The name that this tab writes under; it may change, see the event. */
+  /** The name under which this tab writes; it may change, see the `agent` event. */
   get agent(): string {
     return this.core.own.agent;
   }
@@ -120,12 +120,12 @@ export class InklogDocument {
     return this.#link.status;
   }
 
-  /** Edits of others have come that cannot be placed: what they need is nowhere to be had. */
+  /** Whether others' edits cannot be applied because they need edits that cannot be fetched. */
   get gap(): boolean {
     return this.core.gap;
   }
 
-  /** Listens; the result ends that. */
+  /** Adds a listener; returns a function that removes it. */
   on<K extends keyof DocumentEvents>(name: K, listener: (value: DocumentEvents[K]) => void): () => void;
   /** @internal Also to what only the parts of the client tell each other. */
   on<K extends keyof Told>(name: K, listener: (value: Told[K]) => void): () => void;
@@ -136,8 +136,8 @@ export class InklogDocument {
   }
 
   /**
-   * Makes edits, one after the other; a place in the middle of a surrogate pair is moved out of it. Throws, with
-   * nothing changed, when the document is closed, and on what is no edit.
+   * Makes edits, one after the other; a place inside a surrogate pair is moved out of it. Throws, without
+   * changing anything, if the document is closed or an edit is malformed.
    */
   edit(edits: readonly Edit[]): void {
     if (this.status === "closed") throw new Error(`the document ${this.docId} is closed: open it again to edit it`);
@@ -177,8 +177,8 @@ export class InklogDocument {
   }
 
   /**
-   * Brings a text back that was put aside: the least change from the text now to that one, as an ordinary edit, which
-   * can be undone. It is not kept aside any more.
+   * Restores a fork: makes the smallest change from the current text to the fork's, as an ordinary edit, which can be
+   * undone. The fork is then discarded.
    */
   async restoreFork(id: string): Promise<void> {
     const { leastChange } = await import("./restore.js");
@@ -188,7 +188,7 @@ export class InklogDocument {
     this.discardFork(id);
   }
 
-  /** Gives up a text that was put aside. */
+  /** Discards a fork. */
   discardFork(id: string): void {
     if (!this.forks.some((fork) => fork.id === id)) return;
     this.core.keeper.record(forkPrefix(this.docId) + id);
@@ -196,7 +196,7 @@ export class InklogDocument {
     this.flush();
   }
 
-  /** Ends here, with everything typed handed to the store; what is not saved yet is sent by whoever opens next. */
+  /** Closes the document after writing all edits to the store; unsaved ones are sent the next time it is opened. */
   async close(): Promise<void> {
     if (this.status === "closed") return;
     this.#listenToPage("removeEventListener");
@@ -225,7 +225,7 @@ export class InklogDocument {
     await null;
     if (storage === null) {
       this.#sessions = this.#sessionsIn(noStorage);
-      this.#setStorage("memory", "the application keeps nothing on this device");
+      this.#setStorage("memory", "the application turned storage off");
     } else {
       try {
         const sessions = this.#sessionsIn(await inTime(this.env, OPEN_MS_MAX, this.#openStore()));
@@ -255,8 +255,8 @@ export class InklogDocument {
 
   /** The store failed: what is typed is in memory only, until it works again. */
   #storeFailed(error: unknown): void {
-    this.#setStorage("memory", `this device keeps nothing (${wordsOf(error)})`);
-    this.core.tell("storage", `${this.storage.reason}: do not close before all is saved`, true);
+    this.#setStorage("memory", `this device cannot store edits (${wordsOf(error)})`);
+    this.core.tell("storage", `${this.storage.reason}: do not close the page before everything is saved`, true);
     if (this.status === "closed") return;
     this.env.clearTimeout(this.#storeTimer);
     this.#storeTimer = this.env.setTimeout(() => void this.#tryStore(), this.#storeRetry.pause());

@@ -1,4 +1,4 @@
-// What a device keeps of a document, removed from it.
+// Removes from a device what it keeps of a document.
 
 import { forkPrefix, type ForkRecord } from "./forks.js";
 import { addressOf } from "./options.js";
@@ -12,20 +12,20 @@ export interface ForgetOptions {
   docId: string;
   /** Default: IndexedDB. */
   storage?: Storage;
-  /** Also what was typed and never reached the server, and texts that were put aside. */
+  /** Also remove edits that never reached the server, and forks. */
   discardUnsent?: boolean;
 }
 
 export interface Forgotten {
-  /** Nothing of the document is kept on this device any more. */
+  /** Whether this device no longer keeps anything of the document. */
   forgotten: boolean;
-  /** Characters that are kept here only, and were discarded where `forgotten` says so. */
+  /** Characters that exist on this device only; if `forgotten` is true, they were discarded. */
   unsent: number;
 }
 
 /**
  * Removes what this device keeps of a document; what the server has stays there. Removes nothing while a tab has the
- * document open, or while something is kept that exists nowhere else, unless `discardUnsent` says so.
+ * document open, or, without `discardUnsent`, while the device keeps text that exists nowhere else.
  */
 export async function forgetDocument({ url, docId, storage, discardUnsent }: ForgetOptions): Promise<Forgotten> {
   const store = timed(storage ?? (await browserStorage()), globalThis);

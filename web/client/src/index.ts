@@ -1,17 +1,17 @@
 /**
- * `@inklog/client`: a text that several people write at once, kept by Inklog.
+ * `@inklog/client`: the Inklog client for texts that several people edit at once.
  *
  * ```ts
  * const doc = openDocument({ url: "wss://…/prod", docId: "minutes" });
  * await doc.ready;                                 // the text as this device or the server knows it
  * doc.on("change", ({ changes, origin }) => …);    // {at, del, ins} in UTF-16 units, one after the other
- * doc.insert(doc.length, "Hello");                 // shows at once; kept, sent and acknowledged by itself
+ * doc.insert(doc.length, "Hello");                 // shows at once; stored and sent in the background
  * doc.save.allSaved;                               // durable on the server?
  * await doc.close();
  * ```
  *
- * What is typed is kept on the device before it is sent, and sent until the server says that it is durable; a
- * closed tab, a crash or days offline lose nothing of it and double nothing.
+ * Edits are stored on the device before they are sent, and resent until the server acknowledges them as durable; a
+ * closed tab, a crash or days offline neither lose nor duplicate any of them.
  */
 export { InklogDocument, openDocument } from "./document.js";
 export { forgetDocument, type ForgetOptions, type Forgotten } from "./forget.js";

@@ -121,7 +121,7 @@ export function newLink(
     };
     socket.onclose = () => {
       if (!isCurrent()) return;
-      if (refused) lost(errorOf(refused === 401 ? "unauthorized" : "forbidden", `the server does not let you in (${cause})`, true), true);
+      if (refused) lost(errorOf(refused === 401 ? "unauthorized" : "forbidden", `the server refuses access (${cause})`, true), true);
       else lost(unreachable(cause));
     };
   };
@@ -131,7 +131,7 @@ export function newLink(
     if (current?.open || env.navigator?.onLine === false) return;
     if (pauses.tries + 1 < (wasOnline ? ATTEMPTS_BEFORE_TOLD_AGAIN : ATTEMPTS_BEFORE_TOLD)) return;
     const words = cause ? ` (${cause})` : "";
-    return errorOf("unreachable", `${address} cannot be reached${words}: is the address right, and does the server run?`, true);
+    return errorOf("unreachable", `cannot reach ${address}${words}: is the address right, and is the server running?`, true);
   };
 
   /** There is no connection any more; another try comes after a pause. */
@@ -156,7 +156,7 @@ export function newLink(
 
   /** An attempt takes too long. */
   const giveUp = ({ asking }: Attempt) => {
-    if (asking) lost(errorOf("token", "the token callback does not answer", true));
+    if (asking) lost(errorOf("token", "the token callback did not finish in time", true));
     else lost(unreachable("no answer"));
   };
 

@@ -1,4 +1,4 @@
-// Names and titles that others chose, made short for showing.
+// Shortens names and titles that others chose, for display.
 
 import { wellFormed } from "./lines.js";
 
@@ -6,8 +6,8 @@ import { wellFormed } from "./lines.js";
 const POINTS_A_CHARACTER = 16;
 
 /**
- * A name for showing: without spaces around it, and of at most `max` characters as people see them (graphemes), none of
- * which is cut. It has at most 16 × `max` code points, whatever it is made of. Empty when `name` is no string.
+ * A name for display: trimmed, and of at most `max` characters as people see them (graphemes), none of
+ * which is cut. It never has more than 16 × `max` code points. Empty if `name` is not a string.
  */
 export function shortName(name: unknown, max = 40): string {
   if (typeof name !== "string") return "";

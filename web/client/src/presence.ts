@@ -23,8 +23,8 @@ const PAUSE_MS_EACH = 0.05;
 const lanes = new WeakMap<InklogDocument, PresenceLane<any>>();
 
 /**
- * Who is in a document, and what they show; the same one whenever it is asked for. `State` is what the application
- * shows, everywhere; an `interface` will do.
+ * Who is in a document, and their states; always the same object for a document. `State` is the application's type of
+ * state; an `interface` is enough.
  */
 export function presenceOf<State extends JsonState<State> = JsonObject>(doc: InklogDocument): PresenceLane<State> {
   const lane = lanes.get(doc) ?? new PresenceLane<State>(doc);
@@ -43,7 +43,7 @@ export function knows(doc: InklogDocument, { id }: Anchor): boolean {
 type Settable<T> = T extends readonly unknown[] ? never : T & JsonOf<T>;
 
 export class PresenceLane<State = JsonObject> {
-  /** The others who are here, by agent; another map whenever it changes, which the event `presence` tells. */
+  /** The others who are here, by agent; a new map whenever it changes, with a `presence` event. */
   others: ReadonlyMap<string, Presence<State>> = new Map();
   readonly #doc: InklogDocument;
   /** What was there at the last look, and when another may find something else. */
@@ -68,8 +68,8 @@ export class PresenceLane<State = JsonObject> {
 
   /**
    * Shows the others a state, as `JSON.stringify` writes it, until it is replaced or the document is closed; `null`
-   * shows nothing. Throws a TypeError for what JSON does not write as an object, and a RangeError for more than 4,096
-   * bytes of JSON (UTF-8); what was shown before stays.
+   * shows nothing. Throws a TypeError if JSON does not write the state as an object, and a RangeError if it has more
+   * than 4,096 bytes of JSON (UTF-8); the previous state then stays.
    */
   set<Shown extends object>(state: Settable<string extends keyof State ? Shown : State> | null): void {
     this.#wanted = jsonOf(state);
@@ -136,9 +136,9 @@ function jsonOf(state: unknown): string {
   const json = JSON.stringify(state)?.replace(/\\(ud[89a-f]..|.)/g, (all, what) => (what[1] ? "\ufffd" : all));
   const kind = Object.prototype.toString.call(state).slice(8, -1);
   if (json !== "null" && !(kind === "Object" && json?.startsWith("{")))
-    throw new TypeError(`a presence state is a JSON object or null, not ${kind}`);
+    throw new TypeError(`a presence state must be a JSON object or null, not ${kind}`);
   const { length } = new TextEncoder().encode(json);
   if (length > STATE_BYTES_MAX)
-    throw new RangeError(`a presence state is at most ${STATE_BYTES_MAX} bytes of JSON, this one has ${length}`);
+    throw new RangeError(`a presence state has at most ${STATE_BYTES_MAX} bytes of JSON, this one has ${length}`);
   return json;
 }

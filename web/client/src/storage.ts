@@ -2,18 +2,18 @@
 
 /**
  * A small store of records by key, shared by the tabs of one origin. Keys are ASCII; values survive a structured
- * clone. A write is made whole or not at all, and writes are made in the order in which they were asked for.
+ * clone. Writes are atomic and happen in the order of the calls.
  */
 export interface Storage {
   /** All records whose key begins with `prefix`, by key. */
   read(prefix: string): Promise<[key: string, value: any][]>;
   /** Sets each key to its value, in order; `undefined` removes it. When this resolves, it survives a crash. */
   write(changes: [key: string, value: unknown][]): Promise<void>;
-  /** Takes a lock; `null` when another tab holds it. The result frees it; so does the end of the tab. */
+  /** Takes a lock; `null` if another tab holds it. Calling the result frees it; so does closing the tab. */
   lock(name: string): Promise<(() => void) | null>;
 }
 
-/** Keeps nothing. */
+/** Stores nothing. */
 export const noStorage: Storage = {
   read: async () => [],
   write: async () => {},
@@ -55,7 +55,7 @@ export const timed = (storage: Storage, clock: Clock): Storage => ({
   lock: (name) => inTime(clock, ANSWER_MS_MAX, storage.lock(name)),
 });
 
-/** IndexedDB and Web Locks; throws where there is no such thing. */
+/** IndexedDB and Web Locks; throws if they are not available. */
 export async function browserStorage(name = "inklog"): Promise<Storage> {
   const { indexedDB, navigator } = globalThis;
   if (!indexedDB) throw new Error("this environment has no IndexedDB");

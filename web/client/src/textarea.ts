@@ -9,7 +9,7 @@ import { undoOf } from "./undo.js";
 import { LineMap, normalise, wellFormed, type View, type ViewChange } from "./lines.js";
 
 export interface TextareaOptions {
-  /** Who the others see, with the caret. Left out, the textarea sets no presence. */
+  /** The user whom others see, with the caret. Without it, the textarea sets no presence. */
   user?: { name: string; color: string };
 }
 
@@ -29,8 +29,8 @@ interface Shown {
 const WAITING_MAX = 1_000;
 
 /**
- * Binds a textarea to a document; the result ends that. Until the document is ready, and once it is closed, the textarea
- * takes no input; otherwise it does unless its `readOnly` or `disabled` say so, which are the application's.
+ * Binds a textarea to a document; returns a function that unbinds them. Until the document is ready, and after it is
+ * closed, the textarea takes no input; otherwise `readOnly` and `disabled` decide, which belong to the application.
  */
 export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, options: TextareaOptions = {}): () => void {
   const ending = new AbortController();

@@ -1,15 +1,15 @@
-// The words of the public API: what goes into `openDocument`, and what an `InklogDocument` tells.
+// The types of the public API: the options of `openDocument`, and what an `InklogDocument` reports.
 
 import type { Change } from "./crdt/index.js";
 import type { Storage } from "./storage.js";
 
-/** What JSON can say as an object. */
+/** An object in JSON. */
 export type JsonObject = { [key: string]: Json };
-/** What JSON can say. */
+/** A value in JSON. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 /**
- * `T`, as far as JSON can say it. `T extends JsonOf<T>` also takes an `interface`, which has no index signature and so is
- * no {@link Json}; it refuses functions, symbols, bigints, and what has methods, such as a `Map` or a `Date`.
+ * `T`, as far as JSON can express it. `T extends JsonOf<T>` also accepts an `interface`, which has no index signature and
+ * so is not a {@link Json}; it rejects functions, symbols, bigints, and objects with methods, such as a `Map` or a `Date`.
  */
 export type JsonOf<T> = T extends Json
   ? T
@@ -20,13 +20,13 @@ export type JsonOf<T> = T extends Json
       : T extends object
         ? JsonState<T>
         : never;
-/** The same of an object. A property may be `undefined`: JSON leaves it out. */
+/** The same for an object. A property may be `undefined`: JSON omits it. */
 export type JsonState<T> = { [K in keyof T]: JsonOf<Exclude<T[K], undefined>> | Extract<T[K], undefined> };
 
-/** An edit of the text: at `at`, `del` UTF-16 units go and `ins` comes. */
+/** An edit of the text: replaces `del` UTF-16 units at `at` with `ins`. */
 export type Edit = Change;
 
-/** What a document needs of a WebSocket; the browser's fits, and so does `ws`'s. */
+/** The part of a WebSocket that a document needs; the browser's and that of `ws` both have it. */
 export interface WebSocketLike {
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
@@ -38,63 +38,63 @@ export interface WebSocketLike {
 export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
 export interface OpenOptions {
-  /** The API's address, with its stage: `wss://….amazonaws.com/prod`. */
+  /** The API's URL, including its stage: `wss://….amazonaws.com/prod`. */
   url: string;
   /** 1–128 of `A-Z a-z 0-9 . _ ~ -`. */
   docId: string;
   /**
-   * Who writes: 1–40 of `A-Z a-z 0-9 . _ -`. Left out, a random guest name that this browser keeps. With
+   * The user's name: 1–40 of `A-Z a-z 0-9 . _ -`. Default: a random guest name that this browser keeps. With
    * authentication on, it must be the name in the token.
    */
   user?: string;
-  /** Asked before every connection, also after a refusal; what it gives travels as `?token=`. */
+  /** Called before every connection, also after a refusal; its result is sent as `?token=`. */
   token?: () => string | Promise<string>;
   /** Default: `globalThis.WebSocket`. */
   WebSocket?: WebSocketConstructor;
   /**
-   * Where edits are kept until they are saved. Default: IndexedDB, where there is one. `null`: memory only; the page
-   * then asks before it is closed with something unsaved.
+   * Where edits are kept until they are saved. Default: IndexedDB, if available. `null`: memory only; the page
+   * then asks before it closes with unsaved edits.
    */
   storage?: Storage | null;
 }
 
 /**
- * `connecting`: on the way to the server · `online`: connected, and up to date when it was asked · `offline`: no
- * connection, another try comes by itself · `refused`: the server does not let this user in; a fresh token is
- * tried from time to time · `closed`: by `close()`.
+ * `connecting`: connecting to the server · `online`: connected, and synced at least once on this connection ·
+ * `offline`: no connection; the client reconnects by itself · `refused`: the server refuses this user; the client
+ * retries with a fresh token from time to time · `closed`: by `close()`.
  */
 export type ConnectionStatus = "connecting" | "online" | "offline" | "refused" | "closed";
 
 /** Counts of edits, in characters inserted or deleted. */
 export interface SaveStatus {
-  /** Typed, kept here, and not on its way. */
+  /** Typed and kept here, not sent yet. */
   readonly unsent: number;
-  /** On its way; the server has not said yet that it is durable. */
+  /** Sent; the server has not yet acknowledged it as durable. */
   readonly sent: number;
   /** Everything typed is durable on the server. */
   readonly allSaved: boolean;
 }
 
-/** Where what was typed is kept until it is saved. */
+/** Where edits are kept until they are saved. */
 export interface StorageStatus {
   /**
-   * `opening`: not known yet, and in memory so far · `device`: kept on this device; a closed tab loses nothing ·
-   * `memory`: only in this tab; the device's store is tried again by itself.
+   * `opening`: not known yet, in memory so far · `device`: kept on this device; a closed tab loses nothing ·
+   * `memory`: only in this tab; the client retries the device's store by itself.
    */
   readonly kind: "opening" | "device" | "memory";
-  /** Why it is kept in memory only, in one line for people. */
+  /** Why edits are in memory only, in one line for people. */
   readonly reason: string | null;
 }
 
-/** A text that the server forgot, as it stood here. It was put aside, and is kept on this device. */
+/** A copy of a text that the server forgot, kept on this device. */
 export interface Fork {
   readonly id: string;
   readonly text: string;
-  /** When it was put aside, in ms since the epoch. */
+  /** When the copy was made, in ms since the epoch. */
   readonly at: number;
 }
 
-/** Somebody else who is here. `State` is what the application shows everywhere; what has come is not checked for it. */
+/** Somebody else who is here. `State` is the application's own type; received states are not checked against it. */
 export interface Presence<State = JsonObject> {
   readonly agent: string;
   /** The part of the agent before `~`. */
@@ -102,27 +102,27 @@ export interface Presence<State = JsonObject> {
   readonly state: State;
 }
 
-/** What a person should know. */
+/** A problem that a person should know about. */
 export interface InklogError {
   /**
    * The server's code (`forbidden`, `too_large`, …), or `unreachable`, `bad_url`, `no_websocket`, `token` (the callback
-   * failed), `storage`, `odd` (the server sent what cannot be read).
+   * failed), `storage`, `bad_message` (the server sent an invalid message).
    */
   readonly code: string;
   /** One line: what happened, and what to do. */
   readonly message: string;
-  /** Whether it is tried again without anyone's help. */
+  /** Whether the client retries by itself. */
   readonly retry: boolean;
 }
 
 export interface DocumentEvents {
-  /** The text changed. `changes` are made one after the other. */
+  /** The text changed. Apply `changes` one after the other. */
   change: { changes: Change[]; origin: "local" | "remote" | "undo" | "redo" };
   status: ConnectionStatus;
   save: SaveStatus;
-  /** The others, by agent, once `presenceOf(document)` was called. */
+  /** The others, by agent, after the first call of `presenceOf(document)`. */
   presence: ReadonlyMap<string, Presence>;
-  /** What can be undone, once `undoOf(document)` was called. */
+  /** What can be undone, after the first call of `undoOf(document)`. */
   undo: { canUndo: boolean; canRedo: boolean };
   /** This document writes under another agent from now on. */
   agent: string;
@@ -130,8 +130,8 @@ export interface DocumentEvents {
   /** What keeps the document from the server; `null`: nothing. */
   problem: InklogError | null;
   storage: StorageStatus;
-  /** Texts that were put aside because the server forgot them, whenever there are others. */
+  /** The texts that the server forgot, whenever the list changes. */
   forked: readonly Fork[];
-  /** Whether edits of others have come that cannot be placed, because what they need is nowhere to be had. */
+  /** Whether others' edits cannot be applied because they need edits that cannot be fetched. */
   gap: boolean;
 }

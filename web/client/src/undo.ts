@@ -15,7 +15,7 @@ const MERGE_MS = 500;
 
 const histories = new WeakMap<InklogDocument, History>();
 
-/** Undo of a document, which begins to take notes when it is first asked for; then it is the same one. */
+/** A document's undo, which records edits from the first call on; always the same object for a document. */
 export function undoOf(doc: InklogDocument): History {
   const history = histories.get(doc) ?? new History(doc);
   histories.set(doc, history);
@@ -33,7 +33,7 @@ interface Return extends Stretch {
 
 /** The steps of one document, in this tab. */
 export class History {
-  /** An edit this many milliseconds after the one before, or later, is a step of its own. */
+  /** An edit this many milliseconds after the previous one, or later, starts a new step. */
   mergeMs = MERGE_MS;
   /** @internal How much memory the steps take together, in UTF-16 units. */
   weightMax = WEIGHT_MAX;
@@ -70,7 +70,7 @@ export class History {
     return this.#redoable.length > 0;
   }
 
-  /** Takes back the last own edits; says whether anything changed. */
+  /** Reverts the user's last edits; returns whether anything changed. */
   undo(): boolean {
     return this.#step("undo", this.#undoable, this.#redoable);
   }

@@ -103,7 +103,7 @@ test("a state is at most 4,096 bytes of JSON, as the server counts them: one mor
     const [[, state]] = sends() as [[string, any]];
     assert.equal(Buffer.byteLength(JSON.stringify(state)), 4096, JSON.stringify(char));
     assert.equal(state.name, fits.toWellFormed());
-    assert.throws(() => lane.set({ name: fits + "x" }), new RangeError("a presence state is at most 4096 bytes of JSON, this one has 4097"));
+    assert.throws(() => lane.set({ name: fits + "x" }), new RangeError("a presence state has at most 4096 bytes of JSON, this one has 4097"));
     world.now += 200;
     assert.deepEqual(sends(), [], "the last one stays");
   }
@@ -121,7 +121,7 @@ test("what is no JSON object is refused, and the last one stays", () => {
     world.now += 200;
     assert.deepEqual(sends(), []);
   }
-  assert.throws(() => lane.set(undefined as any), { message: "a presence state is a JSON object or null, not Undefined" });
+  assert.throws(() => lane.set(undefined as any), { message: "a presence state must be a JSON object or null, not Undefined" });
   for (const state of [{}, Object.assign(Object.create(null), { bare: true }), new (class Me { name = "Ada"; })(), { cut: "\ud83d", path: "C:\\ud83d" }]) {
     lane.set(state);
     world.now += 200;
@@ -312,13 +312,13 @@ test("a store that fails is said, and what was typed is sent none the less", asy
   await settle();
   while (!doc.save.allSaved) await world.step();
   assert.equal(server.whole().toString(), "kept in memory");
-  assert.deepEqual(errors, ["storage: this device keeps nothing (the disk is full): do not close before all is saved"]);
+  assert.deepEqual(errors, ["storage: this device cannot store edits (the disk is full): do not close the page before everything is saved"]);
 });
 
 test("names that the server would refuse are refused at once", () => {
   const open = (names: object) => new InklogDocument({ url: "ws://x", docId: "d", ...names }, envOf(new World(1), { dead: true }));
-  assert.throws(() => open({ docId: "a/b" }), /docId is 1 to 128/);
-  assert.throws(() => open({ user: "Alice Smith" }), /user is 1 to 40/);
+  assert.throws(() => open({ docId: "a/b" }), /docId must be 1 to 128/);
+  assert.throws(() => open({ user: "Alice Smith" }), /user must be 1 to 40/);
 });
 
 test("of one's own presence nothing is shown, not even an earlier connection's", async () => {

@@ -13,7 +13,7 @@ import { colorOf } from "./color.js";
 import { wholePairs } from "./pairs.js";
 import { coarse, leastChange, parted, textOf, Trail, viewOf } from "./trail.js";
 
-/** Who the others see. */
+/** The user, as others see them. */
 export interface InklogUser {
   /** At most 40 characters are shown. */
   name: string;
@@ -28,7 +28,7 @@ export interface RemoteCursor extends InklogUser {
   head: number;
 }
 
-/** Changes what the others see of this user. */
+/** Changes how others see this user. */
 export const setInklogUser = StateEffect.define<Partial<InklogUser>>();
 
 export const presenceChanged = StateEffect.define<null>();

@@ -7,7 +7,7 @@
  * ```
  *
  * The extension fills the editor when the document is ready, keeps both texts equal (`sync.ts`), shows where the
- * others are (`cursors.ts`), puts the client's undo, which takes back one's own edits only, on the usual keys
+ * others are (`cursors.ts`), puts the client's undo, which reverts only the user's own edits, on the usual keys
  * (`undo.ts`) and behind CodeMirror's own commands (`history.ts`), and lays out each line in the direction of its
  * text (`direction.ts`).
  */
@@ -25,7 +25,7 @@ export { remoteCursors } from "./sync.js";
 export { redo, undo } from "./undo.js";
 
 export interface InklogExtensionOptions extends SyncOptions {
-  /** Whether each line is laid out in the direction of its text, from right to left where that is. Default: true. */
+  /** Whether each line is laid out in the direction of its text, left to right or right to left. Default: true. */
   lineDirection?: boolean;
 }
 

@@ -9,7 +9,7 @@ import { steps } from "./history.js";
 import { wholePairs } from "./pairs.js";
 
 export interface SyncOptions {
-  /** Default: the document's user, and a colour made from the name. Changed by the effect `setInklogUser`. */
+  /** Default: the document's user, and a colour derived from the name. The effect `setInklogUser` changes it. */
   user?: Partial<InklogUser>;
 }
 
@@ -51,7 +51,7 @@ export function bindingOf(view: EditorView): Binding | null {
   return found ? view.plugin(found) : null;
 }
 
-/** Where the others are, of whom it is known. */
+/** The known positions of the others. */
 export function remoteCursors(view: EditorView): RemoteCursor[] {
   return bindingOf(view)?.cursors() ?? [];
 }

@@ -3,10 +3,10 @@ import { Prec, type Extension } from "@codemirror/state";
 import { EditorView, keymap, type Command } from "@codemirror/view";
 import { bindingOf } from "./sync.js";
 
-/** Takes back the last step of one's own; false where the editor is read-only. */
+/** Undoes the user's last step; returns false if the editor is read-only. */
 export const undo: Command = (view) => step(view, "undo");
 
-/** Makes the step that was taken back last once more; false where the editor is read-only. */
+/** Redoes the step that was undone last; returns false if the editor is read-only. */
 export const redo: Command = (view) => step(view, "redo");
 
 function step(view: EditorView, which: "undo" | "redo"): boolean {

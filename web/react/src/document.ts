@@ -5,7 +5,7 @@ import { useEffect, useRef, useSyncExternalStore } from "react";
 
 /** The options of `openDocument`. */
 export interface DocumentOptions extends Omit<OpenOptions, "docId"> {
-  /** 1–128 of `A-Z a-z 0-9 . _ ~ -`; `null` or `undefined` as long as it is not known, and nothing is opened. */
+  /** 1–128 of `A-Z a-z 0-9 . _ ~ -`; `null` or `undefined` until it is known: nothing is opened until then. */
   docId: string | null | undefined;
 }
 
@@ -23,10 +23,10 @@ const leases = new Map<string, Lease>();
 const listeners = new Set<() => void>();
 
 /**
- * Opens a document while the component is mounted; `null` on the first render, without a `docId`, and where it cannot be
- * opened, for which see {@link useDocumentError}. Components that ask for the same document share one. Another `url`,
- * `docId` or `user` opens another; of the rest, the first to ask decides, except that `token` is always the one of the
- * latest render.
+ * Opens a document while the component is mounted; returns `null` on the first render, without a `docId`, and if it
+ * cannot be opened (see {@link useDocumentError}). Components that ask for the same document share one. A changed `url`,
+ * `docId` or `user` opens another; the other options are those of the first component, except that `token` is always
+ * that of the latest render.
  */
 export function useDocument(options: DocumentOptions): InklogDocument | null {
   const key = keyOf(options);
@@ -43,8 +43,8 @@ export function useDocument(options: DocumentOptions): InklogDocument | null {
 }
 
 /**
- * Why `useDocument` gives no document with the same options, such as a `docId` that no document can have; `null` when
- * there is nothing to say. It opens nothing itself.
+ * Why `useDocument` returns no document for the same options, such as an invalid `docId`; `null` if there is no error.
+ * It opens nothing itself.
  */
 export function useDocumentError(options: DocumentOptions): Error | null {
   return useLease(keyOf(options))?.error ?? null;
@@ -65,7 +65,7 @@ function subscribe(tell: () => void): () => void {
   return () => void listeners.delete(tell);
 }
 
-/** Shares in a document, which is opened for the first; the result gives it back. */
+/** Leases a document, which is opened for the first; the result returns the lease. */
 function take(key: string, options: DocumentOptions): () => void {
   const lease = leases.get(key) ?? open(key, options);
   lease.users += 1;
@@ -85,7 +85,7 @@ function open(key: string, options: DocumentOptions): Lease {
   try {
     lease.doc = openDocument({ ...options, docId: options.docId!, token: () => lease.token?.() ?? "" });
   } catch (error) {
-    // An exception in an effect would take down all that is on the page.
+    // An exception in an effect would unmount the whole page.
     lease.error = error as Error;
     console.error(`useDocument opened nothing: ${lease.error.message}`);
   }

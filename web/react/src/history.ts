@@ -6,29 +6,29 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Replay } from "./replay.js";
 import { useConnectionStatus } from "./state.js";
 
-/** An event, when the server took it (`at`, ms since the epoch), and from whom. */
+/** An event, its time on the server (`at`, ms since the epoch), and its user. */
 export interface HistoryEvent extends WireEvent {
   user?: string | null;
 }
 
-/** Gets every event of a document in order of time; `null` when the server does not offer that. */
+/** Fetches every event of a document in order of time; returns `null` if the server does not offer this. */
 export type EventsSource = (docId: string, signal: AbortSignal) => Promise<readonly HistoryEvent[] | null>;
 
 export interface HistoryOptions {
-  /** Default: `localEvents()`. Keep it the same between renders, or they are asked for again. */
+  /** Default: `localEvents()`. Keep it the same between renders, or the events are fetched again. */
   source?: EventsSource;
 }
 
 export interface History {
-  /** `undefined` as long as it is not known. */
+  /** Whether the server provides the history; `undefined` until known. */
   supported: boolean | undefined;
-  /** From the first to the newest when it was asked. */
+  /** All events at the time of the last fetch, oldest first. */
   events: readonly HistoryEvent[];
-  /** Why they are not here. */
+  /** Why the events could not be fetched. */
   error: Error | null;
   /** The text after the first `count` events, and what the last of them changed; replayed on this device. */
   at(count: number): { text: string; changes: readonly Change[] };
-  /** Asks again. */
+  /** Fetches the events again. */
   refresh(): void;
 }
 
@@ -58,7 +58,7 @@ interface Known {
 
 const UNKNOWN: Known = { supported: undefined, events: [], error: null };
 
-/** The document's events, and its text after any of them. What failed is asked for again once the server is reached. */
+/** The document's events, and its text after any of them. A failed fetch is repeated once the server is reachable. */
 export function useHistory(doc: InklogDocument | null, options: HistoryOptions = {}): History {
   const [known, setKnown] = useState<Known>(UNKNOWN);
   const [asked, setAsked] = useState(0);

@@ -2,7 +2,7 @@
 
 /**
  * `@inklog/react`: a shared document of Inklog in React. `useDocument` opens it for as long as a component needs it;
- * the other hooks take that document (or `null`, as long as there is none) and re-render on what they tell.
+ * the other hooks take that document (or `null`, as long as there is none) and re-render when their result changes.
  *
  * ```tsx
  * const doc = useDocument({ url: "wss://…/prod", docId: "minutes" });

@@ -1,4 +1,4 @@
-// A document's past, made from its events: the text after any number of them.
+// Replays a document's events: the text after any number of them.
 import { TextDoc, type Change, type WireEvent } from "@inklog/client/crdt";
 
 /** Events between two states that are kept to go on from: twice as many whenever there would be too many states. */

@@ -1,6 +1,6 @@
 "use client";
 
-// What a document tells, as state of a component.
+// A document's reports, as component state.
 import type {
   ConnectionStatus, DocumentEvents, Fork, InklogDocument, InklogError, JsonObject, JsonState, Presence, SaveStatus, StorageStatus,
 } from "@inklog/client";
@@ -44,50 +44,50 @@ function textOf(doc: InklogDocument): string {
   return (held.text ??= doc.text);
 }
 
-/** The text; `""` until it is here. For an editor, take a binding instead: it follows edits, not whole texts. */
+/** The text; `""` until it is here. For an editor, use a binding instead: it follows edits, not whole texts. */
 export function useText(doc: InklogDocument | null): string {
   return useTold(doc, "change", textOf, "");
 }
 
 const NOBODY: ReadonlyMap<string, Presence<any>> = new Map();
 
-/** The others who are here, by agent. `State` is what the application shows, see `presenceOf`. */
+/** The others who are here, by agent. `State` is the application's type of state, see `presenceOf`. */
 export function usePresence<State extends JsonState<State> = JsonObject>(doc: InklogDocument | null): ReadonlyMap<string, Presence<State>> {
   return useTold(doc, "presence", (doc) => presenceOf<State>(doc).others, NOBODY);
 }
 
-/** Whether the server is reached. */
+/** The connection's status. */
 export function useConnectionStatus(doc: InklogDocument | null): ConnectionStatus {
   return useTold(doc, "status", (doc) => doc.status, "connecting");
 }
 
 const NOTHING: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
 
-/** How much of what was typed is durable on the server, on its way, and only here. */
+/** How many of the edits are durable on the server, sent, and only here. */
 export function useSaveStatus(doc: InklogDocument | null): SaveStatus {
   return useTold(doc, "save", (doc) => doc.save, NOTHING);
 }
 
 const OPENING: StorageStatus = { kind: "opening", reason: null };
 
-/** Where what is typed is kept until it is saved; with `memory`, why, in one line for people. */
+/** Where edits are kept until they are saved; for `memory`, also why, in one line for people. */
 export function useStorage(doc: InklogDocument | null): StorageStatus {
   return useTold(doc, "storage", (doc) => doc.storage, OPENING);
 }
 
-/** What keeps the document from the server, in one line for people; `null`: nothing that is known. */
+/** What keeps the document from the server, in one line for people; `null`: no known problem. */
 export function useProblem(doc: InklogDocument | null): InklogError | null {
   return useTold(doc, "problem", (doc) => doc.problem, null);
 }
 
 const NONE: readonly Fork[] = [];
 
-/** Texts that the server forgot, which `doc.restoreFork` brings back and `doc.discardFork` gives up; oldest first. */
+/** Texts that the server forgot, oldest first; `doc.restoreFork` restores one, `doc.discardFork` discards it. */
 export function useForks(doc: InklogDocument | null): readonly Fork[] {
   return useTold(doc, "forked", (doc) => doc.forks, NONE);
 }
 
-/** Whether others' edits have come that cannot be placed, because what they need is nowhere to be had. */
+/** Whether others' edits cannot be applied because they need edits that cannot be fetched. */
 export function useGap(doc: InklogDocument | null): boolean {
   return useTold(doc, "gap", (doc) => doc.gap, false);
 }

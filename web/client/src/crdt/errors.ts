@@ -3,7 +3,7 @@ export class EventError extends Error {
   override name = "EventError";
 }
 
-/** Bytes that are no state, or a damaged one; `newer` when a newer version of this package can read them. */
+/** Bytes that are not a state, or are damaged; `newer` if a newer version of this package can read them. */
 export class DecodeError extends Error {
   override name = "DecodeError";
   constructor(

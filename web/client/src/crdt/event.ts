@@ -44,7 +44,7 @@ export const isSeq = (value: number): boolean => Number.isInteger(value) && valu
 /** Throws when the event breaks a rule. */
 export function readEvent(ids: Ids, { agent: name, after, ops }: WireEvent): Event {
   const agent = ids.agent(name);
-  if (!isSeq(after) || !Array.isArray(ops) || ops.length === 0) throw new EventError("no event");
+  if (!isSeq(after) || !Array.isArray(ops) || ops.length === 0) throw new EventError("not an event");
   let end = after;
   const read = ops.map((wire) => {
     const op = readOp(ids, wire);

@@ -35,7 +35,7 @@ export function merge(replica: Replica, other: Replica, changes: Changes): void 
     // Of what is known, all must be nodes here too.
     let missing = knownOf(op);
     op.agent.eachNode(op.seq, op.seq + missing, (_, len) => (missing -= len));
-    if (missing > 0) throw new EventError(`${op.agent.prefix}${op.seq} does not fit in here`);
+    if (missing > 0) throw new EventError(`${op.agent.prefix}${op.seq} contradicts this document`);
   }
   const fresh = ops.filter((op) => {
     const { agent, seq } = op;

@@ -23,7 +23,7 @@ export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, nu
   for (const op of read) op.lv = ids.push(op.agent, op.seq, op.count);
   for (const op of order) other.put(op, undefined);
   for (const [name, end] of Object.entries(version)) {
-    if (!isSeq(end)) throw new EventError("a version is no number");
+    if (!isSeq(end)) throw new EventError("an end in a version is not a number");
     other.advance(ids.agent(name), end);
   }
   doc.merge(other, changes);
@@ -51,7 +51,7 @@ function inOrder(ops: Op[]): Op[] {
   });
   for (let at = 0; at < order.length; at++) for (const op of below.get(order[at]!) ?? []) order.push(op);
   // The rest hangs at each other.
-  if (order.length < ops.length) throw new EventError("a state goes round in a circle");
+  if (order.length < ops.length) throw new EventError("a state has a cycle");
   return order;
 }
 

@@ -110,7 +110,7 @@ export function decodeState(bytes: Uint8Array): Replica {
   const version = bytes[4]!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < HEADER || version < 1 || view.getUint32(0) !== MAGIC) {
-    throw new DecodeError("these bytes are not an Inklog document");
+    throw new DecodeError("not an Inklog document");
   }
   if (version > VERSION) throw new DecodeError(`format version ${version} is newer than this client; reload it`, true);
   const reader = new Reader(bytes, HEADER);

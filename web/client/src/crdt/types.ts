@@ -1,4 +1,4 @@
-/** An op as it travels, in JSON. */
+/** An op on the wire, in JSON. */
 export type WireOp = WireInsert | WireDelete;
 
 /** Exactly one of `left` and `right`; `text`, `char` (one character), or in a state `len` (deleted ones). */
@@ -18,7 +18,7 @@ export interface WireDelete {
   id: string;
   /** The first id deleted. */
   target: string;
-  /** How many ids, 1 when left out. */
+  /** How many ids; default 1. */
   len?: number;
 }
 
@@ -32,15 +32,15 @@ export interface WireEvent {
   at?: number;
 }
 
-/** What an editor does to follow: put `ins` in the place of `del` UTF-16 units at `at`. Several are made one
- * after the other. */
+/** A change with which an editor follows the document: replaces `del` UTF-16 units at `at` with `ins`. Apply several
+ * one after the other. */
 export interface Change {
   at: number;
   del: number;
   ins: string;
 }
 
-/** What became of an event: it is part of the document, it was already, or it is kept until it can be. */
+/** The outcome for an event: it is part of the document, it already was, or it waits until it can be applied. */
 export type Applied = "now" | "repeat" | "waits";
 
 /** A place that moves with the text: beside a character (-1 after it, 1 before it), or at the start (-1) or the

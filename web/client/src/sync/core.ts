@@ -163,7 +163,7 @@ export class Core extends Replica {
     try {
       this.#take(JSON.parse(text), now);
     } catch (error) {
-      this.tell("odd", `the server sent something that cannot be read: ${error}`, true);
+      this.tell("bad_message", `the server sent an invalid message: ${error}`, true);
       this.#tryAgain(now);
     }
     this.#lookForGap(now);
