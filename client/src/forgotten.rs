@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use inklog_crdt::{Agent, Doc, Id, Op, SpanContent, Version};
 
-/// What of `known` the other replica lacks: the agents whose chains end earlier there, with their ends
-/// here.
+/// The part of `known` that the other replica lacks: the agents whose chains end earlier there, with
+/// their ends here.
 pub(crate) fn ahead(known: &Version, theirs: &Version) -> Version {
     let further = known.iter().filter(|(agent, end)| theirs.get(agent) < *end);
     further.map(|(agent, end)| (agent.clone(), end)).collect()

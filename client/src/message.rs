@@ -45,21 +45,21 @@ struct Sync<'a> {
     reference: &'a str,
 }
 
-/// Whether a `SYNC_STATE` can say this version.
+/// Whether this version fits into a `SYNC_STATE`.
 pub(crate) fn has_room_for(version: &Version) -> bool {
     // Quotes, colon and comma, and a number of as many digits as it may have.
     let most: usize = version.iter().map(|(agent, _)| agent.as_str().len() + 20).sum();
     most <= VERSION_BYTES_MAX || to_json(&version_to_wire(version)).len() <= VERSION_BYTES_MAX
 }
 
-/// `JOIN_DOC` by someone who knows nothing of the document, or too much to say it.
+/// `JOIN_DOC` of a client that knows nothing of the document, or more than fits into a frame.
 pub(crate) fn join_doc(doc: &DocId, format: StateFormat, cursor: Option<&str>, reference: &str) -> String {
     let (action, doc_id) = ("JOIN_DOC", doc.as_str());
     to_json(&Sync { action, doc_id, format, cursor, version: None, confirm: false, reference })
 }
 
-/// `SYNC_STATE`: what came since the cursor, or, without one, all that is known. Then the server's log
-/// says what it lacks of it, too.
+/// `SYNC_STATE`: the version since the cursor, or, without one, the whole version. Without one, the
+/// server's log also reports what it lacks of it.
 pub(crate) fn sync_state(
     doc: &DocId,
     format: StateFormat,

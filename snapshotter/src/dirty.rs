@@ -8,7 +8,7 @@ use inklog_protocol::DocId;
 use inklog_store::catalogue::DirtyDoc;
 use inklog_store::{Catalogue, StoreError};
 
-/// Documents asked for at once.
+/// Documents fetched at once.
 const PAGE: usize = 100;
 
 /// Each dirty document once, those marked longest ago first.

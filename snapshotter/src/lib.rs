@@ -129,7 +129,7 @@ impl Snapshotter {
                         run.live_dropped += usize::from(compacted.live_dropped);
                     }
                     Told::Done(doc, Err(error)) => {
-                        tracing::error!(%doc, %error, "a document could not be compacted; it stays dirty");
+                        tracing::error!(%doc, %error, "could not compact a document; it stays dirty");
                     }
                     Told::Found(_) => {}
                 }

@@ -63,8 +63,8 @@ Examples:
     Log(LogArgs),
     /// Check that live state, log, snapshot and history agree
     #[command(after_help = "\
-Reads all of a document's stores and holds them against each other; changes nothing. Exit code 1 when
-something is wrong. A missing live state is not wrong: the next reader rebuilds it. A damaged one is, until
+Reads all of a document's stores and compares them; changes nothing. Exits with 1 if something is wrong.
+A missing live state is not an error: the next reader rebuilds it. A damaged one is, until
 a reader, `inklog compact` or `inklog rebuild` has made it anew.
 
 Examples:

@@ -25,7 +25,7 @@ pub enum Target {
     Aws,
 }
 
-/// Why a job was not done.
+/// Why a job could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The folder cannot be opened.
@@ -41,7 +41,7 @@ pub enum JobError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The running stack knows no such job: it is another version.
-    #[error("the stack at {0} does not know this job: is it the same version of inklog?")]
+    #[error("the stack at {0} does not know this job: does it run the same version of inklog?")]
     NoSuchJob(String),
 }
 

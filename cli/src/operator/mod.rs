@@ -83,7 +83,7 @@ struct CompactedDoc {
     compacted: Compacted,
 }
 
-/// Does the job and prints what came of it. Says whether all is well.
+/// Does the job and prints the results. Returns whether all is well.
 pub async fn run(job: &Job, target: &Target, json: bool) -> Result<bool, OperatorError> {
     let needs_live = match job {
         Job::Docs | Job::Log(_) => false,
@@ -146,8 +146,8 @@ fn no_document(doc: &DocId, place: &'static str, hint: String) -> OperatorError 
     OperatorError::NoDocument { doc: doc.clone(), place, hint }
 }
 
-/// Does a job on one document, or, under a progress bar, on each. Of each, what came of it is printed as
-/// it comes, and one that fails ends nothing: a line on stderr says so, and the outcome how many. Says
+/// Does a job on one document, or, with a progress bar, on each. Each result is printed as it arrives. A
+/// document that fails stops nothing: a line on stderr reports it, and the outcome says how many failed. Says
 /// whether all that was done is well.
 async fn each<T, F>(
     operator: &AnyOperator,

@@ -85,7 +85,7 @@ pub(super) fn verified(of: &Verified) -> String {
             "the live state is damaged: the next reader makes it anew, and so does `inklog rebuild {}`",
             of.doc
         )),
-        LiveCheck::Lacking => wrong.push("the live state lacks events of the log".to_owned()),
+        LiveCheck::Lacking => wrong.push("the live state lacks events that are in the log".to_owned()),
         LiveCheck::Different => wrong.push("the live state differs from the log".to_owned()),
     }
     if !of.history_equals_snapshot {

@@ -189,7 +189,7 @@ async fn compare_stores(
     Ok(texts)
 }
 
-/// The materializer may be a little behind the clients. If it stays behind, the comparison tells.
+/// The materializer may be a little behind the clients. If it stays behind, the comparison shows it.
 async fn wait_for_live(operator: &AnyOperator, doc: &DocId, last: &Version) -> Result<(), JobError> {
     let begin = Instant::now();
     while begin.elapsed() < LIVE_PATIENCE {

@@ -1,6 +1,6 @@
 //! One document's compaction, step by step.
 //!
-//! 1. The dirty mark's nonce, then the log whole, *then* the pointer and the snapshot that it names.
+//! 1. Read the dirty mark's nonce, then the whole log, *then* the pointer and the snapshot that it names.
 //! 2. The history segment (exactly the events between the pointer's version and the new one), then
 //!    the snapshot; both are read back and compared.
 //! 3. The pointer moves, if it is still the old one. Else another run was faster, and what this one

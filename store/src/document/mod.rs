@@ -334,7 +334,7 @@ impl Documents {
         decoded(doc, self.live.peek(doc).await?).await
     }
 
-    /// Takes the tail into the base, if nobody else does it first. Tells whether this call did.
+    /// Folds the tail into the base, unless somebody else does it first. Returns whether this call did.
     pub async fn fold(&self, doc: &DocId) -> Result<bool, StoreError> {
         let Some(opened) = self.base(doc).await? else { return Ok(false) };
         let Some(tag) = opened.tag.clone() else { return Ok(false) };
@@ -369,7 +369,7 @@ async fn decoded(doc: &DocId, live: Option<LiveDoc>) -> Result<Peeked, StoreErro
     }
 }
 
-/// The document that a live state shows: its base with all events beyond it.
+/// The document of a live state: its base with all events beyond it.
 pub fn assemble(doc: &DocId, live: &LiveDoc) -> Result<Doc, StoreError> {
     let mut state = Doc::decode(&live.base)
         .map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error))?;

@@ -30,7 +30,7 @@ pub enum Peeked {
     Sound(Box<Opened>),
 }
 
-/// What came after a base.
+/// The events after a base.
 #[derive(Debug)]
 pub struct Beyond {
     /// The base's version.

@@ -5,7 +5,7 @@ import { type Batch, type Session, chainKey, readChain, readSession, sessionPref
 import type { Frame, Step, Told } from "./story.js";
 
 /** How the client calls it when the server sends what cannot be read. */
-const UNREADABLE = "odd";
+const UNREADABLE = "bad_message";
 /** Nothing in a story lets time stand still this often. */
 const TURNS_MAX = 10_000;
 
