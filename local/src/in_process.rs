@@ -1,6 +1,6 @@
-//! The way of our own functions to what runs in this process, `@connections` and the embedded stores:
-//! the SDK's requests are handed over without a socket, so that a thousand of them need no thousand
-//! descriptors, and none is written and parsed.
+//! How our own functions reach what runs in this process, `@connections` and the embedded stores: the
+//! SDK's requests are passed on without a socket, so that a thousand of them need no thousand
+//! descriptors, and none is serialized and parsed.
 
 use std::sync::{Arc, OnceLock};
 
