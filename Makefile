@@ -25,17 +25,24 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run editor test web-test browser-test node redis chromium lint bench cfn-lint sam-validate sam-build clean
+.PHONY: help run inklog editor editor-if-possible test web-test browser-test node redis chromium lint bench cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build and run the whole pipeline on this machine (ARGS="--port 9000" …); Ctrl-C stops it
+	@$(MAKE) --no-print-directory -j2 inklog editor-if-possible
+	@exec target/debug/inklog dev $(ARGS)
+
+inklog:
+	@[ -x target/debug/inklog ] || echo "The first build takes some minutes, mostly for the AWS SDK." \
+	  "Cargo counts the crates below; the editor is built meanwhile."
+	@cargo build --locked -p inklog-cli --bin inklog
+
+editor-if-possible:
 	@if $(HAS_NODE); then $(MAKE) --no-print-directory editor \
 	  || echo "The editor could not be built: continuing with the last build, if there is one." >&2; \
 	else echo "The editor needs $(NODE_NEEDED): continuing without it." >&2; fi
-	@cargo build --locked -p inklog-cli --bin inklog
-	@exec target/debug/inklog dev $(ARGS)
 
 editor: $(EDITOR) ## build the browser editor, if its sources have changed
 
