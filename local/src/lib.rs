@@ -29,5 +29,5 @@ pub use schedule::{Schedule, ScheduledFunction};
 pub use stack::{Data, Stack, StackConfig, StackError, StoppedStack, open_stopped};
 pub use streams::{
     EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig, RunningMapping, StreamFunction,
-    WriteSignal, signal_on_write,
+    WriteSignal, signal_on_write, streams_client,
 };

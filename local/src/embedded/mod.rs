@@ -60,6 +60,5 @@ const ENDPOINT: &str = "http://embedded";
 fn sdk_config(router: Router) -> SdkConfig {
     let client = InProcess::new();
     client.serve(router);
-    let aws = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
-    aws.into_builder().http_client(client).endpoint_url(ENDPOINT).build()
+    config::in_process(client, ENDPOINT)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -41,7 +42,9 @@ impl EmbeddedS3 {
 
     /// How the SDK's clients of this process reach it: without a socket.
     pub fn sdk_config(&self) -> SdkConfig {
-        sdk_config(self.router())
+        let credentials = Credentials::from_keys(LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, None);
+        let credentials = SharedCredentialsProvider::new(credentials);
+        sdk_config(self.router()).into_builder().credentials_provider(credentials).build()
     }
 
     /// What answers, for whoever serves other processes.

@@ -23,11 +23,9 @@ use inklog_store::{
 };
 
 use super::{Data, StackConfig, StackError};
-use crate::embedded::{
-    EmbeddedDynamoDb, EmbeddedS3, LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY,
-};
+use crate::embedded::{EmbeddedDynamoDb, EmbeddedS3};
 use crate::in_process::InProcess;
-use crate::streams::{WriteSignal, signal_on_write};
+use crate::streams::{WriteSignal, signal_on_write, streams_client};
 
 const OPLOG_TABLE: &str = "inklog-oplog";
 const DOCS_TABLE: &str = "inklog-docs";
@@ -99,11 +97,7 @@ impl Stores {
         let dynamodb = config::dynamodb_config(&aws, config.dynamodb_endpoint.clone());
         let dynamodb =
             aws_sdk_dynamodb::Client::from_conf(signal_on_write(dynamodb, written.clone()).build());
-        let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&aws);
-        if config.dynamodb_endpoint.is_some() {
-            streams.set_endpoint_url(config.dynamodb_endpoint.clone());
-        }
-        let streams = aws_sdk_dynamodbstreams::Client::from_conf(streams.build());
+        let streams = streams_client(&aws, config.dynamodb_endpoint.clone());
         let aws = aws_of(embedded_s3.as_ref().map(EmbeddedS3::sdk_config));
         let s3 = config::s3_client(&aws, config.s3_endpoint.clone());
 
@@ -163,8 +157,7 @@ impl Stores {
     }
 
     pub fn audience(&self, api_endpoint: &str, to_gateway: InProcess) -> Audience {
-        let aws = config::fixed_credentials(LOCAL_REGION, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY);
-        let aws = aws.into_builder().http_client(to_gateway).build();
+        let aws = config::in_process(to_gateway, api_endpoint);
         let client = config::push_client(&aws, api_endpoint.to_owned());
         Audience {
             connections: self.connections.clone(),

@@ -9,6 +9,7 @@
 use async_trait::async_trait;
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
+use inklog_store::config::SdkConfig;
 
 use crate::gateway::BoxError;
 
@@ -36,6 +37,19 @@ pub use faults::{BatchFaults, FaultyDelivery, RandomFaults};
 pub use mapping::{Mapping, RunningMapping};
 pub use signal::{WriteSignal, signal_on_write};
 pub use stats::MappingStats;
+
+/// The client that a mapping reads with. As with those of `inklog_store::config`, one without
+/// credentials does not sign.
+pub fn streams_client(aws: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodbstreams::Client {
+    let mut config = aws_sdk_dynamodbstreams::config::Builder::from(aws);
+    if aws.credentials_provider().is_none() {
+        config.set_allow_no_auth();
+    }
+    if endpoint.is_some() {
+        config.set_endpoint_url(endpoint);
+    }
+    aws_sdk_dynamodbstreams::Client::from_conf(config.build())
+}
 
 /// The Lambda at the end of a mapping.
 #[async_trait]

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
 use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY};
-use inklog_local::{EmbeddedDynamoDb, WriteSignal, signal_on_write};
+use inklog_local::{EmbeddedDynamoDb, WriteSignal, signal_on_write, streams_client};
 use inklog_store::config::dynamodb_config;
 
 /// Waits for a fact, and fails loudly when it does not come.
@@ -40,7 +40,7 @@ impl Dynamo {
         let items = signal_on_write(dynamodb_config(&aws, None), signal.clone());
         Self {
             items: aws_sdk_dynamodb::Client::from_conf(items.build()),
-            streams: aws_sdk_dynamodbstreams::Client::new(&aws),
+            streams: streams_client(&aws, None),
             signal,
         }
     }
