@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _};
+use inklog_local::{Data, Stack, StackConfig};
 use serde_json::json;
 
-use crate::pipeline::memory_stack;
 use crate::socket::Socket;
 
 const DOCS: usize = 5_000;
@@ -15,7 +15,10 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_catalogue_keeps_up_with_new_documents() {
-    let stack = memory_stack().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = Data::Dir(folder.path().to_owned());
+    let config = StackConfig { port: 0, data, ..StackConfig::default() };
+    let stack = Stack::start(config).await.expect("a stack in a folder starts");
     let begin = Instant::now();
     let url = stack.ws_url().to_owned();
     let senders = (0..CONNECTIONS).map(|n| {
