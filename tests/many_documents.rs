@@ -11,7 +11,7 @@ use crate::socket::Socket;
 const DOCS: usize = 5_000;
 const CONNECTIONS: usize = 20;
 /// In which the catalogue has all that was acknowledged.
-const LAG_MAX: Duration = Duration::from_secs(10);
+const LAG_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_catalogue_keeps_up_with_new_documents() {
@@ -40,7 +40,7 @@ async fn the_catalogue_keeps_up_with_new_documents() {
     let mut listed = 0;
     while listed < DOCS {
         listed = stack.operator().docs().await.unwrap().len();
-        assert!(last.elapsed() < 10 * LAG_MAX, "{listed} of {DOCS} after {:?}", last.elapsed());
+        assert!(last.elapsed() < LAG_MAX, "{listed} of {DOCS} after {:?}", last.elapsed());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     println!(
