@@ -427,8 +427,7 @@ async fn a_table_without_a_stream_is_called_so() {
         AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     };
     let dynamodb = inklog_local::EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
-    let aws = inklog_store::config::fixed_credentials("us-east-1", "local", "local-secret");
-    let config = inklog_store::config::dynamodb_config(&aws, Some(dynamodb.endpoint().to_owned()));
+    let config = inklog_store::config::dynamodb_config(&dynamodb.sdk_config(), None);
     let mut table = aws_sdk_dynamodb::Client::from_conf(config.build()).create_table();
     for (name, kind) in [("doc", KeyType::Hash), ("sk", KeyType::Range)] {
         let attribute =
@@ -438,7 +437,7 @@ async fn a_table_without_a_stream_is_called_so() {
         table = table.key_schema(key.build().expect("a key"));
     }
     table.table_name("inklog-oplog").billing_mode(BillingMode::PayPerRequest).send().await.expect("a table");
-    let endpoint = dynamodb.endpoint().to_owned();
+    let endpoint = on_loopback(dynamodb.router()).await;
     let said = tokio::task::spawn_blocking(move || {
         failure(&["dev", "--memory", "--port", "0", "--dynamodb-endpoint", &endpoint])
     });
