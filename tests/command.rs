@@ -270,6 +270,30 @@ fn a_load_ends_with_equal_texts() {
     assert_eq!((&report["lost"], &report["texts_equal"]), (&json!(0), &json!(true)), "{report}");
 }
 
+#[test]
+fn a_load_shows_on_a_terminal_how_far_it_is() {
+    // `script` gives the command a terminal of its own.
+    let inklog = inklog();
+    let load = format!(
+        "{} load --clients 2 --rate 10 --seconds 3 --warm-up 0",
+        inklog.get_program().to_str().expect("a plain path")
+    );
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &load, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .expect("`script`, of bsdutils or util-linux, runs");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    // Of 60 edits, as long as the report is not there.
+    let (before, _) = shown.split_once("edits              60 (0 lost)").expect("a report");
+    let counts =
+        before.split("/60 edits").filter_map(|text| text.split_whitespace().last()?.parse::<u64>().ok());
+    let counts: std::collections::BTreeSet<u64> = counts.collect();
+    assert!(counts.iter().filter(|count| (1..60).contains(*count)).count() > 5, "{counts:?}: {shown}");
+}
+
 /// What a command says: its exit code, stdout, stderr.
 fn said(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().expect("the command runs");
@@ -394,6 +418,31 @@ async fn what_needs_no_redis_asks_for_none_and_missing_credentials_are_called_so
         "{}",
         without.2
     );
+    dynamodb.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_without_a_stream_is_called_so() {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    };
+    let dynamodb = inklog_local::EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
+    let config = inklog_store::config::dynamodb_config(&dynamodb.sdk_config(), None);
+    let mut table = aws_sdk_dynamodb::Client::from_conf(config.build()).create_table();
+    for (name, kind) in [("doc", KeyType::Hash), ("sk", KeyType::Range)] {
+        let attribute =
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+        table = table.attribute_definitions(attribute.build().expect("an attribute"));
+        table = table.key_schema(key.build().expect("a key"));
+    }
+    table.table_name("inklog-oplog").billing_mode(BillingMode::PayPerRequest).send().await.expect("a table");
+    let endpoint = on_loopback(dynamodb.router()).await;
+    let said = tokio::task::spawn_blocking(move || {
+        failure(&["dev", "--memory", "--port", "0", "--dynamodb-endpoint", &endpoint])
+    });
+    let said = said.await.expect("the command runs");
+    assert!(said.contains("inklog-oplog has no stream") && said.contains("NEW_IMAGE"), "{said}");
     dynamodb.stop().await;
 }
 

@@ -422,7 +422,7 @@ async fn a_run_goes_on_where_the_one_before_ran_out_of_time() {
 #[tokio::test]
 async fn a_sweep_in_short_runs_reaches_all() {
     let harness = Harness::start().await;
-    let docs = numbered("forgotten", 250);
+    let docs = numbered("forgotten", 800);
     edit_and_mark(&harness, &docs, 0).await;
     for doc in &docs {
         assert!(harness.documents.catalogue.clear_dirty(doc, "0").await.unwrap());

@@ -6,8 +6,10 @@
 //! - `client`: the Rust client on a socket, and real stacks that forget
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
+//! - `many_documents`: thousands that are new, and the catalogue
 //! - `states`: many who join at once, slow readers, readers that read nothing
 //! - `without_redis`: joining where Redis is full, away, foreign or damaged
+//! - `redis_tls`: a Redis whose certificate a private authority has signed
 //! - `full_redis`: documents that a Redis has no room for, or whose snapshot is lost, beside others
 //! - `broadcaster`: who is sent what, retries, giving up, connections that are gone
 //! - `presence`: who sees where whom, and how it ends, on the whole stack
@@ -36,12 +38,14 @@ mod forgetful;
 mod full_redis;
 mod harness;
 mod lambda_binaries;
+mod many_documents;
 mod materializer;
 mod pipeline;
 mod presence;
 mod readme;
 mod rebuild;
 mod redis_cost;
+mod redis_tls;
 mod rules;
 mod sam;
 mod slow_reader;

@@ -1,5 +1,7 @@
 //! One keystroke through every stage, and what clients see of it.
 
+use std::time::{Duration, Instant};
+
 use inklog_local::{Data, Stack, StackConfig};
 use inklog_operator::{LiveCheck, Source};
 use inklog_protocol::DocId;
@@ -49,5 +51,28 @@ async fn a_keystroke_goes_through_every_stage() {
     assert_eq!(operator.read(&doc("d"), Source::Snapshot).await.unwrap().unwrap().text, "H");
     let verified = operator.verify(&doc("d")).await.unwrap().unwrap();
     assert!(verified.ok && verified.live == LiveCheck::Equal, "{verified:?}");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stack_sweeps_by_itself() {
+    // The schedule of the dirty documents never comes: what has a snapshot, the sweep has found.
+    let (often, never) = (Duration::from_millis(100), Duration::from_secs(24 * 60 * 60));
+    let config = StackConfig {
+        port: 0,
+        data: Data::Memory,
+        snapshot_every: never,
+        sweep_every: often,
+        ..StackConfig::default()
+    };
+    let stack = Stack::start(config).await.expect("a stack in memory starts");
+    let mut alice = Socket::connect(stack.ws_url()).await;
+    let op = json!({"type": "insert", "id": "alice-0", "char": "H", "left": null});
+    alice.ask(json!({"action": "SEND_OP", "docId": "d", "agent": "alice", "after": 0, "ops": [op]})).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while stack.operator().read(&doc("d"), Source::Snapshot).await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "no sweep has come by");
+        tokio::time::sleep(often).await;
+    }
     stack.stop().await;
 }

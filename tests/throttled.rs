@@ -77,7 +77,7 @@ async fn what_is_handed_back_is_sent_again_until_all_is_gone() {
 async fn one_that_takes_nothing_is_asked_ever_less_often_and_left() {
     let (outcome, batches) = delete(25, &[0; 100]).await;
     let error = outcome.expect_err("it takes nothing").to_string();
-    assert!(error.contains("takes no more deletes for now"), "{error}");
+    assert!(error.contains("accepts no more deletes for now"), "{error}");
     assert_eq!(batches.len(), 5);
     for (n, pause) in (0..).zip(pauses(&batches)) {
         assert!(pause >= Duration::from_millis(50) * 2u32.pow(n), "{:?}", pauses(&batches));

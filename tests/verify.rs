@@ -42,7 +42,9 @@ async fn it_waits_for_events_that_are_on_their_way() {
     let (live, of) = (harness.live.clone(), doc.clone());
     *stepped.after.lock().unwrap() = Some(Box::new(move || {
         let (live, doc, rest) = (live.clone(), of.clone(), logged[3..].to_vec());
-        Box::pin(async move { drop(live.append(&doc, &rest, "tail").await.unwrap()) })
+        Box::pin(async move {
+            live.append(&doc, &rest, "tail").await.unwrap();
+        })
     }));
     let documents = Documents { log: stepped, ..harness.documents.clone() };
     let begin = Instant::now();

@@ -35,6 +35,8 @@ use rests::Rests;
 
 /// Documents of one batch that are processed at once.
 const DOCS_AT_ONCE: usize = 8;
+/// Documents of one batch marked at the same time: a mark is one small write and needs nothing else.
+const MARKS_AT_ONCE: usize = 32;
 /// Maximum number of marks that a warm function remembers.
 const MARKS_MAX: usize = 10_000;
 
@@ -65,8 +67,10 @@ impl Materializer {
                 None => tracing::error!(sequence = record.sequence, "a stream record has no document"),
             }
         }
+        let named = by_doc(named);
+        self.mark_ahead(&named).await;
         let down = AtomicBool::new(false);
-        let failed: Vec<String> = futures::stream::iter(by_doc(named))
+        let failed: Vec<String> = futures::stream::iter(named)
             .map(|(doc, records)| self.handle_doc(doc, records, &down))
             .buffer_unordered(DOCS_AT_ONCE)
             .filter_map(|failed| async move { failed })
@@ -74,6 +78,15 @@ impl Materializer {
             .await;
         let lowest = order.into_iter().find(|sequence| failed.contains(sequence));
         respond(lowest)
+    }
+
+    /// Marks the batch's documents before processing any, so that a new one is soon in the catalogue even if
+    /// thousands come at the same time. After a failed mark, the rest are marked as they are processed.
+    async fn mark_ahead(&self, batch: &[(DocId, Vec<StreamRecord>)]) {
+        let docs = batch.iter().filter(|(_, records)| records.iter().any(|record| record.record.is_ok()));
+        let marks: Vec<_> = docs.map(|(doc, _)| self.mark_dirty(doc)).collect();
+        let mut marks = futures::stream::iter(marks).buffer_unordered(MARKS_AT_ONCE);
+        while let Some(Ok(())) = marks.next().await {}
     }
 
     /// Processes one document's records; returns the first to retry, if any. `down` says that a store

@@ -3,6 +3,7 @@
 //! Every Lambda and the command line read the same variables ([`vars`]); `template.yaml` sets them.
 //! An endpoint that is not set means AWS itself.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use futures::future::BoxFuture;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::OnceCell;
 
 use crate::audience::Audience;
@@ -39,6 +42,9 @@ pub mod vars {
     pub const LOG_NAME: &str = "INKLOG_LOG_NAME";
     /// `redis://` or `rediss://` URL of the live state and the connections.
     pub const REDIS_URL: &str = "INKLOG_REDIS_URL";
+    /// PEM file of the authority that signed the certificate of a `rediss://` server, where it is a private
+    /// one. It is trusted for Redis only, and there in place of the system's.
+    pub const REDIS_CA_FILE: &str = "INKLOG_REDIS_CA_FILE";
     /// `https://…` URL of the WebSocket API's stage, for posting to connections.
     pub const API_ENDPOINT: &str = "INKLOG_API_ENDPOINT";
     /// DynamoDB's endpoint, if it is not AWS's.
@@ -56,6 +62,14 @@ pub enum ConfigError {
     /// A store is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The authority for Redis cannot be read.
+    #[error("cannot read Redis's authority from {path}: {reason}")]
+    RedisCa {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Reads variables; the environment, or a test's own map.
@@ -64,6 +78,17 @@ pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 /// Reads the process's environment; an empty variable counts as not set.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The authorities in a PEM file, for [`RedisClient::open_trusting`].
+pub fn redis_authorities(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let fail = |reason: String| ConfigError::RedisCa { path: path.display().to_string(), reason };
+    let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    match CertificateDer::pem_slice_iter(&pem).next() {
+        Some(Ok(_)) => Ok(pem),
+        Some(Err(error)) => Err(fail(error.to_string())),
+        None => Err(fail("there is no certificate in it (PEM)".to_owned())),
+    }
 }
 
 fn need(lookup: Lookup<'_>, name: &'static str) -> Result<String, ConfigError> {
@@ -192,7 +217,12 @@ impl<'a> StoreFactory<'a> {
     /// it can, even if Redis is unreachable.
     async fn redis(&self) -> Result<RedisClient, ConfigError> {
         let url = need(self.lookup, vars::REDIS_URL)?;
-        Ok(self.redis.get_or_try_init(async || RedisClient::open(&url)).await?.clone())
+        let authorities = (self.lookup)(vars::REDIS_CA_FILE);
+        let client = self.redis.get_or_try_init(async || {
+            let authorities = authorities.map(|path| redis_authorities(Path::new(&path))).transpose()?;
+            Ok::<_, ConfigError>(RedisClient::open_trusting(&url, authorities)?)
+        });
+        Ok(client.await?.clone())
     }
 
     /// The log's name as clients see it.

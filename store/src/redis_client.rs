@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
+use redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, TlsCertificates};
 
 use crate::StoreError;
 
@@ -29,9 +29,19 @@ impl RedisClient {
     /// Prepares a connection to `redis://` or `rediss://` (TLS); the first call opens it. Must run
     /// inside a tokio runtime.
     pub fn open(url: &str) -> Result<RedisClient, StoreError> {
+        RedisClient::open_trusting(url, None)
+    }
+
+    /// [`RedisClient::open`] for a `rediss://` server whose certificate one of these authorities (PEM) has
+    /// signed. They take the place of the system's, for this server only.
+    pub fn open_trusting(url: &str, authorities: Option<Vec<u8>>) -> Result<RedisClient, StoreError> {
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::open(url).map_err(failed)?;
+        let client = match authorities {
+            None => Client::open(url),
+            pem => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: pem }),
+        };
+        let client = client.map_err(failed)?;
         let manager = Mutex::new(manage(&client)?);
         Ok(RedisClient(Arc::new(Inner { client, manager })))
     }
@@ -39,12 +49,18 @@ impl RedisClient {
     /// [`RedisClient::open`], and checks that the server responds.
     pub async fn connect(url: &str) -> Result<RedisClient, StoreError> {
         let client = RedisClient::open(url)?;
-        let () = client.query(&redis::cmd("PING")).await?;
+        client.check().await?;
+        Ok(client)
+    }
+
+    /// Makes sure that the server answers, and is one that Inklog can use.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let () = self.query(&redis::cmd("PING")).await?;
         let mut info = redis::cmd("INFO");
         info.arg("cluster");
-        match client.query::<String>(&info).await {
+        match self.query::<String>(&info).await {
             Ok(info) if info.contains("cluster_enabled:1") => Err(is_cluster("cluster_enabled:1")),
-            Ok(_) | Err(StoreError::Refused { .. }) => Ok(client),
+            Ok(_) | Err(StoreError::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -125,6 +125,7 @@ fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageEr
         allow_origins: args.allow_origin.into_iter().filter(|origin| !origin.is_empty()).collect(),
         data,
         redis: given_text(args.redis),
+        redis_ca: args.redis_ca.filter(|file| !file.as_os_str().is_empty()),
         dynamodb_endpoint: given_text(args.dynamodb_endpoint),
         s3_endpoint: given_text(args.s3_endpoint),
         latency: match args.latency {

@@ -120,6 +120,10 @@ struct DevArgs {
     /// A real Redis instead of the embedded live state
     #[arg(long, env = "INKLOG_REDIS_URL", value_name = "URL")]
     redis: Option<String>,
+    /// PEM file of the private authority that signed the certificate of Redis (rediss://);
+    /// trusted for Redis only, instead of the system's
+    #[arg(long, env = "INKLOG_REDIS_CA_FILE", value_name = "FILE")]
+    redis_ca: Option<PathBuf>,
     /// A real DynamoDB instead of the embedded one
     #[arg(long, env = "INKLOG_DYNAMODB_ENDPOINT", value_name = "URL")]
     dynamodb_endpoint: Option<String>,

@@ -14,6 +14,7 @@ use inklog_materializer::Materializer;
 use inklog_operator::Operator;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
+use inklog_store::config::ConfigError;
 use inklog_store::log::short_name;
 use inklog_store::{Clock, StoreError, SystemClock};
 use serde_json::json;
@@ -88,6 +89,8 @@ pub struct StackConfig {
     pub data: Data,
     /// A Redis (`redis://…`) instead of the embedded live state.
     pub redis: Option<String>,
+    /// PEM file of the authority of a `rediss://` server's certificate, where it is a private one.
+    pub redis_ca: Option<PathBuf>,
     /// A DynamoDB instead of the embedded one; credentials come from the environment.
     pub dynamodb_endpoint: Option<String>,
     /// An S3 instead of the embedded one; credentials come from the environment.
@@ -110,6 +113,7 @@ impl Default for StackConfig {
             allow_origins: Vec::new(),
             data: Data::Dir(".inklog".into()),
             redis: None,
+            redis_ca: None,
             dynamodb_endpoint: None,
             s3_endpoint: None,
             latency: Latency::fast(),
@@ -171,6 +175,9 @@ pub enum StackError {
          NEW_IMAGE, or delete the table, so that it is created with one"
     )]
     NoStream(&'static str),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -71,7 +71,7 @@ impl Stores {
         };
         // A Redis that does not answer is found out before anything else is started.
         let redis = match &config.redis {
-            Some(url) => Some(connect_redis(url).await?),
+            Some(url) => Some(connect_redis(url, config.redis_ca.as_deref()).await?),
             None => None,
         };
         let embedded_dynamodb = match (&config.dynamodb_endpoint, &config.data) {
@@ -241,8 +241,14 @@ async fn answer<T>(
     }
 }
 
-async fn connect_redis(url: &str) -> Result<RedisClient, StackError> {
-    RedisClient::connect(url).await.map_err(|error| StackError::Service { url: without_password(url), error })
+async fn connect_redis(url: &str, ca: Option<&Path>) -> Result<RedisClient, StackError> {
+    let authorities = ca.map(config::redis_authorities).transpose()?;
+    let connected = async {
+        let client = RedisClient::open_trusting(url, authorities)?;
+        client.check().await?;
+        Ok(client)
+    };
+    connected.await.map_err(|error| StackError::Service { url: without_password(url), error })
 }
 
 /// A URL that may be shown: `redis://user:***@host` for `redis://user:secret@host`.
