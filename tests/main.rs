@@ -23,6 +23,7 @@
 //! - `throttled`: deletes from the log that DynamoDB takes only in part
 //! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
 //! - `readme`: every command of the README is run
+//! - `server_stories`: what a server gets and answers, as data, on the whole stack
 //! - `sam`: `template.yaml`, read
 //! - `template`: the template held against the code
 //! - `cloudformation`: the template held against CloudFormation, where linters say nothing
@@ -48,6 +49,7 @@ mod redis_cost;
 mod redis_tls;
 mod rules;
 mod sam;
+mod server_stories;
 mod slow_reader;
 mod socket;
 mod states;

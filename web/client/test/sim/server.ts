@@ -166,7 +166,7 @@ export class Server {
     }
     const end = `${this.generation}-${this.from + this.tail.length}`;
     const [generation, offset] = (cursor ?? "0-0").split("-").map(Number);
-    const covered = (event: Logged) => opEnd(event.ops.at(-1)!) <= (version[event.agent] ?? 0);
+    const covered = (event: Logged) => event.after < (version[event.agent] ?? 0);
     const isWhole = !cursor && [...this.base.version].every(([agent, end]) => end <= (version[agent] ?? 0));
     let messages: any[];
     if ((generation === this.generation && offset >= this.from) || (isWhole && action === "SYNC_STATE")) {
