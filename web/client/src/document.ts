@@ -1,25 +1,15 @@
 // What an application holds: a document that can be read and edited at once, and that sees to everything else by
-// itself. Here the parts meet: the core with its rules, the connection, the store, undo, presence, and the clock.
+// itself. Here the parts meet: the core with its rules, the connection, what is on the device, undo, presence, and time.
 
-import type { Anchor } from "./crdt/index.js";
-import { type ForkRecord, forkId, forkPrefix, forksOf, withFork } from "./forks.js";
-import { type Env, type Link, newLink, wordsOf } from "./link.js";
+import type { Anchor, Change, LocalOp, TextDoc } from "./crdt/index.js";
+import { type Env, Link } from "./link.js";
 import { addressOf, checkDocId, checkUser } from "./options.js";
-import { Sessions } from "./sessions.js";
-import { type Storage, browserStorage, inTime, noStorage, timed } from "./storage.js";
-import { type Backoff, backoff } from "./sync/backoff.js";
+import type { Host, Part } from "./part.js";
+import { Persistence } from "./persistence.js";
 import { Core } from "./sync/core.js";
-import type { Session } from "./sync/keeper.js";
-import type { Told } from "./sync/replica.js";
-import type {
-  ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, OpenOptions, SaveStatus, StorageStatus,
-} from "./types.js";
-
-/** The document works in memory, and without what is kept, when the device's store has not opened by then. */
-const OPEN_MS_MAX = 5_000;
-/** A store that failed is tried again after this long, then ever less often. */
-const STORE_PAUSE_MS_FIRST = 2_000;
-const STORE_PAUSE_MS_MAX = 300_000;
+import type { Update } from "./sync/offline.js";
+import { type ClientMessage, encode } from "./sync/wire.js";
+import type { ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, OpenOptions, SaveStatus, StorageStatus } from "./types.js";
 
 /** What the page tells, and what that means here. */
 const PAGE_EVENTS = ["online", "offline", "pagehide", "pageshow", "visibilitychange"];
@@ -36,70 +26,48 @@ export class InklogDocument {
   /** Resolves when the server's text is here for the first time. */
   readonly synced: Promise<void>;
   /** How many of the edits are durable; a new object whenever it changes. */
-  save!: SaveStatus;
-  /** Where edits are kept until they are saved; a new object whenever it changes. */
-  storage: StorageStatus = { kind: "opening", reason: null };
+  save: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
   /** What keeps the document from the server; `null`: no known problem. */
   problem: InklogError | null = null;
-  /** Copies of texts that the server forgot, oldest first; a new array whenever it changes. */
-  forks: readonly Fork[] = [];
   /** @internal */
   readonly core: Core;
   /** @internal */
   readonly env: Env;
-  /** @internal Done whenever something happened; each gives when it is due again. */
-  readonly turns: ((now: number) => number)[] = [];
   readonly #link: Link;
-  readonly #listeners: { [name: string]: Set<(value: any) => void> } = {};
-  #sessions: Sessions | undefined;
-  readonly #storeRetry: Backoff;
-  #storeTimer: unknown;
-  #writing?: Promise<void> | undefined;
-  readonly #opening: Promise<void>;
-  #adopting?: boolean;
-  #flushing?: boolean;
-  #again?: boolean;
-  #due = 0;
-  #timer: unknown;
-  readonly #told: { [name: string]: string } = {};
+  readonly #persistence: Persistence;
+  /** By what makes them. */
+  readonly #parts = new Map<new (host: Host) => Part, Part>();
+  readonly #listeners = new Map<string, Set<(value: any) => void>>();
+  /** What was told last of each status, as JSON. */
+  readonly #told = new Map<string, string>();
   #isReady!: () => void;
+  #isSynced!: () => void;
+  #isFlushing = false;
+  #isFlushDue = false;
+  /** When a part is to be called at the latest. */
+  #partsDue = Infinity;
+  #timer: unknown;
   #isWarning = false;
-  #isPersistAsked = false;
-  readonly #options: OpenOptions;
-  readonly #server: string;
 
   /** @internal Applications call {@link openDocument}. */
   constructor(options: OpenOptions, env: Env) {
     this.env = env;
-    this.#options = options;
     checkDocId(options.docId);
     this.docId = options.docId;
     this.user = options.user ?? guestName(env);
     checkUser(this.user);
-    this.#server = addressOf(options.url);
-    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random, this.#server);
+    const server = addressOf(options.url);
+    const flush = () => this.flush();
+    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random, server);
     this.core.visible = isVisible(env);
-    this.#storeRetry = backoff(env.Math.random, STORE_PAUSE_MS_FIRST, STORE_PAUSE_MS_MAX, 0.5);
-    const tell = (problem: InklogError | null) => this.#setProblem(problem);
-    this.#link = newLink(options, env, this.core, () => this.flush(), tell);
+    this.#link = new Link(options, env, this.core, flush, (problem) => this.#setProblem(problem));
+    this.#persistence = new Persistence(this.core, env, options.storage, this.user, server, flush);
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
-    this.synced = new Promise((resolve) =>
-      this.on("synced", () => {
-        this.#link.online();
-        this.#isReady();
-        resolve();
-        void this.#adopt();
-      }),
-    );
-    this.on("link", (what) => this.#link[what]());
-    this.on("error", (error) => {
-      // It says why the server does not let the client in.
-      if (error.code === "unauthorized" || error.code === "forbidden") this.#setProblem(error);
-    });
-    this.core.putAside = (text, log) => this.#putAside(text, log);
-    this.#tell();
-    this.#listenToPage("addEventListener");
-    this.#opening = this.#open();
+    this.synced = new Promise((resolve) => (this.#isSynced = resolve));
+    this.#tellStatus();
+    for (const name of PAGE_EVENTS) env.addEventListener?.(name, this.#onPage);
+    // The change that brought it has been told by then: who reads the text when it is ready hears of each change once.
+    void this.#persistence.open().then((isKept) => isKept && this.#isReady());
   }
 
   /** The name under which this tab writes; it may change, see the `agent` event. */
@@ -120,17 +88,25 @@ export class InklogDocument {
     return this.#link.status;
   }
 
+  /** Where edits are kept until they are saved; a new object whenever it changes. */
+  get storage(): StorageStatus {
+    return this.#persistence.status;
+  }
+
+  /** Copies of texts that the server forgot, oldest first; a new array whenever it changes. */
+  get forks(): readonly Fork[] {
+    return this.#persistence.forks;
+  }
+
   /** Whether others' edits cannot be applied because they need edits that cannot be fetched. */
   get gap(): boolean {
     return this.core.gap;
   }
 
   /** Adds a listener; returns a function that removes it. */
-  on<K extends keyof DocumentEvents>(name: K, listener: (value: DocumentEvents[K]) => void): () => void;
-  /** @internal Also to what only the parts of the client tell each other. */
-  on<K extends keyof Told>(name: K, listener: (value: Told[K]) => void): () => void;
-  on(name: string, listener: (value: any) => void): () => void {
-    const listeners = (this.#listeners[name] ??= new Set());
+  on<K extends keyof DocumentEvents>(name: K, listener: (value: DocumentEvents[K]) => void): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
     listeners.add(listener);
     return () => listeners.delete(listener);
   }
@@ -146,7 +122,7 @@ export class InklogDocument {
         throw new TypeError("an edit is { at: number, del: number, ins: string }");
       }
     }
-    this.#askToPersist();
+    this.#persistence.askToPersist();
     try {
       this.core.change("local", (changes) => {
         for (const { at, del, ins } of edits) {
@@ -155,6 +131,7 @@ export class InklogDocument {
         }
       });
     } finally {
+      for (const part of this.#parts.values()) part.edited?.();
       this.flush();
     }
   }
@@ -190,233 +167,145 @@ export class InklogDocument {
 
   /** Discards a fork. */
   discardFork(id: string): void {
-    if (!this.forks.some((fork) => fork.id === id)) return;
-    this.core.keeper.record(forkPrefix(this.docId) + id);
-    this.#setForks(this.forks.filter((fork) => fork.id !== id));
+    this.#persistence.discardFork(id);
     this.flush();
   }
 
   /** Closes the document after writing all edits to the store; unsaved ones are sent the next time it is opened. */
   async close(): Promise<void> {
     if (this.status === "closed") return;
-    this.#listenToPage("removeEventListener");
-    if (this.core.synced) this.send(JSON.stringify({ action: "LEAVE_DOC", docId: this.docId }));
+    for (const name of PAGE_EVENTS) this.env.removeEventListener?.(name, this.#onPage);
+    if (this.core.synced) this.send({ action: "LEAVE_DOC" });
     this.#link.close();
-    await this.#opening;
-    this.core.keeper.hurry(true);
-    this.flush();
-    while (this.#writing) await this.#writing;
+    await this.#persistence.close();
     this.env.clearTimeout(this.#timer);
-    this.env.clearTimeout(this.#storeTimer);
-    this.#freeLocks();
+  }
+
+  // --- For its parts
+
+  /** @internal The part that a class makes, which is the same one from then on. */
+  part<P extends Part>(kind: new (host: Host) => P): P {
+    const known = this.#parts.get(kind) as P | undefined;
+    if (known) return known;
+    const part = new kind(this);
+    this.#parts.set(kind, part);
+    this.core.note = (at, del, ins) => {
+      const done = [...this.#parts.values()].map((part) => part.editing?.(at, del, ins));
+      return (ops) => done.forEach((made) => made?.(ops));
+    };
+    return part;
   }
 
   /** @internal */
-  send(frame: string): void {
-    this.#link.send(frame);
+  get replica(): TextDoc {
+    return this.core.doc;
   }
 
-  // --- The store
-
-  async #open(): Promise<void> {
-    const { storage } = this.#options;
-    let found: Session[] = [];
-    // Whoever opened it is listening by then.
-    await null;
-    if (storage === null) {
-      this.#sessions = this.#sessionsIn(noStorage);
-      this.#setStorage("memory", "the application turned storage off");
-    } else {
-      try {
-        const sessions = this.#sessionsIn(await inTime(this.env, OPEN_MS_MAX, this.#openStore()));
-        found = await inTime(this.env, OPEN_MS_MAX, sessions.read());
-        await this.#loadForks(sessions);
-        this.core.load(found);
-        this.#sessions = sessions;
-        this.#setStorage("device", null);
-        this.#freeLocks();
-      } catch (error) {
-        this.#sessions = this.#sessionsIn(noStorage);
-        this.#storeFailed(error);
-      }
-    }
-    this.flush();
-    // The change that brought it has been told by now: who reads the text when it is ready hears of each change once.
-    if (found.some(({ base, events, recent }) => base || events.length || recent.length)) this.#isReady();
+  /** @internal */
+  get connection(): object | null {
+    return this.core.synced ? this.core.connection : null;
   }
 
-  #sessionsIn(storage: Storage): Sessions {
-    return new Sessions(storage, this.docId, this.#server, this.user);
+  /** @internal */
+  get shown(): Host["shown"] {
+    return this.core.shown;
   }
 
-  async #openStore(): Promise<Storage> {
-    return timed(this.#options.storage ?? (await browserStorage()), this.env);
+  /** @internal */
+  get showings(): number {
+    return this.core.showings;
   }
 
-  /** The store failed: what is typed is in memory only, until it works again. */
-  #storeFailed(error: unknown): void {
-    this.#setStorage("memory", `this device cannot store edits (${wordsOf(error)})`);
-    this.core.tell("storage", `${this.storage.reason}: do not close the page before everything is saved`, true);
-    if (this.status === "closed") return;
-    this.env.clearTimeout(this.#storeTimer);
-    this.#storeTimer = this.env.setTimeout(() => void this.#tryStore(), this.#storeRetry.pause());
+  /** @internal */
+  now(): number {
+    return this.env.performance.now();
   }
 
-  /** Moves from memory to the store, if that works again. */
-  async #tryStore(): Promise<void> {
-    const before = this.#sessions!;
-    try {
-      const storage = await inTime(this.env, OPEN_MS_MAX, this.#openStore());
-      const sessions = before.movedTo(storage);
-      const keys = await sessions.keys();
-      for (const { agent } of this.core.lanes) await sessions.hold(agent);
-      await this.#loadForks(sessions);
-      if (this.status === "closed") return sessions.keepOnly([]);
-      while (this.#writing) await this.#writing;
-      this.core.resumeStore(keys);
-      for (const fork of this.forks) this.#record(fork);
-      this.#sessions = sessions;
-      this.#setStorage("device", null);
-      this.flush();
-      void this.#adopt();
-    } catch (error) {
-      this.#storeFailed(error);
-      this.flush();
-    }
+  /** @internal */
+  send(message: ClientMessage): void {
+    this.#link.send(encode(this.docId, message));
   }
 
-  /** Writes what there is to write; what is typed meanwhile is the next write. */
-  #write(): void {
-    const batch = this.core.keeper.takeBatch(this.env.Date.now());
-    if (!batch) return;
-    const sessions = this.#sessions!;
-    const lanes = this.core.lanes.map(({ agent }) => agent);
-    const write = async () => {
-      try {
-        for (const agent of lanes) await sessions.hold(agent);
-        await sessions.storage.write(batch.changes);
-        this.core.keeper.stored(batch.no);
-        if (sessions.storage !== noStorage) this.#storeRetry.tries = 0;
-      } catch (error) {
-        if (this.#sessions === sessions) {
-          // The locks stay: whoever goes on with these agents must know all that they wrote.
-          this.#sessions = sessions.movedTo(noStorage);
-          this.core.abandonStore();
-          this.#storeFailed(error);
-        }
-      }
-      if (this.#writing === writing) this.#writing = undefined;
-      this.flush();
-      this.#freeLocks();
-    };
-    const writing = (this.#writing = write());
+  /** @internal */
+  change(origin: "undo" | "redo", make: (changes: Change[]) => void): void {
+    this.core.change(origin, make);
   }
 
-  /** Takes over what closed tabs have not sent. */
-  async #adopt(): Promise<void> {
-    const sessions = this.#sessions;
-    if (this.#adopting || !sessions || this.storage.kind !== "device") return;
-    this.#adopting = true;
-    try {
-      const free = (await sessions.read()).filter((session) => session.free);
-      if (this.#sessions !== sessions) return;
-      const orphans = free.filter((session) => session.events.length && this.core.isOfLog(session));
-      if (orphans.length) this.core.adopt(orphans, this.env.performance.now());
-      // What another log had is a copy that nobody will ask for, unless something waits in it.
-      const copies = free.filter((session) => !session.events.length && !this.core.isOfLog(session));
-      for (const { keys } of copies) for (const key of keys) this.core.keeper.record(key);
-      this.flush();
-    } catch {
-      // The next time.
-    } finally {
-      this.#adopting = false;
-      this.#freeLocks();
-    }
+  /** @internal */
+  push(op: LocalOp): void {
+    this.core.push(op);
   }
 
-  /** Frees the locks of agents that are not used any more; their records are as they are to be left. */
-  #freeLocks(): void {
-    const isClosed = this.status === "closed";
-    if (this.#writing || this.#adopting || (!isClosed && this.storage.kind !== "device")) return;
-    this.#sessions!.keepOnly(isClosed ? [] : this.core.lanes.map(({ agent }) => agent));
-  }
-
-  #setStorage(kind: StorageStatus["kind"], reason: string | null): void {
-    this.storage = { kind, reason };
-  }
-
-  /** Asks the browser, once, not to take away what is kept when it needs room. */
-  #askToPersist(): void {
-    if (this.#isPersistAsked || this.#options.storage !== undefined) return;
-    this.#isPersistAsked = true;
-    // A browser may refuse, or ask the person; nothing depends on it.
-    (globalThis.navigator as Partial<Navigator> | undefined)?.storage?.persist?.().catch(() => {});
-  }
-
-  // --- What the server forgot
-
-  #putAside(text: string, log: string | undefined): void {
-    const fork: Fork = { id: forkId(text), text, at: this.env.Date.now() };
-    const { forks, gone } = withFork(this.forks, fork);
-    for (const { id } of gone) this.core.keeper.record(forkPrefix(this.docId) + id);
-    this.#record(fork, log);
-    this.#setForks(forks);
-  }
-
-  #record(fork: Fork, log?: string): void {
-    const record: ForkRecord = { ...fork, server: this.#server, log };
-    this.core.keeper.record(forkPrefix(this.docId) + fork.id, record);
-  }
-
-  /** Adds those that the store has to those that are known. */
-  async #loadForks({ storage }: Sessions): Promise<void> {
-    const kept = forksOf(await storage.read(forkPrefix(this.docId)), this.#server);
-    if (kept.length) this.#setForks([...kept, ...this.forks.filter(({ id }) => !kept.some((other) => other.id === id))]);
-  }
-
-  #setForks(forks: readonly Fork[]): void {
-    this.forks = forks;
-    this.core.updates.push(["forked", forks]);
+  /** @internal */
+  tell<K extends keyof DocumentEvents>(name: K, value: DocumentEvents[K]): void {
+    this.core.updates.push([name, value] as Update);
   }
 
   // --- The loop
 
   /** @internal Does all that follows from what has happened. */
   flush(): void {
-    this.#again = true;
-    if (this.#flushing) return;
-    this.#flushing = true;
-    while (this.#again) {
-      this.#again = false;
-      this.#turn(this.env.performance.now());
+    this.#isFlushDue = true;
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    while (this.#isFlushDue) {
+      this.#isFlushDue = false;
+      this.#tick(this.now());
     }
-    this.#flushing = false;
+    this.#isFlushing = false;
     this.#wait();
   }
 
-  #turn(now: number): void {
+  #tick(now: number): void {
     const { core } = this;
-    if (this.#sessions) {
+    if (this.#persistence.isOpen) {
       if (this.status !== "closed") this.#link.tick(now);
       core.tick(now);
-      if (!this.#writing) this.#write();
+      this.#persistence.tick();
     }
-    for (const frame of core.frames.splice(0)) this.send(frame);
-    this.#due = Math.min(...this.turns.map((turn) => turn(now)));
-    for (const [name, value] of core.updates.splice(0)) this.#emit(name, value);
-    this.#tell();
+    for (const frame of core.frames.splice(0)) this.#link.send(frame);
+    this.#partsDue = Infinity;
+    for (const part of this.#parts.values()) this.#partsDue = Math.min(this.#partsDue, part.tick?.(now) ?? Infinity);
+    for (const update of core.updates.splice(0)) this.#follow(update);
+    this.#tellStatus();
+  }
+
+  /** What the core tells concerns the other parts of the client, or the application. */
+  #follow([name, value]: Update): void {
+    switch (name) {
+      case "synced":
+        this.#link.online();
+        this.#isReady();
+        this.#isSynced();
+        void this.#persistence.adopt();
+        return;
+      case "link":
+        return value === "again" ? this.#link.again() : this.#link.refused();
+      case "renamed":
+        for (const part of this.#parts.values()) part.renamed?.(value);
+        return;
+      case "renewed":
+        for (const part of this.#parts.values()) part.renewed?.();
+        return;
+      case "error":
+        // It says why the server does not let the client in.
+        if (value.code === "unauthorized" || value.code === "forbidden") this.#setProblem(value);
+        return this.#emit(name, value);
+      default:
+        this.#emit(name, value);
+    }
   }
 
   /** Tells what is another than it was. */
-  #tell(): void {
+  #tellStatus(): void {
     const { all, sent } = this.core.pending;
     const save: SaveStatus = { unsent: all - sent, sent, allSaved: !all };
     const { agent, status, storage, problem, gap } = this;
     this.#warn(!save.allSaved && storage.kind !== "device");
     for (const [name, value] of Object.entries({ agent, status, storage, problem, gap, save })) {
       const told = JSON.stringify(value);
-      if (told === this.#told[name]) continue;
-      this.#told[name] = told;
+      if (told === this.#told.get(name)) continue;
+      this.#told.set(name, told);
       if (value === save) this.save = save;
       this.#emit(name, value);
     }
@@ -425,13 +314,13 @@ export class InklogDocument {
   #wait(): void {
     const { env } = this;
     env.clearTimeout(this.#timer);
-    if (this.status === "closed" || !this.#sessions) return;
-    const due = Math.min(this.core.deadline(), this.#link.deadline, this.#due);
-    if (due < Infinity) this.#timer = env.setTimeout(() => this.flush(), Math.max(0, due - env.performance.now()));
+    if (this.status === "closed" || !this.#persistence.isOpen) return;
+    const due = Math.min(this.core.deadline(), this.#link.deadline, this.#partsDue);
+    if (due < Infinity) this.#timer = env.setTimeout(() => this.flush(), Math.max(0, due - this.now()));
   }
 
   #emit(name: string, value: unknown): void {
-    for (const listener of [...(this.#listeners[name] ?? [])]) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         listener(value);
       } catch (error) {
@@ -460,12 +349,10 @@ export class InklogDocument {
   #warn(isDue: boolean): void {
     if (isDue === this.#isWarning) return;
     this.#isWarning = isDue;
-    this.env[isDue ? "addEventListener" : "removeEventListener"]?.("beforeunload", warn);
+    if (isDue) this.env.addEventListener?.("beforeunload", warn);
+    else this.env.removeEventListener?.("beforeunload", warn);
   }
 
-  #listenToPage(how: "addEventListener" | "removeEventListener"): void {
-    for (const name of PAGE_EVENTS) this.env[how]?.(name, this.#onPage);
-  }
   readonly #onPage = ({ type }: Event): void => {
     const { core } = this;
     core.visible = isVisible(this.env);
@@ -473,17 +360,13 @@ export class InklogDocument {
     if (type === "online") this.#link.again();
     else if (type === "offline") this.#link.offline();
     else if (type === "pageshow" || (type === "visibilitychange" && core.visible)) this.#wake();
-    // The tab may be gone in a moment: a write that is under way is not waited for.
-    else if (this.#sessions) {
-      core.keeper.hurry(false);
-      this.#write();
-    }
+    else this.#persistence.hurry();
     this.flush();
   };
 
   /** The page is back from somewhere: what is broken is noticed now. */
   #wake(): void {
-    if (this.core.connection) this.core.woke(this.env.performance.now());
+    if (this.core.connection) this.core.woke(this.now());
     else if (this.status === "offline") this.#link.again();
   }
 }

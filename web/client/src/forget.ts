@@ -2,8 +2,8 @@
 
 import { forkPrefix, type ForkRecord } from "./forks.js";
 import { addressOf } from "./options.js";
-import { Sessions } from "./sessions.js";
 import { type Storage, browserStorage, timed } from "./storage.js";
+import { StoredAgents } from "./storedAgents.js";
 import { startOf } from "./sync/outbox.js";
 
 export interface ForgetOptions {
@@ -30,11 +30,11 @@ export interface Forgotten {
 export async function forgetDocument({ url, docId, storage, discardUnsent }: ForgetOptions): Promise<Forgotten> {
   const store = timed(storage ?? (await browserStorage()), globalThis);
   const server = addressOf(url);
-  const sessions = new Sessions(store, docId, server, null);
+  const agents = new StoredAgents(store, docId, server, null);
   try {
-    const found = await sessions.read();
+    const found = await agents.read();
     const forks = (await store.read(forkPrefix(docId))).filter(([, fork]: [string, ForkRecord]) => fork.server === server);
-    const typed = found.reduce((sum, session) => sum + session.end - startOf(session), 0);
+    const typed = found.reduce((sum, agent) => sum + agent.end - startOf(agent), 0);
     const unsent = forks.reduce((sum, [, { text }]) => sum + text.length, typed);
     const forgotten = found.every(({ free }) => free) && (!unsent || !!discardUnsent);
     if (forgotten) {
@@ -43,6 +43,6 @@ export async function forgetDocument({ url, docId, storage, discardUnsent }: For
     }
     return { forgotten, unsent };
   } finally {
-    sessions.keepOnly([]);
+    agents.keepOnly([]);
   }
 }

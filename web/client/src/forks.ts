@@ -1,6 +1,6 @@
 // Texts that the server forgot: put aside, kept on the device, and brought back only when somebody says so.
 
-import { sessionPrefix } from "./sync/keeper.js";
+import { agentPrefix } from "./sync/keeper.js";
 import type { Fork } from "./types.js";
 
 /** The newest are kept. */
@@ -12,12 +12,12 @@ export interface ForkRecord extends Fork {
   log: string | undefined;
 }
 
-export const forkPrefix = (docId: string): string => sessionPrefix(docId, "~fork");
+export const forkPrefix = (docId: string): string => agentPrefix(docId, "~fork");
 
 /** The same text has the same id, whichever tab puts it aside. */
 export function forkId(text: string): string {
   let hash = 0xcbf29ce484222325n;
-  for (let at = 0; at < text.length; at++) hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(at))) * 0x100000001b3n);
+  for (let i = 0; i < text.length; i++) hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n);
   return `${text.length}-${hash.toString(36)}`;
 }
 

@@ -42,40 +42,40 @@ interface Return {
 
 export class LineMap {
   // A gap buffer: an edit moves the gap to its place, and touches nothing beyond.
-  private _before: Return[] = [];
-  private _after: Return[] = [];
-  private _length = 0;
+  #before: Return[] = [];
+  #after: Return[] = [];
+  #length = 0;
 
   constructor(text: string) {
-    this._replace(0, 0, text);
+    this.#replace(0, 0, text);
   }
 
   /** The document's position of the editor's. */
   toDoc(at: number): number {
-    const view = this._length - this._pairs;
+    const view = this.#length - this.#pairs;
     const shown = (r: Return) => r.at - r.pairs + (r.pair ? 1 : 0);
-    return at + this._count((r) => shown(r) < at, (r) => view - (r.at - r.pairs) < at);
+    return at + this.#count((r) => shown(r) < at, (r) => view - (r.at - r.pairs) < at);
   }
 
   /** The editor's position of the document's; inside a `\r\n`, the one before it. */
   toView(at: number): number {
-    return at - this._count((r) => r.at < at, (r) => this._length - r.at < at);
+    return at - this.#count((r) => r.at < at, (r) => this.#length - r.at < at);
   }
 
   /** Translates an edit made in the editor, and follows it. */
   local({ from, to, insert }: ViewChange, view: View): Change {
     const at = this.toDoc(from);
     const end = this.toDoc(to);
-    const isPairs = insert.includes("\n") && this._pairs * 2 > view.breaks;
+    const isPairs = insert.includes("\n") && this.#pairs * 2 > view.breaks;
     let ins = isPairs ? insert.replaceAll("\n", "\r\n") : insert;
     let follows = 0;
-    if (this._find(at - 1)) {
+    if (this.#find(at - 1)) {
       // A lone `\r` before: another must come between it and a `\n`, or two line breaks would become one.
-      const joins = ins === "" && view.isBreak(to) && !this._find(end);
+      const joins = ins === "" && view.isBreak(to) && !this.#find(end);
       if (joins) follows = 1;
       if (joins || ins.startsWith("\n")) ins = `\r${ins}`;
     }
-    this._replace(at, end - at + follows, follows ? `${ins}\n` : ins);
+    this.#replace(at, end - at + follows, follows ? `${ins}\n` : ins);
     return { at, del: end - at, ins };
   }
 
@@ -83,8 +83,8 @@ export class LineMap {
   remote({ at, del, ins }: Change, view: View): ViewChange | null {
     let end = at + del;
     let text = ins;
-    const head = this._find(at - 1) !== undefined;
-    const tail = (head || this._before.length + this._after.length > 0 || ins.includes("\r")) && this._isFeed(end, view);
+    const head = this.#find(at - 1) !== undefined;
+    const tail = (head || this.#before.length + this.#after.length > 0 || ins.includes("\r")) && this.#isFeed(end, view);
     if (head) {
       at -= 1;
       text = `\r${text}`;
@@ -96,7 +96,7 @@ export class LineMap {
     let from = this.toView(at);
     let to = this.toView(end);
     let insert = normalise(text);
-    this._replace(at, end - at, text);
+    this.#replace(at, end - at, text);
     // The line breaks taken in at the edges mostly stay what they are for the editor.
     if (head && from < to && insert !== "") {
       from += 1;
@@ -109,42 +109,42 @@ export class LineMap {
     return from === to && insert === "" ? null : { from, to, insert };
   }
 
-  private get _pairs(): number {
-    return (this._before.at(-1)?.pairs ?? 0) + (this._after.at(-1)?.pairs ?? 0);
+  get #pairs(): number {
+    return (this.#before.at(-1)?.pairs ?? 0) + (this.#after.at(-1)?.pairs ?? 0);
   }
 
   /** Pairs of which the tests hold; they hold from the start up to a place. */
-  private _count(before: (r: Return) => boolean, after: (r: Return) => boolean): number {
-    const left = this._before;
-    const right = this._after;
+  #count(before: (r: Return) => boolean, after: (r: Return) => boolean): number {
+    const left = this.#before;
+    const right = this.#after;
     if (left.length && !before(left.at(-1)!)) return left[search(left, (r) => !before(r)) - 1]?.pairs ?? 0;
     const rest = right[search(right, after) - 1]?.pairs ?? 0;
-    return this._pairs - rest;
+    return this.#pairs - rest;
   }
 
   /** The `\r` at a position of the document. */
-  private _find(at: number): Return | undefined {
-    const left = this._before[search(this._before, (r) => r.at >= at)];
+  #find(at: number): Return | undefined {
+    const left = this.#before[search(this.#before, (r) => r.at >= at)];
     if (left) return left.at === at ? left : undefined;
-    const right = this._after[search(this._after, (r) => this._length - r.at <= at)];
-    return right && this._length - right.at === at ? right : undefined;
+    const right = this.#after[search(this.#after, (r) => this.#length - r.at <= at)];
+    return right && this.#length - right.at === at ? right : undefined;
   }
 
   /** Whether a `\n` stands at a position of the document. */
-  private _isFeed(at: number, view: View): boolean {
-    if (this._find(at - 1)?.pair) return true;
-    return at < this._length && !this._find(at) && view.isBreak(this.toView(at));
+  #isFeed(at: number, view: View): boolean {
+    if (this.#find(at - 1)?.pair) return true;
+    return at < this.#length && !this.#find(at) && view.isBreak(this.toView(at));
   }
 
-  private _replace(at: number, del: number, ins: string): void {
-    const left = this._before;
-    const right = this._after;
+  #replace(at: number, del: number, ins: string): void {
+    const left = this.#before;
+    const right = this.#after;
     const turn = (r: Return, to: Return[]) =>
-      to.push({ at: this._length - r.at, pair: r.pair, pairs: (to.at(-1)?.pairs ?? 0) + (r.pair ? 1 : 0) });
+      to.push({ at: this.#length - r.at, pair: r.pair, pairs: (to.at(-1)?.pairs ?? 0) + (r.pair ? 1 : 0) });
     while (left.length && left.at(-1)!.at >= at) turn(left.pop()!, right);
-    while (right.length && this._length - right.at(-1)!.at < at) turn(right.pop()!, left);
-    while (right.length && this._length - right.at(-1)!.at < at + del) right.pop();
-    this._length += ins.length - del;
+    while (right.length && this.#length - right.at(-1)!.at < at) turn(right.pop()!, left);
+    while (right.length && this.#length - right.at(-1)!.at < at + del) right.pop();
+    this.#length += ins.length - del;
     for (let i = ins.indexOf("\r"); i >= 0; i = ins.indexOf("\r", i + 1)) {
       const pair = ins[i + 1] === "\n";
       left.push({ at: at + i, pair, pairs: (left.at(-1)?.pairs ?? 0) + (pair ? 1 : 0) });

@@ -1,6 +1,6 @@
 // The connection: made, made again after a loss, and made anew before API Gateway would end it.
 
-import { backoff } from "./sync/backoff.js";
+import { type Backoff, backoff } from "./sync/backoff.js";
 import type { Core } from "./sync/core.js";
 import type { ConnectionStatus, InklogError, OpenOptions, WebSocketLike } from "./types.js";
 
@@ -34,163 +34,177 @@ export interface Env {
 
 type Listening = (name: string, listener: (event: any) => void) => void;
 
+/** What is told of the connection. */
+type Listener = Pick<Core, "connected" | "received" | "disconnected">;
+
 /** An attempt to connect, and what became of it. */
 interface Attempt {
   socket?: WebSocketLike;
-  open?: boolean;
+  isOpen: boolean;
   /** The token is asked for. */
-  asking?: boolean;
+  isAsking: boolean;
 }
 
-export interface Link {
-  status: ConnectionStatus;
+export class Link {
+  status: ConnectionStatus = "connecting";
   /** When `tick` is due. */
-  deadline: number;
-  send(frame: string): void;
-  tick(now: number): void;
-  /** The server was heard, and lets the client in. */
-  online(): void;
-  /** The server does not let the client in: a fresh token may help. */
-  refused(): void;
-  /** The network is gone, as far as the system knows. */
-  offline(): void;
-  /** Connects now, whatever was before. */
-  again(): void;
-  close(): void;
-}
-
-/** `flush` does what follows from what the core was told; `tell` is told what keeps the link from being made, and `null` when nothing does. */
-export function newLink(
-  options: OpenOptions,
-  env: Env,
-  core: Pick<Core, "connected" | "received" | "disconnected">,
-  flush: () => void,
-  tell: (problem: InklogError | null) => void,
-): Link {
+  deadline = 0;
+  readonly #options: OpenOptions;
+  readonly #env: Env;
+  readonly #core: Listener;
+  readonly #flush: () => void;
+  readonly #tell: (problem: InklogError | null) => void;
+  /** The address without what may be secret. */
+  readonly #address: string;
+  readonly #pauses: Backoff;
   /** The attempt under way; a later one makes its events meaningless. */
-  let current: Attempt | null = null;
-  let wasOnline = false;
-  const pauses = backoff(env.Math.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
-  const [address] = options.url.split(/[?#]/);
+  #current: Attempt | null = null;
+  #wasOnline = false;
 
-  const connect = async (now: number) => {
-    const attempt: Attempt = (current = { asking: true });
-    const isCurrent = () => attempt === current;
-    link.deadline = now + CONNECT_MS_MAX;
-    if (link.status !== "refused") link.status = "connecting";
-    let refused = 0;
-    let cause = "";
+  /**
+   * `flush` does what follows from what the core was told; `tell` is told what keeps the link from being made, and `null`
+   * when nothing does.
+   */
+  constructor(options: OpenOptions, env: Env, core: Listener, flush: () => void, tell: (problem: InklogError | null) => void) {
+    this.#options = options;
+    this.#env = env;
+    this.#core = core;
+    this.#flush = flush;
+    this.#tell = tell;
+    this.#address = options.url.split(/[?#]/)[0]!;
+    this.#pauses = backoff(env.Math.random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
+  }
+
+  /** Without a connection, the frame is lost. */
+  send(frame: string): void {
+    this.#current?.socket?.send(frame);
+  }
+
+  tick(now: number): void {
+    if (now < this.deadline) return;
+    if (!this.#current) void this.#connect(now);
+    else if (this.#current.isOpen) this.again();
+    else if (this.#current.isAsking) this.#lose(errorOf("token", "the token callback did not finish in time", true));
+    else this.#lose(this.#unreachable("no answer"));
+  }
+
+  /** The server was heard, and lets the client in. */
+  online(): void {
+    this.status = "online";
+    this.#wasOnline = true;
+    this.#tell(null);
+  }
+
+  /** The server does not let the client in: a fresh token may help. */
+  refused(): void {
+    this.#lose(undefined, true);
+  }
+
+  /** The network is gone, as far as the system knows. */
+  offline(): void {
+    if (this.#current) this.#lose();
+  }
+
+  /** Connects now, whatever was before. */
+  again(): void {
+    if (this.status === "closed") return;
+    this.offline();
+    this.#pauses.tries = 0;
+    this.status = "connecting";
+    this.deadline = 0;
+  }
+
+  close(): void {
+    this.status = "closed";
+    this.#lose();
+    this.deadline = Infinity;
+  }
+
+  async #connect(now: number): Promise<void> {
+    const attempt: Attempt = { isAsking: true, isOpen: false };
+    this.#current = attempt;
+    this.deadline = now + CONNECT_MS_MAX;
+    if (this.status !== "refused") this.status = "connecting";
     let token;
     try {
-      token = await options.token?.();
+      token = await this.#options.token?.();
     } catch (error) {
-      if (isCurrent()) lost(errorOf("token", `the token callback failed: ${wordsOf(error)}`, true));
+      if (attempt === this.#current) this.#lose(errorOf("token", `the token callback failed: ${wordsOf(error)}`, true));
       return;
     }
-    if (!isCurrent()) return;
-    attempt.asking = false;
-    const Socket = options.WebSocket ?? (globalThis.WebSocket as OpenOptions["WebSocket"]);
+    if (attempt !== this.#current) return;
+    attempt.isAsking = false;
+    const Socket = this.#options.WebSocket ?? (globalThis.WebSocket as OpenOptions["WebSocket"]);
     if (!Socket) {
-      return hopeless("no_websocket", "there is no WebSocket here: pass one as the option WebSocket, in Node 20 that of the package ws");
+      return this.#giveUp("no_websocket", "there is no WebSocket here: pass one as the option WebSocket, in Node 20 that of the package ws");
     }
-    let { url } = options;
+    let { url } = this.#options;
     if (token) url += (url.includes("?") ? "&" : "?") + "token=" + encodeURIComponent(token);
-    let socket: WebSocketLike;
     try {
-      socket = attempt.socket = new Socket(url);
+      attempt.socket = new Socket(url);
     } catch (error) {
-      return hopeless("bad_url", `${address} is no address of a WebSocket: ${wordsOf(error)}`);
+      return this.#giveUp("bad_url", `${this.#address} is no address of a WebSocket: ${wordsOf(error)}`);
     }
+    this.#listen(attempt, attempt.socket);
+  }
+
+  #listen(attempt: Attempt, socket: WebSocketLike): void {
+    const env = this.#env;
+    let cause = "";
+    /** The status of an upgrade that was refused. */
+    let refusal = "";
     socket.onopen = () => {
-      if (!isCurrent()) return;
-      attempt.open = true;
+      if (attempt !== this.#current) return;
+      attempt.isOpen = true;
       const now = env.performance.now();
-      link.deadline = now + LIFETIME_MS + env.Math.random() * LIFETIME_JITTER_MS;
-      core.connected(now);
-      flush();
+      this.deadline = now + LIFETIME_MS + env.Math.random() * LIFETIME_JITTER_MS;
+      this.#core.connected(now);
+      this.#flush();
     };
     socket.onmessage = ({ data }: { data: string }) => {
-      if (!isCurrent()) return;
-      core.received(data, env.performance.now());
-      flush();
+      if (attempt !== this.#current) return;
+      this.#core.received(data, env.performance.now());
+      this.#flush();
     };
     // A browser does not say why an upgrade failed; other places do.
     socket.onerror = ({ message = "" }: { message?: string }) => {
       cause ||= message;
-      refused ||= Number(/ (40[13])\b/.exec(message)?.[1] ?? 0);
+      refusal ||= / (40[13])\b/.exec(message)?.[1] ?? "";
     };
     socket.onclose = () => {
-      if (!isCurrent()) return;
-      if (refused) lost(errorOf(refused === 401 ? "unauthorized" : "forbidden", `the server refuses access (${cause})`, true), true);
-      else lost(unreachable(cause));
+      if (attempt !== this.#current) return;
+      if (!refusal) return this.#lose(this.#unreachable(cause));
+      this.#lose(errorOf(refusal === "401" ? "unauthorized" : "forbidden", `the server refuses access (${cause})`, true), true);
     };
-  };
+  }
 
   /** What an attempt that failed, or a connection that ended, is worth telling. */
-  const unreachable = (cause: string): InklogError | undefined => {
-    if (current?.open || env.navigator?.onLine === false) return;
-    if (pauses.tries + 1 < (wasOnline ? ATTEMPTS_BEFORE_TOLD_AGAIN : ATTEMPTS_BEFORE_TOLD)) return;
+  #unreachable(cause: string): InklogError | undefined {
+    if (this.#current?.isOpen || this.#env.navigator?.onLine === false) return;
+    if (this.#pauses.tries + 1 < (this.#wasOnline ? ATTEMPTS_BEFORE_TOLD_AGAIN : ATTEMPTS_BEFORE_TOLD)) return;
     const words = cause ? ` (${cause})` : "";
-    return errorOf("unreachable", `cannot reach ${address}${words}: is the address right, and is the server running?`, true);
-  };
+    return errorOf("unreachable", `cannot reach ${this.#address}${words}: is the address right, and is the server running?`, true);
+  }
 
   /** There is no connection any more; another try comes after a pause. */
-  const lost = (problem?: InklogError, refused = false) => {
-    if (link.status === "online" && !refused) pauses.tries = 0;
-    const socket = current?.socket;
-    current = null;
-    if (link.status !== "closed") link.status = refused ? "refused" : "offline";
-    link.deadline = env.performance.now() + pauses.pause();
-    if (problem) tell(problem);
+  #lose(problem?: InklogError, isRefused = false): void {
+    if (this.status === "online" && !isRefused) this.#pauses.tries = 0;
+    const socket = this.#current?.socket;
+    this.#current = null;
+    if (this.status !== "closed") this.status = isRefused ? "refused" : "offline";
+    this.deadline = this.#env.performance.now() + this.#pauses.pause();
+    if (problem) this.#tell(problem);
     socket?.close();
-    core.disconnected();
-    flush();
-  };
+    this.#core.disconnected();
+    this.#flush();
+  }
 
   /** Another try would end no better. */
-  const hopeless = (code: string, message: string) => {
-    lost(errorOf(code, message, false));
-    link.deadline = Infinity;
-    flush();
-  };
-
-  /** An attempt takes too long. */
-  const giveUp = ({ asking }: Attempt) => {
-    if (asking) lost(errorOf("token", "the token callback did not finish in time", true));
-    else lost(unreachable("no answer"));
-  };
-
-  const link: Link = {
-    status: "connecting",
-    deadline: 0,
-    send: (frame) => current?.socket?.send(frame),
-    tick(now) {
-      if (now < link.deadline) return;
-      if (!current) void connect(now);
-      else if (current.open) link.again();
-      else giveUp(current);
-    },
-    online() {
-      link.status = "online";
-      wasOnline = true;
-      tell(null);
-    },
-    refused: () => lost(undefined, true),
-    offline: () => current && lost(),
-    again() {
-      if (link.status === "closed") return;
-      link.offline();
-      pauses.tries = 0;
-      link.status = "connecting";
-      link.deadline = 0;
-    },
-    close() {
-      link.status = "closed";
-      lost();
-      link.deadline = Infinity;
-    },
-  };
-  return link;
+  #giveUp(code: string, message: string): void {
+    this.#lose(errorOf(code, message, false));
+    this.deadline = Infinity;
+    this.#flush();
+  }
 }
 
 const errorOf = (code: string, message: string, retry: boolean): InklogError => ({ code, message, retry });

@@ -1,9 +1,10 @@
-// Who is here. A lane of its own beside the edits: what is shown is only ever the newest, at most five times a
+// Who is here. Beside the edits, and not kept: what is shown is only ever the newest, at most five times a
 // second, and only when it changed or is about to lapse.
 
 import type { Anchor } from "./crdt/index.js";
+import { splitId } from "./crdt/ids.js";
 import type { InklogDocument } from "./document.js";
-import { parseId } from "./sync/ids.js";
+import type { Host } from "./part.js";
 import type { JsonObject, JsonOf, JsonState, Presence } from "./types.js";
 
 export { shortName } from "./names.js";
@@ -20,32 +21,27 @@ const STATE_BYTES_MAX = 4096;
  */
 const PAUSE_MS_EACH = 0.05;
 
-const lanes = new WeakMap<InklogDocument, PresenceLane<any>>();
-
 /**
  * Who is in a document, and their states; always the same object for a document. `State` is the application's type of
  * state; an `interface` is enough.
  */
-export function presenceOf<State extends JsonState<State> = JsonObject>(doc: InklogDocument): PresenceLane<State> {
-  const lane = lanes.get(doc) ?? new PresenceLane<State>(doc);
-  lanes.set(doc, lane);
-  return lane;
-}
+export const presenceOf = <State extends JsonState<State> = JsonObject>(doc: InklogDocument): DocumentPresence<State> =>
+  doc.part(DocumentPresence<State>);
 
 /** Whether the text that an anchor points into is here; presence may overtake it. */
 export function knows(doc: InklogDocument, { id }: Anchor): boolean {
   if (id === null) return true;
-  const { agent, seq } = parseId(id);
-  return seq < (doc.core.doc.version.get(agent) ?? 0);
+  const { agent, seq } = splitId(id);
+  return seq < (doc.replica.version.get(agent) ?? 0);
 }
 
-/** A lane of no particular `State` takes whatever is an object in JSON. */
+/** A presence of no particular `State` takes whatever is an object in JSON. */
 type Settable<T> = T extends readonly unknown[] ? never : T & JsonOf<T>;
 
-export class PresenceLane<State = JsonObject> {
+export class DocumentPresence<State = JsonObject> {
   /** The others who are here, by agent; a new map whenever it changes, with a `presence` event. */
   others: ReadonlyMap<string, Presence<State>> = new Map();
-  readonly #doc: InklogDocument;
+  readonly #host: Host;
   /** What was there at the last look, and when another may find something else. */
   #showings = 0;
   #lookedAt = -Infinity;
@@ -58,12 +54,11 @@ export class PresenceLane<State = JsonObject> {
   #sentAt = -Infinity;
 
   /** @internal See {@link presenceOf}. */
-  constructor(doc: InklogDocument) {
-    this.#doc = doc;
-    this.#look(doc.env.performance.now());
-    doc.turns.push((now) => this.#turn(now));
+  constructor(host: Host) {
+    this.#host = host;
+    this.#look(host.now());
     // Not at once: who asks may be in the middle of something, such as a render, in which nothing may be told.
-    void Promise.resolve().then(() => doc.flush());
+    void Promise.resolve().then(() => host.flush());
   }
 
   /**
@@ -73,50 +68,52 @@ export class PresenceLane<State = JsonObject> {
    */
   set<Shown extends object>(state: Settable<string extends keyof State ? Shown : State> | null): void {
     this.#wanted = jsonOf(state);
-    this.#doc.flush();
+    this.#host.flush();
   }
 
-  /** Sends and tells what is due; gives when the next is. */
-  #turn(now: number): number {
-    const { agent, core, status } = this.#doc;
+  /** @internal Sends and tells what is due; returns when the next is. */
+  tick(now: number): number {
+    const { agent, connection, status } = this.#host;
     if (now >= this.#lookAt() || status === "closed") this.#look(now);
-    if (!core.synced) return this.#lookAt();
+    if (!connection) return this.#lookAt();
     // A new connection knows nothing.
-    if (this.#connection !== core.connection) this.#shown = "null";
-    this.#connection = core.connection;
+    if (this.#connection !== connection) this.#shown = "null";
+    this.#connection = connection;
     if (now >= this.#sendAt(agent)) {
       if (this.#shownAs !== agent && this.#shown !== "null") this.#send(this.#shownAs, "null");
       this.#send(agent, this.#wanted);
-      [this.#shown, this.#shownAs, this.#sentAt] = [this.#wanted, agent, now];
+      this.#shown = this.#wanted;
+      this.#shownAs = agent;
+      this.#sentAt = now;
     }
     return Math.min(this.#lookAt(), this.#sendAt(agent));
   }
 
   #lookAt(): number {
-    const { showings, shown } = this.#doc.core;
+    const { showings, shown } = this.#host;
     if (this.#showings === showings) return this.#lapseAt;
     return Math.min(this.#lapseAt, this.#lookedAt + Math.floor(shown.size * PAUSE_MS_EACH));
   }
 
   #look(now: number): void {
-    const { agent, core, status } = this.#doc;
+    const { agent, shown, showings, status } = this.#host;
     // Whoever has left hears of nobody.
-    if (status === "closed") core.shown.clear();
+    if (status === "closed") shown.clear();
     const others = new Map<string, Presence<any>>();
     this.#lapseAt = Infinity;
-    for (const [other, { state, at }] of core.shown) {
-      if (now >= at + LAPSE_MS) core.shown.delete(other);
+    for (const [other, { state, heardAt }] of shown) {
+      if (now >= heardAt + LAPSE_MS) shown.delete(other);
       else {
-        this.#lapseAt = Math.min(this.#lapseAt, at + LAPSE_MS);
+        this.#lapseAt = Math.min(this.#lapseAt, heardAt + LAPSE_MS);
         // What an earlier connection of this tab has shown is still there for a while.
         if (other !== agent) others.set(other, { agent: other, user: other.split("~")[0]!, state });
       }
     }
     const { size } = this.others;
-    this.#showings = core.showings;
+    this.#showings = showings;
     this.#lookedAt = now;
     this.others = others;
-    if (size || others.size) core.updates.push(["presence", others]);
+    if (size || others.size) this.#host.tell("presence", others);
   }
 
   #sendAt(agent: string): number {
@@ -126,7 +123,7 @@ export class PresenceLane<State = JsonObject> {
   }
 
   #send(agent: string, json: string): void {
-    this.#doc.send(`{"action":"PRESENCE","docId":"${this.#doc.docId}","agent":"${agent}","state":${json},"ref":"presence"}`);
+    this.#host.send({ action: "PRESENCE", agent, state: JSON.parse(json), ref: "presence" });
   }
 }
 

@@ -85,51 +85,53 @@ export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, 
 }
 
 class TextareaBinding {
-  private _lines!: LineMap;
+  readonly #doc: InklogDocument;
+  readonly #element: HTMLTextAreaElement;
+  readonly #options: TextareaOptions;
+  #lines!: LineMap;
   /** The textarea's text as the document has it, or had it when others' edits began to wait. */
-  private _value!: string;
+  #value!: string;
   /** The document's text then. */
-  private _text!: string;
-  private _held: Held | null = null;
-  private _own: "edit" | "step" | "late" | null = null;
+  #text!: string;
+  #held: Held | null = null;
+  #own: "edit" | "step" | "late" | null = null;
   /** Why others' edits wait: an input method writes a word, or text is being dragged. */
-  private readonly _holds = new Set<"word" | "drag">();
-  private _waiting: Change[] = [];
+  readonly #holds = new Set<"word" | "drag">();
+  #waiting: Change[] = [];
   /** What the textarea showed after each input since others' edits wait. */
-  private _shown: Shown[] = [];
+  #shown: Shown[] = [];
 
-  constructor(
-    private readonly _doc: InklogDocument,
-    private readonly _element: HTMLTextAreaElement,
-    private readonly _options: TextareaOptions,
-  ) {
+  constructor(doc: InklogDocument, element: HTMLTextAreaElement, options: TextareaOptions) {
+    this.#doc = doc;
+    this.#element = element;
+    this.#options = options;
     // It takes notes from now on.
-    undoOf(_doc);
-    this._read();
-    if (_element.value !== this._value) _element.value = this._value;
+    undoOf(doc);
+    this.#read();
+    if (element.value !== this.#value) element.value = this.#value;
     this.select();
   }
 
   /** The textarea's text has become another. */
   input(): void {
-    const { value, selectionEnd: caret } = this._element;
-    if (this._doc.status === "closed") this._catchUp();
-    else if (this._waiting.length > 0) this._shown.push({ value, caret });
+    const { value, selectionEnd: caret } = this.#element;
+    if (this.#doc.status === "closed") this.#catchUp();
+    else if (this.#waiting.length > 0) this.#shown.push({ value, caret });
     else {
-      const change = difference(this._value, value, caret);
+      const change = difference(this.#value, value, caret);
       if (!change) return;
       const insert = wellFormed(change.insert);
-      const edit = this._lines.local({ ...change, insert }, viewOf(this._value));
-      this._value = splice(this._value, change.from, change.to, insert);
-      this._text = splice(this._text, edit.at, edit.at + edit.del, edit.ins);
+      const edit = this.#lines.local({ ...change, insert }, viewOf(this.#value));
+      this.#value = splice(this.#value, change.from, change.to, insert);
+      this.#text = splice(this.#text, edit.at, edit.at + edit.del, edit.ins);
       try {
-        this._edit("edit", [edit]);
+        this.#edit("edit", [edit]);
       } catch (error) {
-        this._waiting = [];
+        this.#waiting = [];
         throw error;
       } finally {
         // Others' edits may have come with it, in the middle of a word.
-        if (!this._waiting.length) this._catchUp();
+        if (!this.#waiting.length) this.#catchUp();
       }
       this.select();
     }
@@ -137,119 +139,122 @@ class TextareaBinding {
 
   /** The document has changed. */
   follow({ changes, origin }: DocumentEvents["change"]): void {
-    if (this._own === "edit" && origin === "local") this._own = null;
-    else if (this._own === "late") return;
-    else if (this._holds.size > 0) {
-      for (const change of changes) this._waiting.push(change);
-      if (this._waiting.length > WAITING_MAX) this._waiting = [difference(this._text, this._doc.text)].flatMap(changeOf);
-    } else if (this._own === "step" && origin !== "remote") {
+    if (this.#own === "edit" && origin === "local") this.#own = null;
+    else if (this.#own === "late") return;
+    else if (this.#holds.size > 0) {
+      for (const change of changes) this.#waiting.push(change);
+      if (this.#waiting.length > WAITING_MAX) this.#waiting = [difference(this.#text, this.#doc.text)].flatMap(changeOf);
+    } else if (this.#own === "step" && origin !== "remote") {
       const { at, ins } = changes.at(-1)!;
-      this._catchUp();
-      const place = this._lines.toView(at + ins.length);
-      this._element.setSelectionRange(place, place);
+      this.#catchUp();
+      const place = this.#lines.toView(at + ins.length);
+      this.#element.setSelectionRange(place, place);
       this.select();
-    } else this._catchUp(this._held);
+    } else this.#catchUp(this.#held);
   }
 
   /** Others' edits wait from now on, or come, when nothing else holds them. */
   hold(what: "word" | "drag", isOn: boolean): void {
-    const isHeld = this._holds.size > 0;
-    if (isOn) this._holds.add(what);
-    else this._holds.delete(what);
-    if (isHeld === this._holds.size > 0) return;
-    if (isOn) undoOf(this._doc).composing = true;
+    const isHeld = this.#holds.size > 0;
+    if (isOn) this.#holds.add(what);
+    else this.#holds.delete(what);
+    if (isHeld === this.#holds.size > 0) return;
+    if (isOn) undoOf(this.#doc).composing = true;
     else {
       try {
-        if (this._waiting.length > 0) this._release();
+        if (this.#waiting.length > 0) this.#release();
         else this.input();
       } finally {
-        undoOf(this._doc).composing = false;
+        undoOf(this.#doc).composing = false;
       }
     }
   }
 
   /** Whether others' edits wait or not, the textarea is this binding's no more. */
   end(): void {
-    if (this._holds.size > 0) undoOf(this._doc).composing = false;
+    if (this.#holds.size > 0) undoOf(this.#doc).composing = false;
   }
 
   step(which: "undo" | "redo"): void {
-    this._own = "step";
+    this.#own = "step";
     try {
-      undoOf(this._doc)[which]();
+      const history = undoOf(this.#doc);
+      if (which === "undo") history.undo();
+      else history.redo();
     } finally {
-      this._own = null;
+      this.#own = null;
     }
   }
 
   /** Remembers the selection as places in the text. */
   select(): void {
-    const { selectionStart: start, selectionEnd: end, value } = this._element;
-    if (this._holds.size > 0 || value !== this._value || (this._held?.start === start && this._held.end === end)) return;
-    const from = this._doc.anchor(this._lines.toDoc(start), start < end ? 1 : -1);
-    const to = this._doc.anchor(this._lines.toDoc(end), -1);
-    this._held = { start, end, from, to };
-    const { user } = this._options;
+    const { selectionStart: start, selectionEnd: end, value } = this.#element;
+    if (this.#holds.size > 0 || value !== this.#value || (this.#held?.start === start && this.#held.end === end)) return;
+    const from = this.#doc.anchor(this.#lines.toDoc(start), start < end ? 1 : -1);
+    const to = this.#doc.anchor(this.#lines.toDoc(end), -1);
+    this.#held = { start, end, from, to };
+    const { user } = this.#options;
     if (!user) return;
-    const backward = this._element.selectionDirection === "backward";
+    const backward = this.#element.selectionDirection === "backward";
     const cursor = backward ? { anchor: to, head: from } : { anchor: from, head: to };
-    presenceOf(this._doc).set({ ...user, name: shortName(user.name), cursor });
+    presenceOf(this.#doc).set({ ...user, name: shortName(user.name), cursor });
   }
 
   /** What was done here while others' edits waited, is carried over these: both went on from the same text. */
-  private _release(): void {
-    const { _doc: doc, _lines: lines } = this;
-    const { value, selectionEnd } = this._element;
-    const done = isDrag(this._value, this._shown) ?? [difference(this._value, value, selectionEnd)];
-    let held = this._held;
+  #release(): void {
+    const doc = this.#doc;
+    const lines = this.#lines;
+    const { value, selectionEnd } = this.#element;
+    const done = isDrag(this.#value, this.#shown) ?? [difference(this.#value, value, selectionEnd)];
+    let held = this.#held;
     try {
       for (const change of done) {
         if (!change) continue;
-        const [place, parts] = carried(lines.toDoc(change.from), lines.toDoc(change.to), this._waiting);
-        this._edit("late", parts.reverse().map(([from, to]) => ({ at: from, del: to - from, ins: "" })));
+        const [place, parts] = carried(lines.toDoc(change.from), lines.toDoc(change.to), this.#waiting);
+        this.#edit("late", parts.reverse().map(([from, to]) => ({ at: from, del: to - from, ins: "" })));
         const { text } = doc;
         const now = new LineMap(text);
         const at = now.toView(place);
         const edit = now.local({ from: at, to: at, insert: wellFormed(change.insert) }, viewOf(normalise(text)));
-        if (edit.ins) this._edit("late", [edit]);
+        if (edit.ins) this.#edit("late", [edit]);
         const caret = doc.anchor(edit.at + edit.ins.length, -1);
         if (change.insert || !held) held = { start: -1, end: -1, from: caret, to: caret };
       }
     } finally {
-      this._waiting = [];
-      this._shown = [];
-      this._catchUp(held, held !== this._held);
+      this.#waiting = [];
+      this.#shown = [];
+      this.#catchUp(held, held !== this.#held);
     }
     this.select();
   }
 
-  private _read(): void {
-    this._text = this._doc.text;
-    this._lines = new LineMap(this._text);
-    this._value = normalise(this._text);
+  #read(): void {
+    this.#text = this.#doc.text;
+    this.#lines = new LineMap(this.#text);
+    this.#value = normalise(this.#text);
   }
 
   /** Shows the document's text, and the selection at its places; `always`, or when it is the held one. */
-  private _catchUp(held: Held | null = null, always = false): void {
-    this._read();
-    const element = this._element;
+  #catchUp(held: Held | null = null, always = false): void {
+    this.#read();
+    const element = this.#element;
     const { selectionStart, selectionEnd, selectionDirection } = element;
-    const change = difference(element.value, this._value);
+    const change = difference(element.value, this.#value);
     if (change) element.setRangeText(change.insert, change.from, change.to, "preserve");
     if (!held || !(always || (held.start === selectionStart && held.end === selectionEnd))) return;
-    const start = this._lines.toView(this._doc.position(held.from));
-    const end = Math.max(start, this._lines.toView(this._doc.position(held.to)));
+    const start = this.#lines.toView(this.#doc.position(held.from));
+    const end = Math.max(start, this.#lines.toView(this.#doc.position(held.to)));
     if (element.selectionStart !== start || element.selectionEnd !== end)
       element.setSelectionRange(start, end, selectionDirection);
-    this._held = { ...held, start, end };
+    this.#held = { ...held, start, end };
   }
 
-  private _edit(own: "edit" | "late", edits: Change[]): void {
-    this._own = own;
+  #edit(own: "edit" | "late", edits: Change[]): void {
+    this.#own = own;
     try {
-      this._doc.edit(edits);
+      this.#doc.edit(edits);
     } finally {
-      this._own = null;
+      this.#own = null;
     }
   }
 }

@@ -2,9 +2,10 @@
 // now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which are its
 // heirs in the steps below and above.
 
-import { type Piece, type Stretch, insertBefore, piecesAt, stand, stretches } from "./crdt/doc.js";
-import type { Change, IdRange } from "./crdt/index.js";
+import type { Change, IdRange, LocalOp } from "./crdt/index.js";
+import { type Piece, type Stretch, deleteRange, insertBefore, piecesAt, stand, stretches } from "./crdt/pieces.js";
 import type { InklogDocument } from "./document.js";
+import type { Host } from "./part.js";
 import type { Rename } from "./sync/rename.js";
 import { Heirs } from "./undo/heirs.js";
 import { Group, Step } from "./undo/steps.js";
@@ -13,14 +14,8 @@ const STEPS_MAX = 1_000;
 const WEIGHT_MAX = 64_000_000;
 const MERGE_MS = 500;
 
-const histories = new WeakMap<InklogDocument, History>();
-
 /** A document's undo, which records edits from the first call on; always the same object for a document. */
-export function undoOf(doc: InklogDocument): History {
-  const history = histories.get(doc) ?? new History(doc);
-  histories.set(doc, history);
-  return history;
-}
+export const undoOf = (doc: InklogDocument): History => doc.part(History);
 
 /** Deleted text that is about to come back, at one place. */
 interface Return extends Stretch {
@@ -44,29 +39,21 @@ export class History {
   #group: Group | null = null;
   /** The last of the last step; none when nothing may be added to that. */
   #last: Group | null = null;
-  #updates = 0;
   #words = 0;
   #isComposing = false;
-  #told = "false false";
-  readonly #doc: InklogDocument;
+  #told = { canUndo: false, canRedo: false };
+  readonly #host: Host;
 
   /** @internal See {@link undoOf}. */
-  constructor(doc: InklogDocument) {
-    this.#doc = doc;
-    doc.core.note = (at, del, ins) => this.#edit(at, del, ins);
-    doc.on("renamed", (rename) => this.#rename(rename));
-    // The document has begun anew, and knows none of the ids of before.
-    doc.on("renewed", () => this.clear());
-    doc.turns.push(() => this.#tell());
+  constructor(host: Host) {
+    this.#host = host;
   }
 
   get canUndo(): boolean {
-    this.#settle();
     return this.#undoable.length > 0;
   }
 
   get canRedo(): boolean {
-    this.#settle();
     return this.#redoable.length > 0;
   }
 
@@ -87,67 +74,62 @@ export class History {
 
   /** Forgets all steps. */
   clear(): void {
-    this.#undoable.length = this.#redoable.length = 0;
-    this.#heirs = new Heirs();
-    this.#group = this.#last = null;
-    this.#tell();
-    this.#doc.flush();
+    this.renewed();
+    this.#host.flush();
   }
 
   #step(what: "undo" | "redo", from: Step[], to: Step[]): boolean {
-    this.#settle();
-    if (this.#doc.status === "closed") return false;
+    const host = this.#host;
+    if (host.status === "closed") return false;
     let isMade = false;
     try {
-      this.#doc.core.change(what, (changes) => {
+      host.change(what, (changes) => {
         // A step of which others have left nothing is skipped.
         while (!changes.length && from.length) this.#take(from, to, changes);
         isMade = changes.length > 0;
       });
     } finally {
-      this.#doc.flush();
+      host.flush();
     }
     return isMade;
   }
 
-  #tell(): number {
+  // --- What it is told
+
+  /** @internal Tells what can be undone when that is another. */
+  tick(): number {
     const { canUndo, canRedo } = this;
-    const told = `${canUndo} ${canRedo}`;
-    if (told !== this.#told) this.#doc.core.updates.push(["undo", { canUndo, canRedo }]);
-    this.#told = told;
+    const told = this.#told;
+    if (canUndo !== told.canUndo || canRedo !== told.canRedo) {
+      this.#told = { canUndo, canRedo };
+      this.#host.tell("undo", this.#told);
+    }
     return Infinity;
   }
 
-  /** Notes what is deleted, and, when the edit is made, what was inserted. */
-  #edit(at: number, del: number, ins: string): () => void {
-    const { core, env } = this.#doc;
-    // One call of `edit` tells only when all its edits are made.
-    if (core.updates.length !== this.#updates) this.#settle();
-    this.#updates = core.updates.length;
-    const group = (this.#group ??= new Group(env.performance.now(), this.#isComposing ? this.#words : 0));
-    const deleted = piecesAt(core.doc, at, del);
-    const done = group.edit(core.doc, at, del, ins, deleted.map(({ text }) => text).join(""));
-    const { agent, end } = core.own;
-    return () => {
+  /** @internal Notes what is deleted, and, when the edit is made, what was inserted. */
+  editing(at: number, del: number, ins: string): (ops: readonly LocalOp[]) => void {
+    const host = this.#host;
+    const { agent, replica } = host;
+    this.#group ??= new Group(host.now(), this.#isComposing ? this.#words : 0);
+    const group = this.#group;
+    const deleted = piecesAt(replica, at, del);
+    const done = group.edit(replica, at, del, ins, deleted.map(({ text }) => text).join(""));
+    return (ops) => {
       done();
-      let seq = end;
-      for (const piece of deleted) {
-        seq += piece.len;
-        group.step.add(piece);
-      }
-      const len = core.own.end - seq;
-      if (len) group.step.add({ agent, seq, len });
+      for (const piece of deleted) group.step.add(piece);
+      for (const { text, seq, count } of ops) if (text !== null) group.step.add({ agent, seq, len: count });
     };
   }
 
-  /** The edits of one call are over: they go on with the last step, or are a new one. */
-  #settle(): void {
+  /** @internal The edits of one call are over: they go on with the last step, or are a new one. */
+  edited(): void {
     const group = this.#group;
     this.#group = null;
     if (!group?.step.pieces.length) return;
     const follows = group.follows(this.#last, this.mergeMs);
     this.#last = group;
-    this.#redoable.length = 0;
+    this.#redoable = [];
     const step = this.#undoable.at(-1);
     if (follows && step) for (const piece of group.step.pieces) step.add(piece);
     else this.#undoable.push(group.step);
@@ -185,23 +167,24 @@ export class History {
 
   /** Deletes what was inserted, as far as it is there. */
   #remove(ids: IdRange, inverse: Step, changes: Change[]): void {
-    const { core } = this.#doc;
+    const host = this.#host;
     for (const range of this.#heirs.now(ids)) {
       const gone: Piece[] = [];
-      for (const op of core.doc.deleteRange(core.own.agent, range, gone, changes)) core.push(op);
+      for (const op of deleteRange(host.replica, host.agent, range, gone, changes)) host.push(op);
       for (const piece of gone) inverse.add(piece);
     }
   }
 
   /** Adds deleted text to what comes back, which has to be in one place; what stands elsewhere comes back before. */
   #restore(back: Return | null, ids: IdRange, text: string, inverse: Step, changes: Change[]): Return | null {
-    const { doc } = this.#doc.core;
+    const doc = this.#host.replica;
     const chars = text.length === ids.len ? text : [...text];
     let at = 0;
     for (const range of this.#heirs.now(ids)) {
       let { seq } = range;
       for (const { first, last, len } of stretches(doc, range)) {
-        const part = chars.slice(at, (at += len));
+        const part = chars.slice(at, at + len);
+        at += len;
         const found = typeof part === "string" ? part : part.join("");
         const old: IdRange = { agent: range.agent, seq, len };
         seq += len;
@@ -227,23 +210,34 @@ export class History {
 
   #bringBack(back: Return | null, inverse: Step, changes: Change[]): void {
     if (!back) return;
-    const { core } = this.#doc;
-    const { agent, end: seq } = core.own;
-    core.push(insertBefore(core.doc, back.first, agent, back.text, changes));
+    const host = this.#host;
+    const { agent } = host;
+    const op = insertBefore(host.replica, back.first, agent, back.text, changes);
+    host.push(op);
+    const { seq } = op;
     for (const [ids, from] of back.old) this.#heirs.set(ids, { agent, seq: seq + (from - back.from) });
     inverse.add({ agent, seq, len: back.len });
   }
 
-  /** An agent's ids have new names: all steps get them, since others may use the old ones. */
-  #rename({ agent, seq, to }: Rename): void {
-    this.#settle();
+  /** @internal The document has begun anew, and knows none of the ids of before. */
+  renewed(): void {
+    this.#undoable = [];
+    this.#redoable = [];
+    this.#heirs = new Heirs();
+    this.#group = null;
+    this.#last = null;
+  }
+
+  /** @internal An agent's ids have new names: all steps get them, since others may use the old ones. */
+  renamed({ agent, seq, to }: Rename): void {
     const named = (step: Step): Step => {
       const fresh = new Step();
       for (const { text, ...ids } of step.pieces) {
         const chars = text === undefined ? null : [...text];
         let at = 0;
-        for (const range of this.#heirs.now(ids).flatMap((range) => renamed(range, agent, seq, to))) {
-          const part = chars?.slice(at, (at += range.len)).join("");
+        for (const range of this.#heirs.now(ids).flatMap((range) => underNewNames(range, agent, seq, to))) {
+          const part = chars?.slice(at, at + range.len).join("");
+          at += range.len;
           fresh.add(part === undefined ? range : { ...range, text: part });
         }
       }
@@ -257,7 +251,7 @@ export class History {
 }
 
 /** Ids under new names, as far as those from `from` on of one agent are theirs. */
-function renamed(ids: IdRange, agent: string, from: number, to: string): IdRange[] {
+function underNewNames(ids: IdRange, agent: string, from: number, to: string): IdRange[] {
   const { seq, len } = ids;
   if (ids.agent !== agent || seq + len <= from) return [ids];
   const kept = Math.max(0, from - seq);

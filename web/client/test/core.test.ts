@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextDoc } from "../src/crdt/index.js";
+import { TextDoc, wireOp } from "../src/crdt/index.js";
 import { Alice, DummyServer, bob, remote } from "./dummy.js";
 
 /** Bob's second event has come, and his first does not. */
@@ -36,7 +36,7 @@ test("an event that can never be applied costs two syncs a minute at most, also 
         const due = alice.core.deadline();
         alice.now = isBusy ? Math.min(due, alice.now + 5_000) : due;
         if (isBusy && alice.now < due) {
-          const event = { agent: "carol", after: carol.version.get("carol") ?? 0, ops: [carol.insert("carol", carol.length, "c")] };
+          const event = { agent: "carol", after: carol.version.get("carol") ?? 0, ops: [wireOp("carol", carol.insert("carol", carol.length, "c"))] };
           server.log.push(event);
           alice.hears(remote([event]));
           const agent = `eve${alice.now}`;

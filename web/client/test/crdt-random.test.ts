@@ -1,7 +1,7 @@
 // Random sessions of several replicas, held against each other and against the naive oracle.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextDoc, find, idsAt, pushOp, type Change, type WireEvent, type WireOp } from "../src/crdt/index.js";
+import { TextDoc, find, idsAt, pushOp, wireOp, type Change, type LocalOp, type WireEvent } from "../src/crdt/index.js";
 import { assertInvariants } from "./crdt/invariants.js";
 import { Oracle } from "./crdt/oracle.js";
 import { type Random, follow, forSeeds, randomEdit, whole, wildEvent } from "./crdt/random.js";
@@ -29,15 +29,15 @@ function session(random: Random, steps: number, check: (replica: Replica) => voi
     const replica = random.pick(replicas);
     const { agent, doc } = replica;
     if (random.chance(50)) {
-      const ops: WireOp[] = [];
+      const ops: LocalOp[] = [];
       const after = doc.version.get(agent) ?? 0;
       for (let edits = 1 + random.below(3); edits > 0; edits--) {
-        const edit: WireOp[] = [];
+        const edit: LocalOp[] = [];
         replica.mirror = randomEdit(random, doc, agent, replica.mirror, edit);
         assert.equal(doc.toString(), replica.mirror);
         for (const op of edit) random.chance(70) ? pushOp(ops, agent, op) : ops.push(op);
       }
-      if (ops.length > 0) log.push(JSON.parse(JSON.stringify({ agent, after, ops })));
+      if (ops.length > 0) log.push(JSON.parse(JSON.stringify({ agent, after, ops: ops.map((op) => wireOp(agent, op)) })));
     } else if (random.chance(20)) {
       // A broken sender, whose events are applied where they are made, too.
       const event = wildEvent(random, doc.version, agent);
@@ -107,5 +107,5 @@ test("anchors and ids stay with their characters", () => {
 test("a pair is never split", () => {
   const doc = new TextDoc();
   doc.insert("a", 0, "x😀y");
-  assert.deepEqual(doc.insert("b", 2, "\ud800-"), { type: "insert", id: "b-0", text: "\ufffd-", right: "a-1" });
+  assert.deepEqual(wireOp("b", doc.insert("b", 2, "\ud800-")), { type: "insert", id: "b-0", text: "\ufffd-", right: "a-1" });
 });

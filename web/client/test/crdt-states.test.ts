@@ -1,8 +1,9 @@
 // States: encoded, read back, united; damaged ones; and events that break the rules.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DecodeError, EventError, TextDoc, idsAt, mergeOps, pushOp, type Change, type WireEvent, type WireOp } from "../src/crdt/index.js";
+import { DecodeError, EventError, TextDoc, idsAt, mergeOps, pushOp, wireOp, type Change, type LocalOp, type WireEvent, type WireOp } from "../src/crdt/index.js";
 import { crc32 } from "../src/crdt/codec.js";
+import { idText } from "../src/crdt/ids.js";
 import { stateOf } from "../src/crdt/merge.js";
 import { assertInvariants } from "./crdt/invariants.js";
 import { type Random, follow, forSeeds, randomEdit, wildEvent } from "./crdt/random.js";
@@ -20,9 +21,9 @@ function parted(random: Random, count: number): { docs: TextDoc[]; log: WireEven
       continue;
     }
     const after = doc.version.get(agent) ?? 0;
-    const ops: WireOp[] = [];
+    const ops: LocalOp[] = [];
     if (random.chance(80)) randomEdit(random, doc, agent, doc.toString(), ops);
-    const event = ops.length > 0 ? { agent, after, ops } : wildEvent(random, doc.version, agent);
+    const event = ops.length > 0 ? { agent, after, ops: ops.map((op) => wireOp(agent, op)) } : wildEvent(random, doc.version, agent);
     doc.apply(event);
     log.push(event);
   }
@@ -34,13 +35,13 @@ function asOps(random: Random, doc: TextDoc): WireOp[] {
   const { ids } = doc;
   const ops = stateOf(doc).flatMap((op): WireOp[] => {
     const anchor = op.ref && `${op.ref.name}-${op.refSeq}`;
-    const whole: WireOp = { type: "insert", id: ids.idOf(op.lv), ...(op.side === 0 ? { right: anchor! } : { left: anchor }) };
+    const whole: WireOp = { type: "insert", id: idText(ids.idOf(op.lv)), ...(op.side === 0 ? { right: anchor! } : { left: anchor }) };
     const chars = op.text === null ? null : [...doc.tree.chars.text(op.lv, op.count)];
     const cut = op.count > 1 && random.chance(30) ? 1 + random.below(op.count - 1) : 0;
     const content = (from: number, to: number) =>
       chars === null ? { len: to - from } : { text: chars.slice(from, to).join("") };
     if (cut === 0) return [{ ...whole, ...content(0, op.count) }];
-    const rest = { type: "insert", id: ids.idOf(op.lv + cut), left: ids.idOf(op.lv + cut - 1) } as const;
+    const rest = { type: "insert", id: idText(ids.idOf(op.lv + cut)), left: idText(ids.idOf(op.lv + cut - 1)) } as const;
     return [{ ...whole, ...content(0, cut) }, { ...rest, ...content(cut, op.count) }];
   });
   return random.shuffled(ops);
@@ -194,12 +195,13 @@ test("a state that does not go with the document is refused, and changes nothing
 
 test("composing says the same in fewer ops", () => {
   const doc = new TextDoc();
-  const ops: WireOp[] = [];
+  const ops: LocalOp[] = [];
+  const wire = () => ops.map((op) => wireOp("a", op));
   for (const char of "hey 😀!") pushOp(ops, "a", doc.insert("a", doc.length, char));
-  assert.deepEqual(ops, [{ type: "insert", id: "a-0", text: doc.toString(), left: null }]);
+  assert.deepEqual(wire(), [{ type: "insert", id: "a-0", text: doc.toString(), left: null }]);
   for (let i = 0; i < 3; i++) for (const op of doc.delete("a", doc.length - 1, 1)) pushOp(ops, "a", op);
-  assert.deepEqual(ops[1], { type: "delete", id: "a-6", target: "a-3", len: 3 });
+  assert.deepEqual(wire()[1], { type: "delete", id: "a-6", target: "a-3", len: 3 });
   const other = new TextDoc();
-  other.apply({ agent: "a", after: 0, ops });
+  other.apply({ agent: "a", after: 0, ops: wire() });
   assert.deepEqual(other.encode(), doc.encode());
 });

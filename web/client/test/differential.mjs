@@ -1,7 +1,7 @@
 // The TypeScript half of the differential test (tests/typescript.rs): reads lines of JSON, each an array of commands
 // on numbered documents, and answers each with a line: the array of results. Runs on the built client.
 import { createInterface } from "node:readline";
-import { TextDoc, mergeOps, pushOp } from "../dist/crdt/index.js";
+import { TextDoc, localOp, mergeOps, pushOp, wireOp } from "../dist/crdt/index.js";
 
 const docs = new Map();
 const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
@@ -11,12 +11,12 @@ const commands = {
     docs.set(doc, bytes === undefined ? new TextDoc() : TextDoc.decode(bytesOf(bytes)));
     return null;
   },
-  insert: ({ doc, agent, at, text }) => [docs.get(doc).insert(agent, at, text)],
-  delete: ({ doc, agent, at, len }) => docs.get(doc).delete(agent, at, len),
+  insert: ({ doc, agent, at, text }) => [wireOp(agent, docs.get(doc).insert(agent, at, text))],
+  delete: ({ doc, agent, at, len }) => docs.get(doc).delete(agent, at, len).map((op) => wireOp(agent, op)),
   compose({ agent, ops }) {
     const composed = [];
-    for (const op of ops) pushOp(composed, agent, op);
-    return composed;
+    for (const op of ops) pushOp(composed, agent, localOp(op));
+    return composed.map((op) => wireOp(agent, op));
   },
   apply({ doc, event }) {
     const changes = [];

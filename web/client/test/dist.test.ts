@@ -20,7 +20,7 @@ const entriesOf = async (folder: string, ext: string): Promise<Entries> =>
   Object.assign({}, ...(await Promise.all(["index", "crdt/index", "presence", "undo"].map((entry) => import(`${folder}/${entry}.${ext}`)))));
 
 /** Two write, lose the connection, undo, and open again from what they kept; gives all that could be seen. */
-async function session({ InklogDocument, TextDoc, find, idsAt, mergeOps, pushOp, knows, presenceOf, undoOf }: Entries): Promise<unknown[]> {
+async function session({ InklogDocument, TextDoc, find, idsAt, mergeOps, pushOp, wireOp, knows, presenceOf, undoOf }: Entries): Promise<unknown[]> {
   const world = new World(1);
   const server = new Server(world);
   const network = new Network(world, server);
@@ -78,7 +78,7 @@ async function session({ InklogDocument, TextDoc, find, idsAt, mergeOps, pushOp,
   mergeOps(other, [{ type: "insert", id: "c-0", text: "c", left: null }], { c: 1 });
   text.mergeState(other.encode());
   pushOp(ops, "a", ops[0]!);
-  seen.push(ops, text.toString(), text.slice(0, 1), text.length, [...text.version], text.waitingCount);
+  seen.push(ops, ops.map((op) => wireOp("a", op)), text.toString(), text.slice(0, 1), text.length, [...text.version], text.waitingCount);
   seen.push(text.anchor(1, -1), text.position({ id: "a-1", side: 1 }), idsAt(text, 0, 2), find(text, { agent: "a", seq: 0, len: 3 }));
   return [...seen, server.whole().toString()];
 }

@@ -1,9 +1,9 @@
 // A server with a log and nothing else, and a client whose clock and store are turned by hand.
 
-import { TextDoc, type WireEvent } from "../src/crdt/index.js";
+import { TextDoc, type WireEvent, wireOp } from "../src/crdt/index.js";
 import { Core } from "../src/sync/core.js";
-import type { Update } from "../src/sync/replica.js";
-import { type Session, chainKey, readChain, readSession, sessionPrefix } from "../src/sync/keeper.js";
+import { type StoredAgent, agentPrefix, chainKey, readAgent, readChain } from "../src/sync/keeper.js";
+import type { Update } from "../src/sync/offline.js";
 import { Random } from "./sim/random.js";
 
 /** Its cursors are lengths of the log. */
@@ -76,7 +76,7 @@ export class Alice {
   stores(): void {
     for (let batch; (batch = this.core.keeper.takeBatch(this.now)); this.core.tick(this.now)) {
       for (const [key, value] of structuredClone(batch.changes)) value === undefined ? this.store.delete(key) : this.store.set(key, value);
-      this.core.keeper.stored(batch.no);
+      this.core.keeper.stored(batch.id);
     }
   }
 
@@ -116,12 +116,12 @@ export class Alice {
   }
 
   /** What the store has, all of it free or none. */
-  sessions(free = true): Session[] {
+  sessions(free = true): StoredAgent[] {
     const records = structuredClone([...this.store].sort());
     const agents = records.filter(([key]) => key.startsWith("d/~/")).map(([key]) => key.slice(4));
     return agents.map((agent) => {
-      const own = records.filter(([key]) => key.startsWith(sessionPrefix("d", agent)));
-      return readSession("d", agent, readChain(this.store.get(chainKey("d", agent))), own, free);
+      const own = records.filter(([key]) => key.startsWith(agentPrefix("d", agent)));
+      return readAgent("d", agent, readChain(this.store.get(chainKey("d", agent))), own, free);
     });
   }
 }
@@ -129,7 +129,7 @@ export class Alice {
 /** Bob, who types one word an event. */
 export function bob(...words: string[]): WireEvent[] {
   const doc = new TextDoc();
-  return words.map((word) => ({ agent: "bob", after: doc.version.get("bob") ?? 0, ops: [doc.insert("bob", doc.length, word)] }));
+  return words.map((word) => ({ agent: "bob", after: doc.version.get("bob") ?? 0, ops: [wireOp("bob", doc.insert("bob", doc.length, word))] }));
 }
 
 export const remote = (events: WireEvent[]): string => JSON.stringify({ action: "REMOTE_OP", docId: "d", events });

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextDoc, type WireInsert } from "../src/crdt/index.js";
-import { EVENT_BYTES_MAX, newLane, push } from "../src/sync/outbox.js";
+import { TextDoc, wireOp } from "../src/crdt/index.js";
+import { EVENT_BYTES_MAX, newOutbox, push, wireEvent } from "../src/sync/outbox.js";
+import { encode } from "../src/sync/wire.js";
 
 const FRAME_BYTES_MAX = 32_768;
 const agent = "a".repeat(64);
@@ -11,16 +12,16 @@ const other = "b".repeat(64);
 
 /** The frames of a text typed after another's character; every name is as long as it may be. */
 function framesOf(text: string): string[] {
-  const lane = newLane(agent);
+  const outbox = newOutbox(agent);
   const doc = new TextDoc();
   const before = doc.insert(other, 0, "b");
-  push(lane, doc.insert(agent, 1, text) as WireInsert, () => []);
+  push(outbox, doc.insert(agent, 1, text), () => []);
   const copy = new TextDoc();
-  copy.apply({ agent: other, after: 0, ops: [before] });
-  for (const { after, ops } of lane.events) copy.apply({ agent, after, ops });
+  copy.apply({ agent: other, after: 0, ops: [wireOp(other, before)] });
+  for (const event of outbox.events) copy.apply(wireEvent(agent, event));
   assert.ok(copy.toString() === doc.toString(), `${text.length} units`);
-  return lane.events.map(({ after, ops }) =>
-    JSON.stringify({ action: "SEND_OP", docId: "d".repeat(128), agent, after, ops, ref: 2 ** 53 - 1 }),
+  return outbox.events.map((event) =>
+    encode("d".repeat(128), { action: "SEND_OP", ...wireEvent(agent, event), ref: 2 ** 53 - 1 }),
   );
 }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InklogDocument } from "../src/index.js";
 import { TextDoc, type WireEvent } from "../src/crdt/index.js";
+import { wireEvent } from "../src/sync/outbox.js";
 import { type Succession, succeed } from "../src/sync/rename.js";
 import { type History, undoOf } from "../src/undo.js";
 import { envOf } from "./sim/network.js";
@@ -203,12 +204,12 @@ class Pair {
     own.events[refused]!.refused = true;
     const [{ heir, rename }] = succeed([own], () => `me~heir${++this.#heirs}`) as [Succession];
     const fresh = new TextDoc();
-    for (const { after, ops } of own.events) this.#saved.push({ agent: own.agent, after, ops });
+    for (const event of own.events) this.#saved.push(wireEvent(own.agent, event));
     for (const event of this.#saved) fresh.apply(event);
-    for (const { after, ops } of heir.events) fresh.apply({ agent: heir.agent, after, ops });
+    for (const event of heir.events) fresh.apply(wireEvent(heir.agent, event));
     assert.equal(fresh.waitingCount, 0);
     core.doc = fresh;
-    core.lanes = [heir];
+    core.outboxes = [heir];
     core.updates.push(["renamed", rename]);
     this.doc.flush();
     if (isForeign) this.others(rename.agent, 0, 0, "F");
@@ -536,7 +537,7 @@ function cost(run: () => void): number {
 function elsewhere(doc: InklogDocument): string {
   const other = new TextDoc();
   const { agent, events } = doc.core.own;
-  for (const { after, ops } of events) other.apply({ agent, after, ops });
+  for (const event of events) other.apply(wireEvent(agent, event));
   assert.equal(other.waitingCount, 0);
   return other.toString();
 }

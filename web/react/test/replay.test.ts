@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextDoc, type WireEvent } from "@inklog/client/crdt";
+import { TextDoc, type WireEvent, wireOp } from "@inklog/client/crdt";
 import { Replay } from "../src/index.js";
 
 test("thousands of events are replayed to any place, in any order of asking", () => {
@@ -10,7 +10,7 @@ test("thousands of events are replayed to any place, in any order of asking", ()
   for (let i = 0; i < 2_300; i++) {
     const after = doc.version.get("a") ?? 0;
     const op = doc.insert("a", (i * 7919) % (doc.length + 1), String.fromCharCode(97 + (i % 26)));
-    events.push({ agent: "a", after, ops: [op] });
+    events.push({ agent: "a", after, ops: [wireOp("a", op)] });
     texts.push(doc.toString());
   }
   const replay = new Replay(events);
@@ -20,7 +20,7 @@ test("thousands of events are replayed to any place, in any order of asking", ()
 test("a long history keeps few states, and is right at the edges of each", () => {
   const doc = new TextDoc();
   const events: WireEvent[] = [];
-  for (let i = 0; i < 200_000; i++) events.push({ agent: "a", after: i, ops: [doc.insert("a", i % 2 ? 0 : i, String.fromCharCode(97 + (i % 26)))] });
+  for (let i = 0; i < 200_000; i++) events.push({ agent: "a", after: i, ops: [wireOp("a", doc.insert("a", i % 2 ? 0 : i, String.fromCharCode(97 + (i % 26))))] });
   const text = doc.toString();
   const replay = new Replay(events);
   assert.equal(replay.at(200_000).text, text);

@@ -1,19 +1,19 @@
 // A document from its chains: these hang at each other in the Fugue tree, which is walked once, in document order. Depths
 // and gaps come with the walk, so nothing is searched.
 import { RIGHT, type Op } from "./event.js";
-import { addSibling } from "./order.js";
-import type { Replica } from "./replica.js";
-import { START } from "./run.js";
+import { type Nodes, addSibling } from "./order.js";
+import { START, type Run } from "./run.js";
+import type { Tree } from "./tree.js";
 
 /** A chain that is walked. */
 interface Walk {
   chain: Op;
   depth: number;
-  /** Its next node, */
+  /** The next of its nodes, counted from 0. */
   node: number;
-  /** what hangs at it next, */
+  /** Which of all children, in the order of their places, hangs at it next. */
   child: number;
-  /** and the gap before what comes next; 0 when that is what it was. */
+  /** The gap before what comes next; 0 when that is what it was. */
   gap: number;
 }
 
@@ -21,88 +21,137 @@ interface Walk {
  * visible in document order, how many then deleted, and so on, and `text` has the characters of the visible ones.
  * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text is
  * missing or left over. */
-export function build(replica: Replica, chains: Op[], turns: number[], text: string): number {
-  const { tree } = replica;
+export function build(nodes: Nodes, chains: readonly Op[], turns: readonly number[], text: string): number {
+  const { tree } = nodes;
   const { length } = chains;
-  // By where they hang, then by id.
-  const keys = new Float64Array(length);
+  // Where each chain hangs: twice the parent's number, counted from the start's, plus the side.
+  const places = new Uint32Array(length);
   for (let i = 0; i < length; i++) {
     const { agent, seq, ref, refSeq, side } = chains[i]!;
     const parent = ref ? ref.lvOf(refSeq) : START;
     if (parent === -1 || (ref === agent && refSeq >= seq)) return -1;
-    keys[i] = ((parent - START) * 2 + side) * length + i;
+    places[i] = (parent - START) * 2 + side;
   }
-  keys.sort();
-  const placeAt = (at: number) => Math.floor(keys[at]! / length);
+  // Children in the order of their places, and at one place by id.
+  const order = sorted(places);
+  const childAt = (i: number) => chains[order[i]!]!;
+  /** Beyond both ends it is no place: `undefined`. */
+  const placeAt = (i: number): number | undefined => places[order[i]!];
 
   // The first child of each chain; and places with several are kept for those that will come.
   const firstChild = new Uint32Array(length).fill(length);
-  let no = -1;
-  for (let at = 0; at < length; at++) {
-    const place = placeAt(at);
-    const parent = (place >> 1) + START;
-    for (; no + 1 < length && chains[no + 1]!.lv <= parent; firstChild[no] = at) no++;
-    const above = chains[no];
-    const goesOn = (place & 1) === RIGHT && above !== undefined && parent + 1 < above.lv + above.count;
-    if (!goesOn && placeAt(at - 1) !== place) continue;
-    const { lv, side } = chains[keys[at]! % length]!;
-    addSibling(replica, lv, parent, side, () => (goesOn ? parent + 1 : chains[keys[at - 1]! % length]!.lv));
+  let above = -1;
+  for (let i = 0; i < length; i++) {
+    const { lv, side } = childAt(i);
+    const parent = (placeAt(i)! >> 1) + START;
+    while (above + 1 < length && chains[above + 1]!.lv <= parent) firstChild[++above] = i;
+    const chain = chains[above];
+    const goesOn = side === RIGHT && chain !== undefined && parent + 1 < chain.lv + chain.count;
+    if (!goesOn && placeAt(i - 1) !== placeAt(i)) continue;
+    addSibling(nodes, lv, parent, side, () => (goesOn ? parent + 1 : childAt(i - 1).lv));
   }
 
   const stack: Walk[] = [];
-  const enter = (at: number, depth: number) => {
-    const no = keys[at]! % length;
-    const chain = chains[no]!;
-    stack.push({ chain, depth, node: 0, child: firstChild[no]!, gap: chain.side === RIGHT ? depth : 0 });
+  const enter = (i: number, depth: number) => {
+    const chain = childAt(i);
+    stack.push({ chain, depth, node: 0, child: firstChild[order[i]!]!, gap: chain.side === RIGHT ? depth : 0 });
   };
-  const enterAll = (from: number, place: number, depth: number) => {
+  /** All that hang where child `from` does; returns the first that does not. */
+  const enterAll = (from: number, depth: number) => {
     let to = from;
-    while (placeAt(to) === place) to++;
-    for (let at = to; at-- > from; ) enter(at, depth);
+    while (placeAt(to) === placeAt(from)) to++;
+    for (let i = to - 1; i >= from; i--) enter(i, depth);
     return to;
   };
-  enterAll(0, RIGHT, 1);
-  let run = tree.first;
-  let gap = 0;
-  let done = 0;
-  let dead = true;
-  let turn = 0;
-  let turnsDone = 0;
-  let unit = 0;
-  for (let walk; (walk = stack.pop()); ) {
+  if (placeAt(0) === RIGHT) enterAll(0, 1);
+  const writer = new Writer(tree, turns, text);
+  for (let walk = stack.pop(); walk; walk = stack.pop()) {
     const { chain, depth } = walk;
-    gap = walk.gap || gap;
+    if (walk.gap) writer.gap = walk.gap;
     for (;;) {
-      const place = walk.child < length ? placeAt(walk.child) : Infinity;
-      const above = Math.floor(place / 2) + START - chain.lv;
-      const isRight = place % 2 === RIGHT;
-      const end = Math.min(isRight ? above + 1 : above, chain.count);
-      for (let count; walk.node < end; walk.node += count) {
-        while (turn === 0) {
-          turn = turns[turnsDone++]!;
-          dead = !dead;
-        }
-        count = Math.min(turn, end - walk.node);
-        const lv = chain.lv + walk.node;
-        if (!dead) unit = tree.chars.set(lv, count, text, unit);
-        const parent = walk.node > 0 ? lv - 1 : chain.ref ? chain.ref.lvOf(chain.refSeq) : START;
-        run = tree.append(run, lv, count, depth + walk.node, gap, parent, walk.node > 0 ? RIGHT : chain.side, dead);
-        gap = depth + walk.node + count;
-        turn -= count;
-        done += count;
-      }
-      if (above >= chain.count) break;
-      const below = depth + above + 1;
-      if (isRight && end < chain.count && chains[keys[walk.child]! % length]!.agent.name >= chain.agent.name) {
+      const place = placeAt(walk.child);
+      // The node of this chain that the next child hangs at: none is beyond the chain's end.
+      const node = place === undefined ? Infinity : (place >> 1) + START - chain.lv;
+      const isRight = place !== undefined && place % 2 === RIGHT;
+      const end = Math.min(isRight ? node + 1 : node, chain.count);
+      writer.write(chain, walk.node, end, depth);
+      walk.node = Math.max(walk.node, end);
+      if (node >= chain.count) break;
+      const below = depth + node + 1;
+      if (isRight && end < chain.count && childAt(walk.child).agent.name >= chain.agent.name) {
         // After all of this chain.
-        walk.child = enterAll(walk.child, place, below);
+        walk.child = enterAll(walk.child, below);
       } else {
         walk.gap = below;
         stack.push(walk);
-        enter(walk.child++, below);
+        enter(walk.child, below);
+        walk.child++;
         break;
       }
     }
   }
-  return unit === text.length ? done : -1;
+  return writer.unit === text.length ? writer.done : -1;
+}
+
+/** The indexes of numbers in ascending order, of equal ones in their own: a radix sort, since to compare takes longer than all
+ * else that is done to read a state. */
+function sorted(numbers: Uint32Array): Uint32Array {
+  let order = new Uint32Array(numbers.length).map((_, i) => i);
+  for (let shift = 0; shift < 32; shift += 8) {
+    const digitOf = (number: number) => (number >>> shift) & 0xff;
+    // Where the next with each digit goes.
+    const next = new Uint32Array(257);
+    for (const number of numbers) next[digitOf(number) + 1]!++;
+    for (let digit = 1; digit < 256; digit++) next[digit]! += next[digit - 1]!;
+    const byDigit = new Uint32Array(numbers.length);
+    for (const i of order) {
+      const digit = digitOf(numbers[i]!);
+      byDigit[next[digit]!++] = i;
+    }
+    order = byDigit;
+  }
+  return order;
+}
+
+/** Appends nodes to a tree, in document order. */
+class Writer {
+  /** How many nodes were appended. */
+  done = 0;
+  /** The gap before the next node. */
+  gap = 0;
+  /** The unit of the text that comes next. */
+  unit = 0;
+  #run: Run;
+  #dead = true;
+  /** Nodes left of the present turn, and which turn comes next. */
+  #left = 0;
+  #turn = 0;
+
+  constructor(
+    readonly tree: Tree,
+    readonly turns: readonly number[],
+    readonly text: string,
+  ) {
+    this.#run = tree.first;
+  }
+
+  /** Nodes `from … to-1` of a chain of which the first has a depth. */
+  write(chain: Op, from: number, to: number, depth: number): void {
+    const { tree } = this;
+    for (let node = from, count; node < to; node += count) {
+      while (this.#left === 0) {
+        this.#left = this.turns[this.#turn++]!;
+        this.#dead = !this.#dead;
+      }
+      count = Math.min(this.#left, to - node);
+      const lv = chain.lv + node;
+      if (!this.#dead) this.unit = tree.chars.set(lv, count, this.text, this.unit);
+      const origin = chain.ref ? chain.ref.lvOf(chain.refSeq) : START;
+      const [parent, side] = node > 0 ? [lv - 1, RIGHT] as const : [origin, chain.side] as const;
+      this.#run = tree.append(this.#run, lv, count, depth + node, this.gap, parent, side, this.#dead);
+      this.gap = depth + node + count;
+      this.#left -= count;
+      this.done += count;
+    }
+  }
 }

@@ -25,9 +25,11 @@ export class Chars {
 
   /** How many whole characters there are before unit `unit`, counted from node `lv`. */
   nodes(lv: number, unit: number): number {
-    const start = lv;
-    while ((unit -= this.#points[lv]! > 0xffff ? 2 : 1) >= 0) lv++;
-    return lv - start;
+    let count = 0;
+    for (let end = 0; ; count++) {
+      end += this.#points[lv + count]! > 0xffff ? 2 : 1;
+      if (end > unit) return count;
+    }
   }
 
   /** Writes the text of `len` nodes to `out` from `at` on, and returns where it ends. */
@@ -54,6 +56,19 @@ export class Chars {
     const out = new Uint16Array(len * 2);
     return toText(out.subarray(0, this.copy(lv, len, out, 0)));
   }
+}
+
+/** Code points of a text; -1 when it is none, or not well-formed. */
+export function codePoints(text: string): number {
+  if (typeof text !== "string") return -1;
+  let count = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if ((unit & 0xf800) !== 0xd800) continue;
+    if (unit >= 0xdc00 || (text.charCodeAt(++i) & 0xfc00) !== 0xdc00) return -1;
+    count--;
+  }
+  return count;
 }
 
 /** Made once, when it is needed: that takes longer than to decode a word, and some platforms have none. */

@@ -10,8 +10,12 @@ export function putVarint(out: number[], value: number): void {
 /** Writes `number * 4 + rest`. */
 export function putVarint4(out: number[], number: number, rest: number): void {
   const low = (number % 32) * 4 + rest;
-  if (number < 32) out.push(low);
-  else putVarint((out.push(low | 0x80), out), Math.floor(number / 32));
+  if (number < 32) {
+    out.push(low);
+    return;
+  }
+  out.push(low | 0x80);
+  putVarint(out, Math.floor(number / 32));
 }
 
 /** Reads fields one after the other, and never trusts a length. */
@@ -32,7 +36,9 @@ export class Reader {
 
   take(length: number): Uint8Array {
     this.check(length <= this.left);
-    return this.bytes.subarray(this.at, (this.at += length));
+    const start = this.at;
+    this.at += length;
+    return this.bytes.subarray(start, this.at);
   }
 
   byte(): number {
@@ -50,6 +56,12 @@ export class Reader {
     return value;
   }
 
+  /** Reads `number * 4 + rest`. */
+  varint4(): { number: number; rest: number } {
+    const low = this.byte();
+    const high = low >= 0x80 ? this.varint() : 0;
+    return { number: high * 32 + ((low & 0x7f) >> 2), rest: low & 3 };
+  }
 }
 
 /** CRC-32 as in zip and PNG. */

@@ -1,7 +1,7 @@
 // Events and ops, read from their wire form and checked before anything is changed.
-import { MAX_DELETE, codePoints } from "./compose.js";
+import { codePoints } from "./chars.js";
 import { EventError } from "./errors.js";
-import { MAX_SEQ, type Agent, type Ids } from "./ids.js";
+import { MAX_DELETE, MAX_SEQ, type Agent, type Ids } from "./ids.js";
 import type { WireEvent, WireOp } from "./types.js";
 
 export const LEFT = 0;
@@ -57,14 +57,12 @@ export function readEvent(ids: Ids, { agent: name, after, ops }: WireEvent): Eve
 
 /** Throws when the op breaks a rule. */
 export function readOp(ids: Ids, wire: WireOp): Op {
-  const agent = ids.parse(wire.id);
-  const seq = ids.seq;
+  const { agent, seq } = ids.parse(wire.id);
   const op = new Op(agent, seq, 1, null);
   let ref: string | null | undefined;
   if (wire.type === "delete") {
     op.isDelete = true;
     op.count = wire.len ?? 1;
-    if (op.count > MAX_DELETE) op.count = 0;
     ref = wire.target;
   } else {
     if (wire.type !== "insert" || (wire.left === undefined) === (wire.right === undefined)) throw bad(wire, "has no place");
@@ -73,10 +71,12 @@ export function readOp(ids: Ids, wire: WireOp): Op {
     if (wire.right !== undefined) op.side = LEFT;
     ref = op.side === LEFT ? wire.right : wire.left;
   }
-  if (!isSeq(op.count) || op.count < 1 || op.count > MAX_SEQ - seq) throw bad(wire, "has a wrong length or text");
+  const most = op.isDelete ? MAX_DELETE : MAX_SEQ;
+  if (!isSeq(op.count) || op.count < 1 || op.count > Math.min(most, MAX_SEQ - seq)) throw bad(wire, "has a wrong length or text");
   if (ref !== null || op.side === LEFT) {
-    op.ref = ids.parse(ref!);
-    op.refSeq = ids.seq;
+    const reference = ids.parse(ref!);
+    op.ref = reference.agent;
+    op.refSeq = reference.seq;
     const limit = op.ref === agent ? seq : MAX_SEQ;
     // Sums over 2^53 would be rounded.
     if ((op.isDelete ? op.count : 1) > limit - op.refSeq) throw bad(wire, "refers to what cannot be before it");

@@ -1,10 +1,12 @@
 // Who typed what: `(agent, seq)` to a node's number and back, and how far each agent's chain is applied. Numbers are
 // given in the order of arrival, and a chain is applied in order, so both tables only grow at their ends.
 import { EventError } from "./errors.js";
-import type { Event } from "./event.js";
 
 /** The upper bound of an id's number plus the length of its op: every number is exact. */
 export const MAX_SEQ = 2 ** 53;
+
+/** Most ids that one delete may name. */
+export const MAX_DELETE = 100_000;
 
 /** Nodes `lv … lv+len-1` are `seq … seq+len-1` of an agent. */
 export interface Range {
@@ -14,24 +16,28 @@ export interface Range {
   len: number;
 }
 
+/** The id of a node, or of what is none. */
+export interface Id {
+  agent: Agent;
+  seq: number;
+}
+
+/** An id as text: `<agent>-<seq>`. */
+export const idText = ({ agent, seq }: Id): string => `${agent.name}-${seq}`;
+
+/** An id as text in its two parts, split at the last dash. Nothing is checked. */
+export function splitId(id: string): { agent: string; seq: number } {
+  const dash = id.lastIndexOf("-");
+  return { agent: id.slice(0, dash), seq: Number(id.slice(dash + 1)) };
+}
+
 export class Agent {
   /** The end of its chain: the ids below are known. */
   end = 0;
   /** Its nodes, ascending. A known id in none of these is void. */
   ranges: Range[] = [];
-  /** Its events that cannot be applied yet, by `after`; */
-  waiting = new Map<number, Event>();
-  /** and the first events of other chains that wait for ids of this agent. */
-  blocked: Event[] = [];
-  /** How often its end has moved since `waiting` was last looked through. */
-  moves = 0;
 
-  /** What its ids begin with. */
-  readonly prefix: string;
-
-  constructor(readonly name: string) {
-    this.prefix = name + "-";
-  }
+  constructor(readonly name: string) {}
 
   // Below, a number and the distance of two are added last: what comes out is exact up to 2^53, what is added first may
   // not be.
@@ -85,8 +91,6 @@ export class Ids {
   /** The number of the next node. */
   next = 0;
   agents = new Map<string, Agent>();
-  /** The number of the id that {@link parse} read last. */
-  seq = 0;
   #ranges: Range[] = [];
   #recent: Agent | undefined;
   #found: Range | undefined;
@@ -97,9 +101,11 @@ export class Ids {
     let agent = this.agents.get(name);
     if (!agent) {
       if (typeof name !== "string" || !/^[\w.~-]{1,64}$/.test(name)) throw new EventError(`not an agent: ${name}`);
-      this.agents.set(name, (agent = new Agent(name)));
+      agent = new Agent(name);
+      this.agents.set(name, agent);
     }
-    return (this.#recent = agent);
+    this.#recent = agent;
+    return agent;
   }
 
   /** All agents, sorted. */
@@ -107,8 +113,8 @@ export class Ids {
     return [...this.agents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Reads an id, `<agent>-<seq>`: returns the agent, and leaves the number in {@link seq}. */
-  parse(id: string): Agent {
+  /** Reads an id, `<agent>-<seq>`, whose agent is listed from now on. Throws {@link EventError} on what is none. */
+  parse(id: string): Id {
     const dash = typeof id === "string" ? id.lastIndexOf("-") : -1;
     let seq = 0;
     let at = dash + 1;
@@ -119,9 +125,9 @@ export class Ids {
       seq = seq * 10 + digit;
     }
     if (dash < 1 || at < id.length || at === dash + 1) throw new EventError(`not an id: ${id}`);
-    this.seq = seq;
     const recent = this.#recent;
-    return recent?.name.length === dash && id.startsWith(recent.name) ? recent : this.agent(id.slice(0, dash));
+    const isRecent = recent?.name.length === dash && id.startsWith(recent.name);
+    return { agent: isRecent ? recent : this.agent(id.slice(0, dash)), seq };
   }
 
   /** Gives the next `len` nodes the ids from `seq` on, which lies above all that the agent has. */
@@ -134,23 +140,24 @@ export class Ids {
     } else {
       const range = { agent, seq, lv, len };
       agent.ranges.push(range);
-      this.#ranges.push((this.#found = range));
+      this.#ranges.push(range);
+      this.#found = range;
     }
     return lv;
   }
 
   /** The range that holds a node. */
   rangeOf(lv: number): Range {
-    let range = this.#found;
-    if (!range || lv < range.lv || lv >= range.lv + range.len) {
-      range = this.#found = this.#ranges[lastOf(this.#ranges, (range) => range.lv <= lv)]!;
-    }
+    const found = this.#found;
+    if (found && lv >= found.lv && lv < found.lv + found.len) return found;
+    const range = this.#ranges[lastOf(this.#ranges, (range) => range.lv <= lv)]!;
+    this.#found = range;
     return range;
   }
 
-  /** A node's id as text. */
-  idOf(lv: number): string {
+  /** A node's id. */
+  idOf(lv: number): Id {
     const { agent, seq, lv: first } = this.rangeOf(lv);
-    return agent.prefix + (seq + (lv - first));
+    return { agent, seq: seq + (lv - first) };
   }
 }

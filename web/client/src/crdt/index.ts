@@ -2,6 +2,6 @@
 // an editor has to change; the JSON shapes of events and ops; composing ops before they are sent.
 export type { Anchor, Applied, Change, IdRange, WireDelete, WireEvent, WireInsert, WireOp } from "./types.js";
 export { DecodeError, EventError } from "./errors.js";
-export { pushOp } from "./compose.js";
+export { type LocalOp, localOp, pushOp, wireOp } from "./local.js";
 export { TextDoc, find, idsAt } from "./doc.js";
 export { mergeOps } from "./ops.js";

@@ -2,7 +2,7 @@
 import type { TextDoc } from "./doc.js";
 import { EventError } from "./errors.js";
 import { bad, endOf, isSeq, readOp, type Op } from "./event.js";
-import { lastOf } from "./ids.js";
+import { idText, lastOf } from "./ids.js";
 import { Replica } from "./replica.js";
 import type { Change, WireOp } from "./types.js";
 
@@ -35,9 +35,9 @@ const byId = (a: Op, b: Op): number => (a.agent === b.agent ? a.seq - b.seq : a.
 function inOrder(ops: Op[]): Op[] {
   const order: Op[] = [];
   const below = new Map<Op, Op[]>();
-  ops.forEach((op, at) => {
+  ops.forEach((op, i) => {
     const { agent, seq, ref, refSeq } = op;
-    const before = ops[at - 1];
+    const before = ops[i - 1];
     if (before?.agent === agent && endOf(before) > seq) throw lost(op);
     if (ref === null) {
       order.push(op);
@@ -49,10 +49,10 @@ function inOrder(ops: Op[]): Op[] {
     if (others) others.push(op);
     else below.set(above, [op]);
   });
-  for (let at = 0; at < order.length; at++) for (const op of below.get(order[at]!) ?? []) order.push(op);
+  for (let i = 0; i < order.length; i++) for (const op of below.get(order[i]!) ?? []) order.push(op);
   // The rest hangs at each other.
   if (order.length < ops.length) throw new EventError("a state has a cycle");
   return order;
 }
 
-const lost = ({ agent, seq }: Op) => new EventError(`${agent.prefix}${seq} has no place in its state`);
+const lost = (op: Op) => new EventError(`${idText(op)} has no place in its state`);

@@ -4,13 +4,21 @@
 // or begin (on the left), and the new node's neighbour tells the place: after all that hangs below the one before
 // it, or before all that hangs below the one after it.
 import { LEFT, RIGHT, type Side } from "./event.js";
-import { lastOf } from "./ids.js";
-import type { Replica } from "./replica.js";
-import type { Place } from "./tree.js";
+import { type Ids, lastOf } from "./ids.js";
+import type { Place, Tree } from "./tree.js";
+
+/** What the order of a document's nodes is read from. */
+export interface Nodes {
+  tree: Tree;
+  ids: Ids;
+  /** Of the agents that have children of one node on one side, by name: the last child of each on the right, the first on
+   * the left. By twice the parent's number, plus the side. */
+  siblings: Map<number, number[]>;
+}
 
 /** Decides where node `lv`, which is not in the tree yet, goes as a child of `parent`. */
-export function placeOf(replica: Replica, lv: number, parent: number, side: Side): Place {
-  const { tree } = replica;
+export function placeOf(nodes: Nodes, lv: number, parent: number, side: Side): Place {
+  const { tree } = nodes;
   const run = tree.locate(parent);
   const isRight = side === RIGHT;
   const off = parent - run.lv + (isRight ? 1 : 0);
@@ -19,7 +27,7 @@ export function placeOf(replica: Replica, lv: number, parent: number, side: Side
   // Is the node beside outside of the parent's subtree, then there is no child on that side yet.
   const beside = isRight ? run.next : run;
   if (!inside && (beside.gap < depth || (!isRight && off > 0))) return { run, off };
-  const neighbour = addSibling(replica, lv, parent, side, () => {
+  const neighbour = addSibling(nodes, lv, parent, side, () => {
     if (inside) return parent + 1;
     // What is below the only child is deeper than it, and before the next node that is not.
     return (isRight && beside.depth <= depth ? beside : tree.seek(beside, isRight, false, depth)).lv;
@@ -33,7 +41,7 @@ export function placeOf(replica: Replica, lv: number, parent: number, side: Side
 /** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the
  * right, after it on the left. */
 export function addSibling(
-  { ids, siblings }: Replica,
+  { ids, siblings }: Nodes,
   lv: number,
   parent: number,
   side: Side,
@@ -42,11 +50,11 @@ export function addSibling(
   const key = parent * 2 + side;
   const nameOf = (lv: number) => ids.rangeOf(lv).agent.name;
   const name = nameOf(lv);
-  let lvs = siblings.get(key);
-  if (lvs === undefined) siblings.set(key, (lvs = [onlyChild()]));
-  const at = lastOf(lvs, (other) => nameOf(other) <= name);
-  const neighbour = lvs[side === LEFT ? at + 1 : at];
-  if (at < 0 || nameOf(lvs[at]!) < name) lvs.splice(at + 1, 0, lv);
-  else if (side === RIGHT) lvs[at] = lv;
+  const lvs = siblings.get(key) ?? [onlyChild()];
+  siblings.set(key, lvs);
+  const index = lastOf(lvs, (other) => nameOf(other) <= name);
+  const neighbour = lvs[side === LEFT ? index + 1 : index];
+  if (index < 0 || nameOf(lvs[index]!) < name) lvs.splice(index + 1, 0, lv);
+  else if (side === RIGHT) lvs[index] = lv;
   return neighbour;
 }

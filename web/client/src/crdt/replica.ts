@@ -10,18 +10,29 @@ import type { Applied, Change, WireEvent } from "./types.js";
 /** Where changes are collected, if anyone asks for them. */
 export type Changes = Change[] | undefined;
 
+/** What waits for one agent. */
+class Queue {
+  /** The agent's own events that cannot be applied yet, by `after`; */
+  readonly own = new Map<number, Event>();
+  /** and the first events of other chains that wait for ids of this agent. */
+  blocked: Event[] = [];
+  /** How often the agent's end has moved since its own were last looked through. */
+  moves = 0;
+}
+
 export class Replica {
   /** @internal */
   tree = new Tree();
   /** @internal */
   ids = new Ids();
-  /** @internal Of the agents that have children of one node on one side, by name: the last child of each on the right,
-   * the first on the left. */
+  /** @internal */
   siblings = new Map<number, number[]>();
   /** What has been applied: of each agent, the end of its chain. */
   version: ReadonlyMap<string, number> = new Map();
   /** How many events cannot be applied yet. */
   waitingCount = 0;
+  /** @internal What waits, by the agent that it waits for. */
+  queues = new Map<Agent, Queue>();
 
   /** @internal Takes the place of another replica, which is used up. */
   become(other: Replica): void {
@@ -30,6 +41,7 @@ export class Replica {
     this.siblings = other.siblings;
     this.version = other.version;
     this.waitingCount = other.waitingCount;
+    this.queues = other.queues;
   }
 
   /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
@@ -52,7 +64,7 @@ export class Replica {
     for (; event.ready < ops.length; event.ready++) {
       const op = ops[event.ready]!;
       if (op.ref !== null && op.ref !== agent && op.ref.end < refEnd(op)) {
-        if (this.#keep(event)) op.ref.blocked.push(event);
+        if (this.#keep(event)) this.#queueOf(op.ref).blocked.push(event);
         return false;
       }
     }
@@ -105,21 +117,42 @@ export class Replica {
     (this.version as Map<string, number>).set(agent.name, end);
   }
 
+  /** @internal Moves agents' ends forward to those of a state that was put in, and applies what waited for them. */
+  reach(version: ReadonlyMap<string, number>, changes: Changes): void {
+    const moved: Agent[] = [];
+    for (const [name, end] of version) {
+      const agent = this.ids.agent(name);
+      if (end <= agent.end) continue;
+      this.advance(agent, end);
+      this.#dropCovered(agent);
+      moved.push(agent);
+    }
+    for (const agent of moved) this.release(agent, changes);
+  }
+
   /** Keeps an event until it can be applied, and says whether it is new. Of two with the same place in a chain the first
    * stays. */
   #keep(event: Event): boolean {
-    const { waiting } = event.agent;
-    if (waiting.has(event.after)) return false;
-    waiting.set(event.after, event);
+    const { own } = this.#queueOf(event.agent);
+    if (own.has(event.after)) return false;
+    own.set(event.after, event);
     this.waitingCount++;
     return true;
+  }
+
+  #queueOf(agent: Agent): Queue {
+    const known = this.queues.get(agent);
+    if (known) return known;
+    const queue = new Queue();
+    this.queues.set(agent, queue);
+    return queue;
   }
 
   /** @internal Whether events wait for ids of an agent. */
   isAwaited(name: string): boolean {
     if (this.waitingCount === 0) return false;
-    const { waiting, blocked } = this.ids.agent(name);
-    return waiting.size + blocked.length > 0;
+    const { own, blocked } = this.#queueOf(this.ids.agent(name));
+    return own.size + blocked.length > 0;
   }
 
   /** @internal Applies what waited for `agent`'s new end, and what waited for that, and so on. */
@@ -127,29 +160,32 @@ export class Replica {
     if (this.waitingCount === 0) return;
     const moved = [agent];
     const tryNext = (next: Agent) => {
-      const event = next.waiting.get(next.end);
-      if (event && this.#drop(event) && this.#tryIt(event, changes)) moved.push(next);
+      const event = this.#queueOf(next).own.get(next.end);
+      if (!event) return;
+      this.#drop(event);
+      if (this.#tryIt(event, changes)) moved.push(next);
     };
     for (let agent; (agent = moved.pop()) !== undefined; ) {
+      const queue = this.#queueOf(agent);
       tryNext(agent);
-      this.#dropCovered(agent);
-      const { blocked } = agent;
-      agent.blocked = [];
+      // A merge or a broken chain can leave events that are covered. All are looked through only once in so many moves.
+      if (++queue.moves >= queue.own.size) this.#dropCovered(agent);
+      const { blocked } = queue;
+      queue.blocked = [];
       for (const event of blocked) tryNext(event.agent);
     }
   }
 
-  #drop(event: Event): boolean {
+  #drop(event: Event): void {
     this.waitingCount--;
-    return event.agent.waiting.delete(event.after);
+    this.#queueOf(event.agent).own.delete(event.after);
   }
 
-  /** Drops waiting events that are covered, which only a merge or a broken chain can leave; looking through all of them
-   * for that only once in so many moves. */
+  /** Drops an agent's waiting events that its version covers. */
   #dropCovered(agent: Agent): void {
-    if (++agent.moves < agent.waiting.size) return;
-    agent.moves = 0;
-    for (const event of agent.waiting.values()) if (event.after < agent.end) this.#drop(event);
+    const queue = this.#queueOf(agent);
+    queue.moves = 0;
+    for (const event of queue.own.values()) if (event.after < agent.end) this.#drop(event);
   }
 }
 

@@ -10,20 +10,18 @@ export const MAX_RUN = 512;
 /** Higher than any depth or gap. */
 const HIGH = 2 ** 30 - 1;
 
-let nil: Run;
-
 /** Nodes with consecutive numbers that stand next to each other, each the right child of the one before, all visible
  * or all deleted. Ids do not matter to it. */
 export class Run {
-  /** Its own number. */
-  no = 0;
+  /** Under which the tree finds it. */
+  index = 0;
   /** The one before it in the document and the one after it, in a circle. */
   prev: Run = this;
   next: Run = this;
-  /** Its place in the tree: NIL where there is none. */
-  up = nil;
-  left = nil;
-  right = nil;
+  /** Its place in the tree, once it has one: NIL where there is none. */
+  up: Run = this;
+  left: Run = this;
+  right: Run = this;
   /** Of it and all below it in the tree: units, the least depth and the least gap. */
   sum: number;
   lowDepth: number;
@@ -52,7 +50,7 @@ export class Run {
 }
 
 /** In the place of a run that is not there. */
-export const NIL = (nil = new Run(START, 0, HIGH, HIGH, START, RIGHT, true, 0));
+export const NIL = new Run(START, 0, HIGH, HIGH, START, RIGHT, true, 0);
 
 /** Whether `len` nodes, visible or not, may become the last ones of a run that they stand after: the first of them
  * must be the right child, with the next number, of its last node. */

@@ -41,32 +41,37 @@ export function encodeState(replica: Replica): Uint8Array {
 /** Chains, which are runs of one agent's nodes with consecutive ids, each the right child of the one before: how many
  * each agent has, how far each begins beyond the one before, how long it is, and where it hangs. */
 function chainColumns(replica: Replica, agents: Agent[]): number[][] {
-  const rank = new Map(agents.map((agent, at) => [agent, at]));
+  const rank = new Map(agents.map((agent, i) => [agent, i]));
   const count = agents.map(() => 0);
   const last = [...count];
-  const [counts, gaps, lens, near, whose, far]: number[][] = [[], [], [], [], [], []];
+  const counts: number[] = [];
+  const gaps: number[] = [];
+  const lens: number[] = [];
+  const near: number[] = [];
+  const whose: number[] = [];
+  const far: number[] = [];
   let before: Op | undefined;
   for (const chain of chainsOf(replica)) {
     const { agent, seq, ref, refSeq, side } = chain;
     count[rank.get(agent)!]!++;
     const end = before?.agent === agent ? endOf(before) : 0;
     before = chain;
-    putVarint(gaps!, seq - end);
-    putVarint(lens!, chain.count - 1);
+    putVarint(gaps, seq - end);
+    putVarint(lens, chain.count - 1);
     const nearness = refSeq - nearGuess(end, seq);
     const value = fold(nearness) * 4 + rest(nearness, side);
     const isNear = ref === agent && value < NEAR;
-    near!.push(isNear ? value + 1 : 0);
+    near.push(isNear ? value + 1 : 0);
     if (isNear) continue;
     const owner = ref === null ? -1 : rank.get(ref)!;
-    putVarint(whose!, owner + 1);
+    putVarint(whose, owner + 1);
     if (owner < 0) continue;
     const distance = refSeq - last[owner]!;
-    putVarint4(far!, fold(distance), rest(distance, side));
+    putVarint4(far, fold(distance), rest(distance, side));
     last[owner] = refSeq;
   }
-  for (const n of count) putVarint(counts!, n);
-  return [counts!, gaps!, lens!, near!, whose!, far!];
+  for (const n of count) putVarint(counts, n);
+  return [counts, gaps, lens, near, whose, far];
 }
 
 /** Where a chain's parent likely is. Exact as long as that is an id at all. */
@@ -166,24 +171,24 @@ function readChains(reader: Reader, agents: Agent[]): Op[] {
     chain.side = rest & 1 ? RIGHT : LEFT;
   };
   let nodes = 0;
-  chains.forEach((chain, at) => {
-    const before = chains[at - 1];
+  chains.forEach((chain, i) => {
+    const before = chains[i - 1];
     const end = before?.agent === chain.agent ? endOf(before) : 0;
     chain.seq += end;
-    reader.check((nodes += chain.count) <= MAX_NODES);
+    nodes += chain.count;
+    reader.check(nodes <= MAX_NODES);
     const near = reader.varint() - 1;
     if (near < 0) far.push(chain);
     else hang(chain, chain.agent, nearGuess(end, chain.seq), near >> 2, near & 3);
   });
   const whose = far.map(() => reader.varint() - 1);
   const last = agents.map(() => 0);
-  far.forEach((chain, at) => {
-    const owner = whose[at]!;
+  far.forEach((chain, i) => {
+    const owner = whose[i]!;
     if (owner < 0) return;
     reader.check(owner < agents.length);
-    const low = reader.byte();
-    const number = ((low & 0x7f) >> 2) + (low & 0x80 && reader.varint() * 32);
-    hang(chain, agents[owner]!, last[owner]!, number, low & 3);
+    const { number, rest } = reader.varint4();
+    hang(chain, agents[owner]!, last[owner]!, number, rest);
     last[owner] = chain.refSeq;
   });
   return chains;

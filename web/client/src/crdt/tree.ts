@@ -23,13 +23,15 @@ export class Tree {
   end = new Run(START, 1, 0, 0, START, LEFT, true, 0);
   #root = this.first;
   #runs: Run[] = [];
-  /** Numbers of runs that are no more. */
+  /** Indexes of runs that are no more. */
   #free: number[] = [];
-  /** The number of the run that a node is in. */
+  /** The index of the run that a node is in. */
   #runOf: Uint32Array = new Uint32Array(64);
 
   constructor() {
-    this.#link(this.first, this.end);
+    const { first } = this;
+    first.up = first.left = first.right = NIL;
+    this.#link(first, this.end);
   }
 
   get length(): number {
@@ -45,12 +47,14 @@ export class Tree {
   runAt(at: number): Run {
     let run = this.#root;
     for (;;) {
-      if (at < run.left.sum) run = run.left;
-      else if ((at -= run.left.sum) < run.units) return this.#top(run);
-      else {
-        at -= run.units;
-        run = run.right;
+      if (at < run.left.sum) {
+        run = run.left;
+        continue;
       }
+      at -= run.left.sum;
+      if (at < run.units) return this.#top(run);
+      at -= run.units;
+      run = run.right;
     }
   }
 
@@ -193,7 +197,7 @@ export class Tree {
   #own(run: Run, lv: number, len: number): void {
     const end = lv + len;
     if (end > this.#runOf.length) this.#runOf = grown(this.#runOf, end);
-    for (; lv < end; lv++) this.#runOf[lv] = run.no;
+    for (; lv < end; lv++) this.#runOf[lv] = run.index;
   }
 
   /** Puts a run after another. */
@@ -203,10 +207,11 @@ export class Tree {
     fresh.next = next;
     run.next = fresh;
     next.prev = fresh;
-    fresh.no = this.#free.pop() ?? this.#runs.length;
-    this.#runs[fresh.no] = fresh;
+    fresh.index = this.#free.pop() ?? this.#runs.length;
+    this.#runs[fresh.index] = fresh;
     this.#own(fresh, fresh.lv, fresh.len);
     this.#splay(run);
+    fresh.up = NIL;
     fresh.right = run.right;
     fresh.right.up = fresh;
     run.right = NIL;
@@ -234,7 +239,7 @@ export class Tree {
     run.next = next.next;
     next.next.prev = run;
     this.#own(run, next.lv, next.len);
-    this.#free.push(next.no);
+    this.#free.push(next.index);
     this.#splay(next);
     next.left.up = NIL;
     // Of all that is left of `next` it is the last.
@@ -251,11 +256,14 @@ export class Tree {
 
   /** Brings a run to the root, and all sums up to date that it is part of. */
   #splay(run: Run): Run {
-    for (let up: Run; (up = run.up) !== NIL; rotate(run)) {
+    while (run.up !== NIL) {
+      const { up } = run;
       if (up.up !== NIL) rotate((up.up.left === up) === (up.left === run) ? up : run);
+      rotate(run);
     }
     update(run);
-    return (this.#root = run);
+    this.#root = run;
+    return run;
   }
 }
 

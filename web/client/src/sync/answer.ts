@@ -1,6 +1,7 @@
 // The answer to a JOIN_DOC or SYNC_STATE: parts that come in any order.
 
 import type { WireEvent } from "../crdt/index.js";
+import type { Ends, ReplayPart, StatePart } from "./wire.js";
 
 /** All parts of an answer, put together. */
 export interface Answer {
@@ -11,31 +12,25 @@ export interface Answer {
   cursor: string | undefined;
   /** The log's name; `undefined`: the server does not say. */
   log: string | undefined;
-  /** Ends of agents' chains in the log, where they lie before what the request named. */
-  missing: Record<string, number> | undefined;
+  missing: Ends | undefined;
 }
 
 export class Parts {
   #of: string | undefined;
-  readonly #came = new Map<number, any>();
+  readonly #came = new Map<number, StatePart | ReplayPart>();
 
   /** Adds a part; returns the whole once all are there. A part of another state begins anew. */
-  add(message: any): Answer | null {
-    const of = message.stateId ?? message.action;
+  add(part: StatePart | ReplayPart): Answer | null {
+    const { action, log } = part;
+    const of = action === "DOC_STATE" ? part.stateId : action;
     if (of !== this.#of) this.#came.clear();
     this.#of = of;
-    this.#came.set(message.part, message);
-    if (this.#came.size < message.parts) return null;
+    this.#came.set(part.part, part);
+    if (this.#came.size < part.parts) return null;
     const parts = [...this.#came.values()].sort((a, b) => a.part - b.part);
-    const last = parts.at(-1);
-    return {
-      action: message.action,
-      state: parts.map(({ state }) => state ?? "").join(""),
-      events: parts.flatMap(({ events }) => events ?? []),
-      cursor: last.cursor,
-      log: message.log,
-      missing: last.missing,
-    };
+    const { cursor, missing } = parts.at(-1)!;
+    const state = parts.map((part) => (part.action === "DOC_STATE" && part.state) || "").join("");
+    return { action, state, events: parts.flatMap(({ events }) => events ?? []), cursor, log, missing };
   }
 }
 
@@ -43,6 +38,6 @@ export class Parts {
 export function bytesOf(base64: string): Uint8Array {
   const chars = atob(base64);
   const bytes = new Uint8Array(chars.length);
-  for (let at = 0; at < chars.length; at++) bytes[at] = chars.charCodeAt(at);
+  for (let i = 0; i < chars.length; i++) bytes[i] = chars.charCodeAt(i);
   return bytes;
 }

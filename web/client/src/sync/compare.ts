@@ -16,22 +16,19 @@ export function agree(ours: Replica, theirs: Replica, known: ReadonlyMap<string,
     const agent = theirs.ids.agent(name);
     let [same, count] = [true, 0];
     ours.eachPiece(ours.ids.agent(name), 0, limit, (run, off, len) => {
-      const lv = run.lv + off;
-      const first = ours.ids.rangeOf(lv);
-      const seq = first.seq + (lv - first.lv);
+      const { seq } = ours.ids.idOf(run.lv + off);
       let missing = len;
       theirs.eachPiece(agent, seq, seq + len, (other, otherOff, otherLen) => {
         missing -= otherLen;
         if (run.dead || other.dead) return;
-        const otherLv = other.lv + otherOff;
-        const otherFirst = theirs.ids.rangeOf(otherLv);
-        const from = otherFirst.seq + (otherLv - otherFirst.lv) - seq;
-        same &&= ours.tree.chars.text(lv + from, otherLen) === theirs.tree.chars.text(otherLv, otherLen);
+        const lv = other.lv + otherOff;
+        const from = theirs.ids.idOf(lv).seq - seq;
+        same &&= ours.tree.chars.text(run.lv + off + from, otherLen) === theirs.tree.chars.text(lv, otherLen);
       });
       same &&= missing === 0;
       count += len;
     });
-    theirs.eachPiece(agent, 0, limit, (_run, _off, len) => void (count -= len));
+    theirs.eachPiece(agent, 0, limit, (_run, _off, len) => (count -= len));
     if (!same || count !== 0) return false;
   }
   return true;

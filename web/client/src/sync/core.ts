@@ -15,10 +15,11 @@ import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { type Backoff, backoff } from "./backoff.js";
 import { agree, ahead } from "./compare.js";
-import { type Lane, type OutEvent, judge, sameOps, startOf } from "./outbox.js";
+import type { StoredAgent } from "./keeper.js";
+import { OfflineDocument, type ServerState } from "./offline.js";
+import { type OutEvent, type Outbox, judge, sameOps, startOf, wireEvent } from "./outbox.js";
 import { reaches } from "./rename.js";
-import type { Session } from "./keeper.js";
-import { Replica } from "./replica.js";
+import { type ClientMessage, type Ends, type ErrorMessage, type ReplayPart, type ServerMessage, type StatePart, decode, encode } from "./wire.js";
 import type { JsonObject } from "../types.js";
 
 /** The first sync after joining finds what was broadcast while the connection registered. */
@@ -49,11 +50,18 @@ const PONG_PATIENCE_MS_SLOW = 60_000;
 /** After a sleep, or out of the background, a connection is asked at once, and given up sooner. */
 const PONG_PATIENCE_MS_WAKING = 4_000;
 
+/** What waits for an answer. */
+interface Request {
+  ref: number;
+  /** When the answer is taken for lost. */
+  lostAt: number;
+}
+
 interface Connection {
   /** Whether the server's version is known. */
   synced: boolean;
-  inFlight: { lane: Lane; event: OutEvent; ref: number; lostAt: number } | null;
-  sync: { ref: number; lostAt: number; patience: number } | null;
+  inFlight: (Request & { outbox: Outbox; event: OutEvent }) | null;
+  sync: (Request & { patience: number }) | null;
   /** Answers of which parts have come or may come, by their requests; a later request does not make them worthless. */
   answers: Map<number, Parts>;
   /** What was broadcast before the server's state came. */
@@ -71,11 +79,11 @@ interface Connection {
   deadAt: number;
 }
 
-export class Core extends Replica {
+export class Core extends OfflineDocument {
   /** To send, in order. */
   frames: string[] = [];
   /** What was last shown, by agent, and when; presence takes out what is over. */
-  readonly shown = new Map<string, { state: JsonObject; at: number }>();
+  readonly shown = new Map<string, { state: JsonObject; heardAt: number }>();
   /** Counts what came for it. */
   showings = 0;
 
@@ -124,9 +132,9 @@ export class Core extends Replica {
   // --- What it is told by its socket, its clock and its store
 
   /** The events of tabs that are no more. What they knew, and this one does not, the log may have forgotten since. */
-  adopt(sessions: Session[], now: number): void {
+  adopt(agents: StoredAgent[], now: number): void {
     const before = this.durable();
-    this.takeIn(sessions);
+    this.takeIn(agents);
     const more = ahead(this.durable(), before);
     if (!more.length || !this.connection) return;
     this.#aheadOf = more;
@@ -154,14 +162,14 @@ export class Core extends Replica {
     if (connection) this.#ping(connection, now, PONG_PATIENCE_MS_WAKING);
   }
 
-  received(text: string, now: number): void {
+  received(frame: string, now: number): void {
     const { connection } = this;
     if (!connection) return;
     connection.lost = 0;
     connection.heardAt = now;
     connection.deadAt = Infinity;
     try {
-      this.#take(JSON.parse(text), now);
+      this.#take(decode(frame), now);
     } catch (error) {
       this.tell("bad_message", `the server sent an invalid message: ${error}`, true);
       this.#tryAgain(now);
@@ -209,7 +217,7 @@ export class Core extends Replica {
 
   #ping(connection: Connection, now: number, patience: number): void {
     connection.deadAt = Math.min(connection.deadAt, now + patience);
-    this.frames.push('{"action":"PING"}');
+    this.#send({ action: "PING" });
   }
 
   // --- Sending
@@ -220,26 +228,30 @@ export class Core extends Replica {
     if (!connection?.synced) return;
     const { inFlight } = connection;
     // It may be known to be durable from elsewhere than its ack.
-    if (inFlight && inFlight.lane.events[0] !== inFlight.event) connection.inFlight = null;
+    if (inFlight && inFlight.outbox.events[0] !== inFlight.event) connection.inFlight = null;
     if (connection.inFlight || now < connection.sendAt) return;
     connection.sendAt = 0;
-    const lane = this.lanes.find((lane) => lane.events.length && !this.#isBlocked(lane));
-    if (!lane) return;
-    const event = lane.events[0]!;
+    const outbox = this.outboxes.find((outbox) => outbox.events.length && !this.#isBlocked(outbox));
+    if (!outbox) return;
+    const event = outbox.events[0]!;
     event.closed = true;
-    if (!event.sent) [event.sent, event.kept] = [true, 0];
+    if (!event.sent) {
+      event.sent = true;
+      // It is stored anew, as one that may have been sent.
+      event.kept = 0;
+    }
     if (!this.keeper.keeps(event)) return;
     const ref = ++this.#refs;
-    connection.inFlight = { lane, event, ref, lostAt: now + ACK_PATIENCE_MS };
-    this.#send("SEND_OP", { agent: lane.agent, after: event.after, ops: event.ops, ref });
+    connection.inFlight = { outbox, event, ref, lostAt: now + ACK_PATIENCE_MS };
+    this.#send({ action: "SEND_OP", ...wireEvent(outbox.agent, event), ref });
   }
 
-  /** An event that needs another lane's goes after it: should that be refused, no one else needs it. */
-  #isBlocked(lane: Lane): boolean {
-    const marks = this.lanes
-      .filter((other) => other !== lane && other.events.length)
+  /** An event that needs another outbox's goes after it: should that be refused, no one else needs it. */
+  #isBlocked(outbox: Outbox): boolean {
+    const marks = this.outboxes
+      .filter((other) => other !== outbox && other.events.length)
       .map(({ agent, events }) => ({ agent, seq: events[0]!.after }));
-    return marks.length > 0 && lane.events[0]!.ops.some((op) => reaches(op, marks));
+    return outbox.events[0]!.ops.some((op) => reaches(op, marks));
   }
 
   #requestSync(now: number): void {
@@ -255,44 +267,48 @@ export class Core extends Replica {
     const confirm = this.#aheadOf.length > 0 || undefined;
     // Once without, in case the gap lies before the cursor.
     const cursor = confirm || this.#gap.tries === GAP_SYNCS_BY_CURSOR + 1 ? undefined : this.cursor;
-    let version: Record<string, number> | undefined;
-    if (connection.synced || confirm) {
-      version = {};
-      // Of its own, what is durable: of the rest it wants to hear whether the log has it.
-      for (const [agent, end] of this.durable()) if (!cursor || this.#since.has(agent)) version[agent] = end;
-      if (JSON.stringify(version).length > VERSION_BYTES_MAX) version = confirm && this.#lacking(version);
-    }
-    // Joining shows who is there, too; a version too large to say is not said.
-    this.#send(version ? "SYNC_STATE" : "JOIN_DOC", { format: "binary", cursor, version, confirm, ref });
+    // Joining shows who is there, too.
+    const version = connection.synced || confirm ? this.#versionSince(cursor) : undefined;
+    if (version) this.#send({ action: "SYNC_STATE", format: "binary", cursor, version, confirm, ref });
+    else this.#send({ action: "JOIN_DOC", format: "binary", cursor, ref });
   }
 
-  /** Of a version too large to say, some of what the server is asked about. */
-  #lacking(version: Record<string, number>): Record<string, number> {
-    return Object.fromEntries(this.#aheadOf.filter(([agent]) => agent in version).slice(0, CONFIRM_AGENTS_MAX));
+  /** What is durable of each agent, or of those of which something came since the cursor. Of one that is too large to say only
+   * what the server's log is asked about is left, or nothing. */
+  #versionSince(cursor: string | undefined): Ends | undefined {
+    const durable = this.durable();
+    const ends = [...durable].filter(([agent]) => !cursor || this.#since.has(agent));
+    const version = Object.fromEntries(ends);
+    if (JSON.stringify(version).length <= VERSION_BYTES_MAX) return version;
+    const asked = this.#aheadOf.filter(([agent]) => durable.has(agent)).slice(0, CONFIRM_AGENTS_MAX);
+    return this.#aheadOf.length ? Object.fromEntries(asked) : undefined;
   }
 
-  #send(action: string, fields: object): void {
-    this.frames.push(JSON.stringify({ action, docId: this.docId, ...fields }));
+  #send(message: ClientMessage): void {
+    this.frames.push(encode(this.docId, message));
   }
 
   // --- Receiving
 
-  #take(message: any, now: number): void {
-    const { action } = message;
-    if (action === "REMOTE_OP") this.#takeBroadcast(message.events, now);
-    else if (action === "OP_REPLAY" || action === "DOC_STATE") this.#takePart(message, now);
-    else if (action === "OP_ACK") {
-      const lane = this.lane(message.agent);
-      if (lane) this.#learn(lane, message.end, now);
-    } else if (action === "REMOTE_PRESENCE") {
-      this.showings++;
-      if (message.state) this.shown.set(message.agent, { state: message.state, at: now });
-      else this.shown.delete(message.agent);
-    } else if (action === "ERROR") {
-      this.#takeError(message, now);
-    } else if (!action) {
-      // The gateway's own word that a function failed, which names neither the request nor a code.
-      this.#tryAgain(now);
+  #take(message: ServerMessage, now: number): void {
+    switch (message.action) {
+      case "REMOTE_OP":
+        return this.#takeBroadcast(message.events, now);
+      case "OP_REPLAY":
+      case "DOC_STATE":
+        return this.#takePart(message, now);
+      case "OP_ACK": {
+        const outbox = this.outboxOf(message.agent);
+        if (outbox) this.#learn(outbox, message.end, now);
+        return;
+      }
+      case "REMOTE_PRESENCE":
+        this.showings++;
+        if (message.state) this.shown.set(message.agent, { state: message.state, heardAt: now });
+        else this.shown.delete(message.agent);
+        return;
+      case "ERROR":
+        return this.#takeError(message, now);
     }
   }
 
@@ -304,11 +320,14 @@ export class Core extends Replica {
     for (const event of events) if (early.length < EARLY_MAX) early.push(event);
   }
 
-  #takePart(message: any, now: number): void {
+  #takePart(message: StatePart | ReplayPart, now: number): void {
     const connection = this.connection!;
-    const parts = connection.answers.get(message.ref);
-    // An answer that is not asked for any more still brings events.
-    if (!parts) return message.action === "OP_REPLAY" ? this.#takeEvents(message.events, now) : undefined;
+    const parts = connection.answers.get(message.ref!);
+    if (!parts) {
+      // An answer that is not asked for any more still brings events.
+      if (message.action === "OP_REPLAY") this.#takeEvents(message.events, now);
+      return;
+    }
     const { sync, inFlight } = connection;
     // Behind a large state on a slow line, everything else is late.
     if (sync) sync.lostAt = now + sync.patience;
@@ -331,11 +350,11 @@ export class Core extends Replica {
   }
 
   #takeEvent(event: WireEvent, changes: Change[], keepsAll: boolean, now: number): void {
-    const lane = this.lane(event.agent);
-    if (lane && event.after >= startOf(lane)) {
-      const own = lane.events.find(({ after }) => after === event.after);
-      if (own?.sent && sameOps(own.ops, event.ops)) this.#learn(lane, own.end, now);
-      else this.#refuse(lane, now, own);
+    const outbox = this.outboxOf(event.agent);
+    if (outbox && event.after >= startOf(outbox)) {
+      const own = outbox.events.find(({ after }) => after === event.after);
+      if (own?.sent && sameOps(own.ops, event)) this.#learn(outbox, own.end, now);
+      else this.#refuse(outbox, now, own);
     } else {
       const isNew = this.doc.apply(event, changes) !== "repeat";
       if (isNew) {
@@ -347,19 +366,20 @@ export class Core extends Replica {
   }
 
   /** The log has this agent's events up to `end`. */
-  #learn(lane: Lane, end: number, now: number): void {
-    while (lane.events[0]?.sent && lane.events[0].end <= end) this.#saved(lane);
+  #learn(outbox: Outbox, end: number, now: number): void {
+    while (outbox.events[0]?.sent && outbox.events[0].end <= end) this.#saved(outbox);
     // Somebody else writes under this name, or another tab that kept what this one has not.
-    if (startOf(lane) < end) this.#refuse(lane, now);
+    if (startOf(outbox) < end) this.#refuse(outbox, now);
     this.prune();
   }
 
-  #saved(lane: Lane): void {
-    const { after, ops, end } = lane.events.shift()!;
-    this.keeper.add({ agent: lane.agent, after, ops });
-    this.#since.add(lane.agent);
-    if (lane !== this.own && !lane.events.length) this.keeper.drained(lane, end);
-    this.#sendRetry.tries = this.#renewal.tries = 0;
+  #saved(outbox: Outbox): void {
+    const event = outbox.events.shift()!;
+    this.keeper.add(wireEvent(outbox.agent, event));
+    this.#since.add(outbox.agent);
+    if (outbox !== this.own && !outbox.events.length) this.keeper.drained(outbox, event.end);
+    this.#sendRetry.tries = 0;
+    this.#renewal.tries = 0;
     this.#active = true;
     this.calm();
     this.keeper.mark();
@@ -381,20 +401,22 @@ export class Core extends Replica {
 
   /** Says whether the sync is done with it. */
   #takeState({ state, events, cursor, log, missing }: Answer, now: number): boolean {
-    const bytes = state ? bytesOf(state) : new TextDoc().encode();
-    const server = TextDoc.decode(bytes);
-    for (const event of events) server.apply(event);
+    const base = state ? bytesOf(state) : new TextDoc().encode();
+    const doc = TextDoc.decode(base);
+    for (const event of events) doc.apply(event);
+    const server: ServerState = { base, events, cursor, log, doc };
     // What reached the log, and was never acknowledged, is saved, whatever becomes of the rest.
-    for (const lane of this.lanes) judge(lane, server, (lane) => this.#saved(lane));
+    for (const outbox of this.outboxes) judge(outbox, doc, (outbox) => this.#saved(outbox));
     const durable = this.durable();
     const isOther = !!log && !!this.log && log !== this.log;
-    const lacks = ahead(durable, server.version);
-    const sameIds = agree(this.doc, server, durable);
+    const lacks = ahead(durable, doc.version);
+    const sameIds = agree(this.doc, doc, durable);
     // Where all of a text is there under its ids, the log is a copy of the one that it is from.
     const isCopy = sameIds && !lacks.length && durable.size > 0;
     if (this.#forgot || !sameIds || (missing && lacks.length) || (isOther && !isCopy)) {
-      [this.#forgot, this.#aheadOf] = [false, []];
-      this.beginAnew(server, { state: bytes, events, cursor, log }, sameIds && !isOther);
+      this.#forgot = false;
+      this.#aheadOf = [];
+      this.beginAnew(server, sameIds && !isOther);
       this.#active = true;
       return true;
     }
@@ -409,12 +431,12 @@ export class Core extends Replica {
     this.prune();
     this.#active = true;
     // Under ids that another used, the document may hold text from here: it is begun anew from what the server has.
-    if (this.lanes.some((lane) => lane.foreign || lane.events.some(({ refused }) => refused))) {
-      this.rebuild(server, bytes, events, cursor);
+    if (this.outboxes.some((outbox) => outbox.foreign || outbox.events.some(({ refused }) => refused))) {
+      this.rebuild(server);
       return true;
     }
-    this.telling("remote", (changes) => this.doc.merge(server, changes));
-    this.keeper.rebase(bytes, cursor);
+    this.telling("remote", (changes) => this.doc.merge(doc, changes));
+    this.keeper.rebase(base, cursor);
     this.#takeEvents(events, now, true);
     return this.connection!.answers.size > 0;
   }
@@ -456,7 +478,7 @@ export class Core extends Replica {
     this.updates.push(["synced", null]);
   }
 
-  #takeError({ code, message, retry, ref }: any, now: number): void {
+  #takeError({ code, message, retry, ref }: ErrorMessage, now: number): void {
     const { sync, inFlight } = this.connection!;
     const ofSync = sync?.ref === ref;
     const ofSend = inFlight?.ref === ref;
@@ -468,7 +490,7 @@ export class Core extends Replica {
     if (code === "unauthorized" || (ofSync && final)) {
       this.updates.push(["link", "refused"]);
     } else if (inFlight && !ofSync && !final) {
-      this.#refuse(inFlight.lane, now, inFlight.event);
+      this.#refuse(inFlight.outbox, now, inFlight.event);
     } else {
       // Without the cursor, in case that is what it does not like.
       if (ofSync) this.cursor = undefined;
@@ -478,9 +500,9 @@ export class Core extends Replica {
   }
 
   /** Something failed: it is sent again after a pause, or, when nobody says what failed, all that is under way. */
-  #tryAgain(now: number, ref?: number): void {
+  #tryAgain(now: number, ref?: number | string): void {
     const connection = this.connection!;
-    const failed = (request: { ref: number } | null) => request && request.ref === (ref ?? request.ref);
+    const failed = (request: Request | null) => request && (ref === undefined || request.ref === ref);
     if (failed(connection.sync)) {
       connection.sync = null;
       connection.syncAt = now + this.#syncRetry.pause();
@@ -493,10 +515,13 @@ export class Core extends Replica {
 
   // --- When the log does not take what is here
 
-  /** The lane cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
-  #refuse(lane: Lane, now: number, event?: OutEvent): void {
-    lane.doubtful = true;
-    if (event) [event.refused, event.kept] = [true, 0];
+  /** The outbox cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
+  #refuse(outbox: Outbox, now: number, event?: OutEvent): void {
+    outbox.doubtful = true;
+    if (event) {
+      event.refused = true;
+      event.kept = 0;
+    }
     this.cursor = undefined;
     this.#restartSync(now + this.#renewal.pause());
   }
@@ -512,7 +537,10 @@ export class Core extends Replica {
     const opened = waiting > 0 && this.#waiting === 0;
     const grew = waiting > this.#waiting;
     this.#waiting = waiting;
-    if (!waiting) [this.#gap.tries, this.gap] = [0, false];
+    if (!waiting) {
+      this.#gap.tries = 0;
+      this.gap = false;
+    }
     const { connection } = this;
     if (!connection?.synced) return;
     let latest = Infinity;

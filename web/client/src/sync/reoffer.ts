@@ -1,7 +1,6 @@
 // What was typed and not saved, carried from a document over to another one that may lack the text around it.
 
 import { type IdRange, type TextDoc, idsAt } from "../crdt/index.js";
-import { idCount, idText, parseId } from "./ids.js";
 import type { OutEvent } from "./outbox.js";
 
 /** A text, and where it goes; several at one place come after each other. */
@@ -22,7 +21,7 @@ export function typedIn(from: TextDoc, to: TextDoc, typed: ReadonlyMap<string, n
   for (const { agent, seq, len } of idsAt(from, 0, from.length)) {
     const saved = Math.min(Math.max((typed.get(agent) ?? Infinity) - seq, 0), len);
     const known = Math.min(saved, (to.version.get(agent) ?? 0) - seq);
-    if (known > 0) at = to.position({ id: idText(agent, seq + known - 1), side: -1 });
+    if (known > 0) at = to.position({ id: `${agent}-${seq + known - 1}`, side: -1 });
     const start = forward(text, rest, saved);
     rest = forward(text, start, len - saved);
     if (rest === start) continue;
@@ -35,13 +34,13 @@ export function typedIn(from: TextDoc, to: TextDoc, typed: ReadonlyMap<string, n
 
 /** The place so many code points further on. */
 function forward(text: string, at: number, count: number): number {
-  while (count-- > 0) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  for (let left = count; left > 0; left--) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
   return at;
 }
 
 /** The ids that events delete. */
-export function deletedIn(events: readonly OutEvent[]): IdRange[] {
-  return events.flatMap(({ ops }) =>
-    ops.flatMap((op) => (op.type === "delete" ? [{ ...parseId(op.target), len: idCount(op) }] : [])),
-  );
-}
+export const deletedIn = (events: readonly OutEvent[]): IdRange[] =>
+  events
+    .flatMap(({ ops }) => ops)
+    .filter(({ text }) => text === null)
+    .map(({ ref, refSeq, count }) => ({ agent: ref!, seq: refSeq, len: count }));

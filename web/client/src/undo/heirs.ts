@@ -19,13 +19,14 @@ export class Heirs {
 
   /** Ids have new names, from `seq` of `heir` on. */
   set({ agent, seq, len }: IdRange, heir: { agent: string; seq: number }): void {
-    let pages = this.#pages.get(agent);
-    if (!pages) this.#pages.set(agent, (pages = new Map()));
-    const no = this.#heirs.push({ agent: heir.agent, seq: heir.seq, from: seq });
-    eachPage(seq, len, (at, from, to) => {
-      let page = pages.get(at);
-      if (!page) pages.set(at, (page = new Uint32Array(PAGE)));
-      page.fill(no, from, to);
+    const pages = this.#pages.get(agent) ?? new Map<number, Uint32Array>();
+    this.#pages.set(agent, pages);
+    // Its place in the list, counted from 1.
+    const number = this.#heirs.push({ agent: heir.agent, seq: heir.seq, from: seq });
+    eachPage(seq, len, (index, from, to) => {
+      const page = pages.get(index) ?? new Uint32Array(PAGE);
+      pages.set(index, page);
+      page.fill(number, from, to);
       return true;
     });
   }
@@ -35,44 +36,42 @@ export class Heirs {
     if (!this.#pages.has(range.agent)) return [range];
     const out: IdRange[] = [];
     const rest = [range];
-    for (let next; (next = rest.pop()); ) {
+    for (let next = rest.pop(); next; next = rest.pop()) {
       const { agent, seq, len } = next;
-      const [no, count] = this.#first(next);
+      const { number, count } = this.#first(next);
       if (count < len) rest.push({ agent, seq: seq + count, len: len - count });
-      if (no) {
-        const heir = this.#heirs[no - 1]!;
+      if (number) {
+        const heir = this.#heirs[number - 1]!;
         rest.push({ agent: heir.agent, seq: heir.seq + (seq - heir.from), len: count });
       } else out.push({ agent, seq, len: count });
     }
     return out;
   }
 
-  /** The heir of the first of some ids, 0 for none, and how many from the first on have the same. */
-  #first({ agent, seq, len }: IdRange): [no: number, count: number] {
+  /** The number of the heir of the first of some ids, 0 for none, and how many from the first on have the same. */
+  #first({ agent, seq, len }: IdRange): { number: number; count: number } {
     const pages = this.#pages.get(agent);
-    if (!pages) return [0, len];
-    let no = -1;
+    if (!pages) return { number: 0, count: len };
+    const number = pages.get(Math.floor(seq / PAGE))?.[seq % PAGE] ?? 0;
     let count = 0;
-    eachPage(seq, len, (at, from, to) => {
-      const page = pages.get(at);
-      for (; from < to; from++, count++) {
-        const found = page ? page[from]! : 0;
-        if (no < 0) no = found;
-        if (no !== found) return false;
+    eachPage(seq, len, (index, from, to) => {
+      const page = pages.get(index);
+      for (let i = from; i < to; i++) {
+        if ((page?.[i] ?? 0) !== number) return false;
+        count++;
       }
       return true;
     });
-    return [no, count];
+    return { number, count };
   }
 }
 
 /** Calls back with each page of a range and the part of it that is meant, until that says that it is enough. */
-function eachPage(seq: number, len: number, visit: (at: number, from: number, to: number) => boolean): void {
-  while (len > 0) {
+function eachPage(seq: number, len: number, visit: (index: number, from: number, to: number) => boolean): void {
+  for (const end = seq + len; seq < end; ) {
     const from = seq % PAGE;
-    const to = Math.min(PAGE, from + len);
+    const to = Math.min(PAGE, from + end - seq);
     if (!visit((seq - from) / PAGE, from, to)) return;
     seq += to - from;
-    len -= to - from;
   }
 }

@@ -72,7 +72,8 @@ export class Group {
   #ends = false;
 
   constructor(
-    readonly at: number,
+    /** When it began, in ms. */
+    readonly time: number,
     /** Which of an input method's words it belongs to; 0: to none. */
     readonly word: number,
   ) {}
@@ -109,7 +110,7 @@ export class Group {
   }
 
   #continues(last: Group, mergeMs: number): boolean {
-    if (this.at - last.at > mergeMs || last.#ends || this.#count !== last.#count || !this.#spots.length) return false;
+    if (this.time - last.time > mergeMs || last.#ends || this.#count !== last.#count || !this.#spots.length) return false;
     if (last.#units >= STEP_UNITS || (last.#units >= WORDS_UNITS && this.#beginsWord(last))) return false;
     return this.#spots.every((spot, i) => {
       const other = last.#spots[i]!;

@@ -81,7 +81,7 @@ function assertDepthsAndGaps(runs: Run[], nodes: number): void {
   }
 }
 
-function assertIds({ ids, version, waitingCount }: TextDoc): void {
+function assertIds({ ids, version, waitingCount, queues }: TextDoc): void {
   let nodes = 0;
   let waiting = 0;
   for (const agent of ids.agents.values()) {
@@ -97,8 +97,9 @@ function assertIds({ ids, version, waitingCount }: TextDoc): void {
     }
     assert.ok(end <= agent.end);
     assert.equal(version.get(agent.name) ?? 0, agent.end);
-    waiting += agent.waiting.size;
-    for (const after of agent.waiting.keys()) assert.ok(after >= agent.end, "what waits is not covered");
+    const { own } = queues.get(agent) ?? { own: new Map<number, unknown>() };
+    waiting += own.size;
+    for (const after of own.keys()) assert.ok(after >= agent.end, "what waits is not covered");
   }
   assert.equal(nodes, ids.next);
   assert.equal(waiting, waitingCount);

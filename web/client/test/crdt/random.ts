@@ -1,5 +1,5 @@
 // Random numbers from a seed, and random edits, events and orders of arrival from those.
-import type { Change, TextDoc, WireEvent, WireOp } from "../../src/crdt/index.js";
+import type { Change, LocalOp, TextDoc, WireEvent, WireOp } from "../../src/crdt/index.js";
 
 export class Random {
   #state: number;
@@ -63,7 +63,7 @@ export const whole = (text: string, at: number): number =>
   /[\ud800-\udbff]/.test(text[at - 1] ?? "") && /[\udc00-\udfff]/.test(text[at] ?? "") ? at - 1 : at;
 
 /** An edit, made to the document and, as an editor would, to the mirror. */
-export function randomEdit(random: Random, doc: TextDoc, agent: string, mirror: string, ops: WireOp[]): string {
+export function randomEdit(random: Random, doc: TextDoc, agent: string, mirror: string, ops: LocalOp[]): string {
   const at = random.below(doc.length + 1);
   if (random.chance(35) && doc.length > 0) {
     const len = 1 + random.below(Math.min(doc.length - at, random.chance(10) ? 200 : 5));

@@ -1,7 +1,7 @@
 // The core as the stories know a client: the only place that is to change with it.
 
 import { Core } from "../../src/sync/core.js";
-import { type Batch, type Session, chainKey, readChain, readSession, sessionPrefix } from "../../src/sync/keeper.js";
+import { type Batch, type StoredAgent, agentPrefix, chainKey, readAgent, readChain } from "../../src/sync/keeper.js";
 import type { Frame, Step, Told } from "./story.js";
 
 /** How the client calls it when the server sends what cannot be read. */
@@ -116,10 +116,10 @@ export class StoryClient {
   }
 
   #stored(): void {
-    const { no, changes } = this.#writing!;
+    const { id, changes } = this.#writing!;
     this.#writing = null;
     if (this.#store !== "broken") for (const [key, value] of changes) value === undefined ? this.#records.delete(key) : this.#records.set(key, value);
-    this.#core.keeper.stored(no);
+    this.#core.keeper.stored(id);
   }
 
   #turnStore(how: NonNullable<Step["store"]>): void {
@@ -133,7 +133,7 @@ export class StoryClient {
       this.#core.abandonStore();
     } else {
       this.#store = "prompt";
-      const keys = new Map(this.#sessions().map(({ agent, keys }) => [agent, [...keys]]));
+      const keys = new Map(this.#storedAgents().map(({ agent, keys }) => [agent, [...keys]]));
       this.#core.resumeStore(keys);
     }
   }
@@ -143,28 +143,28 @@ export class StoryClient {
     this.#store = "prompt";
     this.#shown = "";
     this.#core = this.#newCore();
-    this.#core.load(this.#sessions());
+    this.#core.load(this.#storedAgents());
   }
 
   /** Goes on with what earlier runs could not send, once all that is known here is kept; says whether there was any. */
   #adopt(): boolean {
     if (!this.#adoptDue || this.#writing || this.#store === "broken") return false;
     this.#adoptDue = false;
-    const { lanes } = this.#core;
-    const orphans = this.#sessions().filter(
-      (session) => session.events.length && this.#core.isOfLog(session) && !lanes.some(({ agent }) => agent === session.agent),
+    const { outboxes } = this.#core;
+    const orphans = this.#storedAgents().filter(
+      (stored) => stored.events.length && this.#core.isOfLog(stored) && !outboxes.some(({ agent }) => agent === stored.agent),
     );
     if (orphans.length) this.#core.adopt(orphans, this.#now);
     return orphans.length > 0;
   }
 
-  #sessions(): Session[] {
+  #storedAgents(): StoredAgent[] {
     const records = structuredClone([...this.#records].sort());
     const chains = records.filter(([key]) => key.startsWith(chainKey("d", "")));
     return chains.map(([key, chain]) => {
       const agent = key.slice(chainKey("d", "").length);
-      const own = records.filter(([key]) => key.startsWith(sessionPrefix("d", agent)));
-      return readSession("d", agent, readChain(chain), own, true);
+      const own = records.filter(([key]) => key.startsWith(agentPrefix("d", agent)));
+      return readAgent("d", agent, readChain(chain), own, true);
     });
   }
 }

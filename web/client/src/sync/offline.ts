@@ -1,10 +1,10 @@
 // What is here: the document, the events that are not known to be durable, and what the store is to hold. Knows of
 // no connection; the core, which does, goes on from here.
 
-import { type Change, TextDoc, type WireEvent, type WireInsert, type WireOp, find } from "../crdt/index.js";
+import { type Change, type LocalOp, TextDoc, type WireEvent, find } from "../crdt/index.js";
 import type { DocumentEvents } from "../types.js";
-import { Keeper, type Session, isEventKey } from "./keeper.js";
-import { type Lane, type OutEvent, judge, newLane, push, startOf } from "./outbox.js";
+import { type Kept, Keeper, type StoredAgent, isEventKey } from "./keeper.js";
+import { type OutEvent, type Outbox, judge, newOutbox, push, startOf, wireEvent } from "./outbox.js";
 import { deletedIn, typedIn } from "./reoffer.js";
 import { type Rename, succeed } from "./rename.js";
 
@@ -21,20 +21,22 @@ export interface Told extends DocumentEvents {
 }
 
 /** A server's state. */
-export interface Begun {
-  state: Uint8Array;
-  /** Those that it lacks. */
+export interface ServerState {
+  base: Uint8Array;
+  /** Those that the base lacks. */
   events: WireEvent[];
   cursor: string | undefined;
   log: string | undefined;
+  /** Base and events together. */
+  doc: TextDoc;
 }
 
 export type Update = { [K in keyof Told]: [name: K, value: Told[K]] }[keyof Told];
 
-export class Replica {
+export class OfflineDocument implements Kept {
   doc = new TextDoc();
   /** The agents whose events are sent from here; the last is the one that writes. */
-  lanes: Lane[];
+  outboxes: Outbox[];
   updates: Update[] = [];
   /** Where the document stands in what the server has. */
   cursor: string | undefined;
@@ -44,61 +46,57 @@ export class Replica {
   readonly #told = new Set<string>();
   /** Told of a text that the server forgot, as the document showed it, and of the log that had it. */
   putAside: ((text: string, log: string | undefined) => void) | undefined;
-  /** Asked before each local edit, and what it gives, after it; undo takes notes here. */
-  note: ((at: number, del: number, ins: string) => () => void) | undefined;
+  /** Told of each local edit before it is made; what it returns is told the ops. */
+  note: ((at: number, del: number, ins: string) => (ops: readonly LocalOp[]) => void) | undefined;
 
   /** `server`: the address that what is kept here belongs to. */
   constructor(readonly docId: string, protected readonly newAgent: () => string, readonly server?: string) {
-    this.lanes = [newLane(newAgent())];
+    this.outboxes = [newOutbox(newAgent())];
     this.keeper = new Keeper(this);
   }
 
   /** The agent that writes. */
-  get own(): Lane {
-    return this.lanes.at(-1)!;
+  get own(): Outbox {
+    return this.outboxes.at(-1)!;
   }
 
   /** Whether all that the document holds is durable. */
   get settled(): boolean {
-    return this.lanes.every(({ events, doubtful }) => !events.length && !doubtful);
+    return this.outboxes.every(({ events, doubtful }) => !events.length && !doubtful);
   }
 
   /** Of each agent, how far the document is durable. */
   protected durable(): Map<string, number> {
     const durable = new Map(this.doc.version);
-    for (const lane of this.lanes) {
-      if (startOf(lane) === 0) durable.delete(lane.agent);
-      else if (durable.has(lane.agent)) durable.set(lane.agent, startOf(lane));
+    for (const outbox of this.outboxes) {
+      if (startOf(outbox) === 0) durable.delete(outbox.agent);
+      else if (durable.has(outbox.agent)) durable.set(outbox.agent, startOf(outbox));
     }
     return durable;
   }
 
   /** Ids that are typed and not known to be durable. */
   get unsaved(): number {
-    return this.lanes.reduce((sum, lane) => sum + lane.end - startOf(lane), 0);
+    return this.outboxes.reduce((sum, outbox) => sum + outbox.end - startOf(outbox), 0);
   }
 
   // --- Editing
 
+  /** Replaces `del` units at `at` by `ins`, within {@link change}. */
   edit(at: number, del: number, ins: string, changes: Change[]): void {
-    const done = this.note?.(at, del, ins);
-    if (del) {
-      this.delete(at, del);
-      changes.push({ at, del, ins: "" });
-    }
+    const { agent } = this.own;
+    const made = this.note?.(at, del, ins);
+    const ops: LocalOp[] = del ? this.doc.delete(agent, at, del) : [];
+    // What replaces something is one change with it, and has the text as it was inserted.
+    const change: Change = { at, del, ins: "" };
     if (ins) {
-      const op = this.doc.insert(this.own.agent, at, ins) as WireInsert;
-      this.push(op);
-      const last = changes.at(-1);
-      // The text as it was inserted. What replaces something is one change with it.
-      if (del && last) last.ins = op.text!;
-      else changes.push({ at, del: 0, ins: op.text! });
+      const op = this.doc.insert(agent, at, ins);
+      change.ins = op.text!;
+      ops.push(op);
     }
-    done?.();
-  }
-
-  delete(at: number, len: number): void {
-    for (const op of this.doc.delete(this.own.agent, at, len)) this.push(op);
+    for (const op of ops) this.push(op);
+    if (ops.length) changes.push(change);
+    made?.(ops);
   }
 
   /**
@@ -121,7 +119,7 @@ export class Replica {
 
   /**
    * Changes the document and tells of it: both happen, or neither. After an exception, whose work may be half done, the
-   * document is what the store and the lanes have, and that is told as one change.
+   * document is what the store and the outboxes have, and that is told as one change.
    */
   protected telling(origin: DocumentEvents["change"]["origin"], make: (changes: Change[]) => void): Change[] {
     const changes: Change[] = [];
@@ -129,7 +127,7 @@ export class Replica {
     try {
       make(changes);
     } catch (error) {
-      this.restore();
+      this.#restore();
       const whole = { at: 0, del: length, ins: this.doc.toString() };
       this.updates.push(["change", { changes: [whole], origin: "remote" }]);
       throw error;
@@ -139,7 +137,7 @@ export class Replica {
   }
 
   /** Makes of the document what may be quite another, and tells the difference, also before an exception. */
-  private asWhole(make: () => void): void {
+  #asWhole(make: () => void): void {
     const before = this.doc.toString();
     try {
       make();
@@ -148,58 +146,58 @@ export class Replica {
     }
   }
 
-  /** Puts the document together again from what is durable and what the lanes have. */
-  private restore(): void {
+  /** Puts the document together again from what is durable and what the outboxes have. */
+  #restore(): void {
     const doc = new TextDoc();
     this.keeper.replay(doc);
-    showTyped(doc, this.lanes);
+    showTyped(doc, this.outboxes);
     this.doc = doc;
     this.cursor = undefined;
     this.updates.push(["renewed", null]);
   }
 
   /** What the store has; the locks of the free ones are held by this tab, the others are only read. */
-  load(sessions: Session[]): void {
-    this.asWhole(() => this.loadAll(sessions));
+  load(agents: StoredAgent[]): void {
+    this.#asWhole(() => this.#loadAll(agents));
   }
 
-  private loadAll(all: Session[]): void {
+  #loadAll(all: StoredAgent[]): void {
     const byAge = [...all].sort((a, b) => (b.base?.at ?? -1) - (a.base?.at ?? -1));
     // Of several logs, that of the newest text: the server will say whether it is still its own.
     this.log = byAge.find(({ log }) => log)?.log;
-    const sessions = byAge.filter((session) => this.isOfLog(session));
-    const newest = sessions.find(({ base }) => base);
-    if (newest && this.mergeStored(newest)) this.cursor = newest.base!.cursor;
+    const agents = byAge.filter((stored) => this.isOfLog(stored));
+    const newest = agents.find(({ base }) => base);
+    if (newest && this.#mergeStored(newest)) this.cursor = newest.base!.cursor;
     // What is saved shows, whichever tab wrote it.
-    for (const { recent } of sessions) this.applyAll(recent);
-    for (const session of sessions) if (this.known(session.agent) < startOf(session)) this.mergeStored(session);
-    const free = sessions.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
-    const lanes = this.admit(free);
+    for (const { recent } of agents) this.#applyAll(recent);
+    for (const stored of agents) this.#mergeIfBehind(stored);
+    const free = agents.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
+    const outboxes = this.#admit(free);
     // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
-    const own = this.own.end ? undefined : lanes.find(({ agent, end }) => this.known(agent) === end);
-    if (own) this.lanes[this.lanes.length - 1] = own;
-    this.takeOver(lanes.filter((lane) => lane !== own));
-    const session = free.find(({ agent }) => agent === own?.agent);
-    this.keeper.load(session, newest, sessions.filter((other) => other !== session).flatMap(({ recent }) => recent));
+    const own = this.own.end ? undefined : outboxes.find(({ agent, end }) => this.#known(agent) === end);
+    if (own) this.outboxes[this.outboxes.length - 1] = own;
+    this.#takeOver(outboxes.filter((outbox) => outbox !== own));
+    const stored = free.find(({ agent }) => agent === own?.agent);
+    this.keeper.load(stored, newest, agents.filter((other) => other !== stored).flatMap(({ recent }) => recent));
   }
 
   /** Takes over the events of tabs that are no more. */
-  protected takeIn(sessions: Session[]): void {
-    this.asWhole(() => {
-      for (const { recent } of sessions) for (const event of recent) this.keeper.add(event);
-      this.takeOver(this.admit(sessions));
+  protected takeIn(agents: StoredAgent[]): void {
+    this.#asWhole(() => {
+      for (const { recent } of agents) for (const event of recent) this.keeper.add(event);
+      this.#takeOver(this.#admit(agents));
     });
   }
 
-  /** Whether a session is of the log that the document is from, as far as both are known. */
-  isOfLog({ log }: Session): boolean {
+  /** Whether what an agent kept is of the log that the document is from, as far as both are known. */
+  isOfLog({ log }: StoredAgent): boolean {
     return !log || !this.log || log === this.log;
   }
 
   /** The store takes nothing any more: the agent, whose record ends here, is not gone on with. */
   abandonStore(): void {
     this.keeper.failed();
-    this.lanes.push(newLane(this.newAgent()));
+    this.outboxes.push(newOutbox(this.newAgent()));
     this.prune();
   }
 
@@ -210,31 +208,31 @@ export class Replica {
   resumeStore(agents: ReadonlyMap<string, string[]>): void {
     this.keeper.restart(({ agent }) => agents.get(agent) ?? []);
     for (const [agent, keys] of agents) {
-      if (this.lane(agent)) continue;
-      const lane = { ...newLane(agent), keys: new Set(keys) };
-      if (keys.length) this.keeper.drained(lane, this.known(agent));
+      if (this.outboxOf(agent)) continue;
+      const outbox = { ...newOutbox(agent), keys: new Set(keys) };
+      if (keys.length) this.keeper.drained(outbox, this.#known(agent));
     }
   }
 
   // --- What changes as a whole
 
-  /** Takes out lanes that have nothing to send. */
+  /** Takes out outboxes that have nothing to send. */
   protected prune(): void {
-    this.lanes = this.lanes.filter((lane) => lane === this.own || lane.events.length);
+    this.outboxes = this.outboxes.filter((outbox) => outbox === this.own || outbox.events.length);
   }
 
   /** Begins again from the server's state, with what it does not have: under new ids where the old are refused. */
-  protected rebuild(fresh: TextDoc, bytes: Uint8Array, events: WireEvent[], cursor: string | undefined): void {
+  protected rebuild({ base, events, cursor, doc: fresh }: ServerState): void {
     const before = this.doc.toString();
     // Where the server's state lags, what is typed may need what it lacks.
     this.keeper.replay(fresh);
     // The one that writes stays the last.
-    this.lanes = this.renew(this.lanes);
+    this.outboxes = this.renew(this.outboxes);
     this.prune();
-    showTyped(fresh, this.lanes);
+    showTyped(fresh, this.outboxes);
     this.doc = fresh;
     for (const event of events) this.keeper.add(event);
-    this.keeper.rebase(bytes, cursor);
+    this.keeper.rebase(base, cursor);
     this.replaced(before);
   }
 
@@ -243,29 +241,28 @@ export class Replica {
    * What was never saved is typed again, where the text around it is still there. What the store had of it for a log of
    * another name stays there, for that log. What the document showed is put aside.
    */
-  protected beginAnew(fresh: TextDoc, server: Begun, sameIds: boolean): void {
-    const old = this.doc;
+  protected beginAnew(server: ServerState, sameIds: boolean): void {
+    const { doc: old, log, outboxes } = this;
+    const { doc: fresh } = server;
     const before = old.toString();
-    const { lanes } = this;
-    const isOther = !!server.log && server.log !== this.log;
+    const isOther = !!server.log && server.log !== log;
     const isTyped = ({ loaded }: OutEvent) => !loaded || !isOther;
     const typedFrom = new Map<string, number>();
-    for (const { agent, events } of lanes) {
+    for (const { agent, events } of outboxes) {
       const first = events.find(isTyped);
       if (first) typedFrom.set(agent, first.after);
     }
     const typed = typedIn(old, fresh, typedFrom);
-    const deleted = sameIds ? lanes.flatMap(({ events }) => deletedIn(events.filter(isTyped))) : [];
-    const { log } = this;
-    for (const lane of lanes) {
-      if (lane.events[0] && !isTyped(lane.events[0])) this.keeper.keepUnsent(lane, typedFrom.get(lane.agent));
-      else this.keeper.remove(lane);
+    const deleted = sameIds ? outboxes.flatMap(({ events }) => deletedIn(events.filter(isTyped))) : [];
+    for (const outbox of outboxes) {
+      if (outbox.events[0] && !isTyped(outbox.events[0])) this.keeper.keepUnsent(outbox, typedFrom.get(outbox.agent));
+      else this.keeper.remove(outbox);
     }
-    this.lanes = [newLane(this.newAgent())];
-    this.log = server.log ?? this.log;
+    this.outboxes = [newOutbox(this.newAgent())];
+    this.log = server.log ?? log;
     this.doc = fresh;
     this.keeper.recent = server.events;
-    this.keeper.rebase(server.state, server.cursor);
+    this.keeper.rebase(server.base, server.cursor);
     for (const { at, text } of typed.reverse()) this.edit(at, 0, text, []);
     for (const ids of deleted) for (const { at, len } of find(this.doc, ids).reverse()) this.edit(at, len, "", []);
     this.updates.push(["renewed", null]);
@@ -274,17 +271,17 @@ export class Replica {
     if (before && before !== this.doc.toString()) this.putAside?.(before, log);
   }
 
-  protected lane(agent: string): Lane | undefined {
-    return this.lanes.find((lane) => lane.agent === agent);
+  protected outboxOf(agent: string): Outbox | undefined {
+    return this.outboxes.find((outbox) => outbox.agent === agent);
   }
 
   /** The end of what is applied of an agent. */
-  private known(agent: string): number {
+  #known(agent: string): number {
     return this.doc.version.get(agent) ?? 0;
   }
 
   /** Applies stored events; one that cannot be read is as good as none. */
-  private applyAll(events: WireEvent[]): void {
+  #applyAll(events: WireEvent[]): void {
     for (const event of events) {
       try {
         this.doc.apply(event);
@@ -295,7 +292,7 @@ export class Replica {
   }
 
   /** A base that cannot be read is as good as none: the server has it all, and what was typed is kept beside it. */
-  private mergeStored({ base }: Session): boolean {
+  #mergeStored({ base }: StoredAgent): boolean {
     try {
       if (base) this.doc.mergeState(base.state);
       return true;
@@ -305,52 +302,57 @@ export class Replica {
   }
 
   /** A local edit that the document has already. */
-  push(op: WireOp): void {
-    push(this.own, op, () => this.lanes.filter((lane) => lane !== this.own).map(({ agent }) => agent));
+  push(op: LocalOp): void {
+    push(this.own, op, () => this.outboxes.filter((outbox) => outbox !== this.own).map(({ agent }) => agent));
   }
 
-  /** Adds what sessions kept. */
-  private admit(sessions: Session[]): Lane[] {
-    for (const session of sessions) {
-      const { agent, recent, events } = session;
+  /** Merges an agent's own base where the document lacks durable events of it. */
+  #mergeIfBehind(stored: StoredAgent): void {
+    if (this.#known(stored.agent) < startOf(stored)) this.#mergeStored(stored);
+  }
+
+  /** Adds what agents kept. */
+  #admit(agents: StoredAgent[]): Outbox[] {
+    for (const stored of agents) {
+      const { agent, recent, events } = stored;
       // An event is sent when the log has the one before it.
       const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
-      for (const { after, ops } of durable) recent.push({ agent, after, ops });
-      this.applyAll(recent);
-      if (this.known(agent) < startOf(session)) this.mergeStored(session);
+      for (const event of durable) recent.push(wireEvent(agent, event));
+      this.#applyAll(recent);
+      this.#mergeIfBehind(stored);
     }
-    for (const lane of sessions) {
+    for (const outbox of agents) {
       // So far all that the document holds of the agent is durable.
-      judge(lane, this.doc, ({ events }) => events.shift());
+      judge(outbox, this.doc, ({ events }) => void events.shift());
     }
-    const admitted = this.renew(sessions);
+    const admitted = this.renew(agents);
     showTyped(this.doc, admitted);
     return admitted;
   }
 
-  /** Sends what there is to send of other sessions. */
-  private takeOver(lanes: Lane[]): void {
+  /** Sends what there is to send of other agents. */
+  #takeOver(outboxes: Outbox[]): void {
     // What is typed from now on is typed on these, too.
     const open = this.own.events.at(-1);
     if (open) open.closed = true;
-    for (const lane of lanes) {
-      if (lane.events.length) this.lanes.unshift(lane);
-      else if ([...lane.keys].some(isEventKey)) this.keeper.drained(lane, lane.end);
+    for (const outbox of outboxes) {
+      if (outbox.events.length) this.outboxes.unshift(outbox);
+      else if ([...outbox.keys].some(isEventKey)) this.keeper.drained(outbox, outbox.end);
     }
   }
 
   /** Gives heirs what has to get new ids. */
-  protected renew(lanes: Lane[]): Lane[] {
-    const successions = succeed(lanes, this.newAgent);
-    return lanes.flatMap((lane) => {
-      const found = successions.find((one) => one.lane === lane);
-      if (!found) return [lane];
+  protected renew(outboxes: Outbox[]): Outbox[] {
+    const successions = succeed(outboxes, this.newAgent);
+    return outboxes.flatMap((outbox) => {
+      const found = successions.find((one) => one.outbox === outbox);
+      if (!found) return [outbox];
       const { heir, rename } = found;
       this.updates.push(["renamed", rename]);
-      lane.end = rename.seq;
-      lane.foreign = false;
-      this.keeper.remove(lane, lane.events.length ? rename.seq : undefined);
-      return lane.events.length ? [lane, heir] : [heir];
+      outbox.end = rename.seq;
+      outbox.foreign = false;
+      this.keeper.remove(outbox, outbox.events.length ? rename.seq : undefined);
+      return outbox.events.length ? [outbox, heir] : [heir];
     });
   }
 
@@ -377,9 +379,9 @@ export class Replica {
   }
 }
 
-/** Applies what the lanes have not sent. */
-function showTyped(doc: TextDoc, lanes: Lane[]): void {
-  for (const { agent, events } of lanes) for (const { after, ops } of events) doc.apply({ agent, after, ops });
+/** Applies what the outboxes have not sent. */
+function showTyped(doc: TextDoc, outboxes: Outbox[]): void {
+  for (const { agent, events } of outboxes) for (const event of events) doc.apply(wireEvent(agent, event));
 }
 
 /** One change that makes `after` of `before`. */

@@ -1,0 +1,58 @@
+// The device's store, and one that fails.
+
+import "fake-indexeddb/auto";
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { InklogDocument } from "../src/index.js";
+import { browserStorage } from "../src/storage.js";
+import { Device } from "./sim/device.js";
+import { Network, envOf } from "./sim/network.js";
+import { Server } from "./sim/server.js";
+import { World, settle } from "./sim/world.js";
+
+/** Web Locks, as far as they are used. */
+const held = new Set<string>();
+Object.defineProperty(globalThis, "navigator", {
+  configurable: true,
+  value: {
+    locks: {
+      async request(name: string, _: object, run: (lock: object | null) => unknown) {
+        if (held.has(name)) return run(null);
+        held.add(name);
+        await run({ name });
+        held.delete(name);
+      },
+    },
+  },
+});
+afterEach(() => held.clear());
+
+test("IndexedDB keeps records by key, writes all or nothing, and a lock has one holder", async () => {
+  const storage = await browserStorage("test");
+  await storage.write([["d/b", { x: new Uint8Array([1]) }], ["d/a", 1], ["e/a", 2], ["d/c", 3]]);
+  await storage.write([["d/c", undefined], ["d/a", 4]]);
+  assert.deepEqual(await storage.read("d/"), [["d/a", 4], ["d/b", { x: new Uint8Array([1]) }]]);
+  await assert.rejects(storage.write([["d/a", 5], ["d/b", () => {}]]));
+  assert.deepEqual((await storage.read("d/a"))[0], ["d/a", 4]);
+  const free = await storage.lock("one");
+  assert.equal(await storage.lock("one"), null);
+  free!();
+  await settle();
+  assert.ok(await storage.lock("one"));
+});
+
+test("a store that fails is said, and what was typed is sent none the less", async () => {
+  const world = new World(5);
+  const server = new Server(world);
+  const network = new Network(world, server);
+  const tab = { dead: false, offline: false };
+  const storage = { ...new Device(world).storage(tab), write: () => Promise.reject(new Error("the disk is full")) };
+  const doc = new InklogDocument({ url: "ws://x", docId: "d", user: "me", storage, WebSocket: network.socketOf(tab) }, envOf(world, tab));
+  const errors: string[] = [];
+  doc.on("error", ({ code, message }) => errors.push(`${code}: ${message}`));
+  doc.insert(0, "kept in memory");
+  await settle();
+  while (!doc.save.allSaved) await world.step();
+  assert.equal(server.whole().toString(), "kept in memory");
+  assert.deepEqual(errors, ["storage: this device cannot store edits (the disk is full): do not close the page before everything is saved"]);
+});
