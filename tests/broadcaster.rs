@@ -22,11 +22,11 @@ use inklog_store::config;
 use inklog_store::connections::PresenceEntry;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::push::ApiGatewayPush;
-use inklog_store::{Clock as _, Connections as _, Presence as _};
+use inklog_store::{Clock as _, Connections as _, ManualClock, Presence as _};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use crate::harness::{TestClock, agent, batch, doc, hanging, typed};
+use crate::harness::{agent, batch, doc, hanging, typed};
 
 /// How the stand-in answers a post that is not taken.
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ async fn take(State(gateway): State<Arc<Gateway>>, Path(connection): Path<String
 struct World {
     gateway: Arc<Gateway>,
     connections: Arc<MemoryConnections>,
-    clock: Arc<TestClock>,
+    clock: Arc<ManualClock>,
     broadcaster: Broadcaster,
 }
 
@@ -91,7 +91,7 @@ impl World {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
         let connections = Arc::new(MemoryConnections::new());
-        let clock = TestClock::new(1_700_000_000_000);
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
         let audience = Audience {
             connections: connections.clone(),
             presence: connections.clone(),

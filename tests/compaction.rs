@@ -1,8 +1,6 @@
 //! Compaction: what it moves, in which order, and what it must never lose (DESIGN §4, Snapshots).
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,26 +12,29 @@ use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::document::Documents;
 use inklog_store::log::LogItem;
-use inklog_store::{Clock as _, Objects, StoreError};
+use inklog_store::objects::memory::MemoryObjects;
+use inklog_store::tap::{Call, Fault, Operation, Tap};
+use inklog_store::{Clock, ManualClock};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, SteppedLog, TestClock, doc, hanging, typed};
+use crate::harness::{Harness, doc, hanging, typed};
+use crate::taps::{Counting, Damaging, SteppingIn};
 
-const GRACE_MS: u64 = COMPACTION_GRACE.as_millis() as u64;
+pub const GRACE_MS: u64 = COMPACTION_GRACE.as_millis() as u64;
 
-fn operator(documents: &Documents, clock: &Arc<TestClock>) -> Operator {
+fn operator(documents: &Documents, clock: &Arc<ManualClock>) -> Operator {
     Operator::new(documents.clone(), clock.clone())
 }
 
-fn snapshotter(documents: &Documents, clock: &Arc<TestClock>) -> Snapshotter {
+fn snapshotter(documents: &Documents, clock: &Arc<ManualClock>) -> Snapshotter {
     Snapshotter::new(operator(documents, clock))
 }
 
 /// Runs compaction until the log is empty, letting the grace periods pass.
-pub async fn compact_all(documents: &Documents, clock: &Arc<TestClock>, doc: &DocId) {
+pub async fn compact_all(documents: &Documents, clock: &Arc<ManualClock>, doc: &DocId) {
     for _ in 0..3 {
         operator(documents, clock).compact(doc).await.unwrap().unwrap();
-        clock.pass(GRACE_MS);
+        clock.pass_ms(GRACE_MS);
     }
 }
 
@@ -50,19 +51,19 @@ async fn events_leave_the_log_only_two_grace_periods_after_they_came() {
 
     let first = operator.compact(&doc).await.unwrap().unwrap();
     assert_eq!((first.events_compacted, first.events_deleted), (5, 0), "too young for a floor");
-    harness.clock.pass(GRACE_MS - 1);
+    harness.clock.pass_ms(GRACE_MS - 1);
     operator.compact(&doc).await.unwrap().unwrap();
     assert_eq!(harness.documents.catalogue.floors(&doc).await.unwrap(), [], "a moment too young");
-    harness.clock.pass(1);
+    harness.clock.pass_ms(1);
     let second = operator.compact(&doc).await.unwrap().unwrap();
     assert_eq!(second.events_deleted, 0, "the floor is only published now");
-    harness.clock.pass(GRACE_MS - 1);
+    harness.clock.pass_ms(GRACE_MS - 1);
     assert_eq!(
         operator.compact(&doc).await.unwrap().unwrap().events_deleted,
         0,
         "ingest may know an older floor"
     );
-    harness.clock.pass(1);
+    harness.clock.pass_ms(1);
     assert_eq!(operator.compact(&doc).await.unwrap().unwrap().events_deleted, 5);
 
     let replayed = harness.documents.replay(&doc).await.unwrap();
@@ -80,15 +81,12 @@ async fn a_reader_loses_nothing_to_a_compaction_between_its_two_reads() {
         let harness = Harness::start().await;
         let doc = doc("d");
         harness.append(&doc, typed("alice", 0, "hello")).await;
-        let stepped = Arc::new(SteppedLog::new(harness.documents.log.clone()));
         let (documents, clock, of) = (harness.documents.clone(), harness.clock.clone(), doc.clone());
-        let step = move || {
-            let (documents, clock, doc) = (documents.clone(), clock.clone(), of.clone());
-            Box::pin(async move { compact_all(&documents, &clock, &doc).await }) as _
-        };
-        let slot = if before { &stepped.before } else { &stepped.after };
-        *slot.lock().unwrap() = Some(Box::new(step));
-        let reader = Documents { log: stepped, ..harness.documents.clone() };
+        let compaction = async move { compact_all(&documents, &clock, &of).await };
+        let reader = harness.tapped(match before {
+            true => SteppingIn::before(Operation::LogRead, compaction),
+            false => SteppingIn::after(Operation::LogRead, compaction),
+        });
         let replayed = reader.replay(&doc).await.unwrap();
         assert_eq!(replayed.doc.text(), "hello", "stepping in before the read: {before}");
         assert_eq!(items_in_log(&harness, &doc).await, 0, "the compaction did run to its end");
@@ -100,17 +98,12 @@ async fn a_compaction_overtaken_by_another_changes_nothing() {
     let harness = Harness::start().await;
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
-    let stepped = Arc::new(SteppedLog::new(harness.documents.log.clone()));
-    // Another run compacts, and more is typed and compacted, after the slow run has read everything.
+    // Another run compacts after the slow run has read everything.
     let (documents, clock, of) = (harness.documents.clone(), harness.clock.clone(), doc.clone());
-    let overtaken = Documents { log: stepped.clone(), ..harness.documents.clone() };
-    let slow = Operator::new(overtaken, harness.clock.clone());
-    *stepped.after.lock().unwrap() = Some(Box::new(move || {
-        let (documents, clock, doc) = (documents.clone(), clock.clone(), of.clone());
-        Box::pin(async move {
-            Operator::new(documents, clock).compact(&doc).await.unwrap().unwrap();
-        })
+    let overtaken = harness.tapped(SteppingIn::after(Operation::LogRead, async move {
+        operator(&documents, &clock).compact(&of).await.unwrap().unwrap();
     }));
+    let slow = operator(&overtaken, &harness.clock);
     // It sees the other's pointer, for it reads that last: nothing is new.
     let compacted = slow.compact(&doc).await.unwrap().unwrap();
     assert_eq!(compacted.snapshot, None);
@@ -129,7 +122,7 @@ async fn two_compactions_at_once_leave_one_history() {
         let two = operator(&harness.documents, &harness.clock);
         let (one, two) = tokio::join!(one.compact(&doc), two.compact(&doc));
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
-        harness.clock.pass(GRACE_MS / 2);
+        harness.clock.pass_ms(GRACE_MS / 2);
     }
     let replayed = harness.documents.replay(&doc).await.unwrap();
     let history = harness.documents.history(replayed.pointer.as_ref()).await.unwrap();
@@ -157,7 +150,7 @@ async fn what_waits_stays_in_the_log_until_it_can_be_applied() {
 }
 
 /// One message through the ingest function.
-async fn send(function: &SendOp, message: Value) -> Value {
+pub async fn send(function: &SendOp, message: Value) -> Value {
     let event = json!({
         "requestContext": {
             "routeKey": "SEND_OP", "eventType": "MESSAGE", "connectionId": "c1=", "connectedAt": 1,
@@ -187,10 +180,10 @@ async fn below_the_floor_nothing_is_taken_again() {
     assert_eq!(send(&function, message("hello")).await["action"], "OP_ACK", "a repeat");
     assert_eq!(send(&function, message("other")).await["code"], "conflict");
     operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
-    harness.clock.pass(GRACE_MS);
+    harness.clock.pass_ms(GRACE_MS);
     operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     assert_eq!(send(&function, message("hello")).await["action"], "OP_ACK", "the log still has it");
-    harness.clock.pass(GRACE_MS);
+    harness.clock.pass_ms(GRACE_MS);
     assert_eq!(
         operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap().events_deleted,
         1
@@ -249,7 +242,7 @@ async fn a_live_state_that_lacks_an_old_event_is_dropped() {
     assert!(harness.documents.live.commit_rebuild(&doc, nonce, base).await.unwrap());
     let operator = operator(&harness.documents, &harness.clock);
     assert!(!operator.compact(&doc).await.unwrap().unwrap().live_dropped, "it may still be on its way");
-    harness.clock.pass(60_000);
+    harness.clock.pass_ms(60_000);
     assert!(operator.compact(&doc).await.unwrap().unwrap().live_dropped);
     let live = harness.documents.open(&doc).await.unwrap();
     assert_eq!(live.into_doc().text(), "hello");
@@ -266,14 +259,11 @@ async fn a_mark_made_during_a_compaction_stays() {
     assert_eq!(catalogue.dirty(10).await.unwrap(), [], "nothing is left to do");
 
     catalogue.mark_dirty(&doc, harness.clock.now_ms(), "second").await.unwrap();
-    let stepped = Arc::new(SteppedLog::new(harness.documents.log.clone()));
     let (marker, of) = (catalogue.clone(), doc.clone());
-    *stepped.after.lock().unwrap() = Some(Box::new(move || {
-        let (catalogue, doc) = (marker.clone(), of.clone());
-        Box::pin(async move { catalogue.mark_dirty(&doc, 1, "third").await.unwrap() })
+    let marked = harness.tapped(SteppingIn::after(Operation::LogRead, async move {
+        marker.mark_dirty(&of, 1, "third").await.unwrap();
     }));
-    let documents = Documents { log: stepped, ..harness.documents.clone() };
-    Operator::new(documents, harness.clock.clone()).compact(&doc).await.unwrap().unwrap();
+    operator(&marked, &harness.clock).compact(&doc).await.unwrap().unwrap();
     assert_eq!(
         catalogue.dirty(10).await.unwrap(),
         std::slice::from_ref(&doc),
@@ -284,43 +274,18 @@ async fn a_mark_made_during_a_compaction_stays() {
     assert_eq!(catalogue.dirty(10).await.unwrap(), []);
 }
 
-/// A bucket that damages what it is given, where the key says so.
-struct Damaging {
-    inner: Arc<dyn Objects>,
-    keys: &'static str,
-}
-
-#[async_trait]
-impl Objects for Damaging {
-    async fn put(&self, key: &str, mut bytes: Vec<u8>) -> Result<(), StoreError> {
-        if key.contains(self.keys) {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-        }
-        self.inner.put(key, bytes).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.get(key).await
-    }
-}
-
 #[tokio::test]
 async fn nothing_is_pointed_to_before_it_was_read_back() {
     let harness = Harness::start().await;
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
-    harness.clock.pass(GRACE_MS);
+    harness.clock.pass_ms(GRACE_MS);
     for keys in ["/segments/", "/snapshots/"] {
-        let objects = Arc::new(Damaging { inner: harness.documents.objects.clone(), keys });
-        let documents = Documents { objects, ..harness.documents.clone() };
+        let bucket = harness.documents.objects.clone();
+        let documents = harness.tapped(Arc::new(Damaging { bucket, keys }));
         for _ in 0..3 {
             assert!(operator(&documents, &harness.clock).compact(&doc).await.is_err());
-            harness.clock.pass(GRACE_MS);
+            harness.clock.pass_ms(GRACE_MS);
         }
         let entry = harness.documents.catalogue.entry(&doc).await.unwrap();
         assert_eq!(entry.and_then(|entry| entry.pointer), None);
@@ -341,7 +306,7 @@ async fn a_document_edited_without_pause_is_trimmed() {
     let (mut next_run, mut most, mut deleted) = (RUN_MS, 0, 0);
     for edit in 0..24 * 60 * 60 * 1_000 / EDIT_MS {
         harness.append(&doc, typed("alice", edit, "x")).await;
-        harness.clock.pass(EDIT_MS);
+        harness.clock.pass_ms(EDIT_MS);
         if (edit + 1) * EDIT_MS >= next_run {
             next_run += RUN_MS;
             // The most that it holds, just before it is trimmed.
@@ -379,10 +344,10 @@ async fn documents_in_use_keep_no_other_from_its_snapshot() {
     let once = doc("once");
     let snapshotter = snapshotter(&harness.documents, &harness.clock);
     edit_and_mark(&harness, &busy, 0).await;
-    harness.clock.pass(1_000);
+    harness.clock.pass_ms(1_000);
     edit_and_mark(&harness, std::slice::from_ref(&once), 0).await;
     for run in 1..=3 {
-        harness.clock.pass(60_000);
+        harness.clock.pass_ms(60_000);
         edit_and_mark(&harness, &busy, run).await;
         assert_eq!(snapshotter.run(Duration::from_secs(60)).await.unwrap().failed, 0);
     }
@@ -391,15 +356,36 @@ async fn documents_in_use_keep_no_other_from_its_snapshot() {
     }
 }
 
+/// Time that each whole read of a log takes.
+struct Slow {
+    clock: Arc<ManualClock>,
+    read: Duration,
+}
+
+#[async_trait]
+impl Tap for Slow {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        if call.operation == Operation::LogRead {
+            self.clock.pass(self.read);
+        }
+        Ok(())
+    }
+}
+
+fn slow(harness: &Harness, read: Duration) -> Documents {
+    harness.tapped(Arc::new(Slow { clock: harness.clock.clone(), read }))
+}
+
 #[tokio::test]
 async fn a_run_goes_on_where_the_one_before_ran_out_of_time() {
     let harness = Harness::start().await;
     let docs = numbered("busy", 30);
-    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    let documents = slow(&harness, Duration::from_millis(4));
+    let snapshotter = snapshotter(&documents, &harness.clock);
     edit_and_mark(&harness, &docs, 0).await;
     let (mut runs, mut out_of_time) = (0, 0);
     loop {
-        harness.clock.pass(1_000);
+        harness.clock.pass_ms(1_000);
         let run = snapshotter.run(Duration::from_millis(40)).await.unwrap();
         (runs, out_of_time) = (runs + 1, out_of_time + usize::from(run.out_of_time));
         // A mark made anew keeps the place among the others.
@@ -416,7 +402,7 @@ async fn a_run_goes_on_where_the_one_before_ran_out_of_time() {
         }
         assert!(runs < 10 * docs.len(), "{left} are never reached");
     }
-    assert!(out_of_time > 0, "the runs were meant to be too short");
+    assert_eq!((runs, out_of_time), (3, 3), "ten documents a run");
 }
 
 #[tokio::test]
@@ -427,10 +413,11 @@ async fn a_sweep_in_short_runs_reaches_all() {
     for doc in &docs {
         assert!(harness.documents.catalogue.clear_dirty(doc, "0").await.unwrap());
     }
+    let documents = slow(&harness, Duration::from_millis(4));
     let (mut runs, mut done) = (0, 0);
     loop {
         // Each run is another process: only the store knows the place.
-        let run = snapshotter(&harness.documents, &harness.clock);
+        let run = snapshotter(&documents, &harness.clock);
         let run = run.scheduled(true, Duration::from_millis(400)).await.unwrap();
         (runs, done) = (runs + 1, done + run.docs);
         if !run.out_of_time {
@@ -438,8 +425,7 @@ async fn a_sweep_in_short_runs_reaches_all() {
         }
         assert!(runs < 10 * docs.len(), "{done} after {runs} runs");
     }
-    assert!(runs > 1, "the runs were meant to be too short");
-    assert_eq!(done, docs.len(), "each once");
+    assert_eq!((runs, done), (3, docs.len()), "a hundred a run, each once");
     for doc in &docs {
         assert!(has_snapshot(&harness, doc).await, "{doc}");
     }
@@ -466,56 +452,21 @@ async fn what_a_sweep_has_left_is_done_when_there_is_time() {
     assert_eq!(snapshotter.scheduled(false, long).await.unwrap().docs, docs.len() - 1);
 }
 
-/// A bucket that knows which objects are in it, and how many reads it had at once.
-struct Counting {
-    inner: Arc<dyn Objects>,
-    keys: Mutex<BTreeSet<String>>,
-    reading: AtomicUsize,
-    reading_most: AtomicUsize,
+/// The documents with a bucket that tells what is in it.
+fn with_bucket(harness: &Harness) -> (Arc<MemoryObjects>, Documents) {
+    let bucket = Arc::new(MemoryObjects::new());
+    (bucket.clone(), Documents { objects: bucket, ..harness.documents.clone() })
 }
 
-impl Counting {
-    fn on(harness: &Harness) -> (Arc<Counting>, Documents) {
-        let counting = Arc::new(Counting {
-            inner: harness.documents.objects.clone(),
-            keys: Mutex::default(),
-            reading: AtomicUsize::new(0),
-            reading_most: AtomicUsize::new(0),
-        });
-        (counting.clone(), Documents { objects: counting, ..harness.documents.clone() })
-    }
-
-    fn count(&self, kind: &str) -> usize {
-        self.keys.lock().unwrap().iter().filter(|key| key.contains(kind)).count()
-    }
-}
-
-#[async_trait]
-impl Objects for Counting {
-    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.keys.lock().unwrap().insert(key.to_owned());
-        self.inner.put(key, bytes).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let reading = self.reading.fetch_add(1, Ordering::SeqCst) + 1;
-        self.reading_most.fetch_max(reading, Ordering::SeqCst);
-        let got = self.inner.get(key).await;
-        self.reading.fetch_sub(1, Ordering::SeqCst);
-        got
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.keys.lock().unwrap().remove(key);
-        self.inner.delete(key).await
-    }
+fn count(bucket: &MemoryObjects, kind: &str) -> usize {
+    bucket.keys().iter().filter(|key| key.contains(kind)).count()
 }
 
 #[tokio::test]
 async fn old_snapshots_are_deleted_after_their_grace() {
     let harness = Harness::start().await;
     let doc = doc("d");
-    let (bucket, documents) = Counting::on(&harness);
+    let (bucket, documents) = with_bucket(&harness);
     let operator = operator(&documents, &harness.clock);
     let mut deleted = 0;
     for round in 0..30 {
@@ -526,14 +477,14 @@ async fn old_snapshots_are_deleted_after_their_grace() {
             // Who read the pointer just before must find it.
             assert!(documents.objects.get(&before.snapshot).await.unwrap().is_some());
         }
-        harness.clock.pass(GRACE_MS / 5);
-        assert!(bucket.count("/snapshots/") <= 8, "{}", bucket.count("/snapshots/"));
+        harness.clock.pass_ms(GRACE_MS / 5);
+        assert!(count(&bucket, "/snapshots/") <= 8, "{}", count(&bucket, "/snapshots/"));
     }
     for _ in 0..3 {
-        harness.clock.pass(GRACE_MS);
+        harness.clock.pass_ms(GRACE_MS);
         deleted += operator.compact(&doc).await.unwrap().unwrap().snapshots_deleted;
     }
-    assert_eq!((bucket.count("/snapshots/"), deleted), (2, 28), "the newest, and one to fall back to");
+    assert_eq!((count(&bucket, "/snapshots/"), deleted), (2, 28), "the newest, and one to fall back to");
     assert_eq!(operator.compact(&doc).await.unwrap().unwrap().snapshots_deleted, 0);
     let replayed = documents.replay(&doc).await.unwrap();
     assert_eq!(replayed.doc.text(), "x".repeat(30));
@@ -544,21 +495,22 @@ async fn old_snapshots_are_deleted_after_their_grace() {
 async fn what_no_pointer_came_to_lead_to_is_deleted() {
     let harness = Harness::start().await;
     let doc = doc("d");
-    let (bucket, documents) = Counting::on(&harness);
+    let (bucket, documents) = with_bucket(&harness);
     for round in 0..4 {
         harness.append(&doc, typed("alice", round, "x")).await;
         let (one, two) = (operator(&documents, &harness.clock), operator(&documents, &harness.clock));
         let (one, two) = tokio::join!(one.compact(&doc), two.compact(&doc));
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
     }
-    assert_eq!((bucket.count("/segments/"), bucket.count("/snapshots/")), (4, 4));
+    assert_eq!((count(&bucket, "/segments/"), count(&bucket, "/snapshots/")), (4, 4));
 
     harness.append(&doc, typed("alice", 4, "x")).await;
-    let damaging = Arc::new(Damaging { inner: bucket.clone(), keys: "/snapshots/" });
-    let damaged = Documents { objects: damaging, ..documents.clone() };
+    let damaging: Arc<dyn Tap> = Arc::new(Damaging { bucket: bucket.clone(), keys: "/snapshots/" });
+    let clock: Arc<dyn Clock> = harness.clock.clone();
+    let damaged = documents.tapped(&damaging, &clock);
     assert!(operator(&damaged, &harness.clock).compact(&doc).await.is_err());
     assert_eq!(
-        (bucket.count("/segments/"), bucket.count("/snapshots/")),
+        (count(&bucket, "/segments/"), count(&bucket, "/snapshots/")),
         (4, 4),
         "a failed run leaves nothing"
     );
@@ -572,14 +524,15 @@ async fn segments_are_read_ahead() {
         harness.append(&doc, typed("alice", round, "x")).await;
         operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     }
-    let (bucket, documents) = Counting::on(&harness);
+    let counting = Arc::new(Counting::default());
+    let documents = harness.tapped(counting.clone());
     let pointer = documents.catalogue.entry(&doc).await.unwrap().unwrap().pointer;
     let history = documents.history(pointer.as_ref()).await.unwrap();
     assert_eq!(
         history.iter().map(|record| record.event.after()).collect::<Vec<_>>(),
         (0..50).collect::<Vec<_>>()
     );
-    assert_eq!(bucket.reading_most.load(Ordering::SeqCst), 16, "as many at once as a segment names");
+    assert_eq!(counting.of(Operation::ObjectsGet).at_once, 16, "as many at once as a segment names");
 }
 
 #[tokio::test]

@@ -3,18 +3,18 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use inklog_local::{Data, Stack, StackConfig};
 use inklog_protocol::DocId;
 use inklog_protocol::limits::{CONFIRM_AGENTS_MAX, FRAME_BYTES_MAX};
 use inklog_store::document::Documents;
+use inklog_store::tap::Store;
 use serde_json::{Value, json};
 
 use crate::compaction::compact_all;
-use crate::harness::{Failing, Harness, doc, hanging, typed};
+use crate::harness::{Harness, doc, hanging, typed};
 use crate::socket::Socket;
+use crate::taps::Failing;
 
 async fn stack(data: Data) -> Stack {
     let config = StackConfig { port: 0, data, ..StackConfig::default() };
@@ -152,9 +152,8 @@ async fn what_is_compacted_is_not_missing() {
 async fn the_log_is_read_only_to_confirm_and_only_for_who_is_ahead() {
     let harness = Harness::start().await;
     lagging(&harness, typed("alice", 0, "hello")).await;
-    let fails = Arc::new(AtomicBool::new(true));
-    let log = Arc::new(Failing { inner: harness.documents.log.clone(), fails: fails.clone() });
-    let documents = Documents { log, ..harness.documents.clone() };
+    let fails = Failing::new(Store::Log);
+    let documents = harness.tapped(fails.clone());
     let sync = async |version: Value, confirm: Value| {
         let message = json!({"action": "SYNC_STATE", "docId": "d", "version": version, "confirm": confirm});
         harness.ask_sync(&documents, message).await
@@ -168,7 +167,7 @@ async fn the_log_is_read_only_to_confirm_and_only_for_who_is_ahead() {
     // An error is never taken for "it is not there".
     let refused = sync(ahead.clone(), json!(true)).await;
     assert_eq!((&refused["code"], &refused["retry"]), (&json!("unavailable"), &json!(true)));
-    fails.store(false, Ordering::SeqCst);
+    fails.set(false);
     assert_eq!(sync(ahead, json!(true)).await["missing"], json!({"alice": 5}));
 }
 

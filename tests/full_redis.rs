@@ -2,16 +2,15 @@
 //! whose snapshot is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use inklog_crdt::{Anchor, Event, Id, Op};
 use inklog_materializer::Materializer;
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
 use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
-use inklog_store::{LiveState as _, Objects, StoreError};
+use inklog_store::objects::memory::MemoryObjects;
+use inklog_store::{LiveState as _, Objects as _};
 use inklog_tests::RedisServer;
 
 use crate::harness::{Harness, agent, batch, doc, sound_batch, typed};
@@ -68,7 +67,7 @@ async fn a_document_too_large_for_redis_stops_no_other() {
         let failed = function.handle(batch(&records)).await.batch_item_failures;
         assert!(failed.is_empty(), "the batch would come again for ever: {failed:?}");
         assert_eq!(text(&documents, &small).await, small_text[..written]);
-        harness.clock.pass(1_000);
+        harness.clock.pass_ms(1_000);
     }
     assert!(live.read(&large).await.unwrap().is_none(), "it is larger than all of Redis");
     assert_eq!(text(&documents, &large).await.len(), LARGE_CHARS, "from the log");
@@ -77,47 +76,24 @@ async fn a_document_too_large_for_redis_stops_no_other() {
     assert!(live.read(&small).await.unwrap().is_some(), "what fits is kept");
 }
 
-/// Objects of one document that are not there any more, while told so.
-struct Lost {
-    inner: Arc<dyn Objects>,
-    prefix: &'static str,
-    lost: AtomicBool,
-}
-
-#[async_trait]
-impl Objects for Lost {
-    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.inner.put(key, bytes).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        match key.starts_with(self.prefix) && self.lost.load(Ordering::SeqCst) {
-            true => Ok(None),
-            false => self.inner.get(key).await,
-        }
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.inner.delete(key).await
-    }
-}
-
 /// A harness with a compacted document `bad`, what is under `prefix` lost, and the live state as well.
 async fn with_lost(prefix: &'static str) -> (Harness, Documents) {
     let harness = Harness::start().await;
-    let lost = Arc::new(Lost { inner: harness.documents.objects.clone(), prefix, lost: false.into() });
-    let documents = Documents { objects: lost.clone(), ..harness.documents.clone() };
+    let objects = Arc::new(MemoryObjects::new());
+    let documents = Documents { objects: objects.clone(), ..harness.documents.clone() };
     harness.append(&doc("bad"), typed("alice", 0, "hello")).await;
-    harness.clock.pass(1);
+    harness.clock.pass_ms(1);
     let grace = std::time::Duration::ZERO;
     let operator = Operator::new(documents.clone(), harness.clock.clone()).with_grace(grace);
     for _ in 0..3 {
         operator.compact(&doc("bad")).await.unwrap().unwrap();
-        harness.clock.pass(1_000);
+        harness.clock.pass_ms(1_000);
     }
     assert!(documents.log.read(&doc("bad")).await.unwrap().is_empty(), "only the objects have the text");
     harness.live.clear();
-    lost.lost.store(true, Ordering::SeqCst);
+    for key in objects.keys().iter().filter(|key| key.starts_with(prefix)) {
+        objects.delete(key).await.unwrap();
+    }
     (harness, documents)
 }
 

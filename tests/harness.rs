@@ -1,13 +1,8 @@
-//! Stores for tests that look at single steps: embedded DynamoDB and S3 behind the real SDK clients,
-//! the live state in memory, a clock that tests move, and wrappers that step in between two calls.
+//! Stores for tests that look at single steps: embedded DynamoDB and S3 behind the real SDK clients, or all
+//! of it in memory, and a clock that tests move.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
@@ -15,48 +10,33 @@ use inklog_crdt::{Agent, Anchor, Event, Id, Op};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
 use inklog_protocol::{DocId, LoggedEvent};
 use inklog_store::audience::Audience;
+use inklog_store::catalogue::memory::MemoryCatalogue;
 use inklog_store::catalogue::{self, DynamoCatalogue};
 use inklog_store::config;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
 use inklog_store::live::memory::MemoryLiveState;
-use inklog_store::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
-use inklog_store::log::{self, Appended, DynamoOpLog, LogItem};
+use inklog_store::log::memory::MemoryOpLog;
+use inklog_store::log::{self, Appended, DynamoOpLog};
 use inklog_store::objects::S3Objects;
-use inklog_store::{Clock, LiveState, LogRecord, Objects, OpLog, Push, PushError, StoreError, SystemEntropy};
+use inklog_store::objects::memory::MemoryObjects;
+use inklog_store::push::memory::MemoryPush;
+use inklog_store::tap::Tap;
+use inklog_store::{Clock, LogRecord, ManualClock, SystemEntropy};
 use serde_json::{Value, json};
 
 pub const BUCKET: &str = "inklog";
 
-/// A clock that stands still until a test moves it.
-pub struct TestClock(AtomicU64);
-
-impl TestClock {
-    pub fn new(now_ms: u64) -> Arc<TestClock> {
-        Arc::new(TestClock(AtomicU64::new(now_ms)))
-    }
-
-    pub fn pass(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 /// The stores, and what keeps the embedded ones running.
 pub struct Harness {
     pub documents: Documents,
-    pub clock: Arc<TestClock>,
-    pub dynamodb: aws_sdk_dynamodb::Client,
+    pub clock: Arc<ManualClock>,
     pub live: Arc<MemoryLiveState>,
-    _embedded: (EmbeddedDynamoDb, EmbeddedS3),
+    _embedded: Option<(EmbeddedDynamoDb, EmbeddedS3)>,
 }
 
 impl Harness {
+    /// Log, catalogue and objects in embedded stores, through the SDK.
     pub async fn start() -> Harness {
         let embedded_dynamodb = EmbeddedDynamoDb::memory().await.expect("DynamoDB starts");
         let embedded_s3 = EmbeddedS3::memory(BUCKET).expect("S3 starts");
@@ -65,16 +45,31 @@ impl Harness {
         log::create_table(&dynamodb, "oplog").await.unwrap();
         catalogue::create_table(&dynamodb, "docs").await.unwrap();
         let s3 = config::s3_client(&embedded_s3.sdk_config(), None);
-        let clock = TestClock::new(1_700_000_000_000);
+        let mut harness = Harness::memory();
+        harness.documents.log = Arc::new(DynamoOpLog::new(dynamodb.clone(), "oplog"));
+        harness.documents.catalogue = Arc::new(DynamoCatalogue::new(dynamodb, "docs"));
+        harness.documents.objects = Arc::new(S3Objects::new(s3, BUCKET));
+        Harness { _embedded: Some((embedded_dynamodb, embedded_s3)), ..harness }
+    }
+
+    /// Everything in memory.
+    pub fn memory() -> Harness {
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
         let live = Arc::new(MemoryLiveState::new(clock.clone()));
         let documents = Documents {
-            log: Arc::new(DynamoOpLog::new(dynamodb.clone(), "oplog")),
-            catalogue: Arc::new(DynamoCatalogue::new(dynamodb.clone(), "docs")),
-            objects: Arc::new(S3Objects::new(s3, BUCKET)),
+            log: Arc::new(MemoryOpLog::new(clock.clone())),
+            catalogue: Arc::new(MemoryCatalogue::new()),
+            objects: Arc::new(MemoryObjects::new()),
             live: live.clone(),
             entropy: Arc::new(SystemEntropy),
         };
-        Harness { documents, clock, dynamodb, live, _embedded: (embedded_dynamodb, embedded_s3) }
+        Harness { documents, clock, live, _embedded: None }
+    }
+
+    /// The documents with a tap before every store.
+    pub fn tapped(&self, tap: Arc<dyn Tap>) -> Documents {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        self.documents.tapped(&tap, &clock)
     }
 
     /// Puts events into the log as ingest does, at the clock's time.
@@ -92,7 +87,7 @@ impl Harness {
         let audience = Audience {
             presence: connections.clone(),
             connections,
-            push: Arc::new(Nobody),
+            push: Arc::new(MemoryPush::new()),
             clock: self.clock.clone(),
         };
         let mut event = ApiGatewayWebsocketProxyRequest::default();
@@ -107,15 +102,6 @@ impl Harness {
 
     pub fn logged(&self, event: Event) -> LoggedEvent {
         LoggedEvent { event, at: self.clock.now_ms() }
-    }
-}
-
-struct Nobody;
-
-#[async_trait]
-impl Push for Nobody {
-    async fn post(&self, _: &str, _: &str) -> Result<(), PushError> {
-        Err(PushError::Gone)
     }
 }
 
@@ -177,204 +163,4 @@ pub fn sound_batch(doc: &DocId, events: &[Event]) -> StreamEvent {
     let names: Vec<String> = (1..=events.len()).map(|n| format!("{n:021}")).collect();
     let records: Vec<_> = events.iter().zip(&names).map(|(e, n)| (n.as_str(), doc, e.encode(), e)).collect();
     batch(&records)
-}
-
-/// A log and a bucket that fail while they are told to.
-pub struct Failing<T: ?Sized> {
-    pub inner: Arc<T>,
-    pub fails: Arc<AtomicBool>,
-}
-
-impl<T: ?Sized> Failing<T> {
-    fn check(&self) -> Result<(), StoreError> {
-        match self.fails.load(Ordering::SeqCst) {
-            true => Err(StoreError::unavailable("the store", "it was told to fail")),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl OpLog for Failing<dyn OpLog> {
-    async fn append(&self, doc: &DocId, record: &LogRecord) -> Result<Appended, StoreError> {
-        self.check()?;
-        self.inner.append(doc, record).await
-    }
-
-    async fn last_of(
-        &self,
-        doc: &DocId,
-        agent: &Agent,
-        at_most: Option<u64>,
-    ) -> Result<Option<LogRecord>, StoreError> {
-        self.check()?;
-        self.inner.last_of(doc, agent, at_most).await
-    }
-
-    async fn read(&self, doc: &DocId) -> Result<Vec<LogItem>, StoreError> {
-        self.check()?;
-        self.inner.read(doc).await
-    }
-
-    async fn delete(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.delete(doc, places).await
-    }
-}
-
-#[async_trait]
-impl Objects for Failing<dyn Objects> {
-    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.put(key, bytes).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.delete(key).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.check()?;
-        self.inner.get(key).await
-    }
-}
-
-type Step = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
-/// A log in whose whole reads a test steps in, before or after, once.
-pub struct SteppedLog {
-    pub inner: Arc<dyn OpLog>,
-    pub before: Mutex<Option<Step>>,
-    pub after: Mutex<Option<Step>>,
-}
-
-impl SteppedLog {
-    pub fn new(inner: Arc<dyn OpLog>) -> SteppedLog {
-        SteppedLog { inner, before: Mutex::default(), after: Mutex::default() }
-    }
-}
-
-async fn take_step(step: &Mutex<Option<Step>>) {
-    let step = step.lock().unwrap().take();
-    if let Some(step) = step {
-        step().await;
-    }
-}
-
-#[async_trait]
-impl OpLog for SteppedLog {
-    async fn append(&self, doc: &DocId, record: &LogRecord) -> Result<Appended, StoreError> {
-        self.inner.append(doc, record).await
-    }
-
-    async fn last_of(
-        &self,
-        doc: &DocId,
-        agent: &Agent,
-        at_most: Option<u64>,
-    ) -> Result<Option<LogRecord>, StoreError> {
-        self.inner.last_of(doc, agent, at_most).await
-    }
-
-    async fn read(&self, doc: &DocId) -> Result<Vec<LogItem>, StoreError> {
-        take_step(&self.before).await;
-        let items = self.inner.read(doc).await;
-        take_step(&self.after).await;
-        items
-    }
-
-    async fn delete(&self, doc: &DocId, places: &[(Agent, u64)]) -> Result<(), StoreError> {
-        self.inner.delete(doc, places).await
-    }
-}
-
-/// A live state that refuses appends to the documents named, as often as told, and will not drop them
-/// meanwhile: it is down.
-pub struct FailingLive {
-    inner: Arc<dyn LiveState>,
-    refusals: Mutex<HashMap<DocId, u32>>,
-    /// How often a state was read.
-    pub reads: AtomicUsize,
-    /// Steps in after a state was read and before its reader has it, once.
-    pub after_read: Mutex<Option<Step>>,
-}
-
-impl FailingLive {
-    pub fn new(inner: Arc<dyn LiveState>, refusals: HashMap<DocId, u32>) -> FailingLive {
-        FailingLive {
-            inner,
-            refusals: Mutex::new(refusals),
-            reads: AtomicUsize::new(0),
-            after_read: Mutex::default(),
-        }
-    }
-}
-
-#[async_trait]
-impl LiveState for FailingLive {
-    async fn append(
-        &self,
-        doc: &DocId,
-        events: &[LoggedEvent],
-        fresh_tail: &str,
-    ) -> Result<TailStatus, StoreError> {
-        if let Some(left) = self.refusals.lock().unwrap().get_mut(doc).filter(|left| **left > 0) {
-            *left -= 1;
-            return Err(StoreError::unavailable("Redis", "it was told to fail"));
-        }
-        self.inner.append(doc, events, fresh_tail).await
-    }
-
-    async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        let read = self.inner.read(doc).await;
-        take_step(&self.after_read).await;
-        read
-    }
-
-    async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
-        self.inner.peek(doc).await
-    }
-
-    async fn since(
-        &self,
-        doc: &DocId,
-        cursor: &Cursor,
-    ) -> Result<Option<(Vec<LoggedEvent>, Cursor)>, StoreError> {
-        self.inner.since(doc, cursor).await
-    }
-
-    async fn fold(
-        &self,
-        doc: &DocId,
-        read: &BaseTag,
-        folded_to: &Cursor,
-        base: NewBase,
-    ) -> Result<bool, StoreError> {
-        self.inner.fold(doc, read, folded_to, base).await
-    }
-
-    async fn begin_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
-        self.inner.begin_rebuild(doc, nonce).await
-    }
-
-    async fn commit_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
-        self.inner.commit_rebuild(doc, nonce, base).await
-    }
-
-    async fn swap_rebuild(&self, doc: &DocId, nonce: &str, base: NewBase) -> Result<bool, StoreError> {
-        self.inner.swap_rebuild(doc, nonce, base).await
-    }
-
-    async fn end_rebuild(&self, doc: &DocId, nonce: &str) -> Result<(), StoreError> {
-        self.inner.end_rebuild(doc, nonce).await
-    }
-
-    async fn drop_doc(&self, doc: &DocId) -> Result<(), StoreError> {
-        if self.refusals.lock().unwrap().contains_key(doc) {
-            return Err(StoreError::unavailable("Redis", "it was told to fail"));
-        }
-        self.inner.drop_doc(doc).await
-    }
 }

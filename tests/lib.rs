@@ -1,5 +1,5 @@
-//! What the tests of several packages share: a real Redis server, and a proxy that counts bytes. The
-//! package's own tests are those that cross crates (`main.rs`).
+//! What the tests of several packages share: a real Redis server, a proxy that counts bytes, and suites
+//! run against several implementations. The package's own tests are those that cross crates (`main.rs`).
 //!
 //! A package of its own and no feature of `inklog-store`, so that a build with tests and one without
 //! compile the same crates.
@@ -11,3 +11,26 @@ mod redis_server;
 
 pub use counting_proxy::CountingProxy;
 pub use redis_server::RedisServer;
+
+/// Runs every test of a suite against each implementation of what it is about. A test is a function of the
+/// module named; it takes a `Harness`, which has an async constructor for each implementation.
+///
+/// ```text
+/// conformance! {
+///     on memory redis;
+///     append: an_append_of_nothing_is_fine offsets_count_on;
+/// }
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    (on $($of:ident)*; $($suite:tt)*) => { $crate::conformance!(@each [$($of)*] {$($suite)*}); };
+    (@each [$($of:ident)*] $suite:tt) => { $($crate::conformance!(@one $of $suite);)* };
+    (@one $of:ident { $($module:ident: $($test:ident)*;)* }) => {
+        mod $of {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$module::$test(super::Harness::$of().await).await;
+            })*)*
+        }
+    };
+}

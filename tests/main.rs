@@ -1,10 +1,11 @@
 //! What crosses crates.
 //!
-//! - `harness`: embedded stores behind the real clients, a clock that tests move, calls to step in
+//! - `harness`: stores behind the real clients or in memory, and a clock that tests move; `taps`: what steps in
 //! - `socket`: a WebSocket client that speaks raw JSON, for tests that look at single frames
 //! - `slow_reader`: one client that does not read, beside others, on the whole stack
 //! - `client`: the Rust client on a socket, and real stacks that forget
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
+//! - `conformance`: one suite a store, for what is in memory and for the real client on what is embedded
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
 //! - `many_documents`: thousands that are new, and the catalogue
 //! - `states`: many who join at once, slow readers, readers that read nothing
@@ -15,10 +16,11 @@
 //! - `presence`: who sees where whom, and how it ends, on the whole stack
 //! - `rebuild`: what must not come between reading the log and putting a base in
 //! - `compaction`: what leaves the log, in which order, and that nothing is lost
+//! - `killed`: a process that dies between any two calls of its stores
 //! - `forgetful`: a server that forgot: the log's name, and its word on what a client is ahead of
 //! - `redis_cost`: bytes in Redis for one edit, counted
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
-//! - `rules`: the tests that CONTRIBUTING.md names for each rule are there
+//! - `rules`: the tests that CONTRIBUTING.md names for each rule are there; no store is doubled
 //! - `structure`: which crate may use which, and what meets the local stack
 //! - `throttled`: deletes from the log that DynamoDB takes only in part
 //! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
@@ -35,9 +37,11 @@ mod client;
 mod cloudformation;
 mod command;
 mod compaction;
+mod conformance;
 mod forgetful;
 mod full_redis;
 mod harness;
+mod killed;
 mod lambda_binaries;
 mod many_documents;
 mod materializer;
@@ -54,6 +58,7 @@ mod slow_reader;
 mod socket;
 mod states;
 mod structure;
+mod taps;
 mod template;
 mod throttled;
 mod typescript;

@@ -1,15 +1,19 @@
 //! The materializer's batches: failures, poison, newer encodings, missing bases (DESIGN §4, Streams).
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_crdt::Event;
 use inklog_materializer::Materializer;
 use inklog_protocol::DocId;
 use inklog_store::document::{Documents, assemble};
+use inklog_store::log::memory::MemoryOpLog;
+use inklog_store::tap::{Call, Fault, Operation, Tap};
+use inklog_store::{LogRecord, OpLog as _};
 
-use crate::harness::{FailingLive, Harness, batch, doc, hanging, sound_batch, typed};
+use crate::harness::{Harness, agent, batch, doc, hanging, sound_batch, typed};
 
 /// Handles a batch; the sequence number from which it must come again.
 async fn handle(function: &Materializer, batch: StreamEvent) -> Option<String> {
@@ -56,12 +60,33 @@ async fn events_in_any_order_are_appended_and_none_is_checked_for_readiness() {
     assert_eq!(live_text(&harness.documents, &doc).await, "hello!");
 }
 
+/// A live state that is down for one document: it refuses so many appends, and never drops it.
+struct DownFor {
+    doc: DocId,
+    refusals: AtomicU32,
+}
+
+#[async_trait]
+impl Tap for DownFor {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        let refuses = || {
+            let less = |left: u32| left.checked_sub(1);
+            self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+        };
+        let down = match call.operation {
+            _ if call.doc != Some(&self.doc) => false,
+            Operation::LiveAppend => refuses(),
+            operation => operation == Operation::LiveDropDoc,
+        };
+        if down { Err(call.unanswered("it was told to fail")) } else { Ok(()) }
+    }
+}
+
 #[tokio::test]
 async fn a_failing_live_state_brings_the_batch_again_and_other_documents_go_on() {
     let harness = Harness::start().await;
     let (bad, good) = (doc("bad"), doc("good"));
-    let live = Arc::new(FailingLive::new(harness.live.clone(), HashMap::from([(bad.clone(), 3)])));
-    let documents = Documents { live, ..harness.documents.clone() };
+    let documents = harness.tapped(Arc::new(DownFor { doc: bad.clone(), refusals: 3.into() }));
     let function = Materializer::new(documents.clone(), harness.clock.clone());
     let (first, second) = (typed("alice", 0, "a"), typed("bob", 0, "bc"));
     harness.append(&good, first.clone()).await;
@@ -124,31 +149,20 @@ async fn a_newer_encoding_is_held_and_not_taken_for_poison() {
 
 #[tokio::test]
 async fn a_damaged_log_item_does_not_hide_the_document_and_a_newer_one_does_not_get_lost() {
-    use aws_sdk_dynamodb::primitives::Blob;
-    use aws_sdk_dynamodb::types::AttributeValue as Value;
-    let harness = Harness::start().await;
-    let doc = doc("d");
-    harness.append(&doc, typed("alice", 0, "hello")).await;
-    let put = async |bytes: Vec<u8>| {
-        harness
-            .dynamodb
-            .put_item()
-            .table_name("oplog")
-            .item("doc", Value::S("d".into()))
-            .item("sk", Value::S("mallory#0000000000000000".into()))
-            .item("ops", Value::B(Blob::new(bytes)))
-            .item("at", Value::N("1".into()))
-            .send()
-            .await
-            .unwrap();
-    };
-    put(vec![1, 2, 3]).await;
-    let replayed = harness.documents.replay(&doc).await.unwrap();
+    let harness = Harness::memory();
+    let (doc, log) = (doc("d"), Arc::new(MemoryOpLog::new(harness.clock.clone())));
+    let documents = Documents { log: log.clone(), ..harness.documents.clone() };
+    for event in typed("alice", 0, "hello") {
+        let record = LogRecord { event, at: 1, user: None, connection: None };
+        log.append(&doc, &record).await.unwrap();
+    }
+    log.put_bytes(&doc, &agent("mallory"), 0, vec![1, 2, 3]);
+    let replayed = documents.replay(&doc).await.unwrap();
     assert_eq!(replayed.doc.text(), "hello");
     assert_eq!(replayed.damaged, ["mallory#0000000000000000"]);
     let mut newer: Vec<u8> = Event::encode(&typed("mallory", 0, "x")[0]);
     newer[0] += 1;
-    put(newer).await;
-    assert!(harness.documents.replay(&doc).await.is_err(), "an upgrade is needed, and nothing is guessed");
-    assert!(harness.documents.log.read(&doc).await.is_err());
+    log.put_bytes(&doc, &agent("mallory"), 0, newer);
+    assert!(documents.replay(&doc).await.is_err(), "an upgrade is needed, and nothing is guessed");
+    assert!(log.read(&doc).await.is_err());
 }

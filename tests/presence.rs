@@ -1,11 +1,13 @@
 //! Presence on the whole stack: a joiner sees who is there, and whoever leaves, is cut off or falls
 //! silent is gone for the others.
 
+use std::sync::Arc;
+
 use inklog_local::{Data, Stack, StackConfig};
 use inklog_protocol::limits::PRESENCE_TTL;
+use inklog_store::ManualClock;
 use serde_json::{Value, json};
 
-use crate::harness::TestClock;
 use crate::socket::Socket;
 
 async fn join(stack: &Stack) -> Socket {
@@ -24,8 +26,8 @@ fn remote(agent: &str, state: Value) -> Value {
 }
 
 /// A stack whose clock stands still, and two who are in the document.
-async fn two_in_a_document() -> (Stack, std::sync::Arc<TestClock>, Socket, Socket) {
-    let clock = TestClock::new(1_700_000_000_000);
+async fn two_in_a_document() -> (Stack, Arc<ManualClock>, Socket, Socket) {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let config = StackConfig { port: 0, data: Data::Memory, ..StackConfig::default() };
     let stack = Stack::start_with_clock(config, clock.clone()).await.expect("a stack in memory starts");
     let (alice, bob) = (join(&stack).await, join(&stack).await);
@@ -93,13 +95,13 @@ async fn whoever_falls_silent_expires() {
     let (stack, clock, mut alice, mut bob) = two_in_a_document().await;
     alice.send(presence("alice", json!({"cursor": 1}))).await;
     assert_eq!(bob.next().await, remote("alice", json!({"cursor": 1})));
-    clock.pass(PRESENCE_TTL.as_millis() as u64);
+    clock.pass(PRESENCE_TTL);
     let mut carol = Socket::connect(stack.ws_url()).await;
     carol.send(json!({"action": "JOIN_DOC", "docId": "d"})).await;
     let actions = [carol.next().await["action"].clone(), carol.next().await["action"].clone()];
     assert!(actions.contains(&json!("REMOTE_PRESENCE")), "it is there to the last moment: {actions:?}");
 
-    clock.pass(1);
+    clock.pass_ms(1);
     // Whoever joins or shows presence finds out, and tells the others.
     let mut dave = join(&stack).await;
     let gone = remote("alice", Value::Null);

@@ -1,14 +1,13 @@
 //! Rebuilding the live state from the log: what must not come in between (DESIGN §4, Live state).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use inklog_protocol::DocId;
 use inklog_store::document::Documents;
+use inklog_store::tap::{Operation, Store};
 use inklog_store::{LogRecord, StoreError};
 use serde_json::{Value, json};
 
-use crate::harness::{Failing, Harness, SteppedLog, doc, typed};
+use crate::harness::{Harness, doc, typed};
+use crate::taps::{Failing, SteppingIn};
 
 /// What a joiner is answered.
 async fn join(harness: &Harness, documents: &Documents, doc: &DocId) -> Value {
@@ -20,23 +19,18 @@ async fn a_rebuild_that_was_reading_when_the_state_was_dropped_puts_nothing_in()
     let harness = Harness::start().await;
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "old")).await;
-    let stepped = Arc::new(SteppedLog::new(harness.documents.log.clone()));
     // After the log was read: more is written, taken into the live state, and that is lost.
     let (documents, of) = (harness.documents.clone(), doc.clone());
     let newer: Vec<_> = typed("bob", 0, "newer").into_iter().map(|event| harness.logged(event)).collect();
-    *stepped.after.lock().unwrap() = Some(Box::new(move || {
-        let (documents, doc, newer) = (documents.clone(), of.clone(), newer.clone());
-        Box::pin(async move {
-            for logged in &newer {
-                let record =
-                    LogRecord { event: logged.event.clone(), at: logged.at, user: None, connection: None };
-                documents.log.append(&doc, &record).await.unwrap();
-            }
-            documents.live.append(&doc, &newer, "tail").await.unwrap();
-            documents.live.drop_doc(&doc).await.unwrap();
-        })
+    let slow = harness.tapped(SteppingIn::after(Operation::LogRead, async move {
+        for logged in &newer {
+            let record =
+                LogRecord { event: logged.event.clone(), at: logged.at, user: None, connection: None };
+            documents.log.append(&of, &record).await.unwrap();
+        }
+        documents.live.append(&of, &newer, "tail").await.unwrap();
+        documents.live.drop_doc(&of).await.unwrap();
     }));
-    let slow = Documents { log: stepped, ..harness.documents.clone() };
     let (_, put_in) = slow.rebuild(&doc).await.unwrap();
     assert!(!put_in, "its base lacks what the dropped tail had");
     assert!(harness.documents.live.read(&doc).await.unwrap().is_none());
@@ -49,29 +43,25 @@ async fn an_error_while_reading_ends_a_rebuild_and_is_never_taken_for_empty() {
     let harness = Harness::start().await;
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
-    harness.clock.pass(1);
+    harness.clock.pass_ms(1);
     inklog_operator::Operator::new(harness.documents.clone(), harness.clock.clone())
         .compact(&doc)
         .await
         .unwrap()
         .unwrap();
-    let (log_fails, objects_fail) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let documents = Documents {
-        log: Arc::new(Failing { inner: harness.documents.log.clone(), fails: log_fails.clone() }),
-        objects: Arc::new(Failing { inner: harness.documents.objects.clone(), fails: objects_fail.clone() }),
-        ..harness.documents.clone()
-    };
-    for fails in [&log_fails, &objects_fail] {
-        fails.store(true, Ordering::SeqCst);
+    for store in [Store::Log, Store::Objects] {
+        let fails = Failing::new(store);
+        let documents = harness.tapped(fails.clone());
         assert!(matches!(documents.rebuild(&doc).await, Err(StoreError::Unavailable { .. })));
         assert!(matches!(documents.open(&doc).await, Err(StoreError::Unavailable { .. })));
         assert!(harness.documents.live.read(&doc).await.unwrap().is_none(), "nothing was put in");
         let refused = join(&harness, &documents, &doc).await;
         assert_eq!((&refused["code"], &refused["retry"]), (&json!("unavailable"), &json!(true)), "{refused}");
-        fails.store(false, Ordering::SeqCst);
+        fails.set(false);
+        let state = join(&harness, &documents, &doc).await;
+        assert_eq!((&state["action"], &state["ops"][0]["text"]), (&json!("DOC_STATE"), &json!("hello")));
+        harness.live.clear();
     }
-    let state = join(&harness, &documents, &doc).await;
-    assert_eq!((&state["action"], &state["ops"][0]["text"]), (&json!("DOC_STATE"), &json!("hello")));
 }
 
 #[tokio::test]
@@ -80,14 +70,13 @@ async fn remaking_the_live_state_keeps_the_old_one_until_the_log_is_read() {
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
     let before = harness.documents.open(&doc).await.unwrap().tag.expect("it is kept");
-    let fails = Arc::new(AtomicBool::new(true));
-    let log = Arc::new(Failing { inner: harness.documents.log.clone(), fails: fails.clone() });
-    let documents = Documents { log, ..harness.documents.clone() };
+    let fails = Failing::new(Store::Log);
+    let documents = harness.tapped(fails.clone());
     assert!(documents.remake(&doc).await.is_err());
     let still = harness.documents.live.read(&doc).await.unwrap().expect("it is there still");
     assert_eq!(still.tag, before);
 
-    fails.store(false, Ordering::SeqCst);
+    fails.set(false);
     assert_eq!(documents.remake(&doc).await.unwrap().expect("there is such a document").doc.text(), "hello");
     let after = harness.documents.base(&doc).await.unwrap().expect("it was made anew");
     assert_ne!(after.tag.as_ref().expect("it is kept").generation, before.generation);

@@ -1,7 +1,7 @@
-//! The rules of CONTRIBUTING.md's table: every test that it names is there.
+//! The rules of CONTRIBUTING.md: every test that its table names is there, and no store is doubled.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -36,4 +36,49 @@ fn every_rule_has_the_tests_that_its_row_names() {
     }
     println!("{named} tests named by the rules");
     assert!(named > 20);
+}
+
+/// The sources of all crates.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_source = path.extension().is_some_and(|extension| extension == "rs");
+        match path.is_dir() {
+            true if !matches!(&*name, "target" | "node_modules") && !name.starts_with('.') => {
+                found.extend(sources(&path));
+            }
+            false if is_source => found.push(path),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The trait that a line begins to implement.
+fn implemented(line: &str) -> Option<&str> {
+    let (head, _) = line.trim_start().strip_prefix("impl")?.split_once(" for ")?;
+    head.rsplit([' ', ':', '>']).next()
+}
+
+#[test]
+fn no_store_is_doubled() {
+    const STORES: [&str; 7] =
+        ["OpLog", "Catalogue", "Objects", "LiveState", "Connections", "Presence", "Push"];
+    let root = fs::canonicalize(ROOT).expect("it is there");
+    let store = root.join("store/src");
+    let (mut within, mut outside) = (0, Vec::new());
+    for path in sources(&root) {
+        let source = fs::read_to_string(&path).expect("UTF-8");
+        for line in source.lines().filter(|line| implemented(line).is_some_and(|of| STORES.contains(&of))) {
+            match path.starts_with(&store) {
+                true => within += 1,
+                false => outside.push(format!("{}: {line}", path.display())),
+            }
+        }
+    }
+    // The real one, one in memory, and the tap's.
+    assert_eq!(within, 3 * STORES.len(), "the traits are known by other names");
+    assert_eq!(outside, [""; 0], "a store of a test's own: a tap, or what is in memory, would do");
 }

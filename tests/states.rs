@@ -1,9 +1,8 @@
 //! Whole states on their way to clients: shared, bounded, at the reader's pace.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -15,36 +14,52 @@ use inklog_protocol::{DocId, ServerMessage};
 use inklog_store::audience::Audience;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
-use inklog_store::{Connections as _, LiveState as _, Push, PushError};
+use inklog_store::push::memory::MemoryPush;
+use inklog_store::tap::{Call, Done, Fault, Operation, Tap};
+use inklog_store::{Clock as _, Connections as _, LiveState as _, ManualClock, PushError};
 use serde_json::{Value, json};
 
 use crate::full_redis::long;
-use crate::harness::{FailingLive, Harness, doc, typed};
+use crate::harness::{Harness, doc, typed};
+use crate::taps::{Counting, SteppingIn};
 
 /// A document of some twenty parts.
 const CHARS: usize = 2_000_000;
 
-/// Connections that take a message every so often, or none.
-#[derive(Default)]
+/// Connections that take a message every so often, or none, before a push that keeps what was posted.
 struct Readers {
     pause: Option<Duration>,
-    last: Mutex<HashMap<String, Instant>>,
+    clock: Arc<ManualClock>,
+    push: Arc<MemoryPush>,
+    last: Mutex<HashMap<String, Duration>>,
     taken: Mutex<HashMap<String, Vec<String>>>,
 }
 
 #[async_trait]
-impl Push for Readers {
-    async fn post(&self, connection: &str, message: &str) -> Result<(), PushError> {
+impl Tap for Readers {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        if call.operation != Operation::PushPost {
+            return Ok(());
+        }
         tokio::task::yield_now().await;
         if let Some(pause) = self.pause {
+            let now = self.clock.monotonic();
             let mut last = self.last.lock().unwrap();
-            let last = last.entry(connection.to_owned()).or_insert_with(Instant::now);
-            if last.elapsed() < pause {
-                return Err(PushError::Busy("it was told to be slow".into()));
+            let last = last.entry(call.key.to_owned()).or_insert(now);
+            if now - *last < pause {
+                return Err(PushError::Busy("it was told to be slow".into()).into());
             }
-            *last = Instant::now();
+            *last = now;
         }
-        self.taken.lock().unwrap().entry(connection.to_owned()).or_default().push(message.to_owned());
+        self.push.open(call.key);
+        Ok(())
+    }
+
+    async fn after(&self, call: &Call<'_>, _: &Done<'_>) -> Result<(), Fault> {
+        if call.operation == Operation::PushPost {
+            let posted = self.push.take(call.key);
+            self.taken.lock().unwrap().entry(call.key.to_owned()).or_default().extend(posted);
+        }
         Ok(())
     }
 }
@@ -57,14 +72,17 @@ struct World {
 
 fn world(harness: &Harness, documents: Documents, pause: Option<Duration>) -> World {
     let connections = Arc::new(MemoryConnections::new());
-    let readers = Arc::new(Readers { pause, ..Readers::default() });
+    let push = Arc::new(MemoryPush::new());
     let audience = Audience {
         presence: connections.clone(),
         connections: connections.clone(),
-        push: readers.clone(),
+        push: push.clone(),
         clock: harness.clock.clone(),
     };
-    World { sync: Sync::new(documents, audience, "log".to_owned()), readers, connections }
+    let (last, taken) = (Mutex::default(), Mutex::default());
+    let readers = Arc::new(Readers { pause, clock: harness.clock.clone(), push, last, taken });
+    let tap: Arc<dyn Tap> = readers.clone();
+    World { sync: Sync::new(documents, audience.tapped(&tap), "log".to_owned()), readers, connections }
 }
 
 impl World {
@@ -108,34 +126,35 @@ impl World {
 }
 
 /// A harness with a document of many parts, its live state kept, and reads of that counted.
-async fn with_long() -> (Harness, Documents, Arc<FailingLive>) {
-    let harness = Harness::start().await;
+async fn with_long() -> (Harness, Documents, Arc<Counting>) {
+    let harness = Harness::memory();
     harness.append(&doc("long"), long(CHARS)).await;
     harness.documents.rebuild(&doc("long")).await.unwrap();
-    let live = Arc::new(FailingLive::new(harness.live.clone(), HashMap::new()));
-    let documents = Documents { live: live.clone(), ..harness.documents.clone() };
-    (harness, documents, live)
+    let counting = Arc::new(Counting::default());
+    let documents = harness.tapped(counting.clone());
+    (harness, documents, counting)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_join_at_once_share_one_state_and_a_connection_has_one_under_way() {
-    let (harness, documents, live) = with_long().await;
+    let (harness, documents, counting) = with_long().await;
+    let states_read = || counting.of(Operation::LiveRead).calls;
     let world = world(&harness, documents, None);
     let long = doc("long");
     let answers = join_all((0..64).map(|_| world.join("greedy", &long))).await;
     let states: Vec<Value> = answers.into_iter().map(|answer| answer.expect("an answer")).collect();
     let (sent, refused): (Vec<&Value>, Vec<&Value>) =
         states.iter().partition(|answer| answer["action"] == "DOC_STATE");
-    assert!(live.reads.load(Ordering::SeqCst) <= 3, "{} states were read", live.reads.load(Ordering::SeqCst));
+    assert!((1..=3).contains(&states_read()), "{} states were read", states_read());
     for answer in &refused {
         assert_eq!((&answer["code"], &answer["retry"]), (&json!("rate_limited"), &json!(true)), "{answer}");
     }
     assert!(!sent.is_empty() && sent.len() <= 3, "{} states were sent", sent.len());
 
     let names: Vec<String> = (0..32).map(|n| format!("c{n}")).collect();
-    let before = live.reads.load(Ordering::SeqCst);
+    let before = states_read();
     let answers = join_all(names.iter().map(|name| world.join(name, &long))).await;
-    assert!(live.reads.load(Ordering::SeqCst) - before <= 3);
+    assert!(states_read() - before <= 3);
     for (name, last) in names.iter().zip(answers) {
         assert_eq!(world.text(name, &last.expect("the last part")).len(), CHARS);
     }
@@ -147,26 +166,23 @@ async fn who_joins_while_a_state_is_read_gets_one_that_was_read_later() {
     let d = doc("d");
     harness.append(&d, typed("alice", 0, "a")).await;
     harness.documents.rebuild(&d).await.unwrap();
-    let live = Arc::new(FailingLive::new(harness.live.clone(), HashMap::new()));
-    let documents = Documents { live: live.clone(), ..harness.documents.clone() };
-    let world = Arc::new(world(&harness, documents, None));
     let late = Arc::new(Mutex::new(None));
-    let (inside, joining, doc, below) = (world.clone(), late.clone(), d.clone(), harness.live.clone());
+    let (inside, joined) = tokio::sync::oneshot::channel::<Arc<World>>();
+    let (joining, of, below) = (late.clone(), d.clone(), harness.live.clone());
     let event = harness.logged(typed("bob", 0, "b").remove(0));
     // The first one has read: what comes now it does not have, and the second must.
-    *live.after_read.lock().unwrap() = Some(Box::new(move || {
-        let (world, joining, doc) = (inside.clone(), joining.clone(), doc.clone());
-        let (below, event) = (below.clone(), event.clone());
-        Box::pin(async move {
-            below.append(&doc, &[event], "tail").await.unwrap();
-            let (joiner, of) = (world.clone(), doc.clone());
-            let second = tokio::spawn(async move { joiner.join("second", &of).await });
-            while world.connections.list(&doc, 1_700_000_000_000).await.unwrap().len() < 2 {
-                tokio::task::yield_now().await;
-            }
-            *joining.lock().unwrap() = Some(second);
-        })
+    let documents = harness.tapped(SteppingIn::after(Operation::LiveRead, async move {
+        let world = joined.await.expect("the world is there");
+        below.append(&of, &[event], "tail").await.unwrap();
+        let (joiner, doc) = (world.clone(), of.clone());
+        let second = tokio::spawn(async move { joiner.join("second", &doc).await });
+        while world.connections.list(&of, 1_700_000_000_000).await.unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        *joining.lock().unwrap() = Some(second);
     }));
+    let world = Arc::new(world(&harness, documents, None));
+    assert!(inside.send(world.clone()).is_ok());
     let first = world.join("first", &d).await.expect("an answer");
     assert_eq!(world.text("first", &first).len(), 1, "something is tested");
     let second = late.lock().unwrap().take().expect("it joined meanwhile");
@@ -180,9 +196,8 @@ async fn a_slow_reader_that_reads_on_gets_all_with_one_join() {
     let mut world = world(&harness, documents, Some(Duration::from_millis(150)));
     let patience = Duration::from_secs(1);
     world.sync = world.sync.with_patience(patience);
-    let begun = Instant::now();
-    let last = world.join("slow", &doc("long")).await.expect("the last part");
-    assert!(begun.elapsed() > 2 * patience, "it took longer than patience lasts without progress");
+    let last = harness.clock.run(world.join("slow", &doc("long"))).await.expect("the last part");
+    assert!(harness.clock.monotonic() > 2 * patience, "longer than patience lasts without progress");
     assert_eq!(world.text("slow", &last).len(), CHARS);
 }
 
@@ -190,10 +205,11 @@ async fn a_slow_reader_that_reads_on_gets_all_with_one_join() {
 async fn a_reader_that_reads_nothing_is_given_up_and_may_come_again() {
     let (harness, documents, _) = with_long().await;
     let mut world = world(&harness, documents, Some(Duration::from_secs(3600)));
-    world.sync = world.sync.with_patience(Duration::from_millis(500));
-    let begun = Instant::now();
+    let patience = Duration::from_millis(500);
+    world.sync = world.sync.with_patience(patience);
     for _ in 0..2 {
-        assert!(world.join("stuck", &doc("long")).await.is_none(), "it is given up, not refused");
+        let joined = harness.clock.run(world.join("stuck", &doc("long"))).await;
+        assert!(joined.is_none(), "it is given up, not refused");
     }
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(harness.clock.monotonic() <= 2 * patience, "{:?}", harness.clock.monotonic());
 }

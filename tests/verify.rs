@@ -1,15 +1,16 @@
 //! What `verify` says of stores that disagree, how long it waits, and that looking changes nothing.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use inklog_operator::{LiveCheck, Operator, Verified};
 use inklog_protocol::{DocId, LoggedEvent};
-use inklog_store::LiveState as _;
 use inklog_store::document::Documents;
 use inklog_store::live::NewBase;
+use inklog_store::tap::Operation;
+use inklog_store::{Clock as _, LiveState as _};
 
-use crate::harness::{Harness, SteppedLog, doc, typed};
+use crate::harness::{Harness, doc, typed};
+use crate::taps::SteppingIn;
 
 /// A live state that has got these events of the log, and no more.
 async fn live_with(harness: &Harness, doc: &DocId, events: Vec<LoggedEvent>) {
@@ -24,38 +25,38 @@ async fn base(harness: &Harness, doc: &DocId, base: NewBase) {
 
 async fn verify(harness: &Harness, documents: &Documents, doc: &DocId) -> Verified {
     let operator = Operator::new(documents.clone(), harness.clock.clone());
-    operator.verify(doc).await.unwrap().expect("there is such a document")
+    harness.clock.run(operator.verify(doc)).await.unwrap().expect("there is such a document")
 }
 
 #[tokio::test]
 async fn it_waits_for_events_that_are_on_their_way() {
-    let harness = Harness::start().await;
+    let harness = Harness::memory();
     let doc = doc("d");
     let events = typed("alice", 0, "hello");
     harness.append(&doc, events.clone()).await;
     let logged: Vec<_> = events.into_iter().map(|event| harness.logged(event)).collect();
     // So old that it is wrong to lack them.
-    harness.clock.pass(60_000);
+    harness.clock.pass_ms(60_000);
     live_with(&harness, &doc, logged[..3].to_vec()).await;
     // They come after the live state and the log were read.
-    let stepped = Arc::new(SteppedLog::new(harness.documents.log.clone()));
-    let (live, of) = (harness.live.clone(), doc.clone());
-    *stepped.after.lock().unwrap() = Some(Box::new(move || {
-        let (live, doc, rest) = (live.clone(), of.clone(), logged[3..].to_vec());
-        Box::pin(async move {
-            live.append(&doc, &rest, "tail").await.unwrap();
-        })
+    let (live, of, rest) = (harness.live.clone(), doc.clone(), logged[3..].to_vec());
+    let clock = harness.clock.clone();
+    let documents = harness.tapped(SteppingIn::after(Operation::LogRead, async move {
+        tokio::spawn(async move {
+            clock.sleep(Duration::from_secs(1)).await;
+            live.append(&of, &rest, "tail").await.unwrap();
+        });
     }));
-    let documents = Documents { log: stepped, ..harness.documents.clone() };
-    let begin = Instant::now();
+    let begin = harness.clock.monotonic();
     let verified = verify(&harness, &documents, &doc).await;
     assert_eq!((verified.ok, verified.live), (true, LiveCheck::Equal));
-    assert!(begin.elapsed() < Duration::from_secs(5), "it went on once they were there");
+    let waited = harness.clock.monotonic() - begin;
+    assert!((1_000..1_100).contains(&waited.as_millis()), "it went on once they were there: {waited:?}");
 }
 
 #[tokio::test]
 async fn it_waits_for_a_bounded_time_and_then_tells_late_from_lost() {
-    let harness = Harness::start().await;
+    let harness = Harness::memory();
     let (lost, late) = (doc("lost"), doc("late"));
     for (doc, passes) in [(&lost, 59_999), (&late, 1)] {
         let events = typed("alice", 0, "hello");
@@ -63,14 +64,15 @@ async fn it_waits_for_a_bounded_time_and_then_tells_late_from_lost() {
         let logged = events.into_iter().map(|event| harness.logged(event)).take(4).collect();
         live_with(&harness, doc, logged).await;
         // In the end the first is a minute old, the second a moment.
-        harness.clock.pass(passes);
+        harness.clock.pass_ms(passes);
     }
-    let begin = Instant::now();
+    let begin = harness.clock.monotonic();
     let (lost, late) = tokio::join!(
         verify(&harness, &harness.documents, &lost),
         verify(&harness, &harness.documents, &late)
     );
-    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    let waited = harness.clock.monotonic() - begin;
+    assert!((5_000..6_000).contains(&waited.as_millis()), "{waited:?}");
     assert_eq!((lost.ok, lost.live), (false, LiveCheck::Lacking));
     assert_eq!((late.ok, late.live), (true, LiveCheck::Behind));
 }

@@ -2,28 +2,19 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use inklog_ingest::Sync;
+use inklog_store::RedisClient;
 use inklog_store::audience::Audience;
 use inklog_store::connections::redis::RedisConnections;
 use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
-use inklog_store::{Push, PushError, RedisClient};
+use inklog_store::push::memory::MemoryPush;
 use inklog_tests::RedisServer;
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, doc, typed};
-
-struct Nobody;
-
-#[async_trait]
-impl Push for Nobody {
-    async fn post(&self, _: &str, _: &str) -> Result<(), PushError> {
-        Err(PushError::Gone)
-    }
-}
 
 struct World {
     _harness: Harness,
@@ -41,7 +32,7 @@ async fn world() -> World {
     let audience = Audience {
         presence: connections.clone(),
         connections,
-        push: Arc::new(Nobody),
+        push: Arc::new(MemoryPush::new()),
         clock: harness.clock.clone(),
     };
     harness.append(&doc("d"), typed("alice", 0, "hello")).await;

@@ -18,7 +18,6 @@ use inklog_store::audience::{Audience, Post, presence_json};
 use inklog_store::document::Documents;
 use inklog_store::live::Cursor;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond, user};
 use crate::states::States;
@@ -47,7 +46,7 @@ struct Wish {
     /// Whether the log itself is asked for what the live state lacks of `version`.
     confirm: bool,
     reference: Option<Value>,
-    begun: Instant,
+    begun: Duration,
 }
 
 /// An answer: its parts, which others may share, and this client's own addition to the last one.
@@ -71,7 +70,7 @@ impl Sync {
 
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
-        let (connection, begun) = (connection_id(&event).to_owned(), Instant::now());
+        let (connection, begun) = (connection_id(&event).to_owned(), self.audience.clock.monotonic());
         let answered = answer(&event, async |message, reference| {
             user(&event)?;
             match message {
@@ -213,7 +212,7 @@ impl Sync {
                 return Ok(None);
             }
         }
-        if wish.begun.elapsed() < ANSWER_WITHIN {
+        if self.audience.clock.monotonic() - wish.begun < ANSWER_WITHIN {
             return Ok(Some(last));
         }
         self.audience.deliver(&wish.connection, &last, self.patience).await;

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt::Display;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use inklog_protocol::DocId;
+use inklog_store::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 /// Documents under way at once, unless told otherwise: of each, log, snapshot and live state are in memory.
 const AT_ONCE: usize = 4;
@@ -30,7 +33,7 @@ pub trait Queue {
 }
 
 /// How a job is done over many documents.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Runner {
     /// Documents under way at once.
     pub at_once: usize,
@@ -38,12 +41,14 @@ pub struct Runner {
     pub time: Option<Duration>,
     /// A document that takes longer is given up, and the others go on.
     pub time_of_one: Option<Duration>,
+    /// What the time is measured with.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Runner {
     /// All of them, whatever time it takes.
     fn default() -> Runner {
-        Runner { at_once: AT_ONCE, time: None, time_of_one: None }
+        Runner { at_once: AT_ONCE, time: None, time_of_one: None, clock: Arc::new(SystemClock) }
     }
 }
 
@@ -111,7 +116,7 @@ impl Runner {
         E: Display,
         R: From<Q::Error>,
     {
-        let deadline = self.time.map(|time| Instant::now() + time);
+        let deadline = self.time.map(|time| self.clock.monotonic() + time);
         let mut ran = Ran::default();
         let (mut to_do, mut is_at_end) = (VecDeque::new(), false);
         let mut under_way = FuturesOrdered::new();
@@ -124,7 +129,7 @@ impl Runner {
                     continue;
                 };
                 match deadline {
-                    Some(deadline) if Instant::now() >= deadline => ran.out_of_time = true,
+                    Some(deadline) if self.clock.monotonic() >= deadline => ran.out_of_time = true,
                     _ => {
                         ran.docs += 1;
                         under_way.push_back(self.one(doc, &job));
@@ -151,9 +156,9 @@ impl Runner {
         let doing = job(doc.clone());
         let outcome = match self.time_of_one {
             None => doing.await.map_err(Failure::Job),
-            Some(limit) => match tokio::time::timeout(limit, doing).await {
-                Ok(outcome) => outcome.map_err(Failure::Job),
-                Err(_) => Err(Failure::TooLong(limit)),
+            Some(limit) => match select(pin!(doing), pin!(self.clock.sleep(limit))).await {
+                Either::Left((outcome, _)) => outcome.map_err(Failure::Job),
+                Either::Right(_) => Err(Failure::TooLong(limit)),
             },
         };
         (doc, outcome)
@@ -164,6 +169,8 @@ impl Runner {
 mod tests {
     use super::*;
     use std::cell::{Cell, RefCell};
+
+    use inklog_store::ManualClock;
 
     /// Numbered documents, in pages; keeps what it is told.
     struct Numbers {
@@ -237,8 +244,10 @@ mod tests {
             number if number > 7 => Err("odd".to_owned()),
             _ => Ok(()),
         };
-        let runner = Runner { time_of_one: Some(Duration::from_millis(50)), ..Runner::default() };
-        let ran = runner.run(&mut queue, job, |_| Ok::<_, String>(())).await.unwrap();
+        let clock = Arc::new(ManualClock::new(0));
+        let time_of_one = Some(Duration::from_millis(50));
+        let runner = Runner { time_of_one, clock: clock.clone(), ..Runner::default() };
+        let ran = clock.run(runner.run(&mut queue, job, |_| Ok::<_, String>(()))).await.unwrap();
         assert_eq!((ran.docs, ran.failed, ran.failures.len()), (30, 23, FAILURES_NAMED));
         let failed = |doc: &str, error: &str| FailedDoc { doc: doc.to_owned(), error: error.to_owned() };
         assert_eq!(ran.failures[..2], [failed("7", "given up after 0.05 s"), failed("8", "odd")]);
@@ -251,12 +260,13 @@ mod tests {
         for (there, is_out_of_time) in [(2, false), (3, true)] {
             let mut queue = Numbers::new(&[there]);
             let time = Duration::from_millis(300);
+            let clock = Arc::new(ManualClock::new(0));
             let job = async |_| {
-                tokio::time::sleep(time).await;
+                clock.sleep(time).await;
                 Ok::<_, String>(())
             };
-            let runner = Runner { at_once: 2, time: Some(time), ..Runner::default() };
-            let ran = runner.run(&mut queue, job, |_| Ok::<_, String>(())).await.unwrap();
+            let runner = Runner { at_once: 2, time: Some(time), clock: clock.clone(), ..Runner::default() };
+            let ran = clock.run(runner.run(&mut queue, job, |_| Ok::<_, String>(()))).await.unwrap();
             assert_eq!((ran.docs, ran.out_of_time), (2, is_out_of_time));
             assert_eq!(queue.done.len(), 2);
         }

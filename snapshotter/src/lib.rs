@@ -72,12 +72,12 @@ impl Snapshotter {
         if sweep {
             return self.sweep(time).await;
         }
-        let begin = tokio::time::Instant::now();
+        let begin = self.operator.clock().monotonic();
         let run = self.run(time).await?;
         if run.out_of_time || self.operator.documents().catalogue.sweep_place().await?.is_none() {
             return Ok(run);
         }
-        Ok(run + self.sweep(time.saturating_sub(begin.elapsed())).await?)
+        Ok(run + self.sweep(time.saturating_sub(self.operator.clock().monotonic() - begin)).await?)
     }
 
     /// Compacts the dirty documents, oldest mark first, while `time` lasts. A document that stays dirty
@@ -117,7 +117,8 @@ impl Snapshotter {
         Q: Queue<Error = StoreError>,
         F: Future<Output = Result<Option<Compacted>, StoreError>>,
     {
-        let runner = Runner { time: Some(time), time_of_one: Some(TIME_OF_ONE), ..Runner::default() };
+        let clock = self.operator.clock().clone();
+        let runner = Runner { time: Some(time), time_of_one: Some(TIME_OF_ONE), clock, ..Runner::default() };
         let mut run = Run::default();
         let ran = runner
             .run(queue, compact, |told| {

@@ -132,7 +132,7 @@ impl Audience {
     /// Sends one connection a message that only it waits for, with retries, and gives up if the message is
     /// not taken within `patience`. Returns whether it was taken.
     pub async fn deliver(&self, connection: &str, message: &str, patience: Duration) -> bool {
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = self.clock.monotonic() + patience;
         let mut pause = RETRY_PAUSE;
         loop {
             let why = match self.push.post(connection, message).await {
@@ -144,11 +144,11 @@ impl Audience {
                 }
                 Err(PushError::Busy(why) | PushError::Retry(why)) => why,
             };
-            if tokio::time::Instant::now() + pause > deadline {
+            if self.clock.monotonic() + pause > deadline {
                 tracing::warn!(connection, why, "gave up on a client that reads nothing");
                 return false;
             }
-            tokio::time::sleep(pause).await;
+            self.clock.sleep(pause).await;
             pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
     }

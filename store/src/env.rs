@@ -1,11 +1,23 @@
 //! Time and randomness, handed in so that a simulation can repeat itself.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Tells the time.
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+/// Tells the time, and waits.
+#[async_trait]
 pub trait Clock: Send + Sync {
-    /// Milliseconds since the epoch.
+    /// Milliseconds since the epoch. A machine's clock may be set, and then jumps.
     fn now_ms(&self) -> u64;
+
+    /// How long ago a moment was that stays the same for this clock's life. It never jumps: durations and
+    /// deadlines are measured with it.
+    fn monotonic(&self) -> Duration;
+
+    /// Returns once [`Clock::monotonic`] has moved on by `duration`.
+    async fn sleep(&self, duration: Duration);
 }
 
 /// Gives random numbers: nonces and names that must not meet by chance.
@@ -23,9 +35,20 @@ pub trait Entropy: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+#[async_trait]
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        FIRST_ASKED.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }
 

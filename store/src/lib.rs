@@ -8,8 +8,9 @@
 //! **push** to connections ([`Push`], API Gateway).
 //!
 //! [`document`] combines them: it replays the log, and rebuilds and folds the live state. Each of its
-//! steps is a call to one of these traits, and clock and randomness are passed in ([`Clock`],
-//! [`Entropy`]), so that a simulator can stop a process between any two steps.
+//! steps is a call to one of these traits, through a [`tap`] where one is set, and clock and randomness are
+//! passed in ([`Clock`], [`Entropy`]), so that a simulator can stop a process between any two steps. Each
+//! trait has an in-memory implementation beside the real one, and one test suite that both pass.
 #![deny(missing_docs)]
 
 pub mod audience;
@@ -22,11 +23,13 @@ mod error;
 pub mod keys;
 pub mod live;
 pub mod log;
+mod manual_clock;
 pub mod objects;
 pub mod push;
 mod record;
 mod redis_client;
 pub mod stream;
+pub mod tap;
 
 pub use catalogue::Catalogue;
 pub use connections::{ConnectionId, Connections, Presence};
@@ -34,6 +37,7 @@ pub use env::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::StoreError;
 pub use live::LiveState;
 pub use log::OpLog;
+pub use manual_clock::ManualClock;
 pub use objects::Objects;
 pub use push::{Push, PushError};
 pub use record::{LogRecord, decode_logged, encode_logged};

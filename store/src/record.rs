@@ -28,6 +28,11 @@ pub fn encode_logged(logged: &LoggedEvent) -> Vec<u8> {
     [&logged.at.to_le_bytes(), logged.event.encoded()].concat()
 }
 
+/// How many bytes [`encode_logged`] writes.
+pub(crate) fn logged_len(logged: &LoggedEvent) -> usize {
+    encode_logged(logged).len()
+}
+
 /// Reads what [`encode_logged`] wrote.
 pub fn decode_logged(bytes: &[u8]) -> Result<LoggedEvent, DecodeError> {
     let (at, event) =

@@ -116,10 +116,10 @@ impl Operator {
         if replay_of(&then).encode() != live.encode() {
             return Ok(LiveCheck::Different);
         }
-        let begin = tokio::time::Instant::now();
+        let begin = self.clock.monotonic();
         let mut version = live.version().clone();
         while !version.includes(replayed.doc.version()) {
-            if begin.elapsed() >= CATCH_UP_MAX {
+            if self.clock.monotonic() - begin >= CATCH_UP_MAX {
                 let now = self.clock.now_ms();
                 let is_old = |record: &&&LogRecord| {
                     replayed.doc.version().covers(&record.event)
@@ -129,7 +129,7 @@ impl Operator {
                 let lacks = records.iter().any(|record| is_old(&record));
                 return Ok(if lacks { LiveCheck::Lacking } else { LiveCheck::Behind });
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            self.clock.sleep(LOOK_EVERY).await;
             match self.documents.peek(doc).await? {
                 Peeked::Sound(live) => version = live.into_doc().version().clone(),
                 Peeked::Missing => return Ok(LiveCheck::Missing),

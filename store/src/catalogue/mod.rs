@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::StoreError;
 
 mod dynamodb;
+pub mod memory;
 
 pub use dynamodb::{DynamoCatalogue, create_table};
 

@@ -1,6 +1,6 @@
 //! Connections and presence in memory, for `inklog dev` and for tests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use crate::StoreError;
 #[derive(Default)]
 pub struct MemoryConnections {
     // No method awaits anything while it holds this: each is one atomic step.
-    docs: Mutex<HashMap<DocId, Audience>>,
+    docs: Mutex<BTreeMap<DocId, Audience>>,
 }
 
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl MemoryConnections {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DocId, Audience>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<DocId, Audience>> {
         self.docs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -21,6 +21,12 @@ pub fn segment(doc: &DocId, at: u64, nonce: &str) -> String {
     format!("docs/{doc}/segments/{at:016}-{nonce}")
 }
 
+/// The document that a key is of.
+pub(crate) fn doc_of(key: &str) -> Option<DocId> {
+    let name = key.strip_prefix("docs/").or_else(|| key.strip_prefix("set-aside/"))?;
+    DocId::new(name.split_once('/')?.0).ok()
+}
+
 /// Whether a snapshot and a segment were written together, judging by their keys.
 pub(crate) fn is_pair(snapshot: &str, segment: &str) -> bool {
     snapshot.replace("/snapshots/", "/segments/") == segment
@@ -29,4 +35,20 @@ pub(crate) fn is_pair(snapshot: &str, segment: &str) -> bool {
 /// Key of a note about an undecodable stream record.
 pub fn set_aside(doc: &DocId, sequence: &str) -> String {
     format!("set-aside/{doc}/{sequence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_tells_its_document() {
+        let doc = DocId::new("d~1").unwrap();
+        for key in [snapshot(&doc, 1, "n"), segment(&doc, 1, "n"), set_aside(&doc, "7")] {
+            assert_eq!(doc_of(&key).as_ref(), Some(&doc), "{key}");
+        }
+        for key in ["aws/lambda/x/y", "docs/d", "docs/ /x", ""] {
+            assert_eq!(doc_of(key), None, "{key}");
+        }
+    }
 }

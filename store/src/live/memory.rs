@@ -1,6 +1,6 @@
 //! The live state in memory, for `inklog dev` and for tests.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use crate::{Clock, StoreError, encode_logged};
 pub struct MemoryLiveState {
     clock: Arc<dyn Clock>,
     // No method awaits anything while it holds this: each is one atomic step.
-    docs: Mutex<HashMap<DocId, Document>>,
+    docs: Mutex<BTreeMap<DocId, Document>>,
 }
 
 struct Document {
@@ -125,7 +125,7 @@ impl MemoryLiveState {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DocId, Document>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<DocId, Document>> {
         self.docs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,7 +17,7 @@ use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::BATCH_WRITE_MAX;
 
-use super::item::{DOC, Item, SORT_KEY, from_item, sort_key, to_item};
+use super::item::{DOC, SORT_KEY, from_item, log_item, met, sort_key, to_item};
 use super::{Appended, LogItem, OpLog};
 use crate::{LogRecord, StoreError};
 
@@ -94,13 +94,8 @@ impl OpLog for DynamoOpLog {
             },
             _ => return Err(unavailable(error)),
         };
-        // The same event, compared decoded, is a repeat: its bytes may be of an older encoding.
-        match old.map(from_item) {
-            Some(Ok(old)) if old.event == record.event => Ok(Appended::Repeat),
-            Some(Err(error @ inklog_crdt::DecodeError::Newer { .. })) => {
-                Err(StoreError::undecodable(format!("an event of {doc}"), error))
-            }
-            Some(_) => Ok(Appended::Conflict),
+        match old {
+            Some(old) => met(doc, old, record),
             None => Err(unavailable(error)),
         }
     }
@@ -157,19 +152,6 @@ impl OpLog for DynamoOpLog {
         let batches = places.chunks(BATCH_WRITE_MAX);
         let batches: Vec<_> = batches.map(|batch| self.delete_batch(doc, batch).boxed()).collect();
         stream::iter(batches).buffer_unordered(DELETES_AT_ONCE).try_collect().await
-    }
-}
-
-fn log_item(doc: &DocId, item: &Item) -> Result<LogItem, StoreError> {
-    match from_item(item) {
-        Ok(record) => Ok(LogItem::Record(record)),
-        Err(error) => {
-            let key = item.get(SORT_KEY).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();
-            match StoreError::undecodable(format!("item {key} of {doc}"), error.clone()) {
-                newer @ StoreError::Newer { .. } => Err(newer),
-                _ => Ok(LogItem::Damaged { key, error }),
-            }
-        }
     }
 }
 

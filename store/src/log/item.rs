@@ -17,12 +17,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use inklog_crdt::{Agent, DecodeError, Event};
 use inklog_protocol::DocId;
 
-use crate::LogRecord;
+use super::{Appended, LogItem};
+use crate::{LogRecord, StoreError};
 
 /// Attribute names.
 pub(super) const DOC: &str = "doc";
 pub(super) const SORT_KEY: &str = "sk";
-const OPS: &str = "ops";
+pub(super) const OPS: &str = "ops";
 const END: &str = "end";
 const AT: &str = "at";
 const USER: &str = "user";
@@ -65,6 +66,32 @@ pub(super) fn from_item(item: &Item) -> Result<LogRecord, DecodeError> {
         connection: string(CONNECTION),
     };
     fields.into_record()
+}
+
+/// Reads an item among those of its document.
+pub(super) fn log_item(doc: &DocId, item: &Item) -> Result<LogItem, StoreError> {
+    match from_item(item) {
+        Ok(record) => Ok(LogItem::Record(record)),
+        Err(error) => {
+            let key = item.get(SORT_KEY).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default();
+            match StoreError::undecodable(format!("item {key} of {doc}"), error.clone()) {
+                newer @ StoreError::Newer { .. } => Err(newer),
+                _ => Ok(LogItem::Damaged { key, error }),
+            }
+        }
+    }
+}
+
+/// What an append comes to that finds its place taken.
+pub(super) fn met(doc: &DocId, old: &Item, record: &LogRecord) -> Result<Appended, StoreError> {
+    // The same event, compared decoded, is a repeat: its bytes may be of an older encoding.
+    match from_item(old) {
+        Ok(old) if old.event == record.event => Ok(Appended::Repeat),
+        Err(error @ DecodeError::Newer { .. }) => {
+            Err(StoreError::undecodable(format!("an event of {doc}"), error))
+        }
+        _ => Ok(Appended::Conflict),
+    }
 }
 
 /// Reads the image of an item in a record of the log's stream: the document, and the record or why

@@ -12,6 +12,7 @@ use crate::{LogRecord, StoreError};
 
 mod dynamodb;
 mod item;
+pub mod memory;
 mod name;
 
 pub use dynamodb::{DynamoOpLog, create_table};

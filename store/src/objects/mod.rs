@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::StoreError;
 
 mod format;
+pub mod memory;
 mod s3;
 
 pub use format::{Segment, Snapshot};

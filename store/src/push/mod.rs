@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 mod apigateway;
+pub mod memory;
 
 pub use apigateway::ApiGatewayPush;
 

@@ -10,6 +10,8 @@ use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::connections::redis::RedisConnections;
 use inklog_tests::RedisServer;
 
+use crate::support::tapped;
+
 /// Both traits, which one object implements.
 trait Store: inklog_store::Connections + inklog_store::Presence {}
 impl<T: inklog_store::Connections + inklog_store::Presence> Store for T {}
@@ -21,8 +23,12 @@ struct Harness {
 }
 
 impl Harness {
-    fn memory() -> Harness {
+    async fn memory() -> Harness {
         Harness { store: Arc::new(MemoryConnections::new()), _server: None }
+    }
+
+    async fn tapped() -> Harness {
+        Harness { store: tapped(Arc::new(MemoryConnections::new())), _server: None }
     }
 
     async fn redis() -> Harness {
@@ -32,24 +38,8 @@ impl Harness {
     }
 }
 
-macro_rules! conformance {
-    ($($module:ident: $($test:ident)*;)*) => {
-        mod memory {
-            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$module::$test(super::Harness::memory()).await;
-            })*)*
-        }
-        mod redis {
-            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$module::$test(super::Harness::redis().await).await;
-            })*)*
-        }
-    };
-}
-
-conformance! {
+inklog_tests::conformance! {
+    on memory tapped redis;
     registry:
         who_is_registered_is_listed
         a_connection_lapses_unless_it_is_renewed

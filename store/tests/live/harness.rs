@@ -8,10 +8,10 @@ use inklog_protocol::limits::LIVE_STATE_TTL;
 use inklog_store::live::memory::MemoryLiveState;
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::live::{LiveDoc, NewBase};
-use inklog_store::{LiveState, RedisClient};
+use inklog_store::{LiveState, ManualClock, RedisClient};
 use inklog_tests::RedisServer;
 
-use crate::support::{RawRedis, TestClock, doc, until};
+use crate::support::{RawRedis, doc, tapped, until};
 
 /// The log that the tests' live state is made from.
 pub const LOG: &str = "inklog-test-oplog";
@@ -22,7 +22,7 @@ pub struct Harness {
 }
 
 enum Backend {
-    Memory { store: Arc<MemoryLiveState>, clock: Arc<TestClock> },
+    Memory { store: Arc<MemoryLiveState>, clock: Arc<ManualClock> },
     Redis(Redis),
 }
 
@@ -51,10 +51,16 @@ impl Redis {
 }
 
 impl Harness {
-    pub fn memory() -> Harness {
-        let clock = Arc::new(TestClock::default());
+    pub async fn memory() -> Harness {
+        let clock = Arc::new(ManualClock::new(0));
         let store = Arc::new(MemoryLiveState::new(clock.clone()));
         Harness { live: store.clone(), backend: Backend::Memory { store, clock } }
+    }
+
+    /// The one in memory, behind a tap.
+    pub async fn tapped() -> Harness {
+        let Harness { live, backend } = Harness::memory().await;
+        Harness { live: tapped(live), backend }
     }
 
     pub async fn redis() -> Harness {
@@ -74,7 +80,7 @@ impl Harness {
     pub async fn pass(&self, part: f64) {
         let passed = LIVE_STATE_TTL.mul_f64(part);
         match &self.backend {
-            Backend::Memory { clock, .. } => clock.advance(passed),
+            Backend::Memory { clock, .. } => clock.pass(passed),
             Backend::Redis(redis) => bring_deadlines_nearer(&redis.raw, passed).await,
         }
     }

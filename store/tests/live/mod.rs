@@ -9,25 +9,10 @@ mod harness;
 mod rebuild;
 mod redis_only;
 
-/// Runs every test of the suite against a live state in memory and against one in Redis.
-macro_rules! conformance {
-    ($($module:ident: $($test:ident)*;)*) => {
-        mod memory {
-            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$module::$test(super::harness::Harness::memory()).await;
-            })*)*
-        }
-        mod redis {
-            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$module::$test(super::harness::Harness::redis().await).await;
-            })*)*
-        }
-    };
-}
+use harness::Harness;
 
-conformance! {
+inklog_tests::conformance! {
+    on memory tapped redis;
     append:
         an_unknown_document_is_a_miss
         an_append_needs_no_base

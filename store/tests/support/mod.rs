@@ -1,11 +1,12 @@
 //! What the tests of this binary share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inklog_crdt::{Agent, Anchor, Event, Op};
 use inklog_protocol::{DocId, LoggedEvent};
-use inklog_store::Clock;
+use inklog_store::tap::{Tap, Tapped};
+use inklog_store::{Clock, ManualClock};
 
 /// The document that most tests use.
 pub fn doc() -> DocId {
@@ -29,20 +30,12 @@ pub fn events(range: std::ops::Range<u64>) -> Vec<LoggedEvent> {
     range.map(event).collect()
 }
 
-/// A clock that stands still until it is told.
-#[derive(Default)]
-pub struct TestClock(AtomicU64);
-
-impl TestClock {
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
+/// Puts a tap before a store that only lets calls pass.
+pub fn tapped<S: ?Sized>(store: Arc<S>) -> Arc<Tapped<S>> {
+    struct LetPass;
+    impl Tap for LetPass {}
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(0));
+    Tapped::new(store, Arc::new(LetPass), clock)
 }
 
 /// Asks again and again until the answer is yes.

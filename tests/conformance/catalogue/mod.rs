@@ -1,0 +1,61 @@
+//! The catalogue: documents and their pointers, marks, floors.
+
+mod dirty;
+mod entries;
+mod floors;
+
+use std::sync::Arc;
+
+use inklog_local::EmbeddedDynamoDb;
+use inklog_store::Catalogue;
+use inklog_store::catalogue::memory::MemoryCatalogue;
+use inklog_store::catalogue::{self, DynamoCatalogue};
+
+const TABLE: &str = "docs";
+
+struct Harness {
+    catalogue: Arc<dyn Catalogue>,
+    // Runs as long as the test.
+    _embedded: Option<EmbeddedDynamoDb>,
+}
+
+inklog_tests::conformance! {
+    on memory tapped embedded;
+    entries:
+        an_unknown_document_has_nothing
+        a_mark_makes_an_entry_and_keeps_what_is_older
+        a_pointer_moves_only_from_what_it_was
+        of_many_who_move_a_pointer_one_does
+        every_document_is_on_one_page
+        a_sweep_keeps_its_place;
+    dirty:
+        a_mark_goes_by_its_own_nonce_only
+        those_marked_longest_ago_come_first
+        every_marked_document_is_on_one_page
+        what_is_moved_back_waits_behind_the_others;
+    floors:
+        a_floor_only_rises
+        the_floors_before_the_newest_are_kept_up_to_a_number
+        floors_are_an_agents_and_a_documents;
+}
+
+impl Harness {
+    async fn memory() -> Harness {
+        Harness { catalogue: Arc::new(MemoryCatalogue::new()), _embedded: None }
+    }
+
+    async fn tapped() -> Harness {
+        Harness { catalogue: super::tapped(Arc::new(MemoryCatalogue::new())), _embedded: None }
+    }
+
+    async fn embedded() -> Harness {
+        let (embedded, client) = super::dynamodb().await;
+        catalogue::create_table(&client, TABLE).await.unwrap();
+        Harness { catalogue: Arc::new(DynamoCatalogue::new(client, TABLE)), _embedded: Some(embedded) }
+    }
+}
+
+/// Sizes of what is paged by `page`: about one page, and about two.
+fn sizes_about(page: usize) -> impl Iterator<Item = usize> {
+    [0, 1, page - 1, page, page + 1, 2 * page, 2 * page + 1].into_iter()
+}
