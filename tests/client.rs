@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use inklog_crdt::Agent;
 use inklog_local::{Data, Stack, StackConfig};
 use inklog_operator::Source;
 use inklog_protocol::DocId;
 use tokio::net::TcpListener;
 
-use inklog_client::{ClientError, CoreConfig, Link, LinkConfig, Update};
+use inklog_client::{ClientError, Link, Options, Update};
 
 /// How long what must happen may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,8 +29,8 @@ fn port_of(stack: &Stack) -> u16 {
 }
 
 async fn alice(url: &str) -> Link {
-    let core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
-    Link::open(LinkConfig { url: url.to_owned(), patience: PATIENCE, core }).await.expect("it connects")
+    let options = Options::new(url, "d", "alice").give_up_after(PATIENCE);
+    Link::open(options).await.expect("it connects")
 }
 
 /// Turns until `done` gives something, which it must in time.
@@ -49,7 +48,7 @@ async fn until<T>(link: &mut Link, mut done: impl FnMut(&mut Link) -> Option<T>)
 
 async fn types(link: &mut Link, text: &str) {
     let at = link.core().doc().len();
-    link.core_mut().insert(at, text, std::time::Instant::now()).unwrap();
+    link.core_mut().edit(at, 0, text, std::time::Instant::now()).unwrap();
     until(link, |link| link.core().is_settled().then_some(())).await;
 }
 
@@ -129,12 +128,10 @@ async fn a_server_that_drops_every_connection_is_tried_ever_less_often_and_given
             drop(tokio_tungstenite::accept_async(stream).await);
         }
     });
-    let core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
-    let patience = Duration::from_secs(2);
-    let opening = Link::open(LinkConfig { url, patience, core });
+    let opening = Link::open(Options::new(url, "d", "alice").give_up_after(Duration::from_secs(2)));
     let opened = tokio::time::timeout(PATIENCE, opening).await.expect("it ends");
     assert!(matches!(opened.err(), Some(ClientError::Unreachable { .. })));
-    // Pauses of up to 50 ms, 100 ms, 200 ms, …: some of them short by chance.
+    // Pauses of up to 500 ms, 1 s, 2 s, …: some of them short by chance.
     let accepted = accepted.load(Ordering::SeqCst);
     assert!((2..=25).contains(&accepted), "{accepted} connections");
     server.abort();
@@ -156,9 +153,8 @@ async fn a_connection_that_gives_no_answer_is_made_anew() {
             }
         }
     });
-    let mut core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
-    core.answer_patience = Duration::from_millis(10);
-    let opening = Link::open(LinkConfig { url, patience: PATIENCE, core });
+    let options = Options::new(url, "d", "alice").answer_patience(Duration::from_millis(10));
+    let opening = Link::open(options.give_up_after(PATIENCE));
     tokio::select! {
         opened = opening => panic!("nobody answers: {:?}", opened.err()),
         second = tokio::time::timeout(PATIENCE, server) => second.expect("it comes back").expect("a server"),
