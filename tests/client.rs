@@ -1,4 +1,12 @@
-//! A client on a socket, and real stacks that forget.
+//! The Rust client on a socket, and real stacks that forget.
+//!
+//! - `outbox`: a bot that is killed again and again
+//! - `entry`: TLS under a root of one's own, and tokens
+//! - `together`: clients that count in different units, and see each other
+
+mod entry;
+mod outbox;
+mod together;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -74,7 +82,7 @@ async fn another_server_at_the_address_gets_nothing_of_the_old_text() {
     assert_eq!(until(&mut link, forked).await, "on the first");
     types(&mut link, "on the second").await;
     assert_eq!(text_of(&second).await, "on the second");
-    link.close().await;
+    link.close().await.expect("nothing is kept");
     second.stop().await;
 }
 
@@ -111,7 +119,7 @@ async fn a_folder_put_back_is_told_by_its_log_though_the_name_is_the_same() {
     assert_eq!(link.core().doc().text(), "kept, ");
     types(&mut link, "new").await;
     assert_eq!(text_of(&third).await, "kept, new");
-    link.close().await;
+    link.close().await.expect("nothing is kept");
     third.stop().await;
 }
 

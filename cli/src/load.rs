@@ -54,7 +54,9 @@ pub enum LoadError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A client writes under another name now.
-    #[error("a client had to begin anew as {agent}: the server forgot what it had acknowledged, or refused an edit")]
+    #[error(
+        "a client had to begin anew as {agent}: the server forgot what it had acknowledged, or refused an edit"
+    )]
     Renewed {
         /// Its new name.
         agent: Agent,
@@ -198,7 +200,7 @@ async fn report(
         reconnects += typist.link.reconnects();
         samples.append(&mut typist.samples);
         texts.push(typist.link.core().doc().text());
-        typist.link.close().await;
+        typist.link.close().await?;
     }
     let log =
         AnyOperator::of_running(http_url)?.read(&doc, Source::Log).await?.map_or(String::new(), |r| r.text);

@@ -1,11 +1,12 @@
-//! A bot that appends a line to a document every second, and loses and doubles none when it is killed.
+//! A bot that appends what it reads, a line at a time. Kill it whenever you like: what it said is kept is sent by the
+//! next run, once.
 //!
-//! `cargo run -p inklog-client --example append -- ws://127.0.0.1:8080/dev minutes`
+//! `tail -f some.log | cargo run -p inklog-client --example append -- ws://127.0.0.1:8080/dev minutes`
 
 use std::error::Error;
-use std::time::Duration;
 
 use inklog_client::{Client, FileStorage, Notice, Options};
+use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -13,25 +14,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = args.next().unwrap_or_else(|| "ws://127.0.0.1:8080/dev".into());
     let doc = args.next().unwrap_or_else(|| "minutes".into());
 
-    // What an earlier run has typed and not sent goes first.
     let storage = FileStorage::open(format!("{doc}.outbox"))?;
-    let mut client = Client::start(Options::new(url, &doc, "bot").storage(storage)).await?;
-    let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    let mut lines = 0;
+    // Does not wait for the server: it works offline, too.
+    let mut client = Client::start(Options::new(url, doc, "bot").storage(storage)).await?;
+    let mut lines = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
-            _ = seconds.tick() => {
-                lines += 1;
-                client.append(&format!("line {lines} of this run\n"))?;
+            line = lines.next_line() => {
+                let Some(line) = line? else { break };
+                client.append(&format!("{line}\n"))?;
+                client.kept().await?;
+                println!("kept {line}");
             }
-            notice = client.next() => match notice? {
-                Notice::Saved => println!("{lines} lines are saved"),
-                Notice::Problem(problem) => eprintln!("{problem}"),
-                _ => {}
-            },
-            _ = tokio::signal::ctrl_c() => break,
+            notice = client.next() => {
+                if let Notice::Problem(problem) = notice? {
+                    eprintln!("{problem}");
+                }
+            }
         }
     }
+    client.saved().await?;
     client.close().await?;
     Ok(())
 }

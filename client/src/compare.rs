@@ -72,7 +72,10 @@ pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
         Op::Insert { seq, text, anchor } => {
             let there = nodes.range(own, *seq, op.end());
             let same = there.len() as u64 == op.end() - seq
-                && there.iter().zip(text.chars()).all(|(node, char)| node.char.is_none_or(|other| other == char));
+                && there
+                    .iter()
+                    .zip(text.chars())
+                    .all(|(node, char)| node.char.is_none_or(|other| other == char));
             same && there.first().is_some_and(|first| first.anchor == *anchor)
         }
         // None of a delete's are, and what it names is deleted.

@@ -41,14 +41,19 @@ mod storage;
 mod text;
 mod tls;
 
+pub use self::core::{Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
 pub use backoff::{Backoff, Jitter, Random};
 pub use client::{Client, Notice};
 pub use error::{ClientError, TextError};
 pub use link::{Link, ws_url_of};
 pub use options::Options;
-pub use self::core::{Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
 pub use storage::{FileStorage, Storage, StorageError};
 pub use text::{TextChange, Unit};
 
 /// What identifies a writer, and what a document is made of.
 pub use inklog_crdt::{Agent, Doc, Event};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -135,9 +135,12 @@ impl Link {
         match self.core.take_verdict() {
             Some(Verdict::Dead) => return self.again("it does not answer any more"),
             Some(Verdict::Refused) => {
-                return self.lost(&ConnectError::Unreachable("the server refuses what is asked".into()), true);
+                return self
+                    .lost(&ConnectError::Unreachable("the server refuses what is asked".into()), true);
             }
-            None if self.ends_at.is_some_and(|at| at <= now) => return self.again("it has lived long enough"),
+            None if self.ends_at.is_some_and(|at| at <= now) => {
+                return self.again("it has lived long enough");
+            }
             None => {}
         }
         poll_fn(|cx| self.poll_turn(cx)).await
@@ -246,7 +249,9 @@ impl Link {
             return Err(self.unreachable(failure));
         }
         tracing::debug!(url = self.address.url, %failure, "the connection is lost");
-        if !self.was_online && !was_open {
+        // A token may have grown old; the next one is fresh.
+        let may_pass = refused && self.address.token.is_some() && self.backoff.tries() == 0;
+        if !self.was_online && !was_open && !may_pass {
             self.first_failure.get_or_insert_with(|| failure.clone());
         }
         self.tell(failure, was_open);

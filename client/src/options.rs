@@ -169,6 +169,10 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither a token nor what a URL carries as one.
         let url = self.url.split(['?', '#']).next();
-        f.debug_struct("Options").field("url", &url).field("doc", &self.doc).field("user", &self.user).finish()
+        f.debug_struct("Options")
+            .field("url", &url)
+            .field("doc", &self.doc)
+            .field("user", &self.user)
+            .finish()
     }
 }

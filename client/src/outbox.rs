@@ -65,12 +65,7 @@ impl Outbox {
 
     /// What a store has of an agent whose chain is durable up to `start`: events that may have been sent,
     /// and what was typed after them.
-    pub fn loaded(
-        agent: Agent,
-        start: u64,
-        events: impl Iterator<Item = Event>,
-        typed: Vec<Op>,
-    ) -> Outbox {
+    pub fn loaded(agent: Agent, start: u64, events: impl Iterator<Item = Event>, typed: Vec<Op>) -> Outbox {
         let mut outbox = Outbox { end: start, open_end: start, ..Outbox::new(agent) };
         for event in events {
             outbox.end = event.end();
@@ -306,7 +301,11 @@ impl Rename {
                 let first = Op::Delete { seq, target: target.clone(), len: before };
                 let rest = Id::new(target.agent.clone(), target.seq + before);
                 let rest = Op::Delete { seq: seq + before, target: self.id(&rest), len: len - before };
-                [(before, first), (len - before, rest)].into_iter().filter(|(len, _)| *len > 0).map(|(_, op)| op).collect()
+                [(before, first), (len - before, rest)]
+                    .into_iter()
+                    .filter(|(len, _)| *len > 0)
+                    .map(|(_, op)| op)
+                    .collect()
             }
         }
     }

@@ -11,10 +11,10 @@ use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -98,8 +98,9 @@ async fn handshake(
     token: Option<&str>,
 ) -> Result<Socket, ConnectError> {
     let unreachable = |error: &dyn std::fmt::Display| ConnectError::Unreachable(error.to_string());
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unreachable(&error))?;
     // It ends with the socket, and whatever it has to say is met there.
     tokio::spawn(connection.with_upgrades());
     let mut key = [0; 16];
@@ -125,7 +126,9 @@ async fn handshake(
     let response = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
     match response.status() {
         StatusCode::SWITCHING_PROTOCOLS => {}
-        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => return Err(ConnectError::Refused(status)),
+        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            return Err(ConnectError::Refused(status));
+        }
         status => return Err(unreachable(&format!("it answers with status {status}"))),
     }
     let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);

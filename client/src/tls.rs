@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
 /// The roots that servers' certificates must lead to; read at the first connection.
 pub(crate) struct Tls {
@@ -33,8 +33,11 @@ impl Tls {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         for pem in &self.roots {
             for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|error| format!("a root certificate is no PEM: {error}"))?;
-                roots.add(certificate).map_err(|error| format!("a root certificate cannot be used: {error}"))?;
+                let certificate =
+                    certificate.map_err(|error| format!("a root certificate is no PEM: {error}"))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| format!("a root certificate cannot be used: {error}"))?;
             }
         }
         if roots.is_empty() {

@@ -158,7 +158,7 @@ async fn play_on(wanted: &Play, trace: Trace, http_url: &str) -> Result<PlayRepo
         last.unite(core.doc().version());
         report.texts.push(compare(client.name, &end_content, Some(&core.doc().text())));
         report.reconnects += client.link.reconnects();
-        client.link.close().await;
+        client.link.close().await.map_err(ClientStopped::from)?;
     }
     let measured = board.measured();
     report.events = measured.events;

@@ -155,7 +155,12 @@ impl Core {
             return;
         }
         let patience = if connection.synced { PONG_PATIENCE } else { PONG_PATIENCE_SLOW };
-        if self.connection.as_ref().and_then(|connection| self.ping_at(connection)).is_some_and(|at| at <= now) {
+        if self
+            .connection
+            .as_ref()
+            .and_then(|connection| self.ping_at(connection))
+            .is_some_and(|at| at <= now)
+        {
             self.ping(now, patience);
         }
     }

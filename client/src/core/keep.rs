@@ -125,7 +125,9 @@ impl Keeper {
 
     /// The server's state came. One that does not decode was not taken either.
     pub fn rebase(&mut self, base: &Base, cursor: Option<String>) {
-        if self.is_on && let Ok(state) = base.encoded() {
+        if self.is_on
+            && let Ok(state) = base.encoded()
+        {
             self.base = Some(KeptBase { state, cursor });
         }
     }
@@ -179,7 +181,8 @@ impl Keeper {
         }
         let typed = outbox.take_typed();
         let outgrown = self.journal_bytes > JOURNAL_BYTES_MIN.max(self.base_bytes) || self.base_bytes == 0;
-        let replaces = !self.begins && outgrown && self.journal_bytes > JOURNAL_BYTES_MIN && outbox.is_empty();
+        let replaces =
+            !self.begins && outgrown && self.journal_bytes > JOURNAL_BYTES_MIN && outbox.is_empty();
         if typed.is_none() && !self.hurries && !replaces {
             return None;
         }

@@ -87,7 +87,8 @@ impl Core {
             doc.apply(event);
             core.since_cursor.insert(event.agent().clone());
         }
-        core.outbox = Outbox::loaded(head.agent.clone(), head.start, journal.events.into_values(), journal.typed);
+        core.outbox =
+            Outbox::loaded(head.agent.clone(), head.start, journal.events.into_values(), journal.typed);
         for event in core.outbox.closed() {
             doc.apply(event);
         }

@@ -50,8 +50,8 @@ impl Presence {
     }
 
     fn send_at(&self, agent: &Agent, now: Option<Instant>) -> Option<Instant> {
-        let is_told = self.wanted == self.told
-            && (self.wanted.is_null() || self.told_for.as_ref() == Some(agent));
+        let is_told =
+            self.wanted == self.told && (self.wanted.is_null() || self.told_for.as_ref() == Some(agent));
         match self.sent_at {
             None => (!is_told).then_some(now).flatten(),
             Some(at) if !is_told => Some(at + SEND_PAUSE),
@@ -113,7 +113,8 @@ impl Core {
         }
         let presence = &mut self.presence;
         let doc = &self.config.doc;
-        if let Some(before) = presence.told_for.take_if(|before| *before != agent && !presence.told.is_null()) {
+        if let Some(before) = presence.told_for.take_if(|before| *before != agent && !presence.told.is_null())
+        {
             self.frames.push_back(message::presence(doc, &before, &Value::Null));
         }
         self.frames.push_back(message::presence(doc, &agent, &presence.wanted));

@@ -226,7 +226,12 @@ impl Core {
 
     /// A frame that is no message: the gateway's own word that a function failed, which names neither
     /// the request nor a code, or an action that this client is too old to know.
-    fn take_unknown(&mut self, text: &str, error: &serde_json::Error, now: Instant) -> Result<(), Unreadable> {
+    fn take_unknown(
+        &mut self,
+        text: &str,
+        error: &serde_json::Error,
+        now: Instant,
+    ) -> Result<(), Unreadable> {
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(fields)) if !fields.contains_key("action") => self.try_again(now, None),
             Ok(Value::Object(fields)) if !is_known(&fields["action"]) => {}

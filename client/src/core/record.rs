@@ -105,9 +105,7 @@ pub(super) fn encode(records: &[Record]) -> Vec<u8> {
             Record::Saved(end) => (5, json(end)),
             Record::Agent(agent) => (6, agent.as_str().into()),
             Record::Log(log) => (7, json(log)),
-            Record::Fork(Fork { text, log }) => {
-                (8, json(&ForkJson { text: text.clone(), log: log.clone() }))
-            }
+            Record::Fork(Fork { text, log }) => (8, json(&ForkJson { text: text.clone(), log: log.clone() })),
             Record::NoForks => (9, Vec::new()),
         };
         out.push(kind);

@@ -25,7 +25,11 @@ impl Core {
 
     /// Finds out what a document that is the server's proves to be saved, and what to be another's.
     pub(super) fn judge(&mut self, server: &Doc) {
-        while self.outbox.front().is_some_and(|first| first.sent && !first.refused && holds(server, &first.event)) {
+        while self
+            .outbox
+            .front()
+            .is_some_and(|first| first.sent && !first.refused && holds(server, &first.event))
+        {
             self.saved();
         }
         let start = self.outbox.start();

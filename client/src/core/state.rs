@@ -49,7 +49,8 @@ impl Core {
     ) -> Result<bool, Unreadable> {
         let is_other = self.is_other_log(&answer);
         let own = self.outbox.agent();
-        let knows_own = base.version.get(own) > 0 || answer.events.iter().any(|event| event.agent == own.as_str());
+        let knows_own =
+            base.version.get(own) > 0 || answer.events.iter().any(|event| event.agent == own.as_str());
         let is_first = self.durable().is_empty() && !self.outbox.has_sent() && !self.forgot;
         // Else there is nothing here that a server could have forgotten, or have from somebody else.
         if !is_first || is_other || knows_own {
@@ -89,7 +90,8 @@ impl Core {
         }
         self.learn_log(answer.log.clone());
         self.active = true;
-        let changes = self.doc.merge(&base.spans, &base.version).map_err(|error| Unreadable(error.to_string()))?;
+        let changes =
+            self.doc.merge(&base.spans, &base.version).map_err(|error| Unreadable(error.to_string()))?;
         self.tell_changes(changes);
         if !base.version.is_empty() {
             self.updates.push_back(Update::Merged(base.version.clone()));
@@ -114,7 +116,8 @@ impl Core {
     pub(super) fn durable(&self) -> Version {
         let own = self.outbox.agent();
         let known = self.doc.version().iter();
-        let ends = known.map(|(agent, end)| (agent, if agent == own { self.outbox.start().min(end) } else { end }));
+        let ends =
+            known.map(|(agent, end)| (agent, if agent == own { self.outbox.start().min(end) } else { end }));
         ends.filter(|(_, end)| *end > 0).map(|(agent, end)| (agent.clone(), end)).collect()
     }
 

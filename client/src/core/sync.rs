@@ -54,7 +54,9 @@ impl Core {
         let version = (connection.synced || confirm)
             .then(|| {
                 // Of its own, what is durable: of the rest it wants to hear whether the log has it.
-                let named = durable.iter().filter(|(agent, _)| cursor.is_none() || self.since_cursor.contains(*agent));
+                let named = durable
+                    .iter()
+                    .filter(|(agent, _)| cursor.is_none() || self.since_cursor.contains(*agent));
                 let version: Version = named.map(|(agent, end)| (agent.clone(), end)).collect();
                 match message::has_room_for(&version) {
                     true => Some(version),
@@ -78,7 +80,11 @@ impl Core {
     }
 
     /// A sync is answered in whole.
-    pub(super) fn take_sync(&mut self, cursor: Option<String>, now: Instant) -> Result<(), super::Unreadable> {
+    pub(super) fn take_sync(
+        &mut self,
+        cursor: Option<String>,
+        now: Instant,
+    ) -> Result<(), super::Unreadable> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         connection.sync = None;
         connection.answers.clear();
@@ -125,7 +131,9 @@ impl Core {
         let opened = gap && !self.gap_open;
         let grew = std::mem::take(&mut self.gap_grew) && gap;
         self.gap_open = gap;
-        let Some(connection) = self.connection.as_mut().filter(|connection| connection.synced) else { return };
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.synced) else {
+            return;
+        };
         let latest = match connection.synced_at {
             _ if opened => now,
             Some(at) if grew => (at + SYNC_AFTER_ACTIVITY).max(now),

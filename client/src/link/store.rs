@@ -16,7 +16,10 @@ pub(super) enum Store {
     /// There is none, or it failed.
     None,
     Idle(Box<dyn Storage>),
-    Writing { number: u64, writing: JoinHandle<Written> },
+    Writing {
+        number: u64,
+        writing: JoinHandle<Written>,
+    },
 }
 
 /// A core that goes on with what the store has.

@@ -28,7 +28,8 @@ impl FileStorage {
     pub fn open(path: impl AsRef<Path>) -> Result<FileStorage, StorageError> {
         let path = path.as_ref().to_owned();
         let lock_path = beside(&path, "lock");
-        let lock = writable(&lock_path).map_err(|error| StorageError::File { path: lock_path.clone(), error })?;
+        let lock =
+            writable(&lock_path).map_err(|error| StorageError::File { path: lock_path.clone(), error })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StorageError::InUse { path }),

@@ -106,9 +106,10 @@ impl Server {
         let answers = match message {
             ClientMessage::SendEvent { event, .. } => {
                 let (agent, after, end) = (event.agent().to_string(), event.after(), event.end());
-                let there = self.log.iter().find(|logged| {
-                    logged.event.agent() == event.agent() && logged.event.after() == after
-                });
+                let there = self
+                    .log
+                    .iter()
+                    .find(|logged| logged.event.agent() == event.agent() && logged.event.after() == after);
                 if there.is_some_and(|logged| logged.event != event) {
                     return vec![error(ErrorCode::Conflict, reference.cloned())];
                 }
@@ -125,7 +126,9 @@ impl Server {
                 let whole = cursor.is_none();
                 self.answer(answer, live, cursor, version.unwrap_or_default(), whole, format)
             }
-            ClientMessage::Ping => return vec![ServerMessage::Pong { reference: reference.cloned() }.to_json()],
+            ClientMessage::Ping => {
+                return vec![ServerMessage::Pong { reference: reference.cloned() }.to_json()];
+            }
             ClientMessage::Presence { .. } => return Vec::new(),
             other => panic!("{other:?}"),
         };
@@ -300,7 +303,6 @@ fn is_sync(frame: Option<String>) -> bool {
 fn error(code: ErrorCode, reference: Option<serde_json::Value>) -> String {
     Refusal { reference, ..Refusal::new(code, "no") }.into_message().to_json()
 }
-
 
 /// A frame without its `ref`.
 fn unnumbered(frame: Option<String>) -> serde_json::Value {
