@@ -90,7 +90,7 @@ impl Parts {
             *self = Parts { of, parts, came: BTreeMap::new() };
         }
         if parts != self.parts || !(1..=parts).contains(&part) {
-            return Err(Unreadable(format!("part {part} of {parts}, where there are {}", self.parts)));
+            return Err(Unreadable(format!("part {part} of {parts}, expected {} parts", self.parts)));
         }
         self.came.entry(part).or_insert(content);
         if self.came.len() < parts as usize {

@@ -133,7 +133,7 @@ impl Link {
         let now = Instant::now();
         self.core.tick(now);
         match self.core.take_verdict() {
-            Some(Verdict::Dead) => return self.again("it does not answer any more"),
+            Some(Verdict::Dead) => return self.again("it stopped responding"),
             Some(Verdict::Refused) => {
                 return self
                     .lost(&ConnectError::Unreachable("the server refuses what is asked".into()), true);
@@ -248,7 +248,7 @@ impl Link {
         if self.patience.is_some_and(|patience| waited > patience) {
             return Err(self.unreachable(failure));
         }
-        tracing::debug!(url = self.address.url, %failure, "the connection is lost");
+        tracing::debug!(url = self.address.url, %failure, "lost the connection");
         // A token may have grown old; the next one is fresh.
         let may_pass = refused && self.address.token.is_some() && self.backoff.tries() == 0;
         if !self.was_online && !was_open && !may_pass {

@@ -151,7 +151,7 @@ pub enum Problem {
         message: String,
     },
     /// A message that breaks the protocol.
-    #[error("the server sent something that cannot be read: {0}")]
+    #[error("the server sent an invalid message: {0}")]
     Unreadable(String),
     /// The server cannot be reached, or lets nobody in.
     #[error("{url} cannot be reached: {reason}")]
