@@ -1,4 +1,12 @@
-//! A client on a socket, and real stacks that forget.
+//! The Rust client on a socket, and real stacks that forget.
+//!
+//! - `outbox`: a bot that is killed again and again
+//! - `entry`: TLS under a root of one's own, and tokens
+//! - `together`: clients that count in different units, and see each other
+
+mod entry;
+mod outbox;
+mod together;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,13 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use inklog_crdt::Agent;
 use inklog_local::{Data, Stack, StackConfig};
 use inklog_operator::Source;
 use inklog_protocol::DocId;
 use tokio::net::TcpListener;
 
-use inklog_client::{ClientError, CoreConfig, Link, LinkConfig, Update};
+use inklog_client::{ClientError, Link, Options, Update};
 
 /// How long what must happen may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,8 +37,8 @@ fn port_of(stack: &Stack) -> u16 {
 }
 
 async fn alice(url: &str) -> Link {
-    let core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
-    Link::open(LinkConfig { url: url.to_owned(), patience: PATIENCE, core }).await.expect("it connects")
+    let options = Options::new(url, "d", "alice").give_up_after(PATIENCE);
+    Link::open(options).await.expect("it connects")
 }
 
 /// Turns until `done` gives something, which it must in time.
@@ -49,7 +56,7 @@ async fn until<T>(link: &mut Link, mut done: impl FnMut(&mut Link) -> Option<T>)
 
 async fn types(link: &mut Link, text: &str) {
     let at = link.core().doc().len();
-    link.core_mut().insert(at, text, std::time::Instant::now()).unwrap();
+    link.core_mut().edit(at, 0, text, std::time::Instant::now()).unwrap();
     until(link, |link| link.core().is_settled().then_some(())).await;
 }
 
@@ -75,7 +82,7 @@ async fn another_server_at_the_address_gets_nothing_of_the_old_text() {
     assert_eq!(until(&mut link, forked).await, "on the first");
     types(&mut link, "on the second").await;
     assert_eq!(text_of(&second).await, "on the second");
-    link.close().await;
+    link.close().await.expect("nothing is kept");
     second.stop().await;
 }
 
@@ -112,7 +119,7 @@ async fn a_folder_put_back_is_told_by_its_log_though_the_name_is_the_same() {
     assert_eq!(link.core().doc().text(), "kept, ");
     types(&mut link, "new").await;
     assert_eq!(text_of(&third).await, "kept, new");
-    link.close().await;
+    link.close().await.expect("nothing is kept");
     third.stop().await;
 }
 
@@ -129,12 +136,10 @@ async fn a_server_that_drops_every_connection_is_tried_ever_less_often_and_given
             drop(tokio_tungstenite::accept_async(stream).await);
         }
     });
-    let core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
-    let patience = Duration::from_secs(2);
-    let opening = Link::open(LinkConfig { url, patience, core });
+    let opening = Link::open(Options::new(url, "d", "alice").give_up_after(Duration::from_secs(2)));
     let opened = tokio::time::timeout(PATIENCE, opening).await.expect("it ends");
     assert!(matches!(opened.err(), Some(ClientError::Unreachable { .. })));
-    // Pauses of up to 50 ms, 100 ms, 200 ms, …: some of them short by chance.
+    // Pauses of up to 500 ms, 1 s, 2 s, …: some of them short by chance.
     let accepted = accepted.load(Ordering::SeqCst);
     assert!((2..=25).contains(&accepted), "{accepted} connections");
     server.abort();
@@ -156,9 +161,8 @@ async fn a_connection_that_gives_no_answer_is_made_anew() {
             }
         }
     });
-    let mut core = CoreConfig::new(doc(), Agent::new("alice").unwrap());
-    core.answer_patience = Duration::from_millis(10);
-    let opening = Link::open(LinkConfig { url, patience: PATIENCE, core });
+    let options = Options::new(url, "d", "alice").answer_patience(Duration::from_millis(10));
+    let opening = Link::open(options.give_up_after(PATIENCE));
     tokio::select! {
         opened = opening => panic!("nobody answers: {:?}", opened.err()),
         second = tokio::time::timeout(PATIENCE, server) => second.expect("it comes back").expect("a server"),

@@ -4,7 +4,7 @@
 //!   args/      the command line, as written and as meant
 //!   dev.rs     `dev`
 //!   play/      `play`: recorded sessions played back
-//!   load.rs    `load`: many clients, measured
+//!   load.rs    `load`: many clients, measured; arrivals.rs what both measure
 //!   operator/  `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`: `inklog-operator`, wherever the documents are
 //! ```
 //!
@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 
 pub mod args;
+mod arrivals;
 pub mod dev;
 pub mod load;
 pub mod operator;

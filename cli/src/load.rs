@@ -15,11 +15,12 @@ use inklog_protocol::{DocId, DocIdError};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use crate::arrivals::{Arrival, Arrivals};
 use crate::operator::{AnyOperator, JobError};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::{Percentiles, percentiles};
-use inklog_client::{ClientError, CoreConfig, Link, LinkConfig, Random, Update, ws_url_of};
+use inklog_client::{ClientError, Link, Options, Random, Update, ws_url_of};
 
 /// If a client receives nothing for this long at the end, it asks.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -52,6 +53,14 @@ pub enum LoadError {
     /// A client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A client writes under another name now.
+    #[error(
+        "a client had to begin anew as {agent}: the server forgot what it had acknowledged, or refused an edit"
+    )]
+    Renewed {
+        /// Its new name.
+        agent: Agent,
+    },
     /// Reading the document back.
     #[error(transparent)]
     Job(#[from] JobError),
@@ -120,6 +129,7 @@ struct Typist {
     caret: usize,
     edits: u64,
     samples: Vec<Duration>,
+    arrivals: Arrivals,
 }
 
 /// Generates the load.
@@ -141,9 +151,8 @@ async fn load_on(wanted: &Load, http_url: &str) -> Result<LoadReport, LoadError>
         .collect::<Result<_, _>>()?;
     let mut links = Vec::new();
     for agent in &agents {
-        let core = CoreConfig { changes: true, ..CoreConfig::new(doc.clone(), agent.clone()) };
-        let (url, patience) = (ws_url_of(http_url), wanted.patience);
-        let link = Link::open(LinkConfig { url, patience, core }).await?;
+        let options = Options::new(ws_url_of(http_url), doc.as_str(), "load").agent(agent.clone());
+        let link = Link::open(options.give_up_after(wanted.patience)).await?;
         if !link.core().doc().version().is_empty() {
             return Err(LoadError::NotEmpty(doc));
         }
@@ -165,7 +174,8 @@ async fn load_on(wanted: &Load, http_url: &str) -> Result<LoadReport, LoadError>
     let mut running = JoinSet::new();
     for (number, link) in links.into_iter().enumerate() {
         let plan = plan.clone();
-        running.spawn(Typist { number, link, plan, caret: 0, edits: 0, samples: Vec::new() }.run());
+        let (caret, edits, samples, arrivals) = (0, 0, Vec::new(), Arrivals::default());
+        running.spawn(Typist { number, link, plan, caret, edits, samples, arrivals }.run());
     }
     let mut typists = Vec::new();
     while let Some(typist) = running.join_next().await {
@@ -190,7 +200,7 @@ async fn report(
         reconnects += typist.link.reconnects();
         samples.append(&mut typist.samples);
         texts.push(typist.link.core().doc().text());
-        typist.link.close().await;
+        typist.link.close().await?;
     }
     let log =
         AnyOperator::of_running(http_url)?.read(&doc, Source::Log).await?.map_or(String::new(), |r| r.text);
@@ -239,7 +249,7 @@ impl Typist {
         let now = Instant::now();
         let nanos = (now - self.plan.begin).as_nanos() as u64;
         self.plan.typed[self.number][self.edits as usize].store(nanos, Ordering::Relaxed);
-        self.link.core_mut().insert(self.caret, text, now)?;
+        self.link.core_mut().edit(self.caret, 0, text, now)?;
         self.caret += 1;
         self.edits += 1;
         self.plan.bar.inc(1);
@@ -262,16 +272,19 @@ impl Typist {
         Ok(())
     }
 
-    fn take_updates(&mut self) -> Result<(), ClientError> {
+    fn take_updates(&mut self) -> Result<(), LoadError> {
         let now = Instant::now();
         while let Some(update) = self.link.core_mut().next_update() {
+            self.arrivals.notice(&update);
             match update {
-                Update::Advanced { agent, from, to } => self.measure(&agent, from, to, now),
-                Update::Changes(changes) => changes.iter().for_each(|change| self.move_caret(change)),
+                Update::Changed(changes) => changes.iter().for_each(|change| self.move_caret(change)),
                 // What is measured is known by its agents' ids, and those are gone.
-                Update::Forked { .. } => return Err(ClientError::Forgotten),
+                Update::Agent(agent) => return Err(LoadError::Renewed { agent }),
                 _ => {}
             }
+        }
+        for Arrival { agent, from, to } in self.arrivals.take(self.link.core()) {
+            self.measure(&agent, from, to, now);
         }
         Ok(())
     }

@@ -27,11 +27,19 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// Numbers from here on, as jitter.
+    pub fn into_jitter(mut self) -> Jitter {
+        Box::new(move || (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64)
+    }
+
     /// A suffix that tells this run's agents and documents from another's.
     pub fn suffix(&mut self) -> String {
         format!("{:07x}", self.next_u64() & 0x0fff_ffff)
     }
 }
+
+/// Where jitter comes from: each call gives a number, 0 ≤ … < 1.
+pub type Jitter = Box<dyn FnMut() -> f64 + Send>;
 
 /// The pauses between attempts.
 #[derive(Debug, Clone)]
@@ -40,13 +48,12 @@ pub struct Backoff {
     longest: Duration,
     tries: u32,
     least: f64,
-    random: Random,
 }
 
 impl Backoff {
     /// Pauses of up to `first`, then up to twice that, …, then up to `longest`.
-    pub fn new(first: Duration, longest: Duration, random: Random) -> Backoff {
-        Backoff { first, longest, tries: 0, least: 0.0, random }
+    pub fn new(first: Duration, longest: Duration) -> Backoff {
+        Backoff { first, longest, tries: 0, least: 0.0 }
     }
 
     /// With pauses of at least this share of what they may be.
@@ -55,11 +62,10 @@ impl Backoff {
     }
 
     /// The next pause.
-    pub fn pause(&mut self) -> Duration {
+    pub fn pause(&mut self, jitter: &mut Jitter) -> Duration {
         let most = self.first.saturating_mul(1 << self.tries.min(20)).min(self.longest);
         self.tries = self.tries.saturating_add(1);
-        let share = (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        most.mul_f64(self.least + (1.0 - self.least) * share)
+        most.mul_f64(self.least + (1.0 - self.least) * jitter())
     }
 
     /// How many pauses there were since the last success.
@@ -81,15 +87,16 @@ mod tests {
     fn pauses_grow_to_the_longest_and_are_spread() {
         let first = Duration::from_millis(100);
         let longest = Duration::from_secs(2);
-        let mut backoff = Backoff::new(first, longest, Random::new(7));
-        assert!(backoff.pause() <= first);
-        let later: Vec<Duration> = (0..200).map(|_| backoff.pause()).collect();
+        let mut jitter = Random::new(7).into_jitter();
+        let mut backoff = Backoff::new(first, longest);
+        assert!(backoff.pause(&mut jitter) <= first);
+        let later: Vec<Duration> = (0..200).map(|_| backoff.pause(&mut jitter)).collect();
         assert!(later.iter().all(|pause| *pause <= longest));
         assert!(later.iter().any(|pause| *pause > longest / 2));
         assert!(later.iter().any(|pause| *pause < longest / 2));
         backoff.reset();
-        assert!(backoff.pause() <= first);
-        let mut backoff = Backoff::new(first, longest, Random::new(7)).at_least(0.5);
-        assert!((0..200).all(|_| backoff.pause() >= first / 2));
+        assert!(backoff.pause(&mut jitter) <= first);
+        let mut backoff = Backoff::new(first, longest).at_least(0.5);
+        assert!((0..200).all(|_| backoff.pause(&mut jitter) >= first / 2));
     }
 }

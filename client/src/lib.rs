@@ -1,79 +1,59 @@
-//! A WebSocket client of Inklog for tools: its outbox is in memory.
+//! A client of Inklog: a program opens a document, reads and edits it at once, and sees what others do.
 //!
-//! ```text
-//!   edits ──> outbox.rs ──┐                       ┌── link.rs ── WebSocket
-//!                         ├──> core.rs (no I/O) <─┤   sends frames, reconnects
-//!   updates <─────────────┘         │             └── reads the clock
-//!                               answer.rs  parts of a state or a replay, assembled
-//!                               forgotten.rs  what two replicas have under the same ids
+//! ```no_run
+//! # async fn bot() -> Result<(), Box<dyn std::error::Error>> {
+//! use inklog_client::{Client, FileStorage, Notice, Options};
+//!
+//! let options = Options::new("ws://127.0.0.1:8080/dev", "minutes", "bot");
+//! let mut client = Client::open(options.storage(FileStorage::open("minutes.outbox")?)).await?;
+//! client.append("Hello, world\n")?;
+//! client.saved().await?;
+//! loop {
+//!     if let Notice::Changed(changes) = client.next().await? {
+//!         println!("{changes:?}");
+//!     }
+//! }
+//! # }
 //! ```
 //!
-//! [`Core`] keeps the rules of the wire: one event in flight, sent again unchanged until it is known
-//! to be durable; after every reconnect the server's version first; gaps and silence lead to a sync.
-//! It reads no clock and opens no socket, so that every rule is tested without a network. [`Link`]
-//! drives one over a socket.
+//! ```text
+//!   client.rs    what an application holds          options.rs  what it says at the beginning
+//!   text.rs      positions by byte, char, UTF-16    storage/    where what is typed is kept
+//!   link.rs      a core on a socket and a store     socket.rs tls.rs  making the connection
+//!   core/        the rules: no socket, no clock, no store
+//!     outbox.rs  what is not known to be durable    answer.rs   a state or a replay in parts
+//!     compare.rs what two replicas say of one id    message.rs  frames that a client sends
+//! ```
+#![deny(missing_docs)]
 
 mod answer;
 mod backoff;
-mod core;
-#[cfg(test)]
-mod core_tests;
-mod forgotten;
+mod client;
+mod compare;
+pub mod core;
+mod error;
 mod link;
 mod message;
+mod options;
 mod outbox;
+mod socket;
+mod storage;
+mod text;
+mod tls;
 
-pub use self::backoff::{Backoff, Random};
-pub use self::core::{Core, CoreConfig, Update};
-pub use link::{Link, LinkConfig, ws_url_of};
-pub use outbox::{EVENT_JSON_BYTES_MAX, Outbox};
+pub use self::core::{Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
+pub use backoff::{Backoff, Jitter, Random};
+pub use client::{Client, Notice};
+pub use error::{ClientError, TextError};
+pub use link::{Link, ws_url_of};
+pub use options::Options;
+pub use storage::{FileStorage, Storage, StorageError};
+pub use text::{TextChange, Unit};
 
-use inklog_crdt::{Agent, DecodeError, MergeError};
-use inklog_protocol::ErrorCode;
+/// What identifies a writer, and what a document is made of.
+pub use inklog_crdt::{Agent, Doc, Event};
 
-/// Why a client cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The server was unreachable for longer than the client's patience.
-    #[error("{url} does not respond: {reason}")]
-    Unreachable {
-        /// The address tried.
-        url: String,
-        /// The last attempt's error.
-        reason: String,
-    },
-    /// A final refusal: the same again would be refused again.
-    #[error("the server refused ({}): {message}", code_name(*.code))]
-    Refused {
-        /// Which kind.
-        code: ErrorCode,
-        /// The server's line.
-        message: String,
-    },
-    /// Somebody else writes under this client's name.
-    #[error(
-        "the server has events of {agent} up to {end} that this client never wrote: somebody else uses the name"
-    )]
-    ForeignHistory {
-        /// This client's agent.
-        agent: Agent,
-        /// What the server knows of it.
-        end: u64,
-    },
-    /// The document was started over ([`Update::Forked`]), which this client's owner does not support.
-    #[error("the server lost what it had acknowledged, or it is another server: start over")]
-    Forgotten,
-    /// A message that breaks the protocol.
-    #[error("the server sent an invalid message: {0}")]
-    Odd(String),
-    /// A state that does not decode.
-    #[error("the server sent an unreadable state: {0}")]
-    Decode(#[from] DecodeError),
-    /// A state that contradicts this client's.
-    #[error("the server sent a state that contradicts this client's: {0}")]
-    Merge(#[from] MergeError),
-}
-
-fn code_name(code: ErrorCode) -> String {
-    serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

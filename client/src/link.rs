@@ -1,88 +1,110 @@
-//! A [`Core`] on a WebSocket: sends and receives frames, and reconnects after a loss.
+//! A [`Core`] on a WebSocket and a store: frames out, frames in, batches written, and back again after a loss.
+
+mod store;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures::{Sink as _, SinkExt as _, Stream as _};
-use tokio::net::TcpStream;
+use inklog_protocol::ErrorCode;
 use tokio::time::Sleep;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::http::Uri;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::{Backoff, ClientError, Core, CoreConfig, Random};
+use self::store::Store;
+use crate::core::{Core, Problem, Verdict};
+use crate::options::{Options, jitter};
+use crate::socket::{Address, ConnectError, Socket, connect};
+use crate::tls::Tls;
+use crate::{Backoff, ClientError, Jitter, Random};
 
 /// Pauses between attempts to connect.
-const RECONNECT_FIRST: Duration = Duration::from_millis(50);
-const RECONNECT_LONGEST: Duration = Duration::from_secs(2);
-/// One attempt to connect takes at most this.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+const RECONNECT_FIRST: Duration = Duration::from_millis(500);
+const RECONNECT_LONGEST: Duration = Duration::from_secs(30);
+/// API Gateway ends a connection after two hours: it is made anew within this and a quarter of an hour more.
+const LIFETIME: Duration = Duration::from_secs(100 * 60);
+const LIFETIME_JITTER: Duration = Duration::from_secs(15 * 60);
+/// A network fails now and then. What never worked is worth a word after this many attempts, what did work after so
+/// many.
+const ATTEMPTS_BEFORE_TOLD: u32 = 2;
+const ATTEMPTS_BEFORE_TOLD_AGAIN: u32 = 6;
+/// Saying goodbye takes at most this.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
 
-/// Bytes read from the socket at once.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-
-type Socket = WebSocketStream<TcpStream>;
-type Connecting = Pin<Box<dyn Future<Output = Result<Socket, String>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
 
 enum Wire {
     Connecting(Connecting),
     Open(Box<Socket>),
 }
 
-/// Where to, and for how long to try.
-#[derive(Debug, Clone)]
-pub struct LinkConfig {
-    /// `ws://host:port/stage`.
-    pub url: String,
-    /// How long the server may stay away before the client gives up.
-    pub patience: Duration,
-    /// Who the client is.
-    pub core: CoreConfig,
-}
-
-/// A client on a socket.
+/// A client on a socket. It does something only while it is asked to ([`Link::turn`]).
 pub struct Link {
     core: Core,
-    url: String,
-    patience: Duration,
+    address: Arc<Address>,
+    patience: Option<Duration>,
+    store: Store,
     wire: Wire,
     /// Frames are on their way through the socket's buffer.
     flushing: bool,
     timer: Pin<Box<Sleep>>,
+    /// When the connection is made anew, whatever it is like.
+    ends_at: Option<Instant>,
     /// Since when the server's version is not known; `None` while it is.
     lost_since: Option<Instant>,
+    /// Whether this connection has learned the server's version, and any has.
+    is_online: bool,
+    was_online: bool,
     backoff: Backoff,
+    jitter: Jitter,
     reconnects: usize,
+    /// Why the first attempt failed.
+    first_failure: Option<ConnectError>,
 }
 
 impl Link {
-    /// Connects, and comes back when the document's state is here. The first attempt must succeed:
-    /// a wrong address is not worth patience.
-    pub async fn open(config: LinkConfig) -> Result<Link, ClientError> {
-        let mut random = Random::from_system();
-        let backoff = Backoff::new(RECONNECT_FIRST, RECONNECT_LONGEST, Random::new(random.next_u64()));
-        let socket = connect(&config.url)
-            .await
-            .map_err(|reason| ClientError::Unreachable { url: config.url.clone(), reason })?;
-        let mut link = Link {
-            core: Core::new(config.core, random),
-            url: config.url,
-            patience: config.patience,
-            wire: Wire::Open(Box::new(socket)),
-            flushing: false,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            lost_since: Some(Instant::now()),
-            backoff,
-            reconnects: 0,
-        };
-        link.core.connected(Instant::now());
+    /// Connects, and comes back when the document's state is here. The first attempt must succeed: a wrong address is
+    /// not worth patience.
+    pub async fn open(options: Options) -> Result<Link, ClientError> {
+        let mut link = Link::start(options).await?;
         while !link.core.is_synced() {
             link.turn().await?;
+            if let Some(failure) = link.first_failure.take() {
+                return Err(link.unreachable(&failure));
+            }
         }
         Ok(link)
+    }
+
+    /// Goes on with what the store has, and connects by and by.
+    pub async fn start(mut options: Options) -> Result<Link, ClientError> {
+        let config = options.core()?;
+        let mut random = Random::from_system();
+        let (patience, url) = (options.patience, std::mem::take(&mut options.url));
+        let (roots, token, storage) =
+            (std::mem::take(&mut options.roots), options.token.take(), options.storage.take());
+        let agents = options.agents(Random::new(random.next_u64()));
+        let (core, store) = store::open(storage, config, agents, jitter(&mut random)).await?;
+        let address = Arc::new(Address { url, token, tls: Tls::new(roots) });
+        Ok(Link {
+            core,
+            wire: Wire::Connecting(Box::pin(connect(address.clone()))),
+            address,
+            patience,
+            store,
+            flushing: false,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            ends_at: None,
+            lost_since: Some(Instant::now()),
+            is_online: false,
+            was_online: false,
+            backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_LONGEST),
+            jitter: jitter(&mut random),
+            reconnects: 0,
+            first_failure: None,
+        })
     }
 
     /// The client's state.
@@ -100,82 +122,178 @@ impl Link {
         self.reconnects
     }
 
-    /// Sends what there is to send and waits until something happens: one frame received, a timer, a
-    /// connection made. May be dropped at any point; nothing is lost by that.
+    /// Whether the connection is open and the server's version known.
+    pub fn is_online(&self) -> bool {
+        self.is_online
+    }
+
+    /// Sends and keeps what there is, and waits until something happens: one frame received, a batch stored, a timer,
+    /// a connection made or lost. May be dropped at any point; nothing is lost by that.
     pub async fn turn(&mut self) -> Result<(), ClientError> {
-        self.core.tick(Instant::now());
-        if self.core.is_dead() {
-            return self.lost("it stopped responding".to_owned());
+        let now = Instant::now();
+        self.core.tick(now);
+        match self.core.take_verdict() {
+            Some(Verdict::Dead) => return self.again("it stopped responding"),
+            Some(Verdict::Refused) => {
+                return self
+                    .lost(&ConnectError::Unreachable("the server refuses what is asked".into()), true);
+            }
+            None if self.ends_at.is_some_and(|at| at <= now) => {
+                return self.again("it has lived long enough");
+            }
+            None => {}
         }
         poll_fn(|cx| self.poll_turn(cx)).await
     }
 
-    /// Says goodbye.
-    pub async fn close(mut self) {
+    /// Writes what can be written, says goodbye, and ends. What is not saved yet is sent by whoever opens the store
+    /// next; without one, it is lost.
+    pub async fn close(mut self) -> Result<(), ClientError> {
+        self.core.hurry();
+        self.store.flush(&mut self.core).await?;
         if let Wire::Open(socket) = &mut self.wire {
-            // Whatever it answers, the connection ends here.
-            let _ = socket.close().await;
-        }
-    }
-
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        let reason = match &mut self.wire {
-            Wire::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
-                Ok(socket) => {
-                    self.wire = Wire::Open(Box::new(socket));
-                    self.reconnects += 1;
-                    self.core.connected(Instant::now());
-                    return Poll::Ready(Ok(()));
+            let leave = self.core.leave();
+            let goodbye = async {
+                if let Some(frame) = leave {
+                    socket.send(Message::text(frame)).await?;
                 }
-                Err(reason) => reason,
-            },
-            Wire::Open(socket) => match poll_socket(socket, &mut self.core, &mut self.flushing, cx) {
-                Ok(Poll::Ready(text)) => return Poll::Ready(self.heard(&text)),
-                Ok(Poll::Pending) => return self.poll_timer(cx),
-                Err(reason) => reason,
-            },
-        };
-        Poll::Ready(self.lost(reason))
-    }
-
-    fn heard(&mut self, text: &str) -> Result<(), ClientError> {
-        self.core.received(text, Instant::now())?;
-        // A server that takes connections and drops them is still away.
-        if self.core.is_synced() {
-            self.lost_since = None;
-            self.backoff.reset();
+                socket.close().await
+            };
+            // Whatever it answers, the connection ends here.
+            let _ = tokio::time::timeout(CLOSE_MAX, goodbye).await;
         }
         Ok(())
     }
 
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        if let Poll::Ready(stored) = self.store.poll(&mut self.core, cx) {
+            return Poll::Ready(stored.map_err(ClientError::from));
+        }
+        let failure = match &mut self.wire {
+            Wire::Connecting(connecting) => match connecting.as_mut().poll(cx) {
+                Poll::Pending => return self.poll_timer(cx),
+                Poll::Ready(Ok(socket)) => {
+                    self.connected(socket);
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(failure)) => failure,
+            },
+            Wire::Open(socket) => match poll_socket(socket, &mut self.core, &mut self.flushing, cx) {
+                Ok(Poll::Ready(text)) => {
+                    self.heard(&text);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Poll::Pending) => return self.poll_timer(cx),
+                Err(reason) => ConnectError::Unreachable(reason),
+            },
+        };
+        let refused = matches!(failure, ConnectError::Refused(_));
+        Poll::Ready(self.lost(&failure, refused))
+    }
+
+    fn connected(&mut self, socket: Socket) {
+        let now = Instant::now();
+        self.wire = Wire::Open(Box::new(socket));
+        self.reconnects += usize::from(self.was_online);
+        self.ends_at = Some(now + LIFETIME + LIFETIME_JITTER.mul_f64((self.jitter)()));
+        self.core.connected(now);
+    }
+
+    fn heard(&mut self, text: &str) {
+        self.core.received(text, Instant::now());
+        // A server that takes connections and drops them is still away.
+        if self.core.is_synced() {
+            self.lost_since = None;
+            self.is_online = true;
+            self.was_online = true;
+        }
+    }
+
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        let Some(deadline) = self.core.deadline() else { return Poll::Pending };
+        let deadline = [self.core.deadline(), self.ends_at].into_iter().flatten().min();
+        let Some(deadline) = deadline else { return Poll::Pending };
         let deadline = tokio::time::Instant::from_std(deadline);
         if self.timer.deadline() != deadline {
             self.timer.as_mut().reset(deadline);
         }
-        self.timer.as_mut().poll(cx).map(Ok)
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Ok(()))
     }
 
-    /// The connection is gone: tries again after a pause, as long as there is patience.
-    fn lost(&mut self, reason: String) -> Result<(), ClientError> {
+    /// Another connection, now.
+    fn again(&mut self, reason: &str) -> Result<(), ClientError> {
+        tracing::debug!(url = self.address.url, reason, "the connection is made anew");
+        self.disconnected();
+        self.backoff.reset();
+        self.wire = Wire::Connecting(Box::pin(connect(self.address.clone())));
+        Ok(())
+    }
+
+    fn disconnected(&mut self) {
         self.core.disconnected();
         self.flushing = false;
-        let since = *self.lost_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > self.patience {
-            return Err(ClientError::Unreachable { url: self.url.clone(), reason });
+        self.is_online = false;
+        self.ends_at = None;
+        self.lost_since.get_or_insert_with(Instant::now);
+    }
+
+    /// The connection is gone, or was not made: tries again after a pause, as long as there is patience.
+    fn lost(&mut self, failure: &ConnectError, refused: bool) -> Result<(), ClientError> {
+        if self.is_online && !refused {
+            self.backoff.reset();
         }
-        tracing::debug!(url = self.url, reason, "lost the connection");
-        let (url, pause) = (self.url.clone(), self.backoff.pause());
+        let was_open = matches!(self.wire, Wire::Open(_));
+        self.disconnected();
+        let waited = self.lost_since.map_or(Duration::ZERO, |since| since.elapsed());
+        if self.patience.is_some_and(|patience| waited > patience) {
+            return Err(self.unreachable(failure));
+        }
+        tracing::debug!(url = self.address.url, %failure, "lost the connection");
+        // A token may have grown old; the next one is fresh.
+        let may_pass = refused && self.address.token.is_some() && self.backoff.tries() == 0;
+        if !self.was_online && !was_open && !may_pass {
+            self.first_failure.get_or_insert_with(|| failure.clone());
+        }
+        self.tell(failure, was_open);
+        let (address, pause) = (self.address.clone(), self.backoff.pause(&mut self.jitter));
         self.wire = Wire::Connecting(Box::pin(async move {
             tokio::time::sleep(pause).await;
-            connect(&url).await
+            connect(address).await
         }));
         Ok(())
     }
+
+    /// What an attempt that failed, or a connection that ended, is worth telling.
+    fn tell(&mut self, failure: &ConnectError, was_open: bool) {
+        let attempts = if self.was_online { ATTEMPTS_BEFORE_TOLD_AGAIN } else { ATTEMPTS_BEFORE_TOLD };
+        let problem = match failure {
+            ConnectError::Token(reason) => Problem::Token(reason.clone()),
+            ConnectError::Refused(status) => Problem::Refused {
+                code: match status.as_u16() {
+                    401 => ErrorCode::Unauthorized,
+                    _ => ErrorCode::Forbidden,
+                },
+                message: failure.to_string(),
+            },
+            ConnectError::Unreachable(reason) if !was_open && self.backoff.tries() + 1 >= attempts => {
+                Problem::Unreachable { url: self.shown_url(), reason: reason.clone() }
+            }
+            ConnectError::Unreachable(_) => return,
+        };
+        self.core.meet(problem);
+    }
+
+    fn unreachable(&self, failure: &ConnectError) -> ClientError {
+        ClientError::Unreachable { url: self.shown_url(), reason: failure.to_string() }
+    }
+
+    /// The address without what may be secret.
+    fn shown_url(&self) -> String {
+        self.address.url.split(['?', '#']).next().unwrap_or_default().to_owned()
+    }
 }
 
-/// Writes as much as the socket takes, then reads. `Err` says why the socket closed.
+/// Writes as much as the socket takes, then reads. `Err` says why the socket is no more.
 fn poll_socket(
     socket: &mut Socket,
     core: &mut Core,
@@ -204,27 +322,6 @@ fn poll_socket(
             Poll::Ready(Some(Err(error))) => return Err(error.to_string()),
             Poll::Ready(None) => return Err("closed".into()),
         }
-    }
-}
-
-async fn connect(url: &str) -> Result<Socket, String> {
-    let attempt = async {
-        let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
-        let host = uri.host().ok_or("the address has no host")?.trim_matches(['[', ']']);
-        let stream =
-            TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await.map_err(|e| e.to_string())?;
-        // Frames are small and wanted now.
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        // The buffer is cleared before each read, and most frames are small.
-        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
-        let (socket, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config))
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok(socket)
-    };
-    match tokio::time::timeout(CONNECT_PATIENCE, attempt).await {
-        Ok(result) => result,
-        Err(_) => Err(format!("no answer within {} s", CONNECT_PATIENCE.as_secs())),
     }
 }
 

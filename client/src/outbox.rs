@@ -1,4 +1,4 @@
-//! Typed text that is not known to be durable: closed events, in order, and the one being filled.
+//! What was typed and is not known to be durable: closed events, in order, and the one being filled.
 //!
 //! An event keeps its boundaries from the moment it is closed. It is closed when it is about to be
 //! sent, when it would outgrow a frame, or when the caller says so.
@@ -8,57 +8,108 @@ use std::collections::VecDeque;
 use inklog_crdt::{Agent, Anchor, Event, Id, Op, push_op};
 
 /// An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB.
-pub const EVENT_JSON_BYTES_MAX: usize = 24 * 1024;
-/// What an op takes besides its text and agents' names: field names, two numbers, punctuation.
+pub(crate) const EVENT_JSON_BYTES_MAX: usize = 30_000;
+/// What an op takes beside its text and its agents' names: field names, two numbers, punctuation.
 const OP_ENVELOPE_BYTES: usize = 110;
+
+/// An event that is not known to be durable.
+#[derive(Debug, Clone)]
+pub(crate) struct Queued {
+    pub event: Event,
+    /// It may have been sent.
+    pub sent: bool,
+    /// The log does not have it, and never will: it is offered again under another agent.
+    pub refused: bool,
+    /// The number of the batch that stored it before it is sent; 0: none.
+    pub kept: u64,
+    /// It was typed before this client was begun, and came from the store.
+    pub loaded: bool,
+}
+
+impl Queued {
+    fn new(event: Event) -> Queued {
+        Queued { event, sent: false, refused: false, kept: 0, loaded: false }
+    }
+}
 
 /// The outbox of one agent in one document.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     agent: Agent,
-    closed: VecDeque<Event>,
+    closed: VecDeque<Queued>,
     open: Vec<Op>,
     open_bytes: usize,
     /// The last id of `open` plus one.
     open_end: u64,
     /// Where the next event goes on.
     end: u64,
+    /// What was typed since [`Outbox::take_typed`]. No op of it reaches over the end of an event.
+    typed: Vec<Op>,
+    typed_end: u64,
 }
 
 impl Outbox {
     /// An empty outbox; the agent's chain begins at 0.
     pub fn new(agent: Agent) -> Outbox {
-        Outbox { agent, closed: VecDeque::new(), open: Vec::new(), open_bytes: 0, open_end: 0, end: 0 }
+        Outbox {
+            agent,
+            closed: VecDeque::new(),
+            open: Vec::new(),
+            open_bytes: 0,
+            open_end: 0,
+            end: 0,
+            typed: Vec::new(),
+            typed_end: 0,
+        }
+    }
+
+    /// What a store has of an agent whose chain is durable up to `start`: events that may have been sent,
+    /// and what was typed after them.
+    pub fn loaded(agent: Agent, start: u64, events: impl Iterator<Item = Event>, typed: Vec<Op>) -> Outbox {
+        let mut outbox = Outbox { end: start, open_end: start, ..Outbox::new(agent) };
+        for event in events {
+            outbox.end = event.end();
+            outbox.closed.push_back(Queued { sent: true, kept: 1, ..Queued::new(event) });
+        }
+        for op in typed {
+            outbox.push(op);
+        }
+        outbox.close();
+        outbox.typed.clear();
+        outbox.closed.iter_mut().for_each(|queued| queued.loaded = true);
+        outbox
     }
 
     /// Adds the agent's next op; a giant insert becomes several.
     pub fn push(&mut self, op: Op) {
-        let room = EVENT_JSON_BYTES_MAX - self.envelope(&op);
+        let envelope = self.envelope(&op);
+        let room = EVENT_JSON_BYTES_MAX - envelope;
         match op {
             Op::Insert { seq, text, anchor } if json_bytes(&text) > room => {
                 let (mut seq, mut anchor) = (seq, anchor);
                 for piece in pieces(&text, room) {
                     let chars = piece.chars().count() as u64;
-                    self.push_small(Op::Insert { seq, text: piece.to_owned(), anchor });
+                    self.push_small(Op::Insert { seq, text: piece.to_owned(), anchor }, envelope);
                     // Each further character is the right child of the one before.
                     seq += chars;
                     anchor = Anchor::Left(Some(Id::new(self.agent.clone(), seq - 1)));
                 }
             }
-            op => self.push_small(op),
+            op => self.push_small(op, envelope),
         }
     }
 
-    fn push_small(&mut self, op: Op) {
+    fn push_small(&mut self, op: Op, envelope: usize) {
         let text_bytes = match &op {
             Op::Insert { text, .. } => json_bytes(text),
             Op::Delete { .. } => 0,
         };
-        let bytes = self.envelope(&op) + text_bytes;
+        let bytes = envelope + text_bytes;
         if self.open_bytes + bytes > EVENT_JSON_BYTES_MAX {
             self.close();
         }
         let ops = self.open.len();
+        push_op(&mut self.typed, &mut self.typed_end, &self.agent, op.clone());
         push_op(&mut self.open, &mut self.open_end, &self.agent, op);
         self.open_bytes += if self.open.len() == ops { text_bytes } else { bytes };
     }
@@ -68,8 +119,7 @@ impl Outbox {
             Op::Insert { anchor, .. } => anchor.id(),
             Op::Delete { target, .. } => Some(target),
         };
-        let reference_bytes = reference.map_or(0, |id| id.agent.as_str().len());
-        OP_ENVELOPE_BYTES + self.agent.as_str().len() + reference_bytes
+        OP_ENVELOPE_BYTES + self.agent.as_str().len() + reference.map_or(0, |id| id.to_string().len())
     }
 
     /// Ends the event being filled, if there is anything in it.
@@ -79,42 +129,64 @@ impl Outbox {
         }
         self.open_bytes = 0;
         let ops = std::mem::take(&mut self.open);
-        let event = Event::new(self.agent.clone(), self.end, ops)
-            .unwrap_or_else(|error| panic!("a replica's own ops do not make an event: {error}"));
+        let event = self.event_of(ops);
         self.end = event.end();
-        self.closed.push_back(event);
+        // What is typed from now on is another op.
+        self.typed_end = u64::MAX;
+        self.closed.push_back(Queued::new(event));
+    }
+
+    fn event_of(&self, ops: Vec<Op>) -> Event {
+        Event::new(self.agent.clone(), self.end, ops)
+            .unwrap_or_else(|error| panic!("a replica's own ops do not make an event: {error}"))
+    }
+
+    /// Who writes.
+    pub fn agent(&self) -> &Agent {
+        &self.agent
     }
 
     /// The event to send next; the one being filled is closed when there is no other.
-    pub fn to_send(&mut self) -> Option<&Event> {
+    pub fn to_send(&mut self) -> Option<&mut Queued> {
         if self.closed.is_empty() {
             self.close();
         }
+        self.closed.front_mut()
+    }
+
+    /// The oldest closed event.
+    pub fn front(&self) -> Option<&Queued> {
         self.closed.front()
     }
 
     /// The closed events, oldest first.
     pub fn closed(&self) -> impl Iterator<Item = &Event> {
-        self.closed.iter()
+        self.closed.iter().map(|queued| &queued.event)
     }
 
     /// The closed event at this place of the chain.
-    pub fn at(&self, after: u64) -> Option<&Event> {
-        let index = self.closed.binary_search_by_key(&after, Event::after).ok()?;
+    pub fn at(&self, after: u64) -> Option<&Queued> {
+        let index = self.closed.binary_search_by_key(&after, |queued| queued.event.after()).ok()?;
         self.closed.get(index)
     }
 
     /// The closed events from this end of the chain on, oldest first.
     pub fn closed_from(&self, end: u64) -> impl Iterator<Item = &Event> {
-        self.closed.range(self.closed.partition_point(|event| event.after() < end)..)
+        let from = self.closed.partition_point(|queued| queued.event.after() < end);
+        self.closed.range(from..).map(|queued| &queued.event)
+    }
+
+    /// The event being filled, as it is now.
+    pub fn open_event(&self) -> Option<Event> {
+        (!self.open.is_empty()).then(|| self.event_of(self.open.clone()))
     }
 
     /// All ops that are not known to be durable, oldest first.
     pub fn ops(&self) -> impl Iterator<Item = &Op> {
-        self.closed.iter().flat_map(Event::ops).chain(&self.open)
+        self.closed().flat_map(Event::ops).chain(&self.open)
     }
 
-    /// How many events are closed and not covered.
+    /// How many events are closed and not known to be durable.
     pub fn closed_len(&self) -> usize {
         self.closed.len()
     }
@@ -124,14 +196,125 @@ impl Outbox {
         self.closed.is_empty() && self.open.is_empty()
     }
 
+    /// Whether any of it may have been sent.
+    pub fn has_sent(&self) -> bool {
+        self.closed.iter().any(|queued| queued.sent)
+    }
+
+    /// The first id that is not known to be durable.
+    pub fn start(&self) -> u64 {
+        self.closed.front().map_or(self.end, |first| first.event.after())
+    }
+
     /// The end of the last closed event.
-    pub fn end(&self) -> u64 {
+    pub fn closed_end(&self) -> u64 {
         self.end
     }
 
-    /// Takes out the oldest event, if the log covers it.
-    pub fn take_covered(&mut self, end: u64) -> Option<Event> {
-        self.closed.pop_front_if(|event| event.after() < end)
+    /// The end of all that was typed.
+    pub fn end(&self) -> u64 {
+        if self.open.is_empty() { self.end } else { self.open_end }
+    }
+
+    /// Where that begins which is to be typed again on another log, or on this one.
+    pub fn first_typed(&self, is_other: bool) -> u64 {
+        let first = self.closed.iter().find(|queued| !(queued.loaded && is_other));
+        first.map_or(self.end, |queued| queued.event.after())
+    }
+
+    /// Takes out the oldest event.
+    pub fn take_first(&mut self) -> Option<Event> {
+        self.closed.pop_front().map(|queued| queued.event)
+    }
+
+    /// The log does not have this event, and never will.
+    pub fn refuse(&mut self, after: u64) {
+        if let Some(queued) = self.closed.iter_mut().find(|queued| queued.event.after() == after) {
+            queued.refused = true;
+        }
+    }
+
+    /// What was typed since the last call and is in no event that is kept before it is sent, as if it were an
+    /// event.
+    pub fn take_typed(&mut self) -> Option<Event> {
+        let kept = self.closed.iter().rev().find(|queued| queued.kept > 0).map_or(0, |last| last.event.end());
+        let mut typed = std::mem::take(&mut self.typed);
+        self.typed_end = u64::MAX;
+        typed.retain(|op| op.seq() >= kept);
+        let after = typed.first()?.seq();
+        Event::new(self.agent.clone(), after, typed).ok()
+    }
+
+    /// Whether anything was typed since [`Outbox::take_typed`].
+    pub fn has_typed(&self) -> bool {
+        !self.typed.is_empty()
+    }
+
+    /// Gives everything new ids: those of `heir` from 0 on. The text comes out where it was typed, whatever
+    /// has happened around it.
+    pub fn rename(&mut self, heir: Agent) {
+        let rename = Rename { agent: self.agent.clone(), from: self.start(), to: heir.clone() };
+        let closed = std::mem::take(&mut self.closed);
+        let open = std::mem::take(&mut self.open);
+        *self = Outbox { open_bytes: self.open_bytes, ..Outbox::new(heir) };
+        for Queued { event, .. } in closed {
+            let event = self.event_of(rename.ops(event.ops()));
+            self.end = event.end();
+            self.typed.extend_from_slice(event.ops());
+            self.closed.push_back(Queued::new(event));
+        }
+        self.open = rename.ops(&open);
+        self.typed.extend_from_slice(&self.open);
+        self.open_end = self.open.last().map_or(self.end, Op::end);
+        self.typed_end = u64::MAX;
+    }
+}
+
+/// The ids of `agent` from `from` on are those of `to` from 0 on.
+struct Rename {
+    agent: Agent,
+    from: u64,
+    to: Agent,
+}
+
+impl Rename {
+    fn ops(&self, ops: &[Op]) -> Vec<Op> {
+        ops.iter().flat_map(|op| self.op(op)).collect()
+    }
+
+    fn op(&self, op: &Op) -> Vec<Op> {
+        let seq = op.seq() - self.from;
+        match op {
+            Op::Insert { text, anchor, .. } => {
+                let anchor = match anchor {
+                    Anchor::Left(id) => Anchor::Left(id.as_ref().map(|id| self.id(id))),
+                    Anchor::Right(id) => Anchor::Right(self.id(id)),
+                };
+                vec![Op::Insert { seq, text: text.clone(), anchor }]
+            }
+            Op::Delete { target, len, .. } => {
+                let before = match target.agent == self.agent {
+                    true => self.from.saturating_sub(target.seq).min(*len),
+                    false => 0,
+                };
+                // A run of targets of which only the later ones have new names becomes two.
+                let first = Op::Delete { seq, target: target.clone(), len: before };
+                let rest = Id::new(target.agent.clone(), target.seq + before);
+                let rest = Op::Delete { seq: seq + before, target: self.id(&rest), len: len - before };
+                [(before, first), (len - before, rest)]
+                    .into_iter()
+                    .filter(|(len, _)| *len > 0)
+                    .map(|(_, op)| op)
+                    .collect()
+            }
+        }
+    }
+
+    fn id(&self, id: &Id) -> Id {
+        match id.agent == self.agent && id.seq >= self.from {
+            true => Id::new(self.to.clone(), id.seq - self.from),
+            false => id.clone(),
+        }
     }
 }
 
@@ -182,7 +365,7 @@ mod tests {
         let doc = DocId::new(&"d".repeat(128)).unwrap();
         let mut copy = Doc::new();
         for event in outbox.closed() {
-            let frame = send_op(&doc, event);
+            let frame = send_op(&doc, event, u64::MAX);
             assert!(frame.len() <= FRAME_BYTES_MAX, "{}", frame.len());
             Request::parse(&frame).unwrap();
             copy.apply(event);
@@ -215,7 +398,7 @@ mod tests {
                 let mut copy = Doc::new();
                 copy.apply(&Event::new(other.clone(), 0, vec![before]).unwrap());
                 for event in outbox.closed() {
-                    let frame = send_op(&DocId::new(&"d".repeat(128)).unwrap(), event);
+                    let frame = send_op(&DocId::new(&"d".repeat(128)).unwrap(), event, u64::MAX);
                     assert!(frame.len() <= FRAME_BYTES_MAX, "{}", frame.len());
                     Request::parse(&frame).unwrap();
                     copy.apply(event);
@@ -257,14 +440,13 @@ mod tests {
         for (i, letter) in ["a", "b", "c"].into_iter().enumerate() {
             outbox.push(doc.insert(&agent(), i, letter).unwrap());
         }
-        let first = outbox.to_send().unwrap().clone();
+        let first = outbox.to_send().unwrap().event.clone();
         assert_eq!((first.ops().len(), first.end()), (1, 3));
         outbox.push(doc.insert(&agent(), 3, "d").unwrap());
-        assert_eq!(outbox.to_send().unwrap(), &first);
-        assert_eq!(outbox.take_covered(0), None);
-        assert_eq!(outbox.take_covered(3), Some(first));
-        assert_eq!(outbox.take_covered(3), None);
-        assert_eq!(outbox.to_send().unwrap().after(), 3);
+        assert_eq!(outbox.to_send().unwrap().event, first);
+        assert_eq!(outbox.take_first(), Some(first));
+        assert_eq!((outbox.start(), outbox.end()), (3, 4));
+        assert_eq!(outbox.to_send().unwrap().event.after(), 3);
         assert!(!outbox.is_empty());
     }
 }

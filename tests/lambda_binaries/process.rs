@@ -18,7 +18,7 @@ use crate::sam::Template;
 /// How long an answer, or a process's end, is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binaries' files by their names. Builds them first: nothing is compiled twice, for the packages
+/// The files of binaries and examples by their names. Builds them first: nothing is compiled twice, for the packages
 /// are chosen and the features thereby united as for this test itself.
 pub fn binaries() -> &'static BTreeMap<String, PathBuf> {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
@@ -43,8 +43,8 @@ pub fn binaries() -> &'static BTreeMap<String, PathBuf> {
         let messages = serde_json::Deserializer::from_slice(&built.stdout).into_iter::<Value>();
         let artifacts = messages.map(|message| message.expect("cargo writes JSON")).filter_map(|message| {
             // Not the binaries' own unit tests, which are built with them.
-            let is_binary = message["target"]["kind"] == serde_json::json!(["bin"])
-                && message["profile"]["test"] == false;
+            let kind = &message["target"]["kind"][0];
+            let is_binary = (kind == "bin" || kind == "example") && message["profile"]["test"] == false;
             let file = message["executable"].as_str().filter(|_| is_binary)?;
             Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(file)))
         });

@@ -16,6 +16,8 @@ use super::board::Board;
 use super::trace::{Patch, Step};
 use inklog_client::{ClientError, Link, Update};
 
+use crate::arrivals::{Arrival, Arrivals};
+
 /// An author stops typing while this many events wait for their acks.
 const QUEUE_MAX: usize = 4;
 /// If the client receives nothing for this long, it asks.
@@ -27,6 +29,12 @@ pub enum PlayError {
     /// The client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// It writes under another name now, and the trace's edits count on what is gone.
+    #[error("{client} had to begin anew: the server forgot what it had acknowledged, or refused an edit")]
+    Renewed {
+        /// Which client.
+        client: String,
+    },
     /// The trace edits beyond its text.
     #[error("the trace does not match its own text: {0}")]
     Edit(#[from] EditError),
@@ -56,6 +64,8 @@ pub struct Client {
     pub progress: ProgressBar,
     /// How long it waits while nothing happens.
     pub patience: Duration,
+    /// What it has of the others.
+    pub arrivals: Arrivals,
 }
 
 /// An author's part.
@@ -190,6 +200,9 @@ impl Client {
             if let Some(author) = &mut self.author {
                 author.type_on(&mut self.link, &self.board, &self.progress)?;
             }
+            // What can be sent is, so that it is known when.
+            self.link.core_mut().tick(Instant::now());
+            self.take_updates()?;
             if self.is_done(&finished) {
                 return Ok(self);
             }
@@ -228,21 +241,25 @@ impl Client {
     }
 
     /// Notes what happened; says whether there was progress.
-    fn take_updates(&mut self) -> Result<bool, ClientError> {
+    fn take_updates(&mut self) -> Result<bool, PlayError> {
         let now = Instant::now();
         let mut progress = false;
         while let Some(update) = self.link.core_mut().next_update() {
             progress |= !matches!(update, Update::Synced | Update::Merged(_) | Update::Gap(_));
+            self.arrivals.notice(&update);
             match (update, &mut self.author) {
-                (Update::Sent { event, at }, Some(author)) => self.board.sent(author.number, event, at),
-                (Update::Acked(event), Some(author)) => self.board.acked(author.number, &event, now),
+                (Update::Sent(event), Some(author)) => self.board.sent(author.number, event, now),
+                (Update::Saved(event), Some(author)) => self.board.acked(author.number, &event, now),
                 // The trace's edits count on what is gone.
-                (Update::Forked { .. }, _) => return Err(ClientError::Forgotten),
-                (Update::Advanced { agent, from, to }, _) => self.board.arrived(&agent, from, to, now),
-                (Update::Received(event), Some(author)) => author.keep(event, &self.board),
+                (Update::Agent(_), _) => return Err(PlayError::Renewed { client: self.name.clone() }),
+                (Update::Received(logged), Some(author)) => author.keep(logged.event, &self.board),
                 (Update::Merged(version), Some(author)) => author.keep_merged(&version, &self.board),
                 _ => {}
             }
+        }
+        for Arrival { agent, from, to } in self.arrivals.take(self.link.core()) {
+            progress = true;
+            self.board.arrived(&agent, from, to, now);
         }
         Ok(progress)
     }

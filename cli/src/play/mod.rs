@@ -22,11 +22,12 @@ use self::author::{Author, Client};
 use self::board::Board;
 use self::report::{Compared, PlayReport, compare};
 use self::trace::{Trace, TraceError};
+use crate::arrivals::Arrivals;
 use crate::operator::{AnyOperator, JobError};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::percentiles;
-use inklog_client::{CoreConfig, Link, LinkConfig, Random, ws_url_of};
+use inklog_client::{Link, Options, Random, ws_url_of};
 
 pub use author::PlayError as ClientStopped;
 
@@ -111,14 +112,15 @@ async fn play_on(wanted: &Play, trace: Trace, http_url: &str) -> Result<PlayRepo
     }
     let mut opened = Vec::new();
     for (name, agent, author) in clients {
-        let core = CoreConfig::new(doc.clone(), agent);
-        let config = LinkConfig { url: ws_url_of(http_url), patience: wanted.patience, core };
-        let link = Link::open(config).await.map_err(ClientStopped::from)?;
+        let options = Options::new(ws_url_of(http_url), doc.as_str(), "play").agent(agent);
+        let options = options.give_up_after(wanted.patience).without_changes();
+        let link = Link::open(options).await.map_err(ClientStopped::from)?;
         if !link.core().doc().version().is_empty() {
             return Err(PlayError::NotEmpty(doc));
         }
         let (board, progress, patience) = (board.clone(), bar.clone(), wanted.patience);
-        opened.push(Client { name, link, author, board, progress, patience });
+        let arrivals = Arrivals::default();
+        opened.push(Client { name, link, author, board, progress, patience, arrivals });
     }
     if count == 0 {
         board.nobody_types();
@@ -156,7 +158,7 @@ async fn play_on(wanted: &Play, trace: Trace, http_url: &str) -> Result<PlayRepo
         last.unite(core.doc().version());
         report.texts.push(compare(client.name, &end_content, Some(&core.doc().text())));
         report.reconnects += client.link.reconnects();
-        client.link.close().await;
+        client.link.close().await.map_err(ClientStopped::from)?;
     }
     let measured = board.measured();
     report.events = measured.events;

@@ -1,12 +1,12 @@
-//! A server that forgot: compares what two replicas have under the same ids, and carries typed text over
-//! from one to the other.
+//! What two replicas say of the same ids, so that a log that forgot is told from one that lags; and what was
+//! typed carried over from one to the other.
 
 use std::collections::BTreeMap;
 
-use inklog_crdt::{Agent, Doc, Id, Op, SpanContent, Version};
+use inklog_crdt::{Agent, Anchor, Doc, Event, Id, Op, Span, SpanContent, Version};
 
-/// The part of `known` that the other replica lacks: the agents whose chains end earlier there, with
-/// their ends here.
+/// What of `known` the other replica lacks: the agents whose chains end earlier there, with their ends
+/// here.
 pub(crate) fn ahead(known: &Version, theirs: &Version) -> Version {
     let further = known.iter().filter(|(agent, end)| theirs.get(agent) < *end);
     further.map(|(agent, end)| (agent.clone(), end)).collect()
@@ -59,59 +59,138 @@ fn characters(runs: Option<&Runs>, limit: u64) -> impl Iterator<Item = (u64, Opt
     runs.take_while(move |(seq, _)| *seq < limit)
 }
 
-/// An edit of a document: first `len` characters go, then `text` comes in their place.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Edit {
-    pub at: usize,
-    pub len: usize,
-    pub text: String,
+/// Whether a document that is the server's holds an event, as far as one can tell: deleted text is not there
+/// any more.
+pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
+    let own = event.agent();
+    if event.end() > server.version().get(own) {
+        return false;
+    }
+    let nodes = Nodes::new(server);
+    event.ops().iter().all(|op| match op {
+        // All of an insert's ids are characters, and the first hangs where it says.
+        Op::Insert { seq, text, anchor } => {
+            let there = nodes.range(own, *seq, op.end());
+            let same = there.len() as u64 == op.end() - seq
+                && there
+                    .iter()
+                    .zip(text.chars())
+                    .all(|(node, char)| node.char.is_none_or(|other| other == char));
+            same && there.first().is_some_and(|first| first.anchor == *anchor)
+        }
+        // None of a delete's are, and what it names is deleted.
+        Op::Delete { seq, target, len } => {
+            let named = nodes.range(&target.agent, target.seq, target.seq + len);
+            nodes.range(own, *seq, op.end()).is_empty() && named.iter().all(|node| node.char.is_none())
+        }
+    })
 }
 
-/// The edits that repeat on `fresh` the unsaved edits of `old`: `own`'s characters from `saved`
-/// on, and the deletes among `ops`. A text goes after the
-/// nearest preceding character that `fresh` also shows. Make them in the given order: the last place
-/// first, so that no edit moves the place of the next.
-pub(crate) fn to_do_again<'a>(
-    old: &Doc,
-    fresh: &Doc,
-    (own, saved): (&Agent, u64),
-    ops: impl Iterator<Item = &'a Op>,
-) -> Vec<Edit> {
+struct Node {
+    char: Option<char>,
+    anchor: Anchor,
+}
+
+/// The characters of a document, by agent, in the order of their ids.
+struct Nodes(BTreeMap<Agent, Vec<Span>>);
+
+impl Nodes {
+    fn new(doc: &Doc) -> Nodes {
+        let mut all: BTreeMap<Agent, Vec<Span>> = BTreeMap::new();
+        for span in doc.spans() {
+            all.entry(span.id.agent.clone()).or_default().push(span);
+        }
+        all.values_mut().for_each(|spans| spans.sort_unstable_by_key(|span| span.id.seq));
+        Nodes(all)
+    }
+
+    fn range(&self, agent: &Agent, from: u64, to: u64) -> Vec<Node> {
+        let spans = self.0.get(agent).map(Vec::as_slice).unwrap_or_default();
+        let first = spans.partition_point(|span| span.id.seq + len_of(&span.content) <= from);
+        let mut nodes = Vec::new();
+        for span in spans[first..].iter().take_while(|span| span.id.seq < to) {
+            let seqs = span.id.seq.max(from)..(span.id.seq + len_of(&span.content)).min(to);
+            let mut chars = match &span.content {
+                SpanContent::Text(text) => Some(text.chars().skip((seqs.start - span.id.seq) as usize)),
+                SpanContent::Deleted(_) => None,
+            };
+            for seq in seqs {
+                let anchor = match seq == span.id.seq {
+                    true => span.anchor.clone(),
+                    false => Anchor::Left(Some(Id::new(agent.clone(), seq - 1))),
+                };
+                nodes.push(Node { char: chars.as_mut().and_then(Iterator::next), anchor });
+            }
+        }
+        nodes
+    }
+}
+
+fn len_of(content: &SpanContent) -> u64 {
+    match content {
+        SpanContent::Text(text) => text.chars().count() as u64,
+        SpanContent::Deleted(len) => *len,
+    }
+}
+
+/// Of a document that is durable up to a version, the state without what `own` has typed beyond.
+pub(crate) fn durable_spans(doc: &Doc, own: &Agent, durable: &Version) -> (Vec<Span>, Version) {
+    let end = durable.get(own);
+    let kept = |mut span: Span| {
+        if span.id.agent != *own || span.id.seq + len_of(&span.content) <= end {
+            return Some(span);
+        }
+        let room = end.checked_sub(span.id.seq).filter(|room| *room > 0)?;
+        match &mut span.content {
+            SpanContent::Text(text) => *text = text.chars().take(room as usize).collect(),
+            SpanContent::Deleted(len) => *len = room,
+        }
+        Some(span)
+    };
+    (doc.spans().into_iter().filter_map(kept).collect(), durable.clone())
+}
+
+/// The visible text of `old` that is `own`'s from the id `typed` on, and where in `fresh` it belongs: behind the
+/// nearest character before it that `fresh` shows, too. In the order of the text.
+pub(crate) fn typed_in(old: &Doc, fresh: &Doc, (own, typed): (&Agent, u64)) -> Vec<(usize, String)> {
     let shown = Shown::new(fresh);
-    let mut edits: Vec<Edit> = Vec::new();
+    let mut found: Vec<(usize, String)> = Vec::new();
     let text = old.text();
     let mut rest = text.chars();
     let mut at = 0;
     for (id, len) in old.visible() {
-        let kept = if id.agent == *own { saved.saturating_sub(id.seq).min(len) } else { len };
+        let kept = if id.agent == *own { typed.saturating_sub(id.seq).min(len) } else { len };
         at = shown.in_range(&id, kept).last().map_or(at, |(index, len)| index + len);
-        let typed: String = rest.by_ref().take(len as usize).skip(kept as usize).collect();
-        if typed.is_empty() {
-            continue;
-        }
-        match edits.last_mut() {
-            Some(last) if last.at == at => last.text += &typed,
-            _ => edits.push(Edit { at, len: 0, text: typed }),
+        let piece: String = rest.by_ref().take(len as usize).skip(kept as usize).collect();
+        match found.last_mut() {
+            _ if piece.is_empty() => {}
+            Some((last, text)) if *last == at => *text += &piece,
+            _ => found.push((at, piece)),
         }
     }
-    let gone = ops.filter_map(|op| match op {
+    found
+}
+
+/// The places and lengths of what is shown of that which the deletes among `ops` name, in the order of the
+/// text, each once.
+pub(crate) fn places_of(doc: &Doc, ops: &[Op]) -> Vec<(usize, usize)> {
+    let shown = Shown::new(doc);
+    let deleted = ops.iter().filter_map(|op| match op {
         Op::Delete { target, len, .. } => Some(shown.in_range(target, *len)),
         Op::Insert { .. } => None,
     });
-    let mut gone: Vec<(usize, usize)> = gone.flatten().collect();
-    gone.sort_unstable();
-    // What two ops delete goes once.
+    let mut places: Vec<(usize, usize)> = deleted.flatten().collect();
+    places.sort_unstable();
     let mut end = 0;
-    for (index, len) in gone {
+    let mut once = Vec::new();
+    for (index, len) in places {
         let (from, to) = (index.max(end), (index + len).max(end));
         if from < to {
-            edits.push(Edit { at: from, len: to - from, text: String::new() });
+            once.push((from, to - from));
         }
         end = to;
     }
-    // At one place the delete first: it means what stands there, not what comes.
-    edits.sort_by_key(|edit| (std::cmp::Reverse(edit.at), std::cmp::Reverse(edit.len)));
-    edits
+    once
 }
 
 /// Where ids are in a text.
@@ -142,9 +221,9 @@ impl Shown {
     }
 }
 
-/// The smallest contiguous change from `before` to `after`: where, how many characters go, and
+/// The least change of one piece that makes `after` of `before`: where, how many characters go, and
 /// what comes.
-pub(crate) fn difference(before: &str, after: &str) -> Edit {
+pub(crate) fn difference(before: &str, after: &str) -> (usize, usize, String) {
     let common = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {
         a.zip(b).take_while(|(a, b)| a == b).count()
     };
@@ -153,7 +232,7 @@ pub(crate) fn difference(before: &str, after: &str) -> Edit {
     let room = count.min(after_count) - at;
     let behind = common(&mut before.chars().rev(), &mut after.chars().rev()).min(room);
     let text = after.chars().skip(at).take(after_count - at - behind).collect();
-    Edit { at, len: count - at - behind, text }
+    (at, count - at - behind, text)
 }
 
 #[cfg(test)]
@@ -198,15 +277,13 @@ mod tests {
         let ops = old.delete(&alice, 0, 2).unwrap();
         assert_eq!(old.text(), "e and two three!");
         let again = |fresh: &Doc| {
-            let mut fresh = fresh.clone();
-            let twice = ops.iter().chain(&ops);
-            for Edit { at, len, text } in to_do_again(&old, &fresh, (&alice, 0), twice) {
-                if len > 0 {
-                    fresh.delete(&agent("anew"), at, len).unwrap();
-                }
-                if !text.is_empty() {
-                    fresh.insert(&agent("anew"), at, &text).unwrap();
-                }
+            let (mut fresh, anew) = (fresh.clone(), agent("anew"));
+            for (at, text) in typed_in(&old, &fresh, (&alice, 0)).into_iter().rev() {
+                fresh.insert(&anew, at, &text).unwrap();
+            }
+            let twice: Vec<Op> = ops.iter().chain(&ops).cloned().collect();
+            for (at, len) in places_of(&fresh, &twice).into_iter().rev() {
+                fresh.delete(&anew, at, len).unwrap();
             }
             fresh.text()
         };
@@ -223,8 +300,7 @@ mod tests {
     fn only_what_is_not_saved_of_a_run_is_done_again() {
         let old = text("alice", "saved and not");
         let fresh = text("alice", "saved");
-        let edits = to_do_again(&old, &fresh, (&agent("alice"), 5), std::iter::empty());
-        assert_eq!(edits, [Edit { at: 5, len: 0, text: " and not".into() }]);
+        assert_eq!(typed_in(&old, &fresh, (&agent("alice"), 5)), [(5, " and not".into())]);
     }
 
     #[test]
@@ -232,7 +308,7 @@ mod tests {
         for (before, after) in
             [("", ""), ("aaa", "aa"), ("abc", "axc"), ("aé😀", "é😀b"), ("ab", "abab"), ("x", "")]
         {
-            let Edit { at, len, text } = difference(before, after);
+            let (at, len, text) = difference(before, after);
             let kept = before.chars().take(at).chain(text.chars()).chain(before.chars().skip(at + len));
             assert_eq!(kept.collect::<String>(), after, "{before:?}");
         }

@@ -1,0 +1,122 @@
+//! When the log does not take what is here: new ids for what was typed, or a new beginning.
+
+use std::time::Instant;
+
+use inklog_crdt::{Doc, Op};
+
+use super::{Core, Update};
+use crate::answer::{Answer, Base};
+use crate::compare::{durable_spans, holds, places_of, typed_in};
+use crate::outbox::Outbox;
+
+impl Core {
+    /// The agent cannot be gone on with. The server's whole state is asked for: it decides what has to be
+    /// offered again.
+    pub(super) fn refuse(&mut self, after: Option<u64>, now: Instant) {
+        if let Some(after) = after {
+            self.outbox.refuse(after);
+        }
+        self.cursor = None;
+        let pause = self.retries.renewal.pause(&mut self.jitter);
+        if let Some(connection) = &mut self.connection {
+            connection.restart_sync(now + pause);
+        }
+    }
+
+    /// Finds out what a document that is the server's proves to be saved, and what to be another's.
+    pub(super) fn judge(&mut self, server: &Doc) {
+        while self
+            .outbox
+            .front()
+            .is_some_and(|first| first.sent && !first.refused && holds(server, &first.event))
+        {
+            self.saved();
+        }
+        let start = self.outbox.start();
+        self.is_foreign = start < server.version().get(self.outbox.agent());
+        if self.is_foreign {
+            self.outbox.refuse(start);
+        }
+    }
+
+    /// Begins again from the server's state, with what it does not have under new ids.
+    pub(super) fn rebuild(&mut self, server: Doc, base: Base, answer: Answer, cursor: Option<String>) {
+        let mut fresh = server;
+        // Where the server's state lags, what is typed may need what it lacks. What does not fit there hangs
+        // on what another wrote under this agent's ids: the server has it.
+        let (spans, durable) = durable_spans(&self.doc, self.outbox.agent(), &self.durable());
+        let _ = fresh.merge(&spans, &durable);
+        let heir = (self.agents)();
+        self.outbox.rename(heir);
+        for event in self.outbox.closed() {
+            fresh.apply(event);
+        }
+        if let Some(open) = self.outbox.open_event() {
+            fresh.apply(&open);
+        }
+        self.is_foreign = false;
+        self.renewed(&base, &answer, cursor);
+        self.replace(fresh);
+    }
+
+    /// The log is not the one, or not any more the one, that the document is from: begins anew from the
+    /// server's state. What was never saved is typed again under another agent, where the text around it is
+    /// still there; but for what was loaded from the store for a log of another name. What the document
+    /// showed is put aside.
+    pub(super) fn begin_anew(
+        &mut self,
+        server: Doc,
+        base: Base,
+        answer: Answer,
+        cursor: Option<String>,
+        same_ids: bool,
+    ) {
+        let before = self.doc.text();
+        let is_other = self.is_other_log(&answer);
+        let first = self.outbox.first_typed(is_other);
+        let typed = typed_in(&self.doc, &server, (self.outbox.agent(), first));
+        let deletes: Vec<Op> = match same_ids {
+            true => self.outbox.ops().filter(|op| op.seq() >= first).cloned().collect(),
+            false => Vec::new(),
+        };
+        let old_log = self.log.clone();
+        let heir = (self.agents)();
+        self.outbox = Outbox::new(heir);
+        let mut fresh = server;
+        for (at, text) in typed.into_iter().rev() {
+            if let Ok(op) = fresh.insert(self.outbox.agent(), at, &text) {
+                self.outbox.push(op);
+            }
+        }
+        for (at, len) in places_of(&fresh, &deletes).into_iter().rev() {
+            for op in fresh.delete(self.outbox.agent(), at, len).unwrap_or_default() {
+                self.outbox.push(op);
+            }
+        }
+        self.is_foreign = false;
+        self.log = answer.log.clone().or(self.log.take());
+        self.since_cursor.clear();
+        self.keeper.begin_anew(self.log.as_deref());
+        self.renewed(&base, &answer, cursor);
+        self.replace(fresh);
+        self.updates.push_back(Update::Merged(base.version));
+        if !before.is_empty() && before != self.doc.text() {
+            self.keeper.put_aside(&before, old_log.as_deref());
+            self.updates.push_back(Update::Forked { text: before });
+        }
+    }
+
+    /// What is here hangs on another agent, and on another base.
+    fn renewed(&mut self, base: &Base, answer: &Answer, cursor: Option<String>) {
+        self.told_sent = 0;
+        if let Some(connection) = &mut self.connection {
+            connection.in_flight = None;
+        }
+        self.keeper.renewed(self.outbox.agent());
+        self.keeper.rebase(base, cursor);
+        for event in answer.events.iter().filter_map(|event| event.clone().into_event().ok()) {
+            self.keeper.heard(&event.event);
+        }
+        self.updates.push_back(Update::Agent(self.outbox.agent().clone()));
+    }
+}
