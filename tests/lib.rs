@@ -1,5 +1,6 @@
-//! What the tests of several packages share: a real Redis server, a proxy that counts bytes, and suites
-//! run against several implementations. The package's own tests are those that cross crates (`main.rs`).
+//! What the tests of several packages share: a real Redis server, a proxy that counts bytes, stories, and
+//! suites run against several implementations. The package's own tests are those that cross crates
+//! (`main.rs`).
 //!
 //! A package of its own and no feature of `inklog-store`, so that a build with tests and one without
 //! compile the same crates.
@@ -8,6 +9,8 @@
 mod counting_proxy;
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "support/stories.rs"]
+pub mod stories;
 
 pub use counting_proxy::CountingProxy;
 pub use redis_server::RedisServer;
