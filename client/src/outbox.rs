@@ -147,7 +147,7 @@ impl Outbox {
     }
 
     /// The event to send next; the one being filled is closed when there is no other.
-    pub fn to_send(&mut self) -> Option<&mut Queued> {
+    pub fn next_to_send(&mut self) -> Option<&mut Queued> {
         if self.closed.is_empty() {
             self.close();
         }
@@ -440,13 +440,13 @@ mod tests {
         for (i, letter) in ["a", "b", "c"].into_iter().enumerate() {
             outbox.push(doc.insert(&agent(), i, letter).unwrap());
         }
-        let first = outbox.to_send().unwrap().event.clone();
+        let first = outbox.next_to_send().unwrap().event.clone();
         assert_eq!((first.ops().len(), first.end()), (1, 3));
         outbox.push(doc.insert(&agent(), 3, "d").unwrap());
-        assert_eq!(outbox.to_send().unwrap().event, first);
+        assert_eq!(outbox.next_to_send().unwrap().event, first);
         assert_eq!(outbox.take_first(), Some(first));
         assert_eq!((outbox.start(), outbox.end()), (3, 4));
-        assert_eq!(outbox.to_send().unwrap().event.after(), 3);
+        assert_eq!(outbox.next_to_send().unwrap().event.after(), 3);
         assert!(!outbox.is_empty());
     }
 }

@@ -54,7 +54,7 @@ impl Core {
         }
         connection.send_at = None;
         let next = self.keeper.next_batch();
-        let Some(queued) = self.outbox.to_send() else { return };
+        let Some(queued) = self.outbox.next_to_send() else { return };
         let first_time = !queued.sent;
         if first_time {
             queued.sent = true;
