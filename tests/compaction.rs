@@ -238,6 +238,7 @@ async fn a_live_state_that_lacks_an_old_event_is_dropped() {
         generation: "g1".into(),
         state: inklog_crdt::Doc::new().encode(),
         waiting: missed,
+        aside_bytes: 0,
     };
     assert!(harness.documents.live.commit_rebuild(&doc, nonce, base).await.unwrap());
     let operator = operator(&harness.documents, &harness.clock);

@@ -8,6 +8,7 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_crdt::{Agent, Anchor, Event, Id, Op};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
+use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_protocol::{DocId, LoggedEvent};
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::memory::MemoryCatalogue;
@@ -62,6 +63,7 @@ impl Harness {
             objects: Arc::new(MemoryObjects::new()),
             live: live.clone(),
             entropy: Arc::new(SystemEntropy),
+            doc_bytes_max: DOC_BYTES_MAX,
         };
         Harness { documents, clock, live, _embedded: None }
     }

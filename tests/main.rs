@@ -12,6 +12,8 @@
 //! - `without_redis`: joining where Redis is full, away, foreign or damaged
 //! - `redis_tls`: a Redis whose certificate a private authority has signed
 //! - `full_redis`: documents that a Redis has no room for, or whose snapshot is lost, beside others
+//! - `full_document`: a document at its limit: what is refused, what still works, how it gets smaller
+//! - `waiting`: many events that wait: what they cost, and that all of them show in the end
 //! - `broadcaster`: who is sent what, retries, giving up, connections that are gone
 //! - `presence`: who sees where whom, and how it ends, on the whole stack
 //! - `rebuild`: what must not come between reading the log and putting a base in
@@ -39,6 +41,7 @@ mod command;
 mod compaction;
 mod conformance;
 mod forgetful;
+mod full_document;
 mod full_redis;
 mod harness;
 mod killed;
@@ -63,4 +66,5 @@ mod template;
 mod throttled;
 mod typescript;
 mod verify;
+mod waiting;
 mod without_redis;

@@ -15,7 +15,7 @@ use crate::taps::SteppingIn;
 /// A live state that has got these events of the log, and no more.
 async fn live_with(harness: &Harness, doc: &DocId, events: Vec<LoggedEvent>) {
     let state = inklog_crdt::Doc::new().encode();
-    base(harness, doc, NewBase { generation: "g1".into(), state, waiting: events }).await;
+    base(harness, doc, NewBase { generation: "g1".into(), state, waiting: events, aside_bytes: 0 }).await;
 }
 
 async fn base(harness: &Harness, doc: &DocId, base: NewBase) {
@@ -86,7 +86,8 @@ async fn a_damaged_base_is_wrong_until_somebody_makes_it_anew() {
         let doc = doc(mend);
         harness.append(&doc, typed("alice", 0, "hello")).await;
         let state = b"no state".to_vec();
-        base(&harness, &doc, NewBase { generation: "g1".into(), state, waiting: Vec::new() }).await;
+        base(&harness, &doc, NewBase { generation: "g1".into(), state, waiting: Vec::new(), aside_bytes: 0 })
+            .await;
         for _ in 0..2 {
             let verified = verify(&harness, &harness.documents, &doc).await;
             assert_eq!((verified.ok, verified.live), (false, LiveCheck::Damaged));

@@ -8,7 +8,7 @@
 //! | function | routes | uses |
 //! |---|---|---|
 //! | [`Connection`] | `$connect`, `$disconnect` | connections, presence |
-//! | [`SendOp`] | `SEND_OP` | op log, floors |
+//! | [`SendOp`] | `SEND_OP` | op log, floors, sizes |
 //! | [`Sync`] | `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC` | connections, live state (log on a miss) |
 //! | [`PresenceUpdate`] | `PRESENCE` | connections, presence |
 //! | [`Fallback`] | `$default`, `PING` | nothing |
@@ -19,6 +19,7 @@ mod fallback;
 mod presence;
 mod request;
 mod send_op;
+mod sizes;
 mod states;
 mod sync;
 

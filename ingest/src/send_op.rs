@@ -1,17 +1,21 @@
 //! `SEND_OP`: validate, append, acknowledge. Nothing else.
+//!
+//! What it has to know of a document comes from the catalogue and is remembered for a while: the agents'
+//! floors, and whether the document is full ([`crate::sizes`]).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_crdt::{Agent, Event, Op};
-use inklog_protocol::limits::FLOOR_CACHE_TTL;
+use inklog_protocol::limits::{DOC_BYTES_MAX, FLOOR_CACHE_TTL};
 use inklog_protocol::{ClientMessage, DocId, ErrorCode, Refusal, ServerMessage, UserName};
 use inklog_store::log::Appended;
 use inklog_store::{Catalogue, Clock, LogRecord, OpLog};
 use serde_json::Value;
 
 use crate::request::{Response, answer, check_agent, connection_id, misrouted, refuse_store, respond, user};
+use crate::sizes::Sizes;
 
 /// A lost race for a place in the chain is repeated this often.
 const CHAIN_TRIES: usize = 4;
@@ -25,6 +29,7 @@ pub struct SendOp {
     clock: Arc<dyn Clock>,
     /// Floors read lately, and when. A std mutex: it is never held across an await.
     floors: Mutex<HashMap<(DocId, Agent), (u64, u64)>>,
+    sizes: Sizes,
 }
 
 /// The sender and its connection.
@@ -36,7 +41,12 @@ struct Sender {
 impl SendOp {
     /// A function over these stores.
     pub fn new(log: Arc<dyn OpLog>, catalogue: Arc<dyn Catalogue>, clock: Arc<dyn Clock>) -> SendOp {
-        SendOp { log, catalogue, clock, floors: Mutex::default() }
+        SendOp { log, catalogue, clock, floors: Mutex::default(), sizes: Sizes::new(DOC_BYTES_MAX) }
+    }
+
+    /// With another limit than [`DOC_BYTES_MAX`].
+    pub fn with_doc_bytes_max(self, max: u64) -> SendOp {
+        SendOp { sizes: Sizes::new(max), ..self }
     }
 
     /// Handles one message of the gateway.
@@ -63,7 +73,11 @@ impl SendOp {
     async fn send_event(&self, doc: &DocId, event: Event, sender: Sender) -> Result<Event, Refusal> {
         check_agent(sender.user.as_ref(), event.agent())?;
         if event.after() < self.floor(doc, event.agent()).await? {
-            return self.below_floor(doc, event).await;
+            let refusal = conflict(&event);
+            return self.repeated(doc, event, refusal).await;
+        }
+        if let Some(refusal) = self.no_room(doc, &event).await? {
+            return self.repeated(doc, event, refusal).await;
         }
         match self.append(doc, event.clone(), &sender).await? {
             Appended::Added | Appended::Repeat => Ok(event),
@@ -71,12 +85,13 @@ impl SendOp {
         }
     }
 
-    /// Below the floor nothing is added, but an event that is still there is acknowledged.
-    async fn below_floor(&self, doc: &DocId, event: Event) -> Result<Event, Refusal> {
+    /// Below the floor, or in a full document, nothing is added, but an event that is still there is
+    /// acknowledged.
+    async fn repeated(&self, doc: &DocId, event: Event, refusal: Refusal) -> Result<Event, Refusal> {
         let there = self.log.last_of(doc, event.agent(), Some(event.after())).await.map_err(refuse_store)?;
         match there {
             Some(record) if record.event == event => Ok(event),
-            _ => Err(conflict(&event)),
+            _ => Err(refusal),
         }
     }
 
@@ -92,6 +107,9 @@ impl SendOp {
             }
             let event = Event::new(agent.clone(), end, vec![op.clone()])
                 .map_err(|error| Refusal::new(ErrorCode::BadOp, error.to_string()))?;
+            if let Some(refusal) = self.no_room(doc, &event).await? {
+                return Err(refusal);
+            }
             match self.append(doc, event.clone(), &sender).await? {
                 Appended::Added | Appended::Repeat => return Ok(event),
                 Appended::Conflict => {}
@@ -120,6 +138,13 @@ impl SendOp {
             connection: Some(sender.connection.clone()),
         };
         self.log.append(doc, &record).await.map_err(refuse_store)
+    }
+
+    /// Why the document has no room for the event, if it has none.
+    async fn no_room(&self, doc: &DocId, event: &Event) -> Result<Option<Refusal>, Refusal> {
+        let now = self.clock.now_ms();
+        let look = async || self.catalogue.size(doc).await.map_err(refuse_store);
+        self.sizes.no_room(doc, event, now, look).await
     }
 
     /// The agent's floor, at most [`FLOOR_CACHE_TTL`] old: compaction waits that long before it acts

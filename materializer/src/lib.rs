@@ -12,6 +12,9 @@
 //! A document that fails alone (too large for Redis, a snapshot lost) stops no other: its live state is
 //! dropped, which needs no memory, and readers replay the log until it can be kept again. If not even
 //! dropping works, Redis is down for all.
+//!
+//! A fold or rebuild tells how large a document is. Where it has come to its limit, or is below it again,
+//! the catalogue is told, by which ingest goes.
 #![deny(missing_docs)]
 
 mod rests;
@@ -151,8 +154,8 @@ impl Materializer {
         let status = self.documents.live.append(doc, events, &fresh_tail).await?;
         if status.has_base {
             self.rests.end(doc);
-            if Documents::should_fold(status) {
-                self.documents.fold(doc).await?;
+            if self.documents.should_fold(status) {
+                self.fold(doc).await?;
             }
             return Ok(());
         }
@@ -163,14 +166,34 @@ impl Materializer {
             }
             return Ok(());
         }
+        let read_at = self.clock.now_ms();
         match self.documents.rebuild(doc).await {
-            Ok(_) => self.rests.end(doc),
+            Ok((replayed, _)) => {
+                self.rests.end(doc);
+                let known = replayed.noted.map(|size| size.bytes);
+                self.documents.note_size(doc, known, replayed.bytes, read_at).await?;
+            }
             Err(error) => {
                 let pause = self.rests.begin(doc, self.clock.now_ms());
                 tracing::warn!(%doc, %error, ?pause, "could not rebuild a live state: readers replay the log for now");
             }
         }
         Ok(())
+    }
+
+    /// Folds the tail, and notes what only a fold tells: how large the document is now.
+    async fn fold(&self, doc: &DocId) -> Result<(), StoreError> {
+        let mut read_at = self.clock.now_ms();
+        let Some(folded) = self.documents.fold(doc).await? else { return Ok(()) };
+        let mut bytes = folded.bytes;
+        if folded.aside_bytes > 0 && bytes > self.documents.doc_bytes_max {
+            // What the stream repeated may have been set aside twice; nobody is refused for that.
+            read_at = self.clock.now_ms();
+            if let Some(replayed) = self.documents.remake(doc).await? {
+                bytes = replayed.bytes;
+            }
+        }
+        self.documents.note_size(doc, Some(folded.before), bytes, read_at).await
     }
 
     async fn mark_dirty(&self, doc: &DocId) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_store::config::{ConfigError, StoreFactory, environment};
 use inklog_store::document::Documents;
 use inklog_store::live::memory::MemoryLiveState;
@@ -21,6 +22,7 @@ pub async fn operator_on_aws(needs_live: bool) -> Result<Operator, ConfigError> 
             objects: factory.objects()?,
             live: Arc::new(MemoryLiveState::new(Arc::new(SystemClock))),
             entropy: Arc::new(SystemEntropy),
+            doc_bytes_max: DOC_BYTES_MAX,
         },
     };
     Ok(Operator::new(documents, Arc::new(SystemClock)))

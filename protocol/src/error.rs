@@ -7,7 +7,7 @@
 //! | `bad_request` | a field of the message is missing or malformed | no |
 //! | `bad_op` | an op is invalid in itself: empty text, foreign id, overlapping ids, … | no |
 //! | `bad_chain` | an op's ids are below the event's `after` | no |
-//! | `too_large` | something exceeds a limit | no |
+//! | `too_large` | something exceeds a limit: a frame, a presence state, or the whole document, which is full | no |
 //! | `conflict` | the log holds another event at this place of the agent's chain, or the place is compacted | no |
 //! | `not_joined` | the connection has not joined the document | no |
 //! | `unauthorized` | there is no valid identity | no |

@@ -56,6 +56,21 @@ pub const PRESENCE_TTL: Duration = Duration::from_secs(60);
 /// A connection's registration expires if it does not sync within this time: three of a client's longest
 /// pauses (5 min).
 pub const CONNECTION_TTL: Duration = Duration::from_secs(15 * 60);
+/// A document, in bytes: its encoded state and the events that wait in it. Beyond this, events that
+/// insert are refused, so that the document can only shrink. Replaying plain text takes about 5 bytes of
+/// memory for each of these, and the costliest shape found (every character in a place of its own) about
+/// 46: even twice the limit then fits into a function of 1,024 MB.
+pub const DOC_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Deletes are accepted up to this many times [`DOC_BYTES_MAX`]: even one without effect takes up bytes.
+pub const DELETES_DOC_FACTOR: u64 = 2;
+/// How precisely a document's size is known near the limit: a tail is folded once it exceeds this share
+/// (an eighth) of the base.
+pub const SIZE_SHARE: u64 = 8;
+/// How long a warm ingest function refuses inserts into a full document before it looks again.
+pub const FULL_CACHE_TTL: Duration = Duration::from_secs(5);
+/// Waiting events that a live state carries, in bytes: the newest. The others stay in the log, and are
+/// applied from there once they are ready.
+pub const WAITING_KEPT_BYTES: usize = 64 * 1024;
 /// A document's live state expires as a whole if nobody reads or writes it for this long.
 pub const LIVE_STATE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// A piece of an encoded base in Redis, in bytes.

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use futures::future::BoxFuture;
+use inklog_protocol::limits::DOC_BYTES_MAX;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::OnceCell;
@@ -268,6 +269,7 @@ impl<'a> StoreFactory<'a> {
             objects: self.objects()?,
             live: self.live().await?,
             entropy,
+            doc_bytes_max: DOC_BYTES_MAX,
         })
     }
 }

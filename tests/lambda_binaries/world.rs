@@ -16,6 +16,7 @@ use inklog_crdt::Event;
 use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
 use inklog_protocol::DocId;
+use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_store::catalogue::{self, DynamoCatalogue};
 use inklog_store::config::{self, vars};
 use inklog_store::connections::redis::RedisConnections;
@@ -73,6 +74,7 @@ impl World {
             objects: Arc::new(S3Objects::new(config::s3_client(&embedded_s3.sdk_config(), None), BUCKET)),
             live: Arc::new(live),
             entropy: Arc::new(SystemEntropy),
+            doc_bytes_max: DOC_BYTES_MAX,
         };
         World {
             documents,

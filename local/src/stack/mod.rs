@@ -12,6 +12,7 @@ use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_operator::Operator;
+use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
 use inklog_store::config::ConfigError;
@@ -103,6 +104,8 @@ pub struct StackConfig {
     pub sweep_every: Duration,
     /// The folder of the built editor; `None` if there is none.
     pub editor: Option<PathBuf>,
+    /// How large a document may be, in bytes of its encoded state and of what waits in it.
+    pub doc_bytes_max: u64,
 }
 
 impl Default for StackConfig {
@@ -120,6 +123,7 @@ impl Default for StackConfig {
             snapshot_every: Duration::from_secs(60),
             sweep_every: Duration::from_secs(60 * 60),
             editor: None,
+            doc_bytes_max: DOC_BYTES_MAX,
         }
     }
 }
@@ -346,7 +350,8 @@ fn observed(pipeline: &Pipeline, stage: Stage, function: Arc<dyn StreamFunction>
 fn routes(stores: &Stores, audience: &Audience, clock: Arc<dyn Clock>, pipeline: &Pipeline) -> Routes {
     let connection = Arc::new(Connection::new(audience.clone()));
     let sync = Arc::new(Sync::new(stores.documents(), audience.clone(), short_name(&stores.stream_arn)));
-    let send_op = Arc::new(SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock));
+    let send_op = SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock);
+    let send_op = Arc::new(send_op.with_doc_bytes_max(stores.doc_bytes_max));
     let send_op = Arc::new(ObservedSend { pipeline: pipeline.clone(), function: send_op });
     let presence = Arc::new(PresenceUpdate::new(audience.clone()));
     let fallback = Arc::new(Fallback);

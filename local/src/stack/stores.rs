@@ -51,6 +51,7 @@ pub(super) struct Stores {
     /// The embedded live state and connections, where they are the ones in use.
     memory: Option<(Arc<MemoryLiveState>, Arc<MemoryConnections>)>,
     clock: Arc<dyn Clock>,
+    pub doc_bytes_max: u64,
     embedded_dynamodb: Option<EmbeddedDynamoDb>,
     /// Keeps its folder.
     _embedded_s3: Option<EmbeddedS3>,
@@ -140,6 +141,7 @@ impl Stores {
             presence,
             memory,
             clock,
+            doc_bytes_max: config.doc_bytes_max,
             embedded_dynamodb,
             _embedded_s3: embedded_s3,
             _lock: lock,
@@ -153,6 +155,7 @@ impl Stores {
             objects: self.objects.clone(),
             live: self.live.clone(),
             entropy: Arc::new(SystemEntropy),
+            doc_bytes_max: self.doc_bytes_max,
         }
     }
 

@@ -1,6 +1,7 @@
 //! One document's compaction, step by step.
 //!
 //! 1. Read the dirty mark's nonce, then the whole log, *then* the pointer and the snapshot that it names.
+//!    Note the document's size if ingest needs it.
 //! 2. The history segment (exactly the events between the pointer's version and the new one), then
 //!    the snapshot; both are read back and compared.
 //! 3. The pointer moves, if it is still the old one. Else another run was faster, and what this one
@@ -54,6 +55,7 @@ pub struct Compacted {
 impl Operator {
     /// Compacts the document now; `None` when there is no such document. Any number of runs may meet on it.
     pub async fn compact(&self, doc: &DocId) -> Result<Option<Compacted>, StoreError> {
+        let read_at = self.clock.now_ms();
         let entry = self.documents.catalogue.entry(doc).await?;
         let replayed = self.documents.replay(doc).await?;
         if entry.is_none() && replayed.is_unknown() {
@@ -61,6 +63,8 @@ impl Operator {
         }
         let mark = entry.and_then(|entry| entry.dirty);
         let now = self.clock.now_ms();
+        let known = replayed.noted.map(|size| size.bytes);
+        self.documents.note_size(doc, known, replayed.bytes, read_at).await?;
         let mut done = Compacted::default();
 
         let fresh = fresh_records(&replayed);

@@ -2,7 +2,7 @@
 //!
 //! | `doc` (partition) | `item` (sort) | holds |
 //! |---|---|---|
-//! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), and while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce` |
+//! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce`, and once it was over its limit `size`, `size_at` |
 //! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
 //! | `#sweep` | `place` | `after`: the document that the sweep has reached |
 //!
@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::types::{
 use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 
-use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, FLOORS_KEPT, Floor, Pointer};
+use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floor, Pointer};
 use crate::StoreError;
 
 /// Name of the sparse index of dirty documents.
@@ -231,6 +231,38 @@ impl Catalogue for DynamoCatalogue {
         Ok((docs, next))
     }
 
+    async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("doc", string(doc.as_str()))
+            .key("item", string(DOC_ITEM))
+            .projection_expression("#size")
+            .expression_attribute_names("#size", "size")
+            .send()
+            .await
+            .map_err(unavailable)?;
+        Ok(got.item.and_then(|item| integer(&item, "size")))
+    }
+
+    async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError> {
+        let noted = self
+            .update(doc.as_str(), DOC_ITEM)
+            .update_expression(
+                "SET #size = :bytes, size_at = :at, created = if_not_exists(created, :at), \
+                 last_edit = if_not_exists(last_edit, :at)",
+            )
+            .condition_expression("attribute_not_exists(size_at) OR size_at <= :at")
+            .expression_attribute_names("#size", "size")
+            .expression_attribute_values(":bytes", number(size.bytes))
+            .expression_attribute_values(":at", number(size.at))
+            .send()
+            .await;
+        // Who read it later has noted it.
+        held(noted).map(|_| ())
+    }
+
     async fn move_pointer(
         &self,
         doc: &DocId,
@@ -346,7 +378,9 @@ fn entry_from(item: &Item) -> Result<DocEntry, StoreError> {
         (Some(since), Some(nonce)) => Some(DirtyMark { since, nonce: nonce.to_owned() }),
         _ => None,
     };
+    let size = integer(item, "size").zip(integer(item, "size_at"));
     Ok(DocEntry {
+        size: size.map(|(bytes, at)| DocSize { bytes, at }),
         created: integer(item, "created").unwrap_or(0),
         last_edit: integer(item, "last_edit").unwrap_or(0),
         doc,

@@ -59,6 +59,15 @@ pub struct DirtyMark {
     pub nonce: String,
 }
 
+/// A document's measured size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocSize {
+    /// Bytes of its encoded state and of the events that wait in it.
+    pub bytes: u64,
+    /// When the measured read began, ms since the epoch.
+    pub at: u64,
+}
+
 /// A marked document, and its place in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirtyDoc {
@@ -81,12 +90,14 @@ pub struct DocEntry {
     pub pointer: Option<Pointer>,
     /// Whether it has changed since that.
     pub dirty: Option<DirtyMark>,
+    /// Its size, if it was ever noted.
+    pub size: Option<DocSize>,
     /// The unreadable part of this entry, in a page of many: one damaged entry does not hide the others.
     pub damaged: Option<String>,
 }
 
-/// The catalogue of all documents. Reads of one document are strongly consistent; [`Catalogue::dirty_after`]
-/// and [`Catalogue::docs`] may lag.
+/// The catalogue of all documents. Reads of one document are strongly consistent; [`Catalogue::size`],
+/// [`Catalogue::dirty_after`] and [`Catalogue::docs`] may lag.
 #[async_trait]
 pub trait Catalogue: Send + Sync {
     /// A document's entry; `None` if it was never marked. Fails if the entry is damaged.
@@ -123,6 +134,13 @@ pub trait Catalogue: Send + Sync {
         start: Option<&DocId>,
         limit: usize,
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError>;
+
+    /// The document's size in bytes, if it was noted: for a document that never exceeded its limit it is
+    /// not. Succeeds even if the pointer is damaged.
+    async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError>;
+
+    /// Notes the document's size, unless a newer one is noted.
+    async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError>;
 
     /// Replaces the pointer if it is still `old`. Returns whether it did.
     async fn move_pointer(

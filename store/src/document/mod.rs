@@ -7,16 +7,15 @@
 //! The live state is a cache. To read a document, call [`Documents::open`], which falls back to log and
 //! snapshot if the live state is full, unreachable, foreign or damaged.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use inklog_crdt::{Agent, Doc};
-use inklog_protocol::limits::FOLD_BYTES_MIN;
+use inklog_protocol::limits::{FOLD_BYTES_MIN, SIZE_SHARE};
 use inklog_protocol::{DocId, LoggedEvent};
 
-use crate::catalogue::Pointer;
+use crate::catalogue::{DocSize, Pointer};
 use crate::keys::objects as keys;
 use crate::live::{LiveDoc, NewBase, TailStatus};
 use crate::log::LogItem;
@@ -25,6 +24,7 @@ use crate::{Catalogue, Entropy, LiveState, LogRecord, Objects, OpLog, StoreError
 
 mod heavy;
 mod opened;
+mod waiting;
 
 pub use heavy::heavy;
 pub use opened::{Beyond, Opened, Peeked};
@@ -47,6 +47,8 @@ pub struct Documents {
     pub live: Arc<dyn LiveState>,
     /// Nonces.
     pub entropy: Arc<dyn Entropy>,
+    /// How large a document may be, in bytes: [`inklog_protocol::limits::DOC_BYTES_MAX`] but in tests.
+    pub doc_bytes_max: u64,
 }
 
 /// A document replayed from log and snapshot.
@@ -65,12 +67,28 @@ pub struct Replayed {
     pub snapshot_lost: Option<String>,
     /// Keys of log items that cannot be read.
     pub damaged: Vec<String>,
+    /// How large the document is: bytes of its encoded state and of all that waits in it.
+    pub bytes: u64,
+    /// How large the catalogue says that it is.
+    pub noted: Option<DocSize>,
+}
+
+/// What a fold has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folded {
+    /// How large the document was at most before, in bytes: with all of the tail.
+    pub before: u64,
+    /// How large it is in the new one.
+    pub bytes: u64,
+    /// How much of that waits in the log only. It is summed up from fold to fold: what the stream has
+    /// repeated counts twice, until a rebuild.
+    pub aside_bytes: u64,
 }
 
 impl Replayed {
     /// The events that wait for others, with their times.
     pub fn waiting(&self) -> Vec<LoggedEvent> {
-        with_times(&self.doc, self.records.iter().map(|record| (&record.event, record.at)))
+        waiting::with_times(&self.doc, self.records.iter().map(|record| (&record.event, record.at)))
     }
 
     /// Whether nothing was ever written.
@@ -84,38 +102,52 @@ impl Replayed {
     }
 }
 
-/// The events that wait in `doc`, each with its time from `known`.
-fn with_times<'a>(doc: &Doc, known: impl Iterator<Item = (&'a inklog_crdt::Event, u64)>) -> Vec<LoggedEvent> {
-    let mut waiting = doc.waiting().peekable();
-    if waiting.peek().is_none() {
-        return Vec::new();
-    }
-    let times: HashMap<(&Agent, u64), u64> =
-        known.map(|(event, at)| ((event.agent(), event.after()), at)).collect();
-    waiting
-        .map(|event| LoggedEvent {
-            event: event.clone(),
-            at: times.get(&(event.agent(), event.after())).copied().unwrap_or(0),
-        })
-        .collect()
-}
-
 impl Documents {
-    /// Whether the tail has outgrown the base, so that folding adds a constant amortized cost per edit.
-    pub fn should_fold(status: TailStatus) -> bool {
-        status.has_base && status.unfolded_bytes >= status.base_bytes.max(FOLD_BYTES_MIN as u64)
+    /// Whether the tail has outgrown the base, so that folding adds a constant amortized cost per edit. If
+    /// the document may just have exceeded its limit, a smaller tail is enough, because only a fold
+    /// measures it; one that is known to exceed it is folded like any other.
+    pub fn should_fold(&self, status: TailStatus) -> bool {
+        let base = status.base_bytes + status.waiting_bytes;
+        let known = base + status.aside_bytes;
+        let may_be_full = known <= self.doc_bytes_max && known + status.unfolded_bytes > self.doc_bytes_max;
+        let share = if may_be_full { base / SIZE_SHARE } else { base };
+        status.has_base && status.unfolded_bytes >= share.max(FOLD_BYTES_MIN as u64)
+    }
+
+    /// Notes the document's size in the catalogue if ingest needs it: it exceeds the limit, or may be noted
+    /// as such (`known`: its size until now). `read_at`: when the read began, in ms since the epoch.
+    pub async fn note_size(
+        &self,
+        doc: &DocId,
+        known: Option<u64>,
+        bytes: u64,
+        read_at: u64,
+    ) -> Result<(), StoreError> {
+        if bytes <= self.doc_bytes_max && known.is_none_or(|known| known <= self.doc_bytes_max) {
+            return Ok(());
+        }
+        self.catalogue.note_size(doc, DocSize { bytes, at: read_at }).await
     }
 
     /// Replays the log on the newest snapshot.
     pub async fn replay(&self, doc: &DocId) -> Result<Replayed, StoreError> {
         let items = self.log.read(doc).await?;
-        let pointer = self.catalogue.entry(doc).await?.and_then(|entry| entry.pointer);
+        let entry = self.catalogue.entry(doc).await?;
+        let (pointer, noted) = entry.map_or((None, None), |entry| (entry.pointer, entry.size));
         let (snapshot, snapshot_lost) = match &pointer {
             Some(pointer) => self.snapshot_or_history(doc, pointer).await?,
             None => (Doc::new(), None),
         };
-        let (new, records, damaged) = (Doc::new(), Vec::new(), Vec::new());
-        let mut replayed = Replayed { doc: new, records, pointer, snapshot, snapshot_lost, damaged };
+        let mut replayed = Replayed {
+            doc: Doc::new(),
+            records: Vec::new(),
+            pointer,
+            snapshot,
+            snapshot_lost,
+            damaged: Vec::new(),
+            bytes: 0,
+            noted,
+        };
         for item in items {
             match item {
                 LogItem::Record(record) => replayed.records.push(record),
@@ -130,6 +162,7 @@ impl Documents {
             for record in &replayed.records {
                 replayed.doc.apply(&record.event);
             }
+            replayed.bytes = replayed.doc.encode().len() as u64 + waiting::bytes_of(&replayed.waiting());
             replayed
         })
         .await)
@@ -284,8 +317,9 @@ impl Documents {
     async fn base_of(&self, replayed: Replayed) -> (Replayed, NewBase) {
         let generation = self.entropy.nonce();
         heavy(move || {
-            let (state, waiting) = (replayed.doc.encode(), replayed.waiting());
-            (replayed, NewBase { generation, state, waiting })
+            let (waiting, aside_bytes) = waiting::newest(replayed.waiting());
+            let state = replayed.doc.encode();
+            (replayed, NewBase { generation, state, waiting, aside_bytes })
         })
         .await
     }
@@ -334,24 +368,30 @@ impl Documents {
         decoded(doc, self.live.peek(doc).await?).await
     }
 
-    /// Folds the tail into the base, unless somebody else does it first. Returns whether this call did.
-    pub async fn fold(&self, doc: &DocId) -> Result<bool, StoreError> {
-        let Some(opened) = self.base(doc).await? else { return Ok(false) };
-        let Some(tag) = opened.tag.clone() else { return Ok(false) };
-        let Some(cursor) = opened.beyond.cursor.clone() else { return Ok(false) };
+    /// Folds the tail into the base; `None` if somebody else does it first.
+    pub async fn fold(&self, doc: &DocId) -> Result<Option<Folded>, StoreError> {
+        let Some(opened) = self.base(doc).await? else { return Ok(None) };
+        let Some(tag) = opened.tag.clone() else { return Ok(None) };
+        let Some(cursor) = opened.beyond.cursor.clone() else { return Ok(None) };
         let generation = self.entropy.nonce();
-        let base = heavy(move || {
-            let Opened { base: mut state, beyond: Beyond { events, .. }, .. } = opened;
-            for logged in &events {
+        let (base, folded) = heavy(move || {
+            let Opened { base: mut state, encoded, beyond, aside_bytes, .. } = opened;
+            let encoded = encoded.map_or(0, |encoded| encoded.len() as u64);
+            let before = encoded + waiting::bytes_of(&beyond.events) + aside_bytes;
+            for logged in &beyond.events {
                 state.apply(&logged.event);
             }
-            let waiting = with_times(&state, events.iter().map(|logged| (&logged.event, logged.at)));
-            NewBase { generation, state: state.encode(), waiting }
+            let known = beyond.events.iter().map(|logged| (&logged.event, logged.at));
+            let (waiting, newly_aside) = waiting::newest(waiting::with_times(&state, known));
+            let (state, aside_bytes) = (state.encode(), aside_bytes + newly_aside);
+            let bytes = state.len() as u64 + waiting::bytes_of(&waiting) + aside_bytes;
+            let base = NewBase { generation, state, waiting, aside_bytes };
+            (base, Folded { before, bytes, aside_bytes })
         })
         .await;
-        let folded = self.live.fold(doc, &tag, &cursor, base).await?;
-        tracing::debug!(%doc, folded, "folded the tail");
-        Ok(folded)
+        let swapped = self.live.fold(doc, &tag, &cursor, base).await?;
+        tracing::debug!(%doc, swapped, ?folded, "folded the tail");
+        Ok(swapped.then_some(folded))
     }
 }
 

@@ -3,7 +3,7 @@
 use inklog_crdt::{Doc, Version};
 use inklog_protocol::LoggedEvent;
 
-use super::Replayed;
+use super::{Replayed, waiting};
 use crate::live::{BaseTag, Cursor, LiveDoc};
 
 /// A document read from the live state or, if that is impossible, from log and snapshot.
@@ -17,6 +17,8 @@ pub struct Opened {
     pub beyond: Beyond,
     /// Which base and tail this is; `None` if it is kept nowhere.
     pub tag: Option<BaseTag>,
+    /// Bytes of the events that wait as well, and are in the log only.
+    pub aside_bytes: u64,
 }
 
 /// A live state, as somebody who only looks finds it.
@@ -35,7 +37,7 @@ pub enum Peeked {
 pub struct Beyond {
     /// The base's version.
     pub base: Version,
-    /// Events beyond the base. Some may still wait, some may be repeats.
+    /// Events beyond the base. Some may still wait (the newest of those that do), some may be repeats.
     pub events: Vec<LoggedEvent>,
     /// The end of the tail; `None` if the state is kept nowhere.
     pub cursor: Option<Cursor>,
@@ -45,20 +47,22 @@ pub struct Beyond {
 
 impl Opened {
     pub(super) fn live(live: LiveDoc, base: Doc) -> Opened {
-        let LiveDoc { tag, base: encoded, events, cursor } = live;
+        let LiveDoc { tag, base: encoded, events, aside_bytes, cursor } = live;
         let beyond = Beyond { base: base.version().clone(), events, cursor: Some(cursor), older: None };
-        Opened { base, encoded: Some(encoded), beyond, tag: Some(tag) }
+        Opened { base, encoded: Some(encoded), beyond, tag: Some(tag), aside_bytes }
     }
 
     pub(super) fn replayed(replayed: Replayed) -> Opened {
-        let events = replayed.waiting();
+        let (events, aside_bytes) = waiting::newest(replayed.waiting());
         // There is nothing in it that a sync could want again.
         let cursor = replayed.is_new().then(|| Cursor { tail: "none".to_owned(), offset: 0 });
         let Replayed { doc, records, snapshot, .. } = replayed;
-        let since = records.into_iter().map(crate::LogRecord::logged).collect();
+        let applied = records.into_iter().map(crate::LogRecord::logged);
+        let applied = applied.filter(|logged| doc.version().covers(&logged.event));
+        let since = applied.chain(events.iter().cloned()).collect();
         let older = Some((snapshot.version().clone(), since));
         let beyond = Beyond { base: doc.version().clone(), events, cursor, older };
-        Opened { base: doc, encoded: None, beyond, tag: None }
+        Opened { base: doc, encoded: None, beyond, tag: None, aside_bytes }
     }
 
     /// The document that all of this shows.

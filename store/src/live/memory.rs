@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use inklog_protocol::limits::{LIVE_STATE_TTL, TAIL_KEPT_BYTES};
 use inklog_protocol::{DocId, LoggedEvent};
 
+use super::waiting::bytes_of as waiting_bytes;
 use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
 use crate::{Clock, StoreError, encode_logged};
 
@@ -23,6 +24,8 @@ struct Document {
     first: u64,
     events: VecDeque<Entry>,
     base: Option<NewBase>,
+    /// Bytes of the base's waiting events, as stored in Redis.
+    waiting_bytes: u64,
     /// Offset up to which the base has taken in the tail.
     folded: u64,
     /// Bytes of the events before and from `folded` on: together all of the tail.
@@ -46,6 +49,7 @@ impl Document {
             first: 0,
             events: VecDeque::new(),
             base: None,
+            waiting_bytes: 0,
             folded: 0,
             kept: 0,
             unfolded: 0,
@@ -78,6 +82,7 @@ impl Document {
             tag: self.tag()?,
             base: base.state.clone(),
             events: base.waiting.iter().cloned().chain(tail).collect(),
+            aside_bytes: base.aside_bytes,
             cursor: self.cursor(self.next()),
         })
     }
@@ -91,12 +96,17 @@ impl Document {
         if self.nonce.as_deref() != Some(nonce) || (self.base.is_some() && !over) {
             return None;
         }
-        self.base = Some(base);
+        self.put(base);
         self.folded = self.first;
         self.unfolded += self.kept;
         self.kept = 0;
         self.nonce = None;
         Some(())
+    }
+
+    fn put(&mut self, base: NewBase) {
+        self.waiting_bytes = waiting_bytes(&base.waiting);
+        self.base = Some(base);
     }
 
     /// Whether the base is this very one, put in by a call whose answer was lost.
@@ -173,6 +183,8 @@ impl LiveState for MemoryLiveState {
             TailStatus {
                 has_base: document.base.is_some(),
                 base_bytes: document.base.as_ref().map_or(0, |base| base.state.len() as u64),
+                waiting_bytes: document.waiting_bytes,
+                aside_bytes: document.base.as_ref().map_or(0, |base| base.aside_bytes),
                 unfolded_bytes: document.unfolded,
             }
         }))
@@ -223,7 +235,7 @@ impl LiveState for MemoryLiveState {
             document.kept += document.unfolded - unfolded;
             document.unfolded = unfolded;
             document.folded = folded_to.offset;
-            document.base = Some(base);
+            document.put(base);
             // A rebuild that reads the log now would miss what this fold trims.
             document.nonce = None;
             document.trim();

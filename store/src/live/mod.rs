@@ -1,8 +1,8 @@
 //! The live state: a document's current state, ready to be read. A cache of the log, never authoritative.
 //!
-//! A document has a **base** (an encoded [`inklog_crdt::Doc`], with the events that were waiting when it
-//! was made) and a **tail** of events in order of arrival, each at an offset that only ever increases.
-//! The base includes the tail up to its `folded` offset; the tail keeps some folded events before that,
+//! A document has a **base** (an encoded [`inklog_crdt::Doc`], with the newest of the events that were
+//! waiting when it was made) and a **tail** of events in order of arrival, each at an offset that only
+//! ever increases. The base includes the tail up to its `folded` offset; the tail keeps some folded events before that,
 //! so that a [`Cursor`] stays valid for a while.
 //!
 //! - The materializer only **appends**, even if the base is missing, and whatever the event contains.
@@ -23,6 +23,7 @@ use crate::StoreError;
 
 pub mod memory;
 pub mod redis;
+mod waiting;
 
 /// A place in a document's tail: clients hold it as an opaque string.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +48,17 @@ impl Cursor {
 }
 
 /// A document's status after an append, for deciding whether to fold or rebuild.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TailStatus {
     /// Whether there is a usable base. A base with a lost part still counts: its next reader finds out,
     /// because an append must not cost more in a long document.
     pub has_base: bool,
     /// Bytes of the base's state, 0 without one.
     pub base_bytes: u64,
+    /// Bytes of the waiting events that the base carries, with the length before each.
+    pub waiting_bytes: u64,
+    /// Bytes of the other events that were waiting then: they are in the log only.
+    pub aside_bytes: u64,
     /// Bytes of the events appended since the base was made, without those that were waiting then.
     pub unfolded_bytes: u64,
 }
@@ -77,6 +82,8 @@ pub struct LiveDoc {
     /// Events beyond the base: those that were waiting when it was made, then the tail from the folded
     /// offset on. Some may still wait, some may be repeats.
     pub events: Vec<LoggedEvent>,
+    /// Bytes of the events that waited as well when the base was made, and are in the log only.
+    pub aside_bytes: u64,
     /// The end of the tail.
     pub cursor: Cursor,
 }
@@ -90,6 +97,8 @@ pub struct NewBase {
     pub state: Vec<u8>,
     /// Events that are included but cannot be applied yet.
     pub waiting: Vec<LoggedEvent>,
+    /// Bytes of those of them that are left to the log, because there are too many.
+    pub aside_bytes: u64,
 }
 
 /// The live state of all documents. Every method is one atomic step, and idempotent where its

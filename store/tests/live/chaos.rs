@@ -47,7 +47,7 @@ async fn fold_once(live: &dyn LiveState, numbers: &Numbers, unique: bool) -> boo
     // The last event taken in waits, as far as the live state is concerned.
     let waiting: Vec<LoggedEvent> = read.events.last().cloned().into_iter().collect();
     let taken_in = all.into_iter().filter(|taken_in| !waiting.iter().any(|event| name(event) == *taken_in));
-    let base = NewBase { generation: numbers.nonce(), state: state(taken_in), waiting };
+    let base = NewBase { generation: numbers.nonce(), state: state(taken_in), waiting, aside_bytes: 0 };
     live.fold(&doc(), &read.tag, &read.cursor, base).await.unwrap()
 }
 

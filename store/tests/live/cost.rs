@@ -28,6 +28,7 @@ async fn an_append_costs_the_same_whatever_the_length_of_the_document() {
             generation: "0123456789abcdef".into(),
             state: vec![7; base_bytes],
             waiting: Vec::new(),
+            aside_bytes: 0,
         };
         assert!(live.commit_rebuild(&doc, "nonce", base).await.unwrap());
         let long: Vec<_> = (0..tail_events).map(|n| event_of("alice~k3", n, "x")).collect();

@@ -2,7 +2,7 @@
 
 use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, TAIL_KEPT_BYTES};
 use inklog_store::encode_logged;
-use inklog_store::live::{BaseTag, Cursor};
+use inklog_store::live::{BaseTag, Cursor, NewBase};
 
 use super::harness::{Harness, base, base_of};
 use crate::support::{doc, event, event_of, events};
@@ -99,6 +99,7 @@ pub async fn waiting_events_travel_with_the_base(harness: Harness) {
     harness.rebuild(base_of("g1", b"state".to_vec(), waiting[..1].to_vec())).await;
     let status = harness.append(&events(0..2)).await;
     assert_eq!(status.base_bytes, 5, "the state alone");
+    assert_eq!(status.waiting_bytes, 4 + bytes_of(&waiting[..1]), "each with its length");
     assert_eq!(status.unfolded_bytes, bytes_of(&events(0..2)), "waiting events are not counted");
     let read = harness.read().await;
     assert_eq!(read.base, b"state");
@@ -107,6 +108,18 @@ pub async fn waiting_events_travel_with_the_base(harness: Harness) {
     assert!(harness.fold(&read, base_of("g2", b"state".to_vec(), waiting.clone())).await);
     assert_eq!(harness.read().await.events, waiting);
     assert_eq!(harness.append(&[]).await.unfolded_bytes, 0);
+}
+
+pub async fn what_is_set_aside_is_told_with_the_base(harness: Harness) {
+    let aside = |generation: &str, aside_bytes| NewBase { aside_bytes, ..base(generation) };
+    harness.rebuild(aside("g1", 1 << 33)).await;
+    assert_eq!(harness.append(&events(0..2)).await.aside_bytes, 1 << 33);
+    let read = harness.read().await;
+    assert_eq!(read.aside_bytes, 1 << 33);
+    assert!(harness.fold(&read, aside("g2", 7)).await);
+    assert_eq!((harness.append(&[]).await.aside_bytes, harness.read().await.aside_bytes), (7, 7));
+    harness.live.drop_doc(&doc()).await.unwrap();
+    assert_eq!(harness.append(&[]).await.aside_bytes, 0);
 }
 
 pub async fn a_fold_keeps_recent_cursors_good(harness: Harness) {

@@ -116,7 +116,7 @@ pub fn base(generation: &str) -> NewBase {
 }
 
 pub fn base_of(generation: &str, state: Vec<u8>, waiting: Vec<LoggedEvent>) -> NewBase {
-    NewBase { generation: generation.to_owned(), state, waiting }
+    NewBase { generation: generation.to_owned(), state, waiting, aside_bytes: 0 }
 }
 
 impl Harness {

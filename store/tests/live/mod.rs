@@ -29,6 +29,7 @@ inklog_tests::conformance! {
         a_fold_refuses_what_does_not_fit
         a_repeated_fold_is_the_same_fold
         waiting_events_travel_with_the_base
+        what_is_set_aside_is_told_with_the_base
         a_fold_keeps_recent_cursors_good
         an_event_over_the_kept_bytes_is_trimmed_whole
         bytes_not_folded_are_those_since_the_reading

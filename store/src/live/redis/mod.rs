@@ -13,11 +13,9 @@ use inklog_crdt::{DecodeError, MAX_SEQ};
 use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, LIVE_STATE_TTL, TAIL_KEPT_BYTES};
 use inklog_protocol::{DocId, LoggedEvent};
 
-use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
+use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus, waiting};
 use crate::keys::redis::{self as keys, Deployment};
 use crate::{RedisClient, StoreError, decode_logged, encode_logged};
-
-mod waiting;
 
 /// Pieces of a base that no swap has used expire after this, and so does the nonce of an unfinished
 /// rebuild.
@@ -43,8 +41,12 @@ static COMMIT_REBUILD: LazyLock<Script> = script!("commit_rebuild.lua");
 static END_REBUILD: LazyLock<Script> = script!("end_rebuild.lua");
 static DROP_DOC: LazyLock<Script> = script!("drop_doc.lua");
 
-/// The answer of `read.lua`: generation, tail, folded, next, bytes of the state, pieces, events.
-type ReadReply = (String, String, u64, u64, usize, Vec<Vec<u8>>, Vec<Vec<u8>>);
+/// The answer of `read.lua`: generation, tail, folded, next, bytes of the state, bytes set aside, pieces,
+/// events.
+type ReadReply = (String, String, u64, u64, usize, u64, Vec<Vec<u8>>, Vec<Vec<u8>>);
+/// The answer of `append.lua`: bytes not folded and, with a base, bytes of its state, of the
+/// waiting events that it carries, and of those set aside.
+type AppendReply = (u64, Option<(u64, u64, u64)>);
 
 /// The live state in a Redis, derived from one log.
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl RedisLiveState {
         if count > 1 {
             self.client.check_room(bytes.len() as u64).await?;
         }
-        call.arg(&base.generation).arg(count).arg(bytes.len()).arg(state_len);
+        call.arg(&base.generation).arg(count).arg(bytes.len()).arg(state_len).arg(base.aside_bytes);
         name(&mut call);
         let put = async {
             for (index, piece) in pieces.enumerate() {
@@ -128,7 +130,8 @@ impl RedisLiveState {
         let mut call = self.call(&READ, doc);
         call.arg(u8::from(keep));
         let reply: Option<ReadReply> = self.client.eval(&call).await?;
-        let Some((generation, tail, folded, next, state_len, pieces, tail_events)) = reply else {
+        let Some((generation, tail, folded, next, state_len, aside_bytes, pieces, tail_events)) = reply
+        else {
             return Ok(None);
         };
         let mut base = pieces.concat();
@@ -141,6 +144,7 @@ impl RedisLiveState {
             tag: BaseTag { generation, folded: Cursor { tail: tail.clone(), offset: folded } },
             base,
             events,
+            aside_bytes,
             cursor: Cursor { tail, offset: next },
         });
         Ok(live_doc)
@@ -186,8 +190,9 @@ impl LiveState for RedisLiveState {
         for event in events {
             call.arg(encode_logged(event));
         }
-        let (unfolded_bytes, base_bytes): (u64, Option<u64>) = self.client.eval(&call).await?;
-        Ok(TailStatus { has_base: base_bytes.is_some(), base_bytes: base_bytes.unwrap_or(0), unfolded_bytes })
+        let (unfolded_bytes, base): AppendReply = self.client.eval(&call).await?;
+        let (base_bytes, waiting_bytes, aside_bytes) = base.unwrap_or_default();
+        Ok(TailStatus { has_base: base.is_some(), base_bytes, waiting_bytes, aside_bytes, unfolded_bytes })
     }
 
     async fn read(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {

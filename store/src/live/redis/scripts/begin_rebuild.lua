@@ -4,7 +4,7 @@
 local doc = load() or begin(ARGV[3])
 if doc.base and not complete(doc.base, doc.pieces, doc.total) then
   unlink_base(doc.base, doc.pieces)
-  redis.call('HDEL', record, 'base', 'pieces', 'total', 'state')
+  redis.call('HDEL', record, 'base', 'pieces', 'total', 'state', 'aside')
   doc.base = false
 end
 redis.call('HSET', record, 'nonce', ARGV[3])

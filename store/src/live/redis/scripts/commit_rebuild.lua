@@ -1,5 +1,5 @@
--- ARGV[3…6] generation, pieces, bytes and bytes of the state of the new base, whose pieces are
--- written. ARGV[7] the rebuild's nonce, ARGV[8] 1 to replace a base that is there, else 0.
+-- ARGV[3…7] generation, pieces, bytes, bytes of the state and bytes set aside of the new base, whose
+-- pieces are written. ARGV[8] the rebuild's nonce, ARGV[9] 1 to replace a base that is there, else 0.
 -- Answers 1, or 0 when nothing changed.
 
 local base, pieces, total = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -10,8 +10,8 @@ if doc and doc.base == base then
   keep_alive(doc, true)
   return 1
 end
-local in_the_way = doc and ARGV[8] ~= '1' and doc.base and complete(doc.base, doc.pieces, doc.total)
-local free = doc and doc.nonce == ARGV[7] and not in_the_way
+local in_the_way = doc and ARGV[9] ~= '1' and doc.base and complete(doc.base, doc.pieces, doc.total)
+local free = doc and doc.nonce == ARGV[8] and not in_the_way
 if not free or not complete(base, pieces, total) then
   unlink_base(base, pieces)
   return 0
@@ -20,7 +20,7 @@ end
 if doc.base then
   unlink_base(doc.base, doc.pieces)
 end
-redis.call('HSET', record, 'base', base, 'pieces', ARGV[4], 'total', ARGV[5], 'state', ARGV[6],
+redis.call('HSET', record, 'base', base, 'pieces', ARGV[4], 'total', ARGV[5], 'state', ARGV[6], 'aside', ARGV[7],
   'folded', str(doc.first), 'kept', '0', 'unfolded', str(doc.kept + doc.unfolded))
 redis.call('HDEL', record, 'nonce')
 keep_alive(fetch(), true)

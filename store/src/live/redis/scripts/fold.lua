@@ -1,10 +1,10 @@
--- ARGV[3…6] generation, pieces, bytes and bytes of the state of the new base, whose pieces are
--- written. ARGV[7] the generation and ARGV[8], ARGV[9] tail and folded offset that were read.
--- ARGV[10] the offset that the new base has taken in, ARGV[11] bytes of folded events to keep.
+-- ARGV[3…7] generation, pieces, bytes, bytes of the state and bytes set aside of the new base, whose
+-- pieces are written. ARGV[8] the generation and ARGV[9], ARGV[10] tail and folded offset that were
+-- read. ARGV[11] the offset that the new base has taken in, ARGV[12] bytes of folded events to keep.
 -- Answers 1, or 0 when nothing changed.
 
 local base, pieces, total = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local folded, kept_max = tonumber(ARGV[10]), tonumber(ARGV[11])
+local folded, kept_max = tonumber(ARGV[11]), tonumber(ARGV[12])
 
 local doc = load()
 if doc and doc.base == base then
@@ -12,7 +12,7 @@ if doc and doc.base == base then
   keep_alive(doc, true)
   return 1
 end
-local current = doc and doc.base == ARGV[7] and doc.tail == ARGV[8] and doc.folded == tonumber(ARGV[9])
+local current = doc and doc.base == ARGV[8] and doc.tail == ARGV[9] and doc.folded == tonumber(ARGV[10])
 if not current or folded < doc.folded or folded > doc.next or not complete(base, pieces, total) then
   unlink_base(base, pieces)
   return 0
@@ -38,7 +38,8 @@ end
 
 unlink_base(doc.base, doc.pieces)
 redis.call('HSET', record, 'base', base, 'pieces', ARGV[4], 'total', ARGV[5], 'state', ARGV[6],
-  'first', str(doc.first + gone), 'folded', ARGV[10], 'kept', str(kept), 'unfolded', str(unfolded))
+  'aside', ARGV[7], 'first', str(doc.first + gone), 'folded', ARGV[11], 'kept', str(kept),
+  'unfolded', str(unfolded))
 -- A rebuild that reads the log now would miss what this fold has trimmed, should this base be lost
 -- before it commits.
 redis.call('HDEL', record, 'nonce')

@@ -12,6 +12,7 @@
 --   folded          the offset up to which the base has taken in the tail
 --   pieces, total   number and bytes of the base's pieces
 --   state           how many of these bytes are the state; the waiting events follow
+--   aside           bytes of the waiting events that are in the log only
 --   nonce           the rebuild under way
 --
 -- A write that fails halfway (out of memory) leaves a tail whose length is not `next - first`, or a
@@ -20,7 +21,7 @@
 local record, list = KEYS[1], KEYS[2]
 
 local NAMES = {'log', 'run', 'tail', 'base', 'nonce'}
-local NUMBERS = {'first', 'next', 'kept', 'unfolded', 'folded', 'pieces', 'total', 'state'}
+local NUMBERS = {'first', 'next', 'kept', 'unfolded', 'folded', 'pieces', 'total', 'state', 'aside'}
 
 -- Exact up to 2^53, where Lua's own formatting stops at 14 digits.
 local function str(number)

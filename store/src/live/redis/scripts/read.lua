@@ -1,6 +1,6 @@
 -- ARGV[3] 1 to renew the document's life, 0 to leave it as it is.
--- Answers nil for a miss, else generation, tail, folded, next, bytes of the state, the pieces, and
--- the events from `folded` on.
+-- Answers nil for a miss, else generation, tail, folded, next, bytes of the state, bytes set aside, the
+-- pieces, and the events from `folded` on.
 
 local doc = load()
 if not doc or not doc.base or not complete(doc.base, doc.pieces, doc.total) then
@@ -14,4 +14,4 @@ local events = redis.call('LRANGE', list, str(doc.folded - doc.first), '-1')
 if ARGV[3] == '1' then
   keep_alive(doc, false)
 end
-return {doc.base, doc.tail, str(doc.folded), str(doc.next), str(doc.state), pieces, events}
+return {doc.base, doc.tail, str(doc.folded), str(doc.next), str(doc.state), str(doc.aside), pieces, events}

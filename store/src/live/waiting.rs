@@ -6,6 +6,11 @@ use inklog_protocol::LoggedEvent;
 
 use crate::{decode_logged, encode_logged};
 
+/// How many bytes [`write`] adds.
+pub(super) fn bytes_of(events: &[LoggedEvent]) -> u64 {
+    events.iter().map(|event| 4 + encode_logged(event).len() as u64).sum()
+}
+
 /// Adds the events to `bytes`.
 pub(super) fn write(events: &[LoggedEvent], bytes: &mut Vec<u8>) {
     for event in events {
