@@ -1,6 +1,9 @@
 //! A document that has come to its limit: what is refused, what still works, and how it gets smaller
 //! (DESIGN §4, Redis is a cache: every cost has a bound).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use inklog_crdt::Event;
 use inklog_ingest::SendOp;
 use inklog_local::{Data, Stack, StackConfig};
@@ -8,12 +11,12 @@ use inklog_materializer::Materializer;
 use inklog_operator::Operator;
 use inklog_protocol::limits::{FOLD_BYTES_MIN, FULL_CACHE_TTL, SIZE_SHARE};
 use inklog_protocol::{DocId, LoggedEvent, WireEvent};
-use inklog_store::catalogue::DocSize;
+use inklog_store::ManualClock;
 use inklog_store::document::Documents;
 use serde_json::{Value, json};
 
 use crate::compaction::{compact_all, send};
-use crate::harness::{Harness, TestClock, doc, sound_batch};
+use crate::harness::{Harness, doc, sound_batch};
 use crate::socket::Socket;
 
 const MAX: u64 = 80_000;
@@ -129,7 +132,7 @@ async fn a_size_at_the_limit_passes_and_a_byte_more_is_full() {
         }
         world.compact(&doc).await;
         // Long enough that what was read before does not count.
-        world.harness.clock.pass(60_000);
+        world.harness.clock.pass(Duration::from_secs(60));
         let answer = world.send(&doc, &text("bob", 0, 1)).await;
         assert_eq!(answer["code"] == "too_large", is_full, "{max}: {answer}");
     }
@@ -164,28 +167,14 @@ async fn a_full_document_is_read_compacted_rebuilt_and_gets_smaller() {
     assert_eq!(world.send(&doc, &text("bob", 0, 1)).await["code"], "too_large");
     assert_eq!(world.send(&doc, &delete("bob", 0, 0, chars / 2)).await["action"], "OP_ACK");
     world.compact(&doc).await;
-    world.harness.clock.pass(FULL_CACHE_TTL.as_millis() as u64);
+    world.harness.clock.pass(FULL_CACHE_TTL);
     assert_eq!(world.send(&doc, &text("carol", 0, 7)).await["action"], "OP_ACK", "there is room again");
     assert_eq!(joined().await, chars - chars / 2 + 7);
 }
 
-#[tokio::test]
-async fn an_older_reading_of_a_size_does_not_count() {
-    let harness = Harness::start().await;
-    let (doc, catalogue) = (doc("d"), &harness.documents.catalogue);
-    assert_eq!(catalogue.size(&doc).await.unwrap(), None);
-    for (bytes, at, noted) in [(9, 10, 9), (7, 9, 9), (8, 10, 8), (5, 11, 5)] {
-        catalogue.note_size(&doc, DocSize { bytes, at }).await.unwrap();
-        assert_eq!(catalogue.size(&doc).await.unwrap(), Some(noted));
-    }
-    let entry = catalogue.entry(&doc).await.unwrap().unwrap();
-    assert_eq!(entry.size, Some(DocSize { bytes: 5, at: 11 }));
-    assert_eq!(entry.created, 10, "the document is listed as any other");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_types_into_a_full_document_is_told_and_can_make_room() {
-    let clock = TestClock::new(1_700_000_000_000);
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let config = StackConfig { port: 0, data: Data::Memory, doc_bytes_max: 20_000, ..StackConfig::default() };
     let stack = Stack::start_with_clock(config, clock.clone()).await.expect("a stack in memory starts");
     let mut alice = Socket::connect(stack.ws_url()).await;
@@ -199,7 +188,7 @@ async fn who_types_into_a_full_document_is_told_and_can_make_room() {
         chars += EVENT_CHARS as u64;
         assert!(chars < 1_000_000, "it is never full");
         // What is noted meanwhile is looked at.
-        clock.pass(60_000);
+        clock.pass(Duration::from_secs(60));
     };
     assert_eq!((&refused["code"], &refused["docId"]), (&json!("too_large"), &json!("d")));
 
@@ -210,7 +199,7 @@ async fn who_types_into_a_full_document_is_told_and_can_make_room() {
     // Until the delete has come through the stream, and a compaction has measured the document anew.
     let made_room = async {
         loop {
-            clock.pass(FULL_CACHE_TTL.as_millis() as u64);
+            clock.pass(FULL_CACHE_TTL);
             stack.operator().compact(&doc).await.unwrap();
             let answer = bob.ask(message(&doc, &text("carol", 0, 5))).await;
             if answer["action"] == "OP_ACK" {
@@ -218,7 +207,7 @@ async fn who_types_into_a_full_document_is_told_and_can_make_room() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), made_room).await.expect("there is room");
+    tokio::time::timeout(Duration::from_secs(20), made_room).await.expect("there is room");
     let verified = stack.operator().verify(&doc).await.unwrap().unwrap();
     assert!(verified.ok, "{verified:?}");
     assert_eq!(verified.chars, 5);

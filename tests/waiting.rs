@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -96,7 +97,7 @@ async fn measure(count: u64, chars: usize) {
     for batch in waits.chunks(BATCH) {
         harness.append(&doc, batch.iter().cloned()).await;
         materialize(&function, &doc, batch, BATCH.min(1_000_000 / chars)).await;
-        harness.clock.pass(1_000);
+        harness.clock.pass(Duration::from_secs(1));
     }
     let sent: usize = waits.iter().map(|event| encode_logged(&harness.logged(event.clone())).len()).sum();
     let arrived = proxy.total_bytes() - begin;
@@ -128,7 +129,7 @@ async fn measure(count: u64, chars: usize) {
     let ghost = typed("ghost", 0, "!");
     harness.append(&doc, ghost.clone()).await;
     materialize(&function, &doc, &ghost, BATCH).await;
-    harness.clock.pass(60_000);
+    harness.clock.pass(Duration::from_secs(60));
     let compacted =
         Operator::new(documents.clone(), harness.clock.clone()).compact(&doc).await.unwrap().unwrap();
     assert!(compacted.live_dropped, "it lacks what was left to the log");
@@ -194,6 +195,6 @@ async fn what_waits_counts_in_a_documents_size_once() {
     assert_eq!(send(&send_op, insert("bob")).await["action"], "OP_ACK", "300,000 bytes wait, and no more");
     harness.append(&doc, more.iter().cloned()).await;
     materialize(&function, &doc, more, 10).await;
-    harness.clock.pass(60_000);
+    harness.clock.pass(Duration::from_secs(60));
     assert_eq!(send(&send_op, insert("carol")).await["code"], "too_large");
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 
-use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, FLOORS_KEPT, Floor, Pointer};
+use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floor, Pointer};
 use crate::StoreError;
 
 /// The catalogue of all documents in this process.
@@ -46,6 +46,7 @@ impl State {
             last_edit: at,
             pointer: None,
             dirty: None,
+            size: None,
             damaged: None,
         })
     }
@@ -113,6 +114,19 @@ impl Catalogue for MemoryCatalogue {
         let page: Vec<DocEntry> = rest.by_ref().take(limit).collect();
         let next = rest.next().and(page.last()).map(|entry| entry.doc.clone());
         Ok((page, next))
+    }
+
+    async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError> {
+        Ok(self.lock().entries.get(doc).and_then(|entry| entry.size).map(|size| size.bytes))
+    }
+
+    async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let noted = &mut state.entry(doc, size.at).size;
+        if noted.is_none_or(|noted| noted.at <= size.at) {
+            *noted = Some(size);
+        }
+        Ok(())
     }
 
     async fn move_pointer(

@@ -7,7 +7,7 @@ use inklog_protocol::{DocId, LoggedEvent};
 use super::Operation::{self, *};
 use super::measure::Measured;
 use super::{Call, Tapped};
-use crate::catalogue::{DirtyDoc, DocEntry, Floor, Pointer};
+use crate::catalogue::{DirtyDoc, DocEntry, DocSize, Floor, Pointer};
 use crate::connections::PresenceEntry;
 use crate::keys::objects::doc_of;
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
@@ -99,6 +99,14 @@ impl<S: Catalogue + ?Sized> Catalogue for Tapped<S> {
         limit: usize,
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError> {
         self.pass(about(CatalogueDocs, ""), self.inner.docs(start, limit)).await
+    }
+
+    async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError> {
+        self.pass(on(CatalogueSize, doc), self.inner.size(doc)).await
+    }
+
+    async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError> {
+        self.pass(on(CatalogueNoteSize, doc).with(&size), self.inner.note_size(doc, size)).await
     }
 
     async fn move_pointer(

@@ -4,7 +4,7 @@ use inklog_crdt::Agent;
 use inklog_protocol::{DocId, LoggedEvent};
 
 use crate::LogRecord;
-use crate::catalogue::{DirtyDoc, DirtyMark, DocEntry, Floor, Pointer};
+use crate::catalogue::{DirtyDoc, DirtyMark, DocEntry, DocSize, Floor, Pointer};
 use crate::connections::PresenceEntry;
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::{Appended, LogItem};
@@ -42,18 +42,19 @@ measured! {
     LogRecord: |record| record.event.encode().len() + WORD + record.user.bytes() + record.connection.bytes();
     Appended: |_value| 0;
     Cursor: |cursor| cursor.tail.len() + WORD;
-    TailStatus: |_value| 3 * WORD;
+    TailStatus: |_value| 5 * WORD;
     BaseTag: |tag| tag.generation.len() + tag.folded.bytes();
-    LiveDoc: |live| live.tag.bytes() + live.base.len() + live.events.bytes() + live.cursor.bytes();
-    NewBase: |base| base.generation.len() + base.state.len() + base.waiting.bytes();
+    LiveDoc: |live| live.tag.bytes() + live.base.len() + live.events.bytes() + WORD + live.cursor.bytes();
+    NewBase: |base| base.generation.len() + base.state.len() + base.waiting.bytes() + WORD;
     Floor: |_floor| 2 * WORD;
+    DocSize: |_size| 2 * WORD;
     DirtyMark: |mark| WORD + mark.nonce.len();
     DirtyDoc: |dirty| dirty.doc.bytes() + WORD;
     Pointer: |pointer| {
         let superseded = pointer.superseded.iter().map(|snapshot| snapshot.snapshot.len() + WORD);
         pointer.snapshot.len() + pointer.segment.len() + WORD + superseded.sum::<usize>()
     };
-    DocEntry: |entry| entry.doc.bytes() + 2 * WORD + entry.pointer.bytes() + entry.dirty.bytes();
+    DocEntry: |entry| entry.doc.bytes() + 2 * WORD + entry.pointer.bytes() + entry.dirty.bytes() + entry.size.bytes();
     PresenceEntry: |entry| entry.agent.bytes() + entry.connection.len() + entry.state.len();
 }
 

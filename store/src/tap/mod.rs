@@ -152,6 +152,7 @@ impl Documents {
             objects: Tapped::new(self.objects.clone(), tap.clone(), clock.clone()),
             live: Tapped::new(self.live.clone(), tap.clone(), clock.clone()),
             entropy: self.entropy.clone(),
+            doc_bytes_max: self.doc_bytes_max,
         }
     }
 }

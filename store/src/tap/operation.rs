@@ -58,8 +58,8 @@ macro_rules! operations {
 operations! {
     Log: LogAppend LogLastOf LogRead LogDelete;
     Catalogue: CatalogueEntry CatalogueMarkDirty CatalogueClearDirty CatalogueDirtyAfter CatalogueMoveBack
-        CatalogueSweepPlace CatalogueKeepSweepPlace CatalogueDocs CatalogueMovePointer CatalogueFloor
-        CatalogueFloors CataloguePublishFloor;
+        CatalogueSweepPlace CatalogueKeepSweepPlace CatalogueDocs CatalogueSize CatalogueNoteSize
+        CatalogueMovePointer CatalogueFloor CatalogueFloors CataloguePublishFloor;
     Objects: ObjectsPut ObjectsGet ObjectsDelete;
     Live: LiveAppend LiveRead LivePeek LiveSince LiveFold LiveBeginRebuild LiveCommitRebuild
         LiveSwapRebuild LiveEndRebuild LiveDropDoc;

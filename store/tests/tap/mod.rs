@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use inklog_crdt::Agent;
 use inklog_protocol::DocId;
+use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::memory::MemoryCatalogue;
-use inklog_store::catalogue::{Floor, Pointer};
+use inklog_store::catalogue::{DocSize, Floor, Pointer};
 use inklog_store::connections::PresenceEntry;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
@@ -74,6 +75,7 @@ fn stores(clock: &Arc<ManualClock>) -> (Documents, Audience, Arc<MemoryPush>) {
         objects: Arc::new(MemoryObjects::new()),
         live: Arc::new(MemoryLiveState::new(clock.clone())),
         entropy: Arc::new(SystemEntropy),
+        doc_bytes_max: DOC_BYTES_MAX,
     };
     let (connections, push) = (Arc::new(MemoryConnections::new()), Arc::new(MemoryPush::new()));
     let audience =
@@ -106,6 +108,8 @@ async fn every_operation_of_every_store_is_told_before_and_after() {
     catalogue.keep_sweep_place(Some(&doc)).await.unwrap();
     catalogue.sweep_place().await.unwrap();
     catalogue.docs(None, 1).await.unwrap();
+    catalogue.note_size(&doc, DocSize { bytes: 1, at: 1 }).await.unwrap();
+    catalogue.size(&doc).await.unwrap();
     catalogue.move_pointer(&doc, None, &pointer).await.unwrap();
     catalogue.publish_floor(&doc, &agent, Floor { end: 1, at: 1 }).await.unwrap();
     catalogue.floor(&doc, &agent).await.unwrap();
@@ -116,7 +120,8 @@ async fn every_operation_of_every_store_is_told_before_and_after() {
     objects.get(&key).await.unwrap();
     objects.delete(&key).await.unwrap();
 
-    let base = |name: &str| NewBase { generation: name.into(), state: vec![7], waiting: Vec::new() };
+    let base =
+        |name: &str| NewBase { generation: name.into(), state: vec![7], waiting: Vec::new(), aside_bytes: 0 };
     live.append(&doc, &[event(0)], "t").await.unwrap();
     live.begin_rebuild(&doc, "n").await.unwrap();
     live.commit_rebuild(&doc, "n", base("g")).await.unwrap();

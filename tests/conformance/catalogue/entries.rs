@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use inklog_protocol::DocId;
-use inklog_store::catalogue::{DirtyMark, DocEntry, Floor, Pointer, Superseded};
+use inklog_store::catalogue::{DirtyMark, DocEntry, DocSize, Floor, Pointer, Superseded};
 
 use super::{Harness, sizes_about};
 use crate::harness::{agent, doc};
@@ -44,6 +44,7 @@ pub async fn a_mark_makes_an_entry_and_keeps_what_is_older(harness: Harness) {
         created: 10,
         last_edit: 10,
         pointer: None,
+        size: None,
         dirty: Some(DirtyMark { since: 10, nonce: "first".into() }),
         damaged: None,
     };
@@ -151,4 +152,16 @@ pub async fn a_sweep_keeps_its_place(harness: Harness) {
         catalogue.keep_sweep_place(None).await.unwrap();
         assert_eq!(catalogue.sweep_place().await.unwrap(), None);
     }
+}
+
+pub async fn an_older_reading_of_a_size_does_not_count(harness: Harness) {
+    let (d, catalogue) = (doc("d"), &harness.catalogue);
+    assert_eq!(catalogue.size(&d).await.unwrap(), None);
+    for (bytes, at, noted) in [(9, 10, 9), (7, 9, 9), (8, 10, 8), (5, 11, 5)] {
+        catalogue.note_size(&d, DocSize { bytes, at }).await.unwrap();
+        assert_eq!(catalogue.size(&d).await.unwrap(), Some(noted));
+    }
+    let entry = harness.entry(&d).await;
+    assert_eq!((entry.size, entry.created), (Some(DocSize { bytes: 5, at: 11 }), 10));
+    assert_eq!(catalogue.size(&doc("e")).await.unwrap(), None);
 }

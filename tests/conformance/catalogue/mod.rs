@@ -26,6 +26,7 @@ inklog_tests::conformance! {
         a_mark_makes_an_entry_and_keeps_what_is_older
         a_pointer_moves_only_from_what_it_was
         of_many_who_move_a_pointer_one_does
+        an_older_reading_of_a_size_does_not_count
         every_document_is_on_one_page
         a_sweep_keeps_its_place;
     dirty:
