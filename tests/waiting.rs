@@ -2,10 +2,8 @@
 //! them show when it comes after all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use inklog_crdt::Event;
@@ -18,7 +16,8 @@ use inklog_store::audience::Audience;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
 use inklog_store::live::redis::RedisLiveState;
-use inklog_store::{LiveState as _, Push, PushError, encode_logged};
+use inklog_store::push::memory::MemoryPush;
+use inklog_store::{LiveState as _, encode_logged};
 use inklog_tests::{CountingProxy, RedisServer};
 use serde_json::json;
 
@@ -31,26 +30,15 @@ const BATCH: usize = 1_000;
 const EDITS: u64 = 1_000;
 const EDITS_AT_ONCE: usize = 10;
 
-/// A connection that takes everything, and counts it.
-#[derive(Default)]
-struct Taken(AtomicUsize);
-
-#[async_trait]
-impl Push for Taken {
-    async fn post(&self, _: &str, message: &str) -> Result<(), PushError> {
-        self.0.fetch_add(message.len(), Ordering::SeqCst);
-        Ok(())
-    }
-}
-
 /// Bytes that a joiner is sent.
 async fn joined_bytes(harness: &Harness, documents: &Documents) -> usize {
     let connections = Arc::new(MemoryConnections::new());
-    let taken = Arc::new(Taken::default());
+    let push = Arc::new(MemoryPush::new());
+    push.open("c");
     let audience = Audience {
         presence: connections.clone(),
         connections,
-        push: taken.clone(),
+        push: push.clone(),
         clock: harness.clock.clone(),
     };
     let mut event = ApiGatewayWebsocketProxyRequest::default();
@@ -59,7 +47,7 @@ async fn joined_bytes(harness: &Harness, documents: &Documents) -> usize {
     let answer = Sync::new(documents.clone(), audience, "log".to_owned()).handle(event).await;
     let Some(Body::Text(last)) = answer.body else { panic!("no answer") };
     assert!(last.contains("DOC_STATE"), "{last:.300}");
-    taken.0.load(Ordering::SeqCst) + last.len()
+    push.take("c").iter().map(String::len).sum::<usize>() + last.len()
 }
 
 /// `count` events of mallory's, each of `chars` characters, that hang at a character of a ghost's.
