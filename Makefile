@@ -1,5 +1,5 @@
 # One profile for everything, and features that do not depend on the selection of packages, so that
-# One profile for everything, and features that do not depend on the selection of packages, so that
+# nothing is built twice.
 CARGO_BUILD := cargo build --locked --workspace --all-targets
 ARGS ?=
 TRACES ?= ../shared/traces

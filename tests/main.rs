@@ -22,7 +22,7 @@
 //! - `forgetful`: a server that forgot: the log's name, and its word on what a client is ahead of
 //! - `redis_cost`: bytes in Redis for one edit, counted
 //! - `command`: the `inklog` command as a process: kill -9, a flushed Redis, how it fails
-//! - `rules`: the tests that CONTRIBUTING.md names for each rule are there; no store is doubled
+//! - `rules`: the tests that CONTRIBUTING.md names for each rule are there; no store is doubled; links lead somewhere
 //! - `structure`: which crate may use which, and what meets the local stack
 //! - `throttled`: deletes from the log that DynamoDB takes only in part
 //! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases

@@ -1,4 +1,4 @@
-//! The rules of CONTRIBUTING.md: every test that its table names is there, and no store is doubled.
+//! The rules of CONTRIBUTING.md: every test that its table names is there, and no store is doubled. Links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,18 +38,18 @@ fn every_rule_has_the_tests_that_its_row_names() {
     assert!(named > 20);
 }
 
-/// The sources of all crates.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// The files below a folder whose names end so, but for what was built or installed.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder can be read") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_source = path.extension().is_some_and(|extension| extension == "rs");
+        let is_one = path.extension().is_some_and(|extension| extension == ending);
         match path.is_dir() {
             true if !matches!(&*name, "target" | "node_modules") && !name.starts_with('.') => {
-                found.extend(sources(&path));
+                found.extend(files(&path, ending));
             }
-            false if is_source => found.push(path),
+            false if is_one => found.push(path),
             _ => {}
         }
     }
@@ -69,7 +69,7 @@ fn no_store_is_doubled() {
     let root = fs::canonicalize(ROOT).expect("it is there");
     let store = root.join("store/src");
     let (mut within, mut outside) = (0, Vec::new());
-    for path in sources(&root) {
+    for path in files(&root, "rs") {
         let source = fs::read_to_string(&path).expect("UTF-8");
         for line in source.lines().filter(|line| implemented(line).is_some_and(|of| STORES.contains(&of))) {
             match path.starts_with(&store) {
@@ -81,4 +81,79 @@ fn no_store_is_doubled() {
     // The real one, one in memory, and the tap's.
     assert_eq!(within, 3 * STORES.len(), "the traits are known by other names");
     assert_eq!(outside, [""; 0], "a store of a test's own: a tap, or what is in memory, would do");
+}
+
+/// The name that a heading has in a link, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    kept.chars()
+        .filter(|char| char.is_alphanumeric() || matches!(char, ' ' | '-' | '_'))
+        .map(|char| if char == ' ' { '-' } else { char })
+        .collect()
+}
+
+/// Text without its blocks of code, whose lines may look like headings and links.
+fn prose(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.split("```").step_by(2).collect()
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let root = fs::canonicalize(ROOT).expect("it is there");
+    let (mut checked, mut broken) = (0, Vec::new());
+    for document in files(&root, "md") {
+        let prose = prose(&document);
+        let links = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+        for link in links.filter(|link| !link.contains("://")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => document.clone(),
+                path => document.parent().expect("a file is in a folder").join(path),
+            };
+            let is_there = target.exists()
+                && (heading.is_empty()
+                    || self::prose(&target).lines().any(|line| {
+                        line.starts_with('#') && anchor(line.trim_start_matches('#')) == heading
+                    }));
+            if !is_there {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+            checked += 1;
+        }
+    }
+    println!("{checked} links");
+    assert!(checked > 30);
+    assert_eq!(broken, [""; 0], "a link leads nowhere");
+}
+
+#[test]
+fn every_start_in_the_map_is_there() {
+    let architecture = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).expect("it is there");
+    let map = architecture.split("## Where things are").nth(1).expect("there is a map");
+    let rows = map.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let mut checked = 0;
+    for row in rows.skip(2) {
+        let cells: Vec<_> = row.split('|').collect();
+        let folders: Vec<_> = cells[1].split('`').skip(1).step_by(2).collect();
+        // A name without a folder stands beside the file or in the folder that was named last.
+        let mut last = PathBuf::new();
+        for start in cells[3].split('`').skip(1).step_by(2) {
+            for folder in &folders {
+                let near = [Path::new(""), Path::new(folder), &last];
+                let found = near.into_iter().map(|base| Path::new(ROOT).join(base).join(start));
+                let found = found.into_iter().find(|path| path.exists());
+                assert!(
+                    found.is_some() || start.contains(['*', '…']),
+                    "ARCHITECTURE.md sends its readers to {start} of {folder}"
+                );
+                if let Some(path) = found.filter(|path| path.is_dir()) {
+                    last = path;
+                }
+                checked += 1;
+            }
+        }
+    }
+    println!("{checked} places to start");
+    assert!(checked > 30);
 }

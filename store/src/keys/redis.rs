@@ -1,6 +1,6 @@
 //! Every key in Redis. All keys of a document carry the hash tag `{doc}`, so that a cluster keeps
 //! them in one slot and one script may use them all; a document's id contains no braces. All carry the
-//! [`Deployment`] as well: any number of deployments may share one Redis.
+//! deployment as well: any number of deployments may share one Redis.
 
 use inklog_protocol::DocId;
 
