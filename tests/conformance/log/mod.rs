@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
-use inklog_local::streams::MemoryCheckpoints;
+use inklog_local::streams::{MemoryCheckpoints, streams_client};
 use inklog_local::{BoxError, EmbeddedDynamoDb, Latency, Mapping, MappingConfig, StreamFunction};
 use inklog_store::log::memory::MemoryOpLog;
 use inklog_store::log::{self, DynamoOpLog};
@@ -130,7 +130,7 @@ async fn mapping(
     let mut config = MappingConfig::new("test", table.latest_stream_arn.expect("it has a stream"));
     config.partition_key = Some("doc".to_owned());
     config.latency = Latency::fast();
-    let streams = aws_sdk_dynamodbstreams::Client::new(&server.sdk_config());
+    let streams = streams_client(&server.sdk_config(), None);
     Mapping::new(config, streams, function, Arc::new(MemoryCheckpoints::new()))
 }
 
