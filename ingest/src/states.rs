@@ -8,15 +8,17 @@
 //! - A connection receives one state of a document at a time, as fast as it reads.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
+use futures::future::{BoxFuture, Either, Shared, select};
 use inklog_crdt::Doc;
 use inklog_protocol::limits::{STATES_BYTES_MAX, STATES_OPENED_AT_ONCE};
 use inklog_protocol::parts::{self, Answer, StateBody};
 use inklog_protocol::{DocId, ErrorCode, LoggedEvent, Refusal, StateFormat, VersionMap};
+use inklog_store::Clock;
 use inklog_store::document::{Beyond, Documents, Opened, heavy};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
@@ -36,6 +38,7 @@ type Read = Result<Arc<State>, Refusal>;
 pub(crate) struct States {
     documents: Documents,
     log_name: String,
+    clock: Arc<dyn Clock>,
     // No holder of these locks awaits anything.
     asked: Mutex<HashMap<Key, Asked>>,
     sending: Mutex<HashSet<(String, DocId)>>,
@@ -84,10 +87,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl States {
-    pub fn new(documents: Documents, log_name: String) -> Arc<States> {
+    pub fn new(documents: Documents, log_name: String, clock: Arc<dyn Clock>) -> Arc<States> {
         Arc::new(States {
             documents,
             log_name,
+            clock,
             asked: Mutex::default(),
             sending: Mutex::default(),
             opening: Semaphore::new(STATES_OPENED_AT_ONCE),
@@ -145,8 +149,11 @@ impl States {
         // Text of several bytes a character, or base64.
         let bytes = encoded.as_ref().map_or(2 * chars, |encoded| encoded.len() * 4 / 3);
         let units = (bytes / ROOM_UNIT_BYTES).clamp(1, STATES_BYTES_MAX / ROOM_UNIT_BYTES) as u32;
-        let room = tokio::time::timeout(ROOM_PATIENCE, self.room.clone().acquire_many_owned(units)).await;
-        let room = room.map_err(|_| busy())?.expect("it is never closed");
+        let room = pin!(self.room.clone().acquire_many_owned(units));
+        let room = match select(room, self.clock.sleep(ROOM_PATIENCE)).await {
+            Either::Left((room, _)) => room.expect("it is never closed"),
+            Either::Right(_) => return Err(busy()),
+        };
         let _large = match chars >= LARGE_CHARS {
             true => Some(self.large.acquire().await.expect("it is never closed")),
             false => None,

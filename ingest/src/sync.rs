@@ -59,7 +59,7 @@ impl Sync {
     /// A function over these stores. `log_name` is what clients are told of the log's name
     /// ([`inklog_store::log::short_name`]).
     pub fn new(documents: Documents, audience: Audience, log_name: String) -> Sync {
-        let states = States::new(documents.clone(), log_name.clone());
+        let states = States::new(documents.clone(), log_name.clone(), audience.clock.clone());
         Sync { documents, audience, log_name, states, patience: READER_PATIENCE }
     }
 
