@@ -275,6 +275,6 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let error = HttpBase::parse(&url).unwrap().get::<u32>("/x").await.unwrap_err();
-        assert!(error.to_string().contains("no stack answers at") && !error.to_string().contains('\n'));
+        assert!(error.to_string().contains("no stack responds at") && !error.to_string().contains('\n'));
     }
 }
