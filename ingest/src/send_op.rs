@@ -79,9 +79,9 @@ impl SendOp {
         if let Some(refusal) = self.no_room(doc, &event).await? {
             return self.repeated(doc, event, refusal).await;
         }
-        match self.append(doc, event.clone(), &sender).await? {
-            Appended::Added | Appended::Repeat => Ok(event),
-            Appended::Conflict => Err(conflict(&event)),
+        match self.append(doc, event, &sender).await? {
+            (event, Appended::Added | Appended::Repeat) => Ok(event),
+            (event, Appended::Conflict) => Err(conflict(&event)),
         }
     }
 
@@ -110,9 +110,9 @@ impl SendOp {
             if let Some(refusal) = self.no_room(doc, &event).await? {
                 return Err(refusal);
             }
-            match self.append(doc, event.clone(), &sender).await? {
-                Appended::Added | Appended::Repeat => return Ok(event),
-                Appended::Conflict => {}
+            match self.append(doc, event, &sender).await? {
+                (event, Appended::Added | Appended::Repeat) => return Ok(event),
+                (_, Appended::Conflict) => {}
             }
         }
         Err(Refusal::new(ErrorCode::RateLimited, format!("too many writers use agent {agent} at once")))
@@ -130,14 +130,16 @@ impl SendOp {
         }
     }
 
-    async fn append(&self, doc: &DocId, event: Event, sender: &Sender) -> Result<Appended, Refusal> {
+    /// Gives the event back with what became of it.
+    async fn append(&self, doc: &DocId, event: Event, sender: &Sender) -> Result<(Event, Appended), Refusal> {
         let record = LogRecord {
             event,
             at: self.clock.now_ms(),
             user: sender.user.as_ref().map(|user| user.as_str().to_owned()),
             connection: Some(sender.connection.clone()),
         };
-        self.log.append(doc, &record).await.map_err(refuse_store)
+        let appended = self.log.append(doc, &record).await.map_err(refuse_store)?;
+        Ok((record.event, appended))
     }
 
     /// Why the document has no room for the event, if it has none.

@@ -53,7 +53,7 @@ impl Sizes {
     ) -> Result<Option<Refusal>, Refusal> {
         let only_deletes = event.ops().iter().all(|op| matches!(op, Op::Delete { .. }));
         let limit = if only_deletes { self.max.saturating_mul(DELETES_DOC_FACTOR) } else { self.max };
-        let bytes = event.encode().len() as u64;
+        let bytes = event.encoded().len() as u64;
         if let Some(known) = self.take(doc, bytes, limit, now_ms) {
             return Ok(self.refusal(doc, known, limit));
         }

@@ -40,5 +40,5 @@ pub use log::OpLog;
 pub use manual_clock::ManualClock;
 pub use objects::Objects;
 pub use push::{Push, PushError};
-pub use record::{LogRecord, decode_logged, encode_logged};
+pub use record::{LogRecord, decode_logged, encode_logged, logged_len};
 pub use redis_client::RedisClient;

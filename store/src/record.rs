@@ -29,8 +29,8 @@ pub fn encode_logged(logged: &LoggedEvent) -> Vec<u8> {
 }
 
 /// How many bytes [`encode_logged`] writes.
-pub(crate) fn logged_len(logged: &LoggedEvent) -> usize {
-    encode_logged(logged).len()
+pub fn logged_len(logged: &LoggedEvent) -> usize {
+    size_of_val(&logged.at) + logged.event.encoded().len()
 }
 
 /// Reads what [`encode_logged`] wrote.

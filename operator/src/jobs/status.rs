@@ -3,7 +3,7 @@
 use inklog_crdt::Doc;
 use inklog_protocol::{DocId, VersionMap, version_to_wire};
 use inklog_store::document::{Opened, Peeked};
-use inklog_store::{StoreError, encode_logged};
+use inklog_store::{StoreError, logged_len};
 use serde::{Deserialize, Serialize};
 
 use crate::Operator;
@@ -100,10 +100,7 @@ impl Operator {
 /// Base and tail of a live state.
 fn in_live_state(live: &Opened) -> (Option<BaseStatus>, TailStatus) {
     let events = &live.beyond.events;
-    let tail = TailStatus {
-        events: events.len(),
-        bytes: events.iter().map(|logged| encode_logged(logged).len()).sum(),
-    };
+    let tail = TailStatus { events: events.len(), bytes: events.iter().map(logged_len).sum() };
     let base = live.encoded.as_ref().zip(live.tag.as_ref());
     let base = base.map(|(bytes, tag)| BaseStatus { bytes: bytes.len(), generation: tag.generation.clone() });
     (base, tail)

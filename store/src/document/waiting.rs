@@ -11,7 +11,7 @@ use inklog_crdt::{Agent, Doc, Event};
 use inklog_protocol::LoggedEvent;
 use inklog_protocol::limits::WAITING_KEPT_BYTES;
 
-use crate::encode_logged;
+use crate::logged_len;
 
 /// The events that wait in `doc`, each with its time from `known`.
 pub(super) fn with_times<'a>(doc: &Doc, known: impl Iterator<Item = (&'a Event, u64)>) -> Vec<LoggedEvent> {
@@ -29,9 +29,9 @@ pub(super) fn with_times<'a>(doc: &Doc, known: impl Iterator<Item = (&'a Event, 
         .collect()
 }
 
-/// Bytes of events, as [`encode_logged`] writes them.
+/// Bytes of events with their times, encoded.
 pub(super) fn bytes_of(events: &[LoggedEvent]) -> u64 {
-    events.iter().map(|logged| encode_logged(logged).len() as u64).sum()
+    events.iter().map(|logged| logged_len(logged) as u64).sum()
 }
 
 /// The newest of the events, [`WAITING_KEPT_BYTES`] of them, and how many bytes the others have.
@@ -39,7 +39,7 @@ pub(super) fn newest(mut events: Vec<LoggedEvent>) -> (Vec<LoggedEvent>, u64) {
     events.sort_by_key(|logged| Reverse(logged.at));
     let (mut kept, mut bytes) = (0, 0);
     for logged in &events {
-        bytes += encode_logged(logged).len();
+        bytes += logged_len(logged);
         if bytes > WAITING_KEPT_BYTES {
             break;
         }
@@ -64,8 +64,8 @@ mod tests {
         };
         // Near enough that its length takes as many bytes.
         let near = bytes - 40;
-        let event = text(bytes - (encode_logged(&text(near)).len() - near));
-        assert_eq!(encode_logged(&event).len(), bytes);
+        let event = text(bytes - (logged_len(&text(near)) - near));
+        assert_eq!(crate::encode_logged(&event).len(), bytes);
         event
     }
 

@@ -9,7 +9,7 @@ use inklog_protocol::{DocId, LoggedEvent};
 
 use super::waiting::bytes_of as waiting_bytes;
 use super::{BaseTag, Cursor, LiveDoc, LiveState, NewBase, TailStatus};
-use crate::{Clock, StoreError, encode_logged};
+use crate::{Clock, StoreError, logged_len};
 
 /// The live state of all documents in this process. Expiry follows the given clock.
 pub struct MemoryLiveState {
@@ -173,7 +173,7 @@ impl LiveState for MemoryLiveState {
         fresh_tail: &str,
     ) -> Result<TailStatus, StoreError> {
         let entry = |event: &LoggedEvent| {
-            let bytes = encode_logged(event).len() as u64;
+            let bytes = logged_len(event) as u64;
             Entry { event: event.clone(), bytes }
         };
         let entries: Vec<Entry> = events.iter().map(entry).collect();

@@ -4,11 +4,11 @@
 use inklog_crdt::DecodeError;
 use inklog_protocol::LoggedEvent;
 
-use crate::{decode_logged, encode_logged};
+use crate::{decode_logged, encode_logged, logged_len};
 
 /// How many bytes [`write`] adds.
 pub(super) fn bytes_of(events: &[LoggedEvent]) -> u64 {
-    events.iter().map(|event| 4 + encode_logged(event).len() as u64).sum()
+    events.iter().map(|event| 4 + logged_len(event) as u64).sum()
 }
 
 /// Adds the events to `bytes`.

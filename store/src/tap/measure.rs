@@ -3,12 +3,11 @@
 use inklog_crdt::Agent;
 use inklog_protocol::{DocId, LoggedEvent};
 
-use crate::LogRecord;
 use crate::catalogue::{DirtyDoc, DirtyMark, DocEntry, DocSize, Floor, Pointer};
 use crate::connections::PresenceEntry;
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::{Appended, LogItem};
-use crate::record::logged_len;
+use crate::{LogRecord, logged_len};
 
 /// A number, a time, a truth.
 const WORD: usize = 8;
@@ -39,7 +38,7 @@ measured! {
     DocId: |doc| doc.as_str().len();
     Agent: |agent| agent.as_str().len();
     LoggedEvent: |logged| logged_len(logged);
-    LogRecord: |record| record.event.encode().len() + WORD + record.user.bytes() + record.connection.bytes();
+    LogRecord: |record| record.event.encoded().len() + WORD + record.user.bytes() + record.connection.bytes();
     Appended: |_value| 0;
     Cursor: |cursor| cursor.tail.len() + WORD;
     TailStatus: |_value| 5 * WORD;
