@@ -12,6 +12,7 @@ mod error;
 pub mod limits;
 mod op;
 pub mod parts;
+mod right;
 mod server;
 mod user;
 
@@ -19,6 +20,7 @@ pub use client::{ClientMessage, Request, StateFormat};
 pub use doc_id::{DocId, DocIdError};
 pub use error::{ErrorCode, Refusal};
 pub use op::{OpError, WireOp};
+pub use right::{Right, RightError};
 pub use server::{
     LoggedEvent, ServerMessage, VersionMap, WireEvent, WireEventError, version_from_wire, version_to_wire,
 };

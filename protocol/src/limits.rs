@@ -36,6 +36,18 @@ pub const STATE_OP_TEXT_BYTES_MAX: usize = 16 * 1024;
 pub const DOC_ID_LEN_MAX: usize = 128;
 /// A user's name, in characters.
 pub const USER_NAME_LEN_MAX: usize = 40;
+/// The name that a user shows to others, in characters.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// A token, in bytes: as a subprotocol it is a header, and API Gateway takes 10,240 bytes of those.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+/// Names and patterns of documents in one token.
+pub const GRANTS_MAX: usize = 100;
+/// The longest life of a token: what is revoked need not be remembered for longer.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// By how much the clocks of issuer and Inklog may differ.
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+/// How long a warm function caches that a user's tokens are not revoked.
+pub const REVOCATION_CACHE_TTL: Duration = Duration::from_secs(60);
 /// The message of an `ERROR`, in characters.
 pub const REFUSAL_CHARS_MAX: usize = 300;
 /// A presence state, in bytes of JSON.
