@@ -20,12 +20,15 @@ install = command -v $(1) >/dev/null || { \
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); \
   else echo "The tests need $(1). Install it, for example with: sudo apt-get install $(2)" >&2; exit 1; fi; }
 
+# Built once, beside the project's own crates.
+CARGO_DENY := target/tools/bin/cargo-deny
+
 # What the functions are built for, and with what.
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run inklog editor editor-if-possible test web-test browser-test node redis chromium lint bench cfn-lint sam-validate sam-build clean
+.PHONY: help run inklog editor editor-if-possible test web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +80,16 @@ bench: node web/node_modules/.package-lock.json ## compare Inklog with its peers
 	npm --prefix bench/e2e ci
 	cargo build --locked -p inklog-cli --bin inklog
 	node bench/e2e/run.mjs --inklog target/debug/inklog --json target/bench.json $(ARGS)
+
+deny: $(CARGO_DENY) ## licences, bans and sources of every crate (deny.toml)
+	$(CARGO_DENY) --locked check licenses bans sources
+
+audit: $(CARGO_DENY) node ## known vulnerabilities of crates and npm packages; needs the advisory databases
+	$(CARGO_DENY) --locked check advisories
+	$(NPM) audit --omit=dev
+
+$(CARGO_DENY):
+	cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
 
 cfn-lint: .venv/cfn-lint ## cfn-lint on the template
 	.venv/bin/cfn-lint template.yaml
