@@ -203,9 +203,9 @@ async fn what_outgrows_a_message_becomes_several_in_order() {
     world.join(&d, &["c1"]).await;
     let long: Vec<Event> = (0..3_u64)
         .map(|n| {
-            use inklog_crdt::{Anchor, Op};
+            use inklog_crdt::{Op, Origin};
             let text = "x".repeat(70_000);
-            let op = Op::Insert { seq: n * 70_000, text, anchor: Anchor::Left(None) };
+            let op = Op::Insert { seq: n * 70_000, text, origin: Origin::Left(None) };
             Event::new(agent("alice"), n * 70_000, vec![op]).unwrap()
         })
         .collect();

@@ -75,12 +75,12 @@ fn agents<S: Subject>(count: usize) -> Outcome {
 }
 
 /// `count` events of a hundred agents, all at the start of the document.
-fn same_anchor(count: usize) -> Outcome {
-    use inklog_crdt::{Agent, Anchor, Doc, Event, Op};
+fn same_origin(count: usize) -> Outcome {
+    use inklog_crdt::{Agent, Origin, Doc, Event, Op};
     let event = |no: usize| {
         let agent = Agent::new(&format!("a{}", no % 100)).expect("the name is legal");
         let seq = (no / 100) as u64;
-        let op = Op::Insert { seq, text: "x".to_owned(), anchor: Anchor::Left(None) };
+        let op = Op::Insert { seq, text: "x".to_owned(), origin: Origin::Left(None) };
         Event::new(agent, seq, vec![op]).expect("it is an event").encode()
     };
     let events: Vec<Vec<u8>> = (0..count).map(event).collect();
@@ -109,7 +109,7 @@ pub fn run(quick: bool, results: &mut Results) {
         }
     }
     for_all!(case, count, results);
-    ask(results, Inklog::NAME, "inserts at the same anchor", count, same_anchor);
+    ask(results, Inklog::NAME, "inserts at the same origin", count, same_origin);
 }
 
 /// A tenth first, then the whole.

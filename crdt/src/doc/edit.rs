@@ -1,10 +1,10 @@
-//! Local edits: turns an index into an anchor, and the edit into ops for others.
+//! Local edits: turns an index into an origin, and the edit into ops for others.
 
 use crate::change::Changes;
 use crate::compose::push_delete;
 use crate::tree::{At, Lv, Numbers, START, Side};
 use crate::version::AgentNo;
-use crate::{Agent, Anchor, Doc, Draft, MAX_SEQ, Op};
+use crate::{Agent, Doc, Draft, MAX_SEQ, Op, Origin};
 
 use super::ids::Ids;
 use super::order::Place;
@@ -50,7 +50,7 @@ impl Doc {
         let no = self.local_agent(agent, no);
         let typed = self.type_text(no, at, text, chars as u32);
         self.release_local(agent);
-        Ok(Op::Insert { seq: typed.seq, text: text.to_owned(), anchor: self.anchor(&typed) })
+        Ok(Op::Insert { seq: typed.seq, text: text.to_owned(), origin: self.origin(&typed) })
     }
 
     /// A local delete, as one op per range of consecutive ids.
@@ -116,7 +116,7 @@ impl Doc {
                 && is_after(self.ids.id_of(typed.parent));
             match goes_on {
                 true => draft.type_on(inserted, chars as u64),
-                false => draft.insert(seq, inserted, chars as u64, self.anchor(&typed)),
+                false => draft.insert(seq, inserted, chars as u64, self.origin(&typed)),
             }
         }
         self.release_local(draft.agent());
@@ -214,11 +214,11 @@ impl Doc {
         agent
     }
 
-    fn anchor(&self, typed: &Typed) -> Anchor {
+    fn origin(&self, typed: &Typed) -> Origin {
         match (typed.parent, typed.side) {
-            (START, _) => Anchor::Left(None),
-            (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
-            (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
+            (START, _) => Origin::Left(None),
+            (lv, Side::Right) => Origin::Left(Some(self.ids.id(lv))),
+            (lv, Side::Left) => Origin::Right(self.ids.id(lv)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::tree::{Lv, Run, START, Side};
 use crate::version::AgentNo;
-use crate::{Anchor, Doc, Id};
+use crate::{Doc, Id, Origin};
 
 /// What a [`Span`] holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub struct Span {
     pub id: Id,
     /// Text or tombstones.
     pub content: SpanContent,
-    /// The first character's anchor.
-    pub anchor: Anchor,
+    /// The first character's origin.
+    pub origin: Origin,
 }
 
 /// Nodes with consecutive ids, each the right child of the one before, as many as there are. They
@@ -57,7 +57,7 @@ impl Piece<'_> {
 }
 
 impl Doc {
-    /// The whole state as spans, each after the one it is anchored at: as few as possible, and the same
+    /// The whole state as spans, each after the one with its origin: as few as possible, and the same
     /// ones in the same order wherever the same events were applied.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
@@ -124,12 +124,12 @@ impl Doc {
             true => SpanContent::Deleted(len),
             false => SpanContent::Text(piece.text.to_owned()),
         };
-        let anchor = match (parent, side) {
-            (START, _) => Anchor::Left(None),
-            (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
-            (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
+        let origin = match (parent, side) {
+            (START, _) => Origin::Left(None),
+            (lv, Side::Right) => Origin::Left(Some(self.ids.id(lv))),
+            (lv, Side::Left) => Origin::Right(self.ids.id(lv)),
         };
-        Span { id: Id::new(self.version().name(agent).clone(), seq), content, anchor }
+        Span { id: Id::new(self.version().name(agent).clone(), seq), content, origin }
     }
 
     /// The chains in the order of their ids.
