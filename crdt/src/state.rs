@@ -75,15 +75,15 @@ impl Doc {
             put_varint(&mut out, version.end(*agent));
         }
         self.put_chains(&mut out, &agents);
-        let mut turns = vec![0u64];
+        let mut visibility = vec![0u64];
         for run in self.tree.runs() {
-            if run.deleted == (turns.len() % 2 == 1) {
-                turns.push(0);
+            if run.deleted == (visibility.len() % 2 == 1) {
+                visibility.push(0);
             }
-            *turns.last_mut().expect("it starts with one") += u64::from(run.len);
+            *visibility.last_mut().expect("it starts with one") += u64::from(run.len);
         }
-        if turns != [0] {
-            turns.into_iter().for_each(|turn| put_varint(&mut out, turn));
+        if visibility != [0] {
+            visibility.into_iter().for_each(|len| put_varint(&mut out, len));
         }
         self.tree.leaves().for_each(|leaf| out.extend_from_slice(leaf.text.as_bytes()));
         let sum = crc32(&out[HEADER..]);
@@ -141,14 +141,14 @@ impl Doc {
         let reader = &mut open(bytes)?;
         let mut ids = read_agents(reader)?;
         let chains = read_chains(reader, &mut ids)?;
-        let (turns, visible) = read_turns(reader, ids.nodes())?;
+        let (visibility, visible) = read_visibility(reader, ids.nodes())?;
         let Ok(text) = std::str::from_utf8(reader.take(reader.left())?) else {
             return Err(reader.damaged("text is not UTF-8"));
         };
         if text.chars().count() as u64 != visible {
             return Err(reader.damaged("the text is not as long as it should be"));
         }
-        let skeleton = Skeleton { chains: &chains, turns: &turns, text };
+        let skeleton = Skeleton { chains: &chains, visibility: &visibility, text };
         skeleton.build(ids).ok_or_else(|| reader.damaged("chains hang at each other"))
     }
 
@@ -330,18 +330,18 @@ fn chain_with(chains: &[Seqs], seq: u64, hint: usize) -> Option<usize> {
     (low + below).checked_sub(1)
 }
 
-/// The turns, and how many nodes are visible by them.
-fn read_turns(reader: &mut Reader, nodes: Lv) -> Result<(Vec<u64>, u64), DecodeError> {
-    let (mut turns, mut visible) = (Vec::new(), 0);
+/// How many nodes are visible, then how many deleted, and so on; and how many are visible in all.
+fn read_visibility(reader: &mut Reader, nodes: Lv) -> Result<(Vec<u64>, u64), DecodeError> {
+    let (mut visibility, mut visible) = (Vec::new(), 0);
     let mut left = u64::from(nodes);
     while left > 0 {
-        let turn = reader.varint()?;
-        if turn > left || (turn == 0 && !turns.is_empty()) {
+        let len = reader.varint()?;
+        if len > left || (len == 0 && !visibility.is_empty()) {
             return Err(reader.damaged("visible and deleted characters do not add up"));
         }
-        left -= turn;
-        visible += if turns.len().is_multiple_of(2) { turn } else { 0 };
-        turns.push(turn);
+        left -= len;
+        visible += if visibility.len().is_multiple_of(2) { len } else { 0 };
+        visibility.push(len);
     }
-    Ok((turns, visible))
+    Ok((visibility, visible))
 }
