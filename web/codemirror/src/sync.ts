@@ -5,7 +5,7 @@ import type { InklogDocument } from "@inklog/client";
 import { wellFormed, type ViewChange } from "@inklog/client/lines";
 import { Binding, fromInklog, opened, type InklogUser, type RemoteCursor } from "./binding.js";
 import { dragging } from "./drag.js";
-import { steps } from "./history.js";
+import { steps } from "./historyField.js";
 import { wholePairs } from "./pairs.js";
 
 export interface SyncOptions {
