@@ -234,9 +234,9 @@ pub fn encode_events(events: &[Event]) -> Vec<u8> {
         }
         let before = ends.insert(event.agent(), event.end()).unwrap_or(0);
         let mut end = event.after();
-        for (no, op) in event.ops().iter().enumerate() {
-            let new = if no == 0 { event.after() as i64 - before as i64 } else { 0 };
-            writer.op(own, op, no > 0, (new, op.seq() - end));
+        for (i, op) in event.ops().iter().enumerate() {
+            let new = if i == 0 { event.after() as i64 - before as i64 } else { 0 };
+            writer.op(own, op, i > 0, (new, op.seq() - end));
             end = op.end();
         }
     }
@@ -368,12 +368,12 @@ impl Unpacker<'_> {
                     .ok_or_else(|| self.damaged("an id is below 0"))?;
             }
             let mut lowest = place;
-            for no in 0..=count {
+            for i in 0..=count {
                 let op = match kind {
                     BACKWARDS | FORWARDS => {
                         let target = Id::new(self.agents[owner].clone(), place);
                         lowest = lowest.min(place);
-                        if no < count {
+                        if i < count {
                             let next = if kind == FORWARDS {
                                 place.checked_add(ids)
                             } else {
@@ -387,7 +387,7 @@ impl Unpacker<'_> {
                         let text = self.take_text(ids)?;
                         let id = || Id::new(self.agents[owner].clone(), place);
                         let origin = match kind {
-                            _ if no > 0 => Origin::Left(Some(Id::new(self.agents[own].clone(), end - 1))),
+                            _ if i > 0 => Origin::Left(Some(Id::new(self.agents[own].clone(), end - 1))),
                             START => Origin::Left(None),
                             LEFT => Origin::Left(Some(id())),
                             _ => Origin::Right(id()),
@@ -400,7 +400,7 @@ impl Unpacker<'_> {
                     Some(open) if joined => open.ops.push(op),
                     _ => {
                         let before =
-                            open.replace(Open { after: if no == 0 { after } else { end }, ops: vec![op] });
+                            open.replace(Open { after: if i == 0 { after } else { end }, ops: vec![op] });
                         self.close(own, before)?;
                     }
                 }

@@ -46,7 +46,7 @@ use crate::codec::{DecodeError, Reader, put_varint};
 use crate::doc::ids::Ids;
 use crate::doc::{Chain, NO_CHAIN, NumberedChain, Skeleton};
 use crate::tree::{Lv, START, Side};
-use crate::version::AgentNo;
+use crate::version::AgentNumber;
 use crate::{Agent, Doc, MAX_SEQ, Version};
 
 const MAGIC: &[u8] = b"INKS";
@@ -66,7 +66,7 @@ impl Doc {
         out.extend_from_slice(&[0; 4]);
         // An agent that is listed without an end has done nothing.
         let version = self.version();
-        let agents: Vec<AgentNo> = version.numbers().filter(|agent| version.end(*agent) > 0).collect();
+        let agents: Vec<AgentNumber> = version.numbers().filter(|agent| version.end(*agent) > 0).collect();
         put_varint(&mut out, agents.len() as u64);
         for agent in &agents {
             let name = version.name(*agent).as_str();
@@ -91,7 +91,7 @@ impl Doc {
         out
     }
 
-    fn put_chains(&self, out: &mut Vec<u8>, agents: &[AgentNo]) {
+    fn put_chains(&self, out: &mut Vec<u8>, agents: &[AgentNumber]) {
         let chains = self.chains();
         // By the order of arrival here; the encoding counts agents by name.
         let mut rank = vec![0; agents.len() + 1];
@@ -208,8 +208,8 @@ fn read_agents(reader: &mut Reader) -> Result<Ids, DecodeError> {
         if end == 0 || end > MAX_SEQ {
             return Err(reader.damaged("an agent's end is 0 or over 2^53"));
         }
-        let no = ids.find_or_add(&agent, [AgentNo::MAX; 2]);
-        ids.advance(no, end);
+        let number = ids.find_or_add(&agent, [AgentNumber::MAX; 2]);
+        ids.advance(number, end);
         before = Some(agent);
     }
     Ok(ids)
@@ -267,13 +267,13 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
     // Per agent, the last far parent: its number, and its chain.
     let mut last_far = vec![(0, 0); ends.len()];
     let (mut agent, mut begin) = (0, 0);
-    for no in 0..count {
-        while no >= ends[agent] {
+    for i in 0..count {
+        while i >= ends[agent] {
             (agent, begin) = (agent + 1, ends[agent]);
         }
-        let Seqs { first, before } = seqs[no];
+        let Seqs { first, before } = seqs[i];
         let near_guess = near_guess(before, first);
-        let (owner, found, from, to, hint) = match near[no] {
+        let (owner, found, from, to, hint) = match near[i] {
             0 => {
                 let whose = whose.next().unwrap_or(0);
                 if whose == 0 {
@@ -286,27 +286,27 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
                 (owner, hangs_at(reader.varint()?, last), from, ends[owner], hint)
             }
             // It hangs at the agent's own, below itself.
-            near => (agent, hangs_at(u64::from(near) - 1, near_guess), begin, no, no),
+            near => (agent, hangs_at(u64::from(near) - 1, near_guess), begin, i, i),
         };
         let (seq, side) = found.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
-        if near[no] == 0 && owner == agent && hangs(seq, near_guess, side) < NEAR {
+        if near[i] == 0 && owner == agent && hangs(seq, near_guess, side) < NEAR {
             return Err(reader.damaged("a near parent is written as a far one"));
         }
         let above = chain_with(&seqs[from..to], seq, hint.saturating_sub(from)).map(|above| from + above);
         let above = above.filter(|above| {
-            seq - seqs[*above].first < u64::from(chains[*above].len) && (owner != agent || *above < no)
+            seq - seqs[*above].first < u64::from(chains[*above].len) && (owner != agent || *above < i)
         });
         let above = above.ok_or_else(|| reader.damaged("a chain hangs at nothing, or at itself"))?;
-        if near[no] == 0 {
+        if near[i] == 0 {
             last_far[owner] = (seq as i64, above);
         }
         let node = (seq - seqs[above].first) as u32;
         // A chain is as long as can be: else there would be a second encoding of the same state.
-        let is_end = above + 1 == no && first == before && node + 1 == chains[above].len;
+        let is_end = above + 1 == i && first == before && node + 1 == chains[above].len;
         if is_end && owner == agent && side == Side::Right {
             return Err(reader.damaged("a chain should be part of the one before it"));
         }
-        let chain = &mut chains[no];
+        let chain = &mut chains[i];
         (chain.above, chain.node, chain.side) = (above as u32, node, side);
     }
     Ok(chains)

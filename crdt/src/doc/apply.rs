@@ -3,7 +3,7 @@
 use crate::change::Changes;
 use crate::event_reader::{RawEvent, RawOp, RawTarget};
 use crate::tree::{Lv, Numbers, Run, START, Side};
-use crate::version::AgentNo;
+use crate::version::AgentNumber;
 use crate::{Agent, Applied, DecodeError, Doc, Event, Op, Origin};
 
 use super::order::{self, Place};
@@ -12,7 +12,7 @@ use super::waiting::Missing;
 /// An agent's name in an event's bytes, looked up.
 #[derive(Clone, Copy)]
 enum Known {
-    As(AgentNo),
+    As(AgentNumber),
     /// Nothing of it has been applied, or referred to.
     Not,
 }
@@ -68,7 +68,7 @@ impl Doc {
         Ok(Some(Applied::Now))
     }
 
-    fn perform_raw(&mut self, agent: AgentNo, op: &RawOp<Known>) {
+    fn perform_raw(&mut self, agent: AgentNumber, op: &RawOp<Known>) {
         let owner = |owner: Option<Known>| match owner {
             None => agent,
             Some(Known::As(owner)) => owner,
@@ -97,7 +97,7 @@ impl Doc {
     /// Text that hangs at its agent's newest node, where nothing else does: what nearly every keystroke
     /// is. Answers whether it was.
     #[inline]
-    fn type_on_there(&mut self, agent: AgentNo, op: &RawOp<Known>) -> bool {
+    fn type_on_there(&mut self, agent: AgentNumber, op: &RawOp<Known>) -> bool {
         let len = op.count as u32;
         let next = self.ids.goes_on(agent, op.seq, len);
         let is_so = next.is_some_and(|lv| self.tree.type_on(lv, len, op.text));
@@ -149,7 +149,7 @@ impl Doc {
     }
 
     /// Finds an agent that an op refers to.
-    fn find(&mut self, agent: &Agent) -> Option<AgentNo> {
+    fn find(&mut self, agent: &Agent) -> Option<AgentNumber> {
         let found = self.version().find(agent, self.recent)?;
         self.remember(found);
         Some(found)
@@ -194,7 +194,7 @@ impl Doc {
     #[expect(clippy::too_many_arguments, reason = "ids, content and origin are what a node is")]
     fn integrate(
         &mut self,
-        agent: AgentNo,
+        agent: AgentNumber,
         seq: u64,
         len: u32,
         text: Option<&str>,
@@ -253,7 +253,7 @@ impl Doc {
     }
 
     /// Makes tombstones of the nodes among the ids `from..to`.
-    pub(super) fn delete_ids(&mut self, agent: AgentNo, from: u64, to: u64, changes: &mut Changes) {
+    pub(super) fn delete_ids(&mut self, agent: AgentNumber, from: u64, to: u64, changes: &mut Changes) {
         let mut from = from;
         while let Some(nodes) = self.ids.first_of(agent, from, to) {
             from = nodes.end_seq();

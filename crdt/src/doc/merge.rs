@@ -110,8 +110,8 @@ impl Doc {
         }
         let moved: Vec<_> = version.iter().filter(|(agent, end)| self.version().get(agent) < *end).collect();
         for (agent, end) in &moved {
-            let no = self.ids.find_or_add(agent, self.recent);
-            self.ids.advance(no, *end);
+            let number = self.ids.find_or_add(agent, self.recent);
+            self.ids.advance(number, *end);
         }
         for (agent, _) in moved {
             self.release(agent, changes);
@@ -155,8 +155,9 @@ impl Doc {
         }
         let known = self.version().get(agent).saturating_sub(*seq).min(count);
         if known > 0 {
-            let no = self.version().find(agent, self.recent).expect("an agent with a version is listed");
-            let nodes: u64 = self.ids.lvs_of(no, *seq, seq + known).map(|range| u64::from(range.len)).sum();
+            let number = self.version().find(agent, self.recent).expect("an agent with a version is listed");
+            let nodes: u64 =
+                self.ids.lvs_of(number, *seq, seq + known).map(|range| u64::from(range.len)).sum();
             if nodes < known {
                 return Err(MergeError::Contradiction(span.id.clone()));
             }

@@ -1,7 +1,7 @@
 //! The state as chains of characters, in the order of their ids.
 
 use crate::tree::{Lv, Run, START, Side};
-use crate::version::AgentNo;
+use crate::version::AgentNumber;
 use crate::{Doc, Id, Origin};
 
 /// What a [`Span`] holds.
@@ -29,7 +29,7 @@ pub struct Span {
 /// need not stand next to each other in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chain {
-    pub agent: AgentNo,
+    pub agent: AgentNumber,
     pub seq: u64,
     pub len: u64,
     /// Where the first one hangs.
