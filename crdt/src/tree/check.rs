@@ -90,7 +90,11 @@ impl Tree {
                 assert!(!joined, "{run:?} should be one with the run before it");
             }
             assert_eq!(byte, leaf.text.len(), "all text belongs to a run");
-            assert_eq!(leaf.chars, leaf.runs.iter().map(Run::chars).sum::<u32>(), "characters of leaf {number}");
+            assert_eq!(
+                leaf.chars,
+                leaf.runs.iter().map(Run::chars).sum::<u32>(),
+                "characters of leaf {number}"
+            );
         }
         assert_eq!(chars, self.chars, "visible characters");
         let mut next = 0;
