@@ -30,7 +30,7 @@ use crate::harness::{agent, batch, doc, hanging, typed};
 
 /// How the stand-in answers a post that is not taken.
 #[derive(Clone, Copy)]
-enum No {
+enum Refusal {
     /// None at all.
     Answer,
     Status(u16),
@@ -41,9 +41,9 @@ enum No {
 #[derive(Default)]
 struct Gateway {
     /// What each connection answers first; after that it takes what comes.
-    refusals: Mutex<HashMap<String, VecDeque<No>>>,
+    refusals: Mutex<HashMap<String, VecDeque<Refusal>>>,
     /// Answers that never change.
-    always: Mutex<HashMap<String, No>>,
+    always: Mutex<HashMap<String, Refusal>>,
     posts: Mutex<Vec<(String, Value)>>,
     taken: Mutex<Vec<(String, Value)>>,
     /// Holds every post until so many are under way.
@@ -60,17 +60,17 @@ async fn take(State(gateway): State<Arc<Gateway>>, Path(connection): Path<String
     }
     let message: Value = serde_json::from_str(&body).expect("messages are JSON");
     gateway.posts.lock().unwrap().push((connection.clone(), message.clone()));
-    let no = gateway.always.lock().unwrap().get(&connection).copied();
-    let no = no.or_else(|| gateway.refusals.lock().unwrap().get_mut(&connection)?.pop_front());
+    let refusal = gateway.always.lock().unwrap().get(&connection).copied();
+    let refusal = refusal.or_else(|| gateway.refusals.lock().unwrap().get_mut(&connection)?.pop_front());
     gateway.under_way.fetch_sub(1, Ordering::SeqCst);
-    match no {
+    match refusal {
         None => {
             gateway.taken.lock().unwrap().push((connection, message));
             StatusCode::OK.into_response()
         }
-        Some(No::Answer) => std::future::pending().await,
-        Some(No::Status(status)) => StatusCode::from_u16(status).expect("a status").into_response(),
-        Some(No::Gone) => (StatusCode::GONE, [("x-amzn-errortype", "GoneException")]).into_response(),
+        Some(Refusal::Answer) => std::future::pending().await,
+        Some(Refusal::Status(status)) => StatusCode::from_u16(status).expect("a status").into_response(),
+        Some(Refusal::Gone) => (StatusCode::GONE, [("x-amzn-errortype", "GoneException")]).into_response(),
     }
 }
 
@@ -113,13 +113,13 @@ impl World {
         joined
     }
 
-    fn refuse(&self, connection: &str, refusals: impl IntoIterator<Item = No>) {
+    fn refuse(&self, connection: &str, refusals: impl IntoIterator<Item = Refusal>) {
         let refusals = refusals.into_iter().collect();
         self.gateway.refusals.lock().unwrap().insert(connection.to_owned(), refusals);
     }
 
-    fn always(&self, connection: &str, no: No) {
-        self.gateway.always.lock().unwrap().insert(connection.to_owned(), no);
+    fn always(&self, connection: &str, refusal: Refusal) {
+        self.gateway.always.lock().unwrap().insert(connection.to_owned(), refusal);
     }
 
     /// Handles a batch that must not come again.
@@ -203,9 +203,9 @@ async fn what_outgrows_a_message_becomes_several_in_order() {
     world.join(&d, &["c1"]).await;
     let long: Vec<Event> = (0..3_u64)
         .map(|n| {
-            use inklog_crdt::{Anchor, Op};
+            use inklog_crdt::{Op, Origin};
             let text = "x".repeat(70_000);
-            let op = Op::Insert { seq: n * 70_000, text, anchor: Anchor::Left(None) };
+            let op = Op::Insert { seq: n * 70_000, text, origin: Origin::Left(None) };
             Event::new(agent("alice"), n * 70_000, vec![op]).unwrap()
         })
         .collect();
@@ -221,7 +221,7 @@ async fn who_is_not_ready_is_passed_over_and_finds_the_gap_by_syncing() {
     let (d, e) = (doc("d"), doc("e"));
     world.join(&d, &["slow", "good"]).await;
     world.join(&e, &["slow"]).await;
-    world.refuse("slow", [No::Status(429)]);
+    world.refuse("slow", [Refusal::Status(429)]);
     let long = "x".repeat(70_000);
     let events: Vec<Event> = (0..2_u64).map(|n| hanging(&format!("a{n}"), 0, &long, "z-0")).collect();
     let batch: Vec<_> = events.iter().map(|event| (&d, event, "other")).collect();
@@ -240,7 +240,7 @@ async fn nobody_waits_for_a_connection_that_does_not_answer() {
     let world = World::start(Gateway::default()).await;
     let d = doc("d");
     world.join(&d, &["silent", "good"]).await;
-    world.always("silent", No::Answer);
+    world.always("silent", Refusal::Answer);
     let started = Instant::now();
     world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
@@ -253,7 +253,7 @@ async fn a_failing_gateway_is_no_reason_to_forget_anybody() {
     let world = World::start(Gateway::default()).await;
     let d = doc("d");
     world.join(&d, &["c1", "c2"]).await;
-    world.refuse("c1", [No::Status(500), No::Status(503)]);
+    world.refuse("c1", [Refusal::Status(500), Refusal::Status(503)]);
     for _ in 0..2 {
         world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
         assert_eq!(world.joined(&d).await, ["c1", "c2"]);
@@ -266,8 +266,8 @@ async fn what_will_never_be_taken_is_not_tried_again() {
     let world = World::start(Gateway::default()).await;
     let d = doc("d");
     world.join(&d, &["c1", "c2"]).await;
-    world.always("c1", No::Status(403));
-    world.always("c2", No::Status(413));
+    world.always("c1", Refusal::Status(403));
+    world.always("c2", Refusal::Status(413));
     world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
     assert_eq!((world.posts_to("c1"), world.posts_to("c2")), (1, 1));
     assert_eq!(world.joined(&d).await, ["c1", "c2"]);
@@ -282,8 +282,8 @@ async fn who_is_gone_is_forgotten_and_the_others_hear_that_its_presence_went() {
         let entry = PresenceEntry { agent: agent(name), connection: connection.into(), state: "{}".into() };
         assert!(world.connections.set(&d, &entry, world.clock.now_ms()).await.unwrap());
     }
-    world.always("bare", No::Status(410));
-    world.always("named", No::Gone);
+    world.always("bare", Refusal::Status(410));
+    world.always("named", Refusal::Gone);
     world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
     assert_eq!(world.joined(&d).await, ["there"]);
     assert_eq!(world.connections.all(&d, world.clock.now_ms()).await.unwrap(), []);

@@ -88,10 +88,10 @@ fn message(doc: &DocId, event: &Event) -> Value {
 
 /// `chars` characters after what the agent has typed up to `seq`.
 fn text(name: &str, seq: u64, chars: usize) -> Event {
-    use inklog_crdt::{Anchor, Id, Op};
+    use inklog_crdt::{Id, Op, Origin};
     let agent = crate::harness::agent(name);
     let left = seq.checked_sub(1).map(|before| Id::new(agent.clone(), before));
-    let op = Op::Insert { seq, text: "x".repeat(chars), anchor: Anchor::Left(left) };
+    let op = Op::Insert { seq, text: "x".repeat(chars), origin: Origin::Left(left) };
     Event::new(agent, seq, vec![op]).unwrap()
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use inklog_crdt::{Anchor, Event, Id, Op};
+use inklog_crdt::{Event, Id, Op, Origin};
 use inklog_materializer::Materializer;
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
@@ -29,7 +29,7 @@ pub fn long(chars: usize) -> Vec<Event> {
         let text = text[..EVENT_CHARS.min(chars - seq as usize)].to_owned();
         let left = seq.checked_sub(1).map(|before| Id::new(writer.clone(), before));
         let event =
-            Event::new(writer.clone(), seq, vec![Op::Insert { seq, text, anchor: Anchor::Left(left) }]);
+            Event::new(writer.clone(), seq, vec![Op::Insert { seq, text, origin: Origin::Left(left) }]);
         let event = event.unwrap();
         seq = event.end();
         events.push(event);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
-use inklog_crdt::{Agent, Anchor, Event, Id, Op};
+use inklog_crdt::{Agent, Event, Id, Op, Origin};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
 use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_protocol::{DocId, LoggedEvent};
@@ -122,7 +122,7 @@ pub fn typed(name: &str, seq: u64, text: &str) -> Vec<Event> {
         .zip(seq..)
         .map(|(char, seq)| {
             let left = seq.checked_sub(1).map(|before| Id::new(agent.clone(), before));
-            let op = Op::Insert { seq, text: char.to_string(), anchor: Anchor::Left(left) };
+            let op = Op::Insert { seq, text: char.to_string(), origin: Origin::Left(left) };
             Event::new(agent.clone(), seq, vec![op]).unwrap()
         })
         .collect()
@@ -130,8 +130,8 @@ pub fn typed(name: &str, seq: u64, text: &str) -> Vec<Event> {
 
 /// An event at the start of the document that hangs at an id which may not be there yet.
 pub fn hanging(name: &str, seq: u64, text: &str, left: &str) -> Event {
-    let anchor = Anchor::Left(Some(left.parse().unwrap()));
-    Event::new(agent(name), seq, vec![Op::Insert { seq, text: text.into(), anchor }]).unwrap()
+    let origin = Origin::Left(Some(left.parse().unwrap()));
+    Event::new(agent(name), seq, vec![Op::Insert { seq, text: text.into(), origin }]).unwrap()
 }
 
 /// A batch of the log's stream as Lambda gets it: (sequence number, document, bytes of `ops`, event).

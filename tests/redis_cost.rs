@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use inklog_crdt::{Anchor, Event, Id, Op};
+use inklog_crdt::{Event, Id, Op, Origin};
 use inklog_materializer::Materializer;
 use inklog_store::LiveState as _;
 use inklog_store::document::Documents;
@@ -50,7 +50,7 @@ async fn measure(redis: &RedisServer, chars: usize) -> Cost {
         let text = "The quick brown fox. ".repeat(FIRST_CHARS / 21 + 1);
         let text = text[..FIRST_CHARS.min(chars - seq as usize)].to_owned();
         let left = seq.checked_sub(1).map(|before| Id::new(writer.clone(), before));
-        let ops = vec![Op::Insert { seq, text, anchor: Anchor::Left(left) }];
+        let ops = vec![Op::Insert { seq, text, origin: Origin::Left(left) }];
         let event = Event::new(writer.clone(), seq, ops).unwrap();
         seq = event.end();
         first.push(event);
@@ -62,7 +62,7 @@ async fn measure(redis: &RedisServer, chars: usize) -> Cost {
     let generation = async || live.read(&doc).await.unwrap().expect("there is a base").tag.generation;
     let mut at = generation().await;
     let (mut cost, mut folds) = (Cost { edits: 0, bytes: 0, largest: 0 }, 0);
-    let middle = Anchor::Left(Some(Id::new(writer.clone(), chars as u64 / 2)));
+    let middle = Origin::Left(Some(Id::new(writer.clone(), chars as u64 / 2)));
     let mut inserted = None;
     while folds < FOLDS {
         let mut events = Vec::new();
@@ -70,7 +70,7 @@ async fn measure(redis: &RedisServer, chars: usize) -> Cost {
             let op = match inserted.take() {
                 None => {
                     inserted = Some(seq);
-                    Op::Insert { seq, text: "x".repeat(EDIT_CHARS), anchor: middle.clone() }
+                    Op::Insert { seq, text: "x".repeat(EDIT_CHARS), origin: middle.clone() }
                 }
                 Some(target) => {
                     let target = Id::new(writer.clone(), target);

@@ -67,14 +67,14 @@ pub fn medians(cases: &mut [Case], effort: Effort) -> Vec<(&'static str, Result<
     let mut right = vec![true; cases.len()];
     let mut spent = vec![Duration::ZERO; cases.len()];
     for _ in 0..effort.rounds {
-        for (no, case) in cases.iter_mut().enumerate() {
-            if spent[no] < effort.budget {
+        for (i, case) in cases.iter_mut().enumerate() {
+            if spent[i] < effort.budget {
                 let start = Instant::now();
                 let round = (case.run)();
-                spent[no] += start.elapsed();
+                spent[i] += start.elapsed();
                 if let Ok((value, ok)) = round {
-                    values[no].push(value);
-                    right[no] &= ok;
+                    values[i].push(value);
+                    right[i] &= ok;
                 }
             }
         }

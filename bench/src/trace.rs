@@ -133,7 +133,7 @@ impl Trace {
 fn receives(txns: &[Txn_], authors: usize) -> Vec<Vec<usize>> {
     let mut has = vec![vec![false; txns.len()]; authors];
     let mut all = Vec::with_capacity(txns.len());
-    for (no, txn) in txns.iter().enumerate() {
+    for (i, txn) in txns.iter().enumerate() {
         let has = &mut has[txn.agent];
         let (mut lacking, mut todo) = (Vec::new(), txn.parents.clone());
         while let Some(txn) = todo.pop() {
@@ -143,7 +143,7 @@ fn receives(txns: &[Txn_], authors: usize) -> Vec<Vec<usize>> {
             }
         }
         lacking.sort_unstable();
-        has[no] = true;
+        has[i] = true;
         all.push(lacking);
     }
     all

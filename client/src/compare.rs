@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use inklog_crdt::{Agent, Anchor, Doc, Event, Id, Op, Span, SpanContent, Version};
+use inklog_crdt::{Agent, Doc, Event, Id, Op, Origin, Span, SpanContent, Version};
 
 /// What of `known` the other replica lacks: the agents whose chains end earlier there, with their ends
 /// here.
@@ -69,14 +69,14 @@ pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
     let nodes = Nodes::new(server);
     event.ops().iter().all(|op| match op {
         // All of an insert's ids are characters, and the first hangs where it says.
-        Op::Insert { seq, text, anchor } => {
+        Op::Insert { seq, text, origin } => {
             let there = nodes.range(own, *seq, op.end());
             let same = there.len() as u64 == op.end() - seq
                 && there
                     .iter()
                     .zip(text.chars())
                     .all(|(node, char)| node.char.is_none_or(|other| other == char));
-            same && there.first().is_some_and(|first| first.anchor == *anchor)
+            same && there.first().is_some_and(|first| first.origin == *origin)
         }
         // None of a delete's are, and what it names is deleted.
         Op::Delete { seq, target, len } => {
@@ -88,7 +88,7 @@ pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
 
 struct Node {
     char: Option<char>,
-    anchor: Anchor,
+    origin: Origin,
 }
 
 /// The characters of a document, by agent, in the order of their ids.
@@ -115,11 +115,11 @@ impl Nodes {
                 SpanContent::Deleted(_) => None,
             };
             for seq in seqs {
-                let anchor = match seq == span.id.seq {
-                    true => span.anchor.clone(),
-                    false => Anchor::Left(Some(Id::new(agent.clone(), seq - 1))),
+                let origin = match seq == span.id.seq {
+                    true => span.origin.clone(),
+                    false => Origin::Left(Some(Id::new(agent.clone(), seq - 1))),
                 };
-                nodes.push(Node { char: chars.as_mut().and_then(Iterator::next), anchor });
+                nodes.push(Node { char: chars.as_mut().and_then(Iterator::next), origin });
             }
         }
         nodes

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use inklog_crdt::{Agent, Anchor, Event, Id, Op, push_op};
+use inklog_crdt::{Agent, Event, Id, Op, Origin, push_op};
 
 /// An event is closed before its ops outgrow this many bytes of JSON: a frame takes 32 KB.
 pub(crate) const EVENT_JSON_BYTES_MAX: usize = 30_000;
@@ -85,14 +85,14 @@ impl Outbox {
         let envelope = self.envelope(&op);
         let room = EVENT_JSON_BYTES_MAX - envelope;
         match op {
-            Op::Insert { seq, text, anchor } if json_bytes(&text) > room => {
-                let (mut seq, mut anchor) = (seq, anchor);
+            Op::Insert { seq, text, origin } if json_bytes(&text) > room => {
+                let (mut seq, mut origin) = (seq, origin);
                 for piece in pieces(&text, room) {
                     let chars = piece.chars().count() as u64;
-                    self.push_small(Op::Insert { seq, text: piece.to_owned(), anchor }, envelope);
+                    self.push_small(Op::Insert { seq, text: piece.to_owned(), origin }, envelope);
                     // Each further character is the right child of the one before.
                     seq += chars;
-                    anchor = Anchor::Left(Some(Id::new(self.agent.clone(), seq - 1)));
+                    origin = Origin::Left(Some(Id::new(self.agent.clone(), seq - 1)));
                 }
             }
             op => self.push_small(op, envelope),
@@ -116,7 +116,7 @@ impl Outbox {
 
     fn envelope(&self, op: &Op) -> usize {
         let reference = match op {
-            Op::Insert { anchor, .. } => anchor.id(),
+            Op::Insert { origin, .. } => origin.id(),
             Op::Delete { target, .. } => Some(target),
         };
         OP_ENVELOPE_BYTES + self.agent.as_str().len() + reference.map_or(0, |id| id.to_string().len())
@@ -285,12 +285,12 @@ impl Rename {
     fn op(&self, op: &Op) -> Vec<Op> {
         let seq = op.seq() - self.from;
         match op {
-            Op::Insert { text, anchor, .. } => {
-                let anchor = match anchor {
-                    Anchor::Left(id) => Anchor::Left(id.as_ref().map(|id| self.id(id))),
-                    Anchor::Right(id) => Anchor::Right(self.id(id)),
+            Op::Insert { text, origin, .. } => {
+                let origin = match origin {
+                    Origin::Left(id) => Origin::Left(id.as_ref().map(|id| self.id(id))),
+                    Origin::Right(id) => Origin::Right(self.id(id)),
                 };
-                vec![Op::Insert { seq, text: text.clone(), anchor }]
+                vec![Op::Insert { seq, text: text.clone(), origin }]
             }
             Op::Delete { target, len, .. } => {
                 let before = match target.agent == self.agent {

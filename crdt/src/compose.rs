@@ -1,6 +1,6 @@
 //! Composing: merges a stream of local edits into as few equivalent ops as possible before they are sent.
 
-use crate::{Agent, Anchor, Event, EventError, Id, MAX_DELETE_LEN, Op};
+use crate::{Agent, Event, EventError, Id, MAX_DELETE_LEN, Op, Origin};
 
 /// An event that is still being typed: [`Doc::edit`](crate::Doc::edit) adds to it until it is sent.
 #[derive(Debug, Clone)]
@@ -46,8 +46,8 @@ impl Draft {
         }
     }
 
-    pub(crate) fn insert(&mut self, seq: u64, text: &str, chars: u64, anchor: Anchor) {
-        self.ops.push(Op::Insert { seq, text: text.to_owned(), anchor });
+    pub(crate) fn insert(&mut self, seq: u64, text: &str, chars: u64, origin: Origin) {
+        self.ops.push(Op::Insert { seq, text: text.to_owned(), origin });
         self.end = seq + chars;
     }
 
@@ -82,7 +82,7 @@ pub fn push_op(ops: &mut Vec<Op>, end: &mut u64, agent: &Agent, op: Op) {
 /// Makes `last` longer by what `op` does, if it can be.
 fn extend(last: &mut Op, agent: &Agent, op: &Op) -> bool {
     match (last, op) {
-        (Op::Insert { text: whole, .. }, Op::Insert { seq, text, anchor: Anchor::Left(Some(id)) })
+        (Op::Insert { text: whole, .. }, Op::Insert { seq, text, origin: Origin::Left(Some(id)) })
             if id.agent == *agent && id.seq.checked_add(1) == Some(*seq) =>
         {
             // It hangs at the id before its own: the last op's last character.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-use crate::{Agent, Anchor, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
+use crate::{Agent, Id, MAX_DELETE_LEN, MAX_SEQ, Op, Origin};
 
 /// `{agent, after, ops}`: `after` is the end of the agent's previous event (0 for its first). The
 /// ops' ids are ascending and disjoint, none below `after`; gaps are allowed. An `Event` that exists
@@ -151,8 +151,8 @@ impl fmt::Debug for Event {
 /// The last id that an op refers to must be known before it: of its own agent, below its own id.
 fn check_reference(agent: &Agent, op: &Op) -> Result<(), EventError> {
     let (reference, len) = match op {
-        Op::Insert { anchor: Anchor::Left(Some(id)) | Anchor::Right(id), .. } => (id, 1),
-        Op::Insert { anchor: Anchor::Left(None), .. } => return Ok(()),
+        Op::Insert { origin: Origin::Left(Some(id)) | Origin::Right(id), .. } => (id, 1),
+        Op::Insert { origin: Origin::Left(None), .. } => return Ok(()),
         Op::Delete { target, len, .. } => (target, *len),
     };
     let Some(reference_end) = reference.seq.checked_add(len).filter(|end| *end <= MAX_SEQ) else {

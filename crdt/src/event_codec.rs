@@ -27,7 +27,7 @@
 use std::collections::BTreeMap;
 
 use crate::codec::put_varint;
-use crate::{Agent, Anchor, Event, Op};
+use crate::{Agent, Event, Op, Origin};
 
 /// The newest version of the format.
 pub(crate) const VERSION: u8 = 1;
@@ -56,12 +56,12 @@ impl Event {
         let mut end = self.after();
         for op in self.ops() {
             let (kind, reference, single) = match op {
-                Op::Insert { text, anchor, .. } => {
+                Op::Insert { text, origin, .. } => {
                     let single = text.chars().nth(1).is_none();
-                    match anchor {
-                        Anchor::Left(None) => (START, None, single),
-                        Anchor::Left(Some(id)) => (LEFT, Some(id), single),
-                        Anchor::Right(id) => (RIGHT, Some(id), single),
+                    match origin {
+                        Origin::Left(None) => (START, None, single),
+                        Origin::Left(Some(id)) => (LEFT, Some(id), single),
+                        Origin::Right(id) => (RIGHT, Some(id), single),
                     }
                 }
                 Op::Delete { target, len, .. } => (DELETE, Some(target), *len == 1),
@@ -125,13 +125,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn insert(seq: u64, text: &str, anchor: Anchor) -> Op {
-        Op::Insert { seq, text: text.to_owned(), anchor }
+    fn insert(seq: u64, text: &str, origin: Origin) -> Op {
+        Op::Insert { seq, text: text.to_owned(), origin }
     }
 
     #[test]
     fn a_typed_character_takes_few_bytes() {
-        let typed = event("alice", 7000, vec![insert(7000, "x", Anchor::Left(Some(id("alice-6999"))))]);
+        let typed = event("alice", 7000, vec![insert(7000, "x", Origin::Left(Some(id("alice-6999"))))]);
         assert_eq!(typed.encode(), b"\x01\x05alice\xd8\x36\x0d\x01x");
         assert_eq!(Event::decode(&typed.encode()), Ok(typed));
     }
@@ -145,7 +145,7 @@ mod tests {
             event(
                 "a",
                 0,
-                vec![insert(0, "héllo", Anchor::Left(None)), insert(9, "😀", Anchor::Right(id("a-3")))],
+                vec![insert(0, "héllo", Origin::Left(None)), insert(9, "😀", Origin::Right(id("a-3")))],
             ),
             event("-", 5, vec![Op::Delete { seq: 1 << 40, target: id("-~-77"), len: 100_000 }]),
             event("me", 0, many),
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told_from_damage() {
-        let mut bytes = event("a", 0, vec![insert(0, "x", Anchor::Left(None))]).encode();
+        let mut bytes = event("a", 0, vec![insert(0, "x", Origin::Left(None))]).encode();
         bytes[0] = 2;
         assert_eq!(Event::decode(&bytes), Err(DecodeError::Newer { found: 2, known: 1 }));
         bytes[0] = 0;

@@ -7,7 +7,7 @@ use crate::codec::{DecodeError, Reader};
 use crate::event_codec::{
     ADJACENT, DELETE, KIND, LEFT, OTHERS_MORE, OTHERS_SHIFT, RIGHT, SINGLE, START, VERSION,
 };
-use crate::{Agent, Anchor, Event, Id, MAX_DELETE_LEN, MAX_SEQ, Op};
+use crate::{Agent, Event, Id, MAX_DELETE_LEN, MAX_SEQ, Op, Origin};
 
 /// An event in its bytes. `K` is what the reader makes of an agent's name.
 pub(crate) struct RawEvent<'a, K> {
@@ -29,7 +29,7 @@ pub(crate) struct RawOp<'a, K> {
     pub target: RawTarget<K>,
 }
 
-/// An anchor, or the first id that a delete names. The owner is `None` for the event's agent itself.
+/// An origin, or the first id that a delete names. The owner is `None` for the event's agent itself.
 pub(crate) enum RawTarget<K> {
     Start,
     RightOf(Option<K>, u64),
@@ -211,15 +211,15 @@ impl Event {
         let own = raw.agent.clone();
         let id = |owner: Option<Agent>, seq| Id::new(owner.unwrap_or_else(|| own.clone()), seq);
         let op = |RawOp { seq, count, text, target }: RawOp<Agent>| {
-            let anchor = match target {
-                RawTarget::Start => Anchor::Left(None),
-                RawTarget::RightOf(owner, number) => Anchor::Left(Some(id(owner, number))),
-                RawTarget::LeftOf(owner, number) => Anchor::Right(id(owner, number)),
+            let origin = match target {
+                RawTarget::Start => Origin::Left(None),
+                RawTarget::RightOf(owner, number) => Origin::Left(Some(id(owner, number))),
+                RawTarget::LeftOf(owner, number) => Origin::Right(id(owner, number)),
                 RawTarget::Deleted(owner, number) => {
                     return Op::Delete { seq, target: id(owner, number), len: count };
                 }
             };
-            Op::Insert { seq, text: text.to_owned(), anchor }
+            Op::Insert { seq, text: text.to_owned(), origin }
         };
         raw.into_ops().map(op).collect()
     }

@@ -39,7 +39,7 @@
 use std::collections::BTreeMap;
 
 use crate::codec::{DecodeError, Reader, put_varint};
-use crate::{Agent, Anchor, Event, Id, Op};
+use crate::{Agent, Event, Id, Op, Origin};
 
 /// The newest version of the format.
 const VERSION: u8 = 1;
@@ -156,12 +156,12 @@ impl<'a> Writer<'a> {
     fn op(&mut self, own: usize, op: &'a Op, joined: bool, gap: (i64, u64)) {
         let seq = op.seq();
         let (kind, reference, ids) = match op {
-            Op::Insert { text, anchor, .. } => {
+            Op::Insert { text, origin, .. } => {
                 self.text.push_str(text);
-                let (kind, id) = match anchor {
-                    Anchor::Left(None) => (START, None),
-                    Anchor::Left(Some(id)) => (LEFT, Some(id)),
-                    Anchor::Right(id) => (RIGHT, Some(id)),
+                let (kind, id) = match origin {
+                    Origin::Left(None) => (START, None),
+                    Origin::Left(Some(id)) => (LEFT, Some(id)),
+                    Origin::Right(id) => (RIGHT, Some(id)),
                 };
                 (kind, id, text.chars().count() as u64)
             }
@@ -234,9 +234,9 @@ pub fn encode_events(events: &[Event]) -> Vec<u8> {
         }
         let before = ends.insert(event.agent(), event.end()).unwrap_or(0);
         let mut end = event.after();
-        for (no, op) in event.ops().iter().enumerate() {
-            let new = if no == 0 { event.after() as i64 - before as i64 } else { 0 };
-            writer.op(own, op, no > 0, (new, op.seq() - end));
+        for (i, op) in event.ops().iter().enumerate() {
+            let new = if i == 0 { event.after() as i64 - before as i64 } else { 0 };
+            writer.op(own, op, i > 0, (new, op.seq() - end));
             end = op.end();
         }
     }
@@ -368,12 +368,12 @@ impl Unpacker<'_> {
                     .ok_or_else(|| self.damaged("an id is below 0"))?;
             }
             let mut lowest = place;
-            for no in 0..=count {
+            for i in 0..=count {
                 let op = match kind {
                     BACKWARDS | FORWARDS => {
                         let target = Id::new(self.agents[owner].clone(), place);
                         lowest = lowest.min(place);
-                        if no < count {
+                        if i < count {
                             let next = if kind == FORWARDS {
                                 place.checked_add(ids)
                             } else {
@@ -386,13 +386,13 @@ impl Unpacker<'_> {
                     _ => {
                         let text = self.take_text(ids)?;
                         let id = || Id::new(self.agents[owner].clone(), place);
-                        let anchor = match kind {
-                            _ if no > 0 => Anchor::Left(Some(Id::new(self.agents[own].clone(), end - 1))),
-                            START => Anchor::Left(None),
-                            LEFT => Anchor::Left(Some(id())),
-                            _ => Anchor::Right(id()),
+                        let origin = match kind {
+                            _ if i > 0 => Origin::Left(Some(Id::new(self.agents[own].clone(), end - 1))),
+                            START => Origin::Left(None),
+                            LEFT => Origin::Left(Some(id())),
+                            _ => Origin::Right(id()),
                         };
-                        Op::Insert { seq: end, text, anchor }
+                        Op::Insert { seq: end, text, origin }
                     }
                 };
                 let op_end = end.checked_add(ids).ok_or_else(|| self.damaged("an id is over 2^53"))?;
@@ -400,7 +400,7 @@ impl Unpacker<'_> {
                     Some(open) if joined => open.ops.push(op),
                     _ => {
                         let before =
-                            open.replace(Open { after: if no == 0 { after } else { end }, ops: vec![op] });
+                            open.replace(Open { after: if i == 0 { after } else { end }, ops: vec![op] });
                         self.close(own, before)?;
                     }
                 }
@@ -446,8 +446,8 @@ mod tests {
         Event::new(Agent::new(agent).unwrap(), after, ops).unwrap()
     }
 
-    fn insert(seq: u64, text: &str, anchor: Anchor) -> Op {
-        Op::Insert { seq, text: text.to_owned(), anchor }
+    fn insert(seq: u64, text: &str, origin: Origin) -> Op {
+        Op::Insert { seq, text: text.to_owned(), origin }
     }
 
     fn delete(seq: u64, target: &str, len: u64) -> Op {
@@ -456,18 +456,18 @@ mod tests {
 
     fn samples() -> Vec<Event> {
         vec![
-            event("ann", 3, vec![insert(3, "é", Anchor::Left(None))]),
-            event("ann", 4, vec![insert(4, "b", Anchor::Left(Some(id("ann-3"))))]),
-            event("ann", 5, vec![insert(5, "😀", Anchor::Left(Some(id("ann-4"))))]),
+            event("ann", 3, vec![insert(3, "é", Origin::Left(None))]),
+            event("ann", 4, vec![insert(4, "b", Origin::Left(Some(id("ann-3"))))]),
+            event("ann", 5, vec![insert(5, "😀", Origin::Left(Some(id("ann-4"))))]),
             event("ann", 6, vec![delete(6, "ann-5", 1)]),
             event("ann", 7, vec![delete(7, "ann-4", 1)]),
-            event("ann", 8, vec![delete(8, "ann-5", 1), insert(12, "xyz", Anchor::Right(id("ann-4")))]),
+            event("ann", 8, vec![delete(8, "ann-5", 1), insert(12, "xyz", Origin::Right(id("ann-4")))]),
             event("ann", 20, vec![delete(21, "bob-70", 1)]),
             event("ann", 22, vec![delete(22, "bob-71", 1)]),
             event("ann", 23, vec![delete(23, "bob-72", 1)]),
-            event("bob", 0, vec![insert(0, "0123", Anchor::Left(Some(id("ann-3"))))]),
-            event("bob", 4, vec![insert(4, "4567", Anchor::Left(Some(id("bob-3"))))]),
-            event("ann", 24, vec![insert(24, "z", Anchor::Left(Some(id("ann-14"))))]),
+            event("bob", 0, vec![insert(0, "0123", Origin::Left(Some(id("ann-3"))))]),
+            event("bob", 4, vec![insert(4, "4567", Origin::Left(Some(id("bob-3"))))]),
+            event("ann", 24, vec![insert(24, "z", Origin::Left(Some(id("ann-14"))))]),
         ]
     }
 
@@ -485,8 +485,8 @@ mod tests {
     #[test]
     fn typing_takes_a_byte_a_character() {
         let typed = |seq| match seq {
-            0 => Anchor::Left(None),
-            seq => Anchor::Left(Some(Id::new(Agent::new("ann").unwrap(), seq - 1))),
+            0 => Origin::Left(None),
+            seq => Origin::Left(Some(Id::new(Agent::new("ann").unwrap(), seq - 1))),
         };
         let events: Vec<Event> =
             (0..1000).map(|seq| event("ann", seq, vec![insert(seq, "x", typed(seq))])).collect();

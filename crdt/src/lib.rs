@@ -1,4 +1,4 @@
-//! The text CRDT of Inklog: a Fugue tree with one anchor per insert.
+//! The text CRDT of Inklog: a Fugue tree with one origin per insert.
 //!
 //! An [`Event`] (one step of one agent's chain, made of [`Op`]s) may arrive in any order and any number
 //! of times. A [`Doc`] applies it as soon as its chain and its references allow, keeps it waiting until
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The algorithm is Fugue (Weidner & Kleppmann, "The Art of the Fugue: Minimizing Interleaving in
-//! Collaborative Text Editing", 2023), with one anchor per insert and siblings ordered by id.
+//! Collaborative Text Editing", 2023), with one origin per insert and siblings ordered by id.
 //!
 //! This crate does no I/O, uses no clock and no randomness, and is not async.
 #![deny(missing_docs)]
@@ -43,5 +43,5 @@ pub use doc::{Applied, Doc, EditError, MergeError, Span, SpanContent};
 pub use event::{Event, EventError};
 pub use history::{decode_events, encode_events};
 pub use id::{Agent, Id, IdError, MAX_AGENT_LEN, MAX_SEQ};
-pub use op::{Anchor, MAX_DELETE_LEN, Op};
+pub use op::{MAX_DELETE_LEN, Op, Origin};
 pub use version::Version;

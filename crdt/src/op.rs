@@ -5,21 +5,21 @@ use crate::Id;
 /// The maximum number of ids that one delete may target.
 pub const MAX_DELETE_LEN: u64 = 100_000;
 
-/// Where an insert goes in the tree.
+/// The character an insert hangs at in the tree, and on which side.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Anchor {
+pub enum Origin {
     /// `left: X`: a right child of X; `None` is the start of the document.
     Left(Option<Id>),
     /// `right: Y`: a left child of Y.
     Right(Id),
 }
 
-impl Anchor {
+impl Origin {
     /// The node named, unless it is the start of the document.
     pub fn id(&self) -> Option<&Id> {
         match self {
-            Anchor::Left(id) => id.as_ref(),
-            Anchor::Right(id) => Some(id),
+            Origin::Left(id) => id.as_ref(),
+            Origin::Right(id) => Some(id),
         }
     }
 }
@@ -27,14 +27,14 @@ impl Anchor {
 /// One edit. An op of n characters uses up the ids `seq … seq+n-1` of its event's agent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// Inserts `text` at `anchor`; each further character is the right child of the one before.
+    /// Inserts `text` at `origin`; each further character is the right child of the one before.
     Insert {
         /// The first character's number.
         seq: u64,
         /// Never empty.
         text: String,
         /// Where the first character hangs.
-        anchor: Anchor,
+        origin: Origin,
     },
     /// Marks `target … target+len-1` of one agent as deleted.
     Delete {

@@ -46,7 +46,7 @@ use crate::codec::{DecodeError, Reader, put_varint};
 use crate::doc::ids::Ids;
 use crate::doc::{Chain, NO_CHAIN, NumberedChain, Skeleton};
 use crate::tree::{Lv, START, Side};
-use crate::version::AgentNo;
+use crate::version::AgentNumber;
 use crate::{Agent, Doc, MAX_SEQ, Version};
 
 const MAGIC: &[u8] = b"INKS";
@@ -66,7 +66,7 @@ impl Doc {
         out.extend_from_slice(&[0; 4]);
         // An agent that is listed without an end has done nothing.
         let version = self.version();
-        let agents: Vec<AgentNo> = version.numbers().filter(|agent| version.end(*agent) > 0).collect();
+        let agents: Vec<AgentNumber> = version.numbers().filter(|agent| version.end(*agent) > 0).collect();
         put_varint(&mut out, agents.len() as u64);
         for agent in &agents {
             let name = version.name(*agent).as_str();
@@ -75,15 +75,15 @@ impl Doc {
             put_varint(&mut out, version.end(*agent));
         }
         self.put_chains(&mut out, &agents);
-        let mut turns = vec![0u64];
+        let mut visibility = vec![0u64];
         for run in self.tree.runs() {
-            if run.deleted == (turns.len() % 2 == 1) {
-                turns.push(0);
+            if run.deleted == (visibility.len() % 2 == 1) {
+                visibility.push(0);
             }
-            *turns.last_mut().expect("it starts with one") += u64::from(run.len);
+            *visibility.last_mut().expect("it starts with one") += u64::from(run.len);
         }
-        if turns != [0] {
-            turns.into_iter().for_each(|turn| put_varint(&mut out, turn));
+        if visibility != [0] {
+            visibility.into_iter().for_each(|len| put_varint(&mut out, len));
         }
         self.tree.leaves().for_each(|leaf| out.extend_from_slice(leaf.text.as_bytes()));
         let sum = crc32(&out[HEADER..]);
@@ -91,7 +91,7 @@ impl Doc {
         out
     }
 
-    fn put_chains(&self, out: &mut Vec<u8>, agents: &[AgentNo]) {
+    fn put_chains(&self, out: &mut Vec<u8>, agents: &[AgentNumber]) {
         let chains = self.chains();
         // By the order of arrival here; the encoding counts agents by name.
         let mut rank = vec![0; agents.len() + 1];
@@ -141,14 +141,14 @@ impl Doc {
         let reader = &mut open(bytes)?;
         let mut ids = read_agents(reader)?;
         let chains = read_chains(reader, &mut ids)?;
-        let (turns, visible) = read_turns(reader, ids.nodes())?;
+        let (visibility, visible) = read_visibility(reader, ids.nodes())?;
         let Ok(text) = std::str::from_utf8(reader.take(reader.left())?) else {
             return Err(reader.damaged("text is not UTF-8"));
         };
         if text.chars().count() as u64 != visible {
             return Err(reader.damaged("the text is not as long as it should be"));
         }
-        let skeleton = Skeleton { chains: &chains, turns: &turns, text };
+        let skeleton = Skeleton { chains: &chains, visibility: &visibility, text };
         skeleton.build(ids).ok_or_else(|| reader.damaged("chains hang at each other"))
     }
 
@@ -208,8 +208,8 @@ fn read_agents(reader: &mut Reader) -> Result<Ids, DecodeError> {
         if end == 0 || end > MAX_SEQ {
             return Err(reader.damaged("an agent's end is 0 or over 2^53"));
         }
-        let no = ids.find_or_add(&agent, [AgentNo::MAX; 2]);
-        ids.advance(no, end);
+        let number = ids.find_or_add(&agent, [AgentNumber::MAX; 2]);
+        ids.advance(number, end);
         before = Some(agent);
     }
     Ok(ids)
@@ -267,13 +267,13 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
     // Per agent, the last far parent: its number, and its chain.
     let mut last_far = vec![(0, 0); ends.len()];
     let (mut agent, mut begin) = (0, 0);
-    for no in 0..count {
-        while no >= ends[agent] {
+    for i in 0..count {
+        while i >= ends[agent] {
             (agent, begin) = (agent + 1, ends[agent]);
         }
-        let Seqs { first, before } = seqs[no];
+        let Seqs { first, before } = seqs[i];
         let near_guess = near_guess(before, first);
-        let (owner, found, from, to, hint) = match near[no] {
+        let (owner, found, from, to, hint) = match near[i] {
             0 => {
                 let whose = whose.next().unwrap_or(0);
                 if whose == 0 {
@@ -286,27 +286,27 @@ fn read_chains(reader: &mut Reader, ids: &mut Ids) -> Result<Vec<NumberedChain>,
                 (owner, hangs_at(reader.varint()?, last), from, ends[owner], hint)
             }
             // It hangs at the agent's own, below itself.
-            near => (agent, hangs_at(u64::from(near) - 1, near_guess), begin, no, no),
+            near => (agent, hangs_at(u64::from(near) - 1, near_guess), begin, i, i),
         };
         let (seq, side) = found.ok_or_else(|| reader.damaged("a chain hangs at no id"))?;
-        if near[no] == 0 && owner == agent && hangs(seq, near_guess, side) < NEAR {
+        if near[i] == 0 && owner == agent && hangs(seq, near_guess, side) < NEAR {
             return Err(reader.damaged("a near parent is written as a far one"));
         }
         let above = chain_with(&seqs[from..to], seq, hint.saturating_sub(from)).map(|above| from + above);
         let above = above.filter(|above| {
-            seq - seqs[*above].first < u64::from(chains[*above].len) && (owner != agent || *above < no)
+            seq - seqs[*above].first < u64::from(chains[*above].len) && (owner != agent || *above < i)
         });
         let above = above.ok_or_else(|| reader.damaged("a chain hangs at nothing, or at itself"))?;
-        if near[no] == 0 {
+        if near[i] == 0 {
             last_far[owner] = (seq as i64, above);
         }
         let node = (seq - seqs[above].first) as u32;
         // A chain is as long as can be: else there would be a second encoding of the same state.
-        let is_end = above + 1 == no && first == before && node + 1 == chains[above].len;
+        let is_end = above + 1 == i && first == before && node + 1 == chains[above].len;
         if is_end && owner == agent && side == Side::Right {
             return Err(reader.damaged("a chain should be part of the one before it"));
         }
-        let chain = &mut chains[no];
+        let chain = &mut chains[i];
         (chain.above, chain.node, chain.side) = (above as u32, node, side);
     }
     Ok(chains)
@@ -330,18 +330,18 @@ fn chain_with(chains: &[Seqs], seq: u64, hint: usize) -> Option<usize> {
     (low + below).checked_sub(1)
 }
 
-/// The turns, and how many nodes are visible by them.
-fn read_turns(reader: &mut Reader, nodes: Lv) -> Result<(Vec<u64>, u64), DecodeError> {
-    let (mut turns, mut visible) = (Vec::new(), 0);
+/// How many nodes are visible, then how many deleted, and so on; and how many are visible in all.
+fn read_visibility(reader: &mut Reader, nodes: Lv) -> Result<(Vec<u64>, u64), DecodeError> {
+    let (mut visibility, mut visible) = (Vec::new(), 0);
     let mut left = u64::from(nodes);
     while left > 0 {
-        let turn = reader.varint()?;
-        if turn > left || (turn == 0 && !turns.is_empty()) {
+        let len = reader.varint()?;
+        if len > left || (len == 0 && !visibility.is_empty()) {
             return Err(reader.damaged("visible and deleted characters do not add up"));
         }
-        left -= turn;
-        visible += if turns.len().is_multiple_of(2) { turn } else { 0 };
-        turns.push(turn);
+        left -= len;
+        visible += if visibility.len().is_multiple_of(2) { len } else { 0 };
+        visibility.push(len);
     }
-    Ok((turns, visible))
+    Ok((visibility, visible))
 }

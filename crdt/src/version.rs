@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use crate::{Agent, Event, Id};
 
 /// Which entry of a [`Version`] an agent is, in the order in which they came.
-pub(crate) type AgentNo = u32;
+pub(crate) type AgentNumber = u32;
 
 /// The agents to be tried first when one is looked up: as a rule it is one of the last two.
-pub(crate) type Hints = [AgentNo; 2];
+pub(crate) type Hints = [AgentNumber; 2];
 
 /// `{agent: end}`; an agent that is not listed has the end 0.
 #[derive(Debug, Clone, Default)]
 pub struct Version {
     /// Agents and ends, by number. An end may be 0, which is as good as no entry.
     ends: Vec<(Agent, u64)>,
-    by_name: BTreeMap<Agent, AgentNo>,
+    by_name: BTreeMap<Agent, AgentNumber>,
 }
 
 impl Version {
@@ -26,14 +26,14 @@ impl Version {
 
     /// The end of `agent`'s chain, 0 when nothing of it is known.
     pub fn get(&self, agent: &Agent) -> u64 {
-        self.by_name.get(agent).map_or(0, |no| self.end(*no))
+        self.by_name.get(agent).map_or(0, |number| self.end(*number))
     }
 
     /// Moves `agent` forward to `end`; a lower `end` changes nothing.
     pub fn advance(&mut self, agent: &Agent, end: u64) {
         if end > 0 {
-            let no = self.find_or_add(agent, [AgentNo::MAX; 2]);
-            self.advance_no(no, end);
+            let number = self.find_or_add(agent, [AgentNumber::MAX; 2]);
+            self.advance_number(number, end);
         }
     }
 
@@ -61,7 +61,7 @@ impl Version {
 
     /// Agents and ends, by agent.
     pub fn iter(&self) -> impl Iterator<Item = (&Agent, u64)> {
-        let all = self.by_name.iter().map(|(agent, no)| (agent, self.end(*no)));
+        let all = self.by_name.iter().map(|(agent, number)| (agent, self.end(*number)));
         all.filter(|(_, end)| *end > 0)
     }
 
@@ -77,8 +77,8 @@ impl Version {
 
     /// Finds an agent.
     #[inline]
-    pub(crate) fn find(&self, agent: &Agent, hints: Hints) -> Option<AgentNo> {
-        let is_it = |hint: &AgentNo| self.ends.get(*hint as usize).is_some_and(|(name, _)| name == agent);
+    pub(crate) fn find(&self, agent: &Agent, hints: Hints) -> Option<AgentNumber> {
+        let is_it = |hint: &AgentNumber| self.ends.get(*hint as usize).is_some_and(|(name, _)| name == agent);
         if is_it(&hints[0]) {
             return Some(hints[0]);
         }
@@ -87,7 +87,7 @@ impl Version {
 
     /// Finds an agent by its name's bytes.
     #[inline]
-    pub(crate) fn find_name(&self, name: &[u8], hints: Hints) -> Option<AgentNo> {
+    pub(crate) fn find_name(&self, name: &[u8], hints: Hints) -> Option<AgentNumber> {
         for hint in hints {
             if self.ends.get(hint as usize).is_some_and(|(agent, _)| agent.as_str().as_bytes() == name) {
                 return Some(hint);
@@ -97,32 +97,32 @@ impl Version {
     }
 
     /// Finds an agent, or adds it with the end 0.
-    pub(crate) fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNo {
-        if let Some(no) = self.find(agent, hints) {
-            return no;
+    pub(crate) fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNumber {
+        if let Some(number) = self.find(agent, hints) {
+            return number;
         }
-        let no = self.ends.len() as AgentNo;
+        let number = self.ends.len() as AgentNumber;
         self.ends.push((agent.clone(), 0));
-        self.by_name.insert(agent.clone(), no);
-        no
+        self.by_name.insert(agent.clone(), number);
+        number
     }
 
     /// All agents, those with the end 0 included, by name.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = AgentNo> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = AgentNumber> {
         self.by_name.values().copied()
     }
 
-    pub(crate) fn name(&self, agent: AgentNo) -> &Agent {
+    pub(crate) fn name(&self, agent: AgentNumber) -> &Agent {
         &self.ends[agent as usize].0
     }
 
-    pub(crate) fn end(&self, agent: AgentNo) -> u64 {
+    pub(crate) fn end(&self, agent: AgentNumber) -> u64 {
         self.ends[agent as usize].1
     }
 
     /// As [`Version::advance`], by number.
     #[inline]
-    pub(crate) fn advance_no(&mut self, agent: AgentNo, end: u64) {
+    pub(crate) fn advance_number(&mut self, agent: AgentNumber, end: u64) {
         let at = &mut self.ends[agent as usize].1;
         *at = end.max(*at);
     }

@@ -105,7 +105,7 @@ impl Sizes {
 mod tests {
     use std::cell::Cell;
 
-    use inklog_crdt::{Agent, Anchor};
+    use inklog_crdt::{Agent, Origin};
 
     use super::*;
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn insert(len: usize) -> Event {
-        event(Op::Insert { seq: 0, text: "x".repeat(len), anchor: Anchor::Left(None) })
+        event(Op::Insert { seq: 0, text: "x".repeat(len), origin: Origin::Left(None) })
     }
 
     fn delete() -> Event {
@@ -160,7 +160,7 @@ mod tests {
         }
         let both = vec![
             Op::Delete { seq: 0, target: "bob-1".parse().unwrap(), len: 9 },
-            Op::Insert { seq: 9, text: "x".into(), anchor: Anchor::Left(None) },
+            Op::Insert { seq: 9, text: "x".into(), origin: Origin::Left(None) },
         ];
         let both = Event::new(Agent::new("ann").unwrap(), 0, both).unwrap();
         assert!(!Asked::new(Some(MAX + 1)).passes(&both, 0).await, "it may be larger for it");

@@ -51,7 +51,7 @@ pub(crate) struct States {
 #[derive(Default)]
 struct Asked {
     /// Held by the reading that is under way.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    read_lock: Arc<tokio::sync::Mutex<()>>,
     /// The reading after it, which has not begun.
     next: Option<Shared<BoxFuture<'static, Read>>>,
 }
@@ -106,14 +106,14 @@ impl States {
         let next = {
             let mut asked = lock(&self.asked);
             let asked = asked.entry(key.clone()).or_default();
-            let turn = asked.turn.clone();
-            asked.next.get_or_insert_with(|| self.clone().read(key, turn).boxed().shared()).clone()
+            let read_lock = asked.read_lock.clone();
+            asked.next.get_or_insert_with(|| self.clone().read(key, read_lock).boxed().shared()).clone()
         };
         next.await
     }
 
-    async fn read(self: Arc<Self>, key: Key, turn: Arc<tokio::sync::Mutex<()>>) -> Read {
-        let _turn = turn.lock().await;
+    async fn read(self: Arc<Self>, key: Key, read_lock: Arc<tokio::sync::Mutex<()>>) -> Read {
+        let _reading = read_lock.lock().await;
         let _opening = self.opening.acquire().await.expect("it is never closed");
         // Who asks from here on gets the next one.
         if let Some(asked) = lock(&self.asked).get_mut(&key) {

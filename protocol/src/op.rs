@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use inklog_crdt::{Agent, Anchor, Id, Op, Span, SpanContent};
+use inklog_crdt::{Agent, Id, Op, Origin, Span, SpanContent};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// An op on the wire:
@@ -45,7 +45,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// Why the JSON of an op is refused (`bad_op`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpError {
-    /// An id, anchor or target is malformed.
+    /// An id, origin or target is malformed.
     #[error("{field} {value:?} is not an id: {reason}")]
     Id {
         /// Which field.
@@ -70,7 +70,7 @@ impl WireOp {
     pub fn from_op(agent: &Agent, op: &Op) -> WireOp {
         let id = format!("{agent}-{}", op.seq());
         match op {
-            Op::Insert { text, anchor, .. } => WireOp::insert(id, Some(text.clone()), None, anchor),
+            Op::Insert { text, origin, .. } => WireOp::insert(id, Some(text.clone()), None, origin),
             Op::Delete { target, len, .. } => WireOp {
                 kind: Kind::Delete,
                 target: Some(target.to_string()),
@@ -86,13 +86,13 @@ impl WireOp {
             SpanContent::Text(text) => (Some(text.clone()), None),
             SpanContent::Deleted(len) => (None, Some(*len)),
         };
-        WireOp::insert(span.id.to_string(), text, len, &span.anchor)
+        WireOp::insert(span.id.to_string(), text, len, &span.origin)
     }
 
-    fn insert(id: String, text: Option<String>, len: Option<u64>, anchor: &Anchor) -> WireOp {
-        let (left, right) = match anchor {
-            Anchor::Left(id) => (Some(id.as_ref().map(Id::to_string)), None),
-            Anchor::Right(id) => (None, Some(Some(id.to_string()))),
+    fn insert(id: String, text: Option<String>, len: Option<u64>, origin: &Origin) -> WireOp {
+        let (left, right) = match origin {
+            Origin::Left(id) => (Some(id.as_ref().map(Id::to_string)), None),
+            Origin::Right(id) => (None, Some(Some(id.to_string()))),
         };
         WireOp { text, len, left, right, ..WireOp::bare(id) }
     }
@@ -119,12 +119,12 @@ impl WireOp {
                 if self.len.is_some() || self.target.is_some() {
                     return Err(self.shape("an insert must not have len or target"));
                 }
-                let anchor = self.anchor()?;
-                Op::Insert { seq: id.seq, text: self.content()?, anchor }
+                let origin = self.origin()?;
+                Op::Insert { seq: id.seq, text: self.content()?, origin }
             }
             Kind::Delete => {
                 if self.text.is_some() || self.char.is_some() || self.left.is_some() || self.right.is_some() {
-                    return Err(self.shape("a delete must not have text or an anchor"));
+                    return Err(self.shape("a delete must not have text or an origin"));
                 }
                 let target = self.target.as_deref().ok_or_else(|| self.shape("a delete needs a target"))?;
                 Op::Delete { seq: id.seq, target: parse_id("target", target)?, len: self.len.unwrap_or(1) }
@@ -139,13 +139,13 @@ impl WireOp {
         if self.kind == Kind::Delete {
             return Err(self.shape("a state must not contain deletes"));
         }
-        let anchor = self.anchor()?;
+        let origin = self.origin()?;
         let content = match self.len {
             Some(len) if self.text.is_none() && self.char.is_none() => SpanContent::Deleted(len),
             Some(_) => return Err(self.shape("an insert must have either text or len")),
             None => SpanContent::Text(self.content()?),
         };
-        Ok(Span { id, content, anchor })
+        Ok(Span { id, content, origin })
     }
 
     fn content(&self) -> Result<String, OpError> {
@@ -157,11 +157,11 @@ impl WireOp {
         }
     }
 
-    fn anchor(&self) -> Result<Anchor, OpError> {
+    fn origin(&self) -> Result<Origin, OpError> {
         match (&self.left, &self.right) {
-            (Some(None), None) => Ok(Anchor::Left(None)),
-            (Some(Some(left)), None) => Ok(Anchor::Left(Some(parse_id("left", left)?))),
-            (None, Some(Some(right))) => Ok(Anchor::Right(parse_id("right", right)?)),
+            (Some(None), None) => Ok(Origin::Left(None)),
+            (Some(Some(left)), None) => Ok(Origin::Left(Some(parse_id("left", left)?))),
+            (None, Some(Some(right))) => Ok(Origin::Right(parse_id("right", right)?)),
             (None, Some(None)) => Err(self.shape("right must not be null")),
             _ => Err(self.shape("an insert must have exactly one of left and right")),
         }
@@ -194,7 +194,7 @@ mod tests {
             read(r#"{"type":"insert","id":"user-123-170000000","char":"A","left":"node-456"}"#).unwrap();
         assert_eq!(agent.as_str(), "user-123");
         let left = "node-456".parse().unwrap();
-        assert_eq!(op, Op::Insert { seq: 170_000_000, text: "A".into(), anchor: Anchor::Left(Some(left)) });
+        assert_eq!(op, Op::Insert { seq: 170_000_000, text: "A".into(), origin: Origin::Left(Some(left)) });
     }
 
     #[test]

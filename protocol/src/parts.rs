@@ -3,7 +3,7 @@
 //! A part is assembled from the JSON of its entries, so that nothing is serialized twice.
 
 use base64::Engine as _;
-use inklog_crdt::{Anchor, Doc, Id, Span, SpanContent, Version};
+use inklog_crdt::{Doc, Id, Origin, Span, SpanContent, Version};
 use serde_json::{Value, json};
 
 use crate::limits::{PART_BYTES_MAX, PROTOCOL_VERSION, STATE_OP_TEXT_BYTES_MAX};
@@ -150,15 +150,15 @@ fn cut_span(span: Span) -> Vec<Span> {
         _ => return vec![span],
     };
     let mut pieces = Vec::new();
-    let (mut rest, mut seq, mut anchor) = (text.as_str(), span.id.seq, span.anchor.clone());
+    let (mut rest, mut seq, mut origin) = (text.as_str(), span.id.seq, span.origin.clone());
     while !rest.is_empty() {
         let cut = rest.floor_char_boundary(STATE_OP_TEXT_BYTES_MAX.min(rest.len()));
         let (piece, after) = rest.split_at(cut);
         let id = Id::new(span.id.agent.clone(), seq);
         seq += piece.chars().count() as u64;
-        let next = Anchor::Left(Some(Id::new(span.id.agent.clone(), seq - 1)));
-        pieces.push(Span { id, content: SpanContent::Text(piece.to_owned()), anchor });
-        (rest, anchor) = (after, next);
+        let next = Origin::Left(Some(Id::new(span.id.agent.clone(), seq - 1)));
+        pieces.push(Span { id, content: SpanContent::Text(piece.to_owned()), origin });
+        (rest, origin) = (after, next);
     }
     pieces
 }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn event(seq: u64, text: &str) -> LoggedEvent {
-        let op = Op::Insert { seq, text: text.into(), anchor: Anchor::Left(None) };
+        let op = Op::Insert { seq, text: text.into(), origin: Origin::Left(None) };
         LoggedEvent { event: Event::new(Agent::new("a").unwrap(), seq, vec![op]).unwrap(), at: 7 }
     }
 

@@ -109,7 +109,7 @@ pub enum ServerMessage {
         part: u32,
         /// How many.
         parts: u32,
-        /// `ops`: ops that rebuild the base, anchors before their users.
+        /// `ops`: ops that rebuild the base, each after the one at which it hangs.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         ops: Vec<WireOp>,
         /// `ops`: this part's slice of the base's version.

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use inklog_crdt::{Agent, Anchor, Doc, Event, Op, Version};
+use inklog_crdt::{Agent, Doc, Event, Op, Origin, Version};
 use inklog_protocol::limits::*;
 use inklog_protocol::parts::{self, Answer, StateBody};
 use inklog_protocol::{DocId, LoggedEvent, ServerMessage, VersionMap, version_from_wire};
@@ -122,7 +122,7 @@ fn agent() -> Agent {
 }
 
 fn event(seq: u64, text: &str) -> LoggedEvent {
-    let op = Op::Insert { seq, text: text.into(), anchor: Anchor::Left(None) };
+    let op = Op::Insert { seq, text: text.into(), origin: Origin::Left(None) };
     LoggedEvent { event: Event::new(agent(), seq, vec![op]).unwrap(), at: 1_700_000_000_000 }
 }
 

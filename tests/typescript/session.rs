@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use inklog_crdt::{Agent, Anchor, Applied, Change, Doc, Event, Id, Op, Version, push_op};
+use inklog_crdt::{Agent, Applied, Change, Doc, Event, Id, Op, Origin, Version, push_op};
 use inklog_protocol::{WireOp, version_to_wire};
 use serde_json::{Value, json};
 
@@ -183,15 +183,15 @@ impl Session<'_> {
         let agent = self.replicas[self.prng.below(self.replicas.len())].agent.clone();
         let end = known(&agent);
         if end == 0 {
-            return Op::Insert { seq, text: self.prng.text(3), anchor: Anchor::Left(None) };
+            return Op::Insert { seq, text: self.prng.text(3), origin: Origin::Left(None) };
         }
         let id = Id::new(agent, end - 1 - self.prng.below(end.min(40) as usize) as u64);
         if self.prng.chance(30) {
             let most = (end - id.seq).min(6) as usize;
             return Op::Delete { seq, len: 1 + self.prng.below(most) as u64, target: id };
         }
-        let anchor = if self.prng.chance(50) { Anchor::Left(Some(id)) } else { Anchor::Right(id) };
-        Op::Insert { seq, text: self.prng.text(3), anchor }
+        let origin = if self.prng.chance(50) { Origin::Left(Some(id)) } else { Origin::Right(id) };
+        Op::Insert { seq, text: self.prng.text(3), origin }
     }
 
     /// Events in any order, some of them again.

@@ -8,7 +8,7 @@ const { agents, agent, at, del, ins, needs, end } = read(traceName);
 
 /** Types the whole trace; with more than one agent each needs the others' edits. */
 function type(updates) {
-  const replicas = Array.from({ length: agents }, (_, no) => peer.create(no));
+  const replicas = Array.from({ length: agents }, (_, i) => peer.create(i));
   for (let i = 0; i < at.length; i++) {
     const replica = replicas[agent[i]];
     if (needs[i] !== null) for (const need of needs[i]) peer.apply(replica, updates[need]);

@@ -25,9 +25,9 @@ pub fn run(trace: &Trace, effort: Effort, results: &mut Results) {
             let mut texts = Vec::new();
             for (author, replica) in replicas.iter_mut().enumerate() {
                 let mut got = vec![false; txns.len()];
-                for (no, txn) in txns.iter().enumerate().filter(|(_, txn)| txn.author == author) {
-                    got[no] = true;
-                    txn.receives.iter().for_each(|no| got[*no] = true);
+                for (i, txn) in txns.iter().enumerate().filter(|(_, txn)| txn.author == author) {
+                    got[i] = true;
+                    txn.receives.iter().for_each(|i| got[*i] = true);
                 }
                 let lacking = messages.iter().zip(&got).filter(|(_, got)| !**got);
                 lacking.flat_map(|(messages, _)| messages).for_each(|message| replica.receive(message));

@@ -67,8 +67,8 @@ impl<S: Subject> Grown<S> {
     fn edits(&mut self) -> f64 {
         let mut edits = Vec::with_capacity(EDITS);
         let mut chars = self.chars;
-        for no in 0..EDITS {
-            let (deleted, inserted) = if no % 2 == 0 { (0, "x") } else { (1, "") };
+        for i in 0..EDITS {
+            let (deleted, inserted) = if i % 2 == 0 { (0, "x") } else { (1, "") };
             let at = self.random.below(chars - deleted);
             edits.push(Edit { at, deleted, inserted: inserted.to_owned() });
             chars = chars + inserted.len() - deleted;

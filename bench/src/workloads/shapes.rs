@@ -37,8 +37,8 @@ fn every_second<S: Subject>(count: usize) -> Outcome {
     replica.edit(&typed(0, &"ab".repeat(count / 2)));
     let start = Instant::now();
     let mut patience = Patience::new();
-    for no in 0..count / 2 {
-        replica.edit(&Edit { at: no, deleted: 1, inserted: String::new() });
+    for i in 0..count / 2 {
+        replica.edit(&Edit { at: i, deleted: 1, inserted: String::new() });
         patience.step()?;
     }
     Ok((millis(start), replica.text() == "b".repeat(count / 2)))
@@ -57,9 +57,9 @@ fn at_once<S: Subject>(authors: usize, each: usize) -> Outcome {
     let start = Instant::now();
     let mut patience = Patience::new();
     let mut replica = S::new(0);
-    for no in 0..each {
+    for i in 0..each {
         for messages in &sent {
-            replica.receive(&messages[no]);
+            replica.receive(&messages[i]);
             patience.step()?;
         }
     }
@@ -75,12 +75,12 @@ fn agents<S: Subject>(count: usize) -> Outcome {
 }
 
 /// `count` events of a hundred agents, all at the start of the document.
-fn same_anchor(count: usize) -> Outcome {
-    use inklog_crdt::{Agent, Anchor, Doc, Event, Op};
-    let event = |no: usize| {
-        let agent = Agent::new(&format!("a{}", no % 100)).expect("the name is legal");
-        let seq = (no / 100) as u64;
-        let op = Op::Insert { seq, text: "x".to_owned(), anchor: Anchor::Left(None) };
+fn same_origin(count: usize) -> Outcome {
+    use inklog_crdt::{Agent, Doc, Event, Op, Origin};
+    let event = |i: usize| {
+        let agent = Agent::new(&format!("a{}", i % 100)).expect("the name is legal");
+        let seq = (i / 100) as u64;
+        let op = Op::Insert { seq, text: "x".to_owned(), origin: Origin::Left(None) };
         Event::new(agent, seq, vec![op]).expect("it is an event").encode()
     };
     let events: Vec<Vec<u8>> = (0..count).map(event).collect();
@@ -109,7 +109,7 @@ pub fn run(quick: bool, results: &mut Results) {
         }
     }
     for_all!(case, count, results);
-    ask(results, Inklog::NAME, "inserts at the same anchor", count, same_anchor);
+    ask(results, Inklog::NAME, "inserts at the same origin", count, same_origin);
 }
 
 /// A tenth first, then the whole.

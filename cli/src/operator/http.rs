@@ -47,7 +47,7 @@ pub enum HttpError {
     },
     /// The answer is not the JSON of a stack.
     #[error("{url} does not answer like a stack: {reason}")]
-    Odd {
+    BadResponse {
         /// Where.
         url: String,
         /// Why.
@@ -100,11 +100,11 @@ struct Refusal {
 impl HttpBase {
     /// Reads `http://host:port`.
     pub fn parse(url: &str) -> Result<HttpBase, HttpError> {
-        let odd = || HttpError::Address(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| odd())?;
-        let authority = uri.authority().filter(|a| !a.as_str().contains('@')).ok_or_else(odd)?;
+        let bad_address = || HttpError::Address(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| bad_address())?;
+        let authority = uri.authority().filter(|a| !a.as_str().contains('@')).ok_or_else(bad_address)?;
         if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(odd());
+            return Err(bad_address());
         }
         Ok(HttpBase {
             url: format!("http://{authority}"),
@@ -135,14 +135,14 @@ impl HttpBase {
             Failure::Unreachable(reason) => HttpError::Unreachable { url: self.url.clone(), reason },
             Failure::Stuck(what) => HttpError::Stuck { url: self.url.clone(), what },
         })?;
-        let odd = |reason: String| HttpError::Odd { url: self.url.clone(), reason };
+        let bad = |reason: String| HttpError::BadResponse { url: self.url.clone(), reason };
         if status.is_success() {
-            return serde_json::from_slice(&body).map(Some).map_err(|error| odd(error.to_string()));
+            return serde_json::from_slice(&body).map(Some).map_err(|error| bad(error.to_string()));
         }
         match serde_json::from_slice::<Refusal>(&body) {
             Ok(_) if status == StatusCode::NOT_FOUND => Ok(None),
             Ok(refusal) => Err(HttpError::Refused(refusal.error)),
-            Err(_) => Err(odd(format!("status {status}"))),
+            Err(_) => Err(bad(format!("status {status}"))),
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
         let broken = answered("HTTP/1.1 500 Oh\r\ncontent-length: 16\r\n\r\n{\"error\":\"boom\"}").await;
         assert!(matches!(broken, Err(HttpError::Refused(line)) if line == "boom"));
         let other = answered("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno").await;
-        assert!(matches!(other, Err(HttpError::Odd { .. })));
+        assert!(matches!(other, Err(HttpError::BadResponse { .. })));
     }
 
     /// A server that takes the request, sends `begin`, and `more` again and again, or nothing more.

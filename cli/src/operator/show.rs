@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat};
-use inklog_crdt::{Anchor, Event, Op};
+use inklog_crdt::{Event, Op, Origin};
 use inklog_operator::{Compacted, Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
 
 /// Characters of an insert's text that the log shows.
@@ -62,13 +62,13 @@ fn event(event: &Event) -> String {
 
 fn op(op: &Op) -> String {
     match op {
-        Op::Insert { text, anchor, .. } => {
+        Op::Insert { text, origin, .. } => {
             let excerpt: String = text.chars().take(EXCERPT).collect();
             let more = if excerpt.len() < text.len() { "…" } else { "" };
-            let place = match anchor {
-                Anchor::Left(None) => "at the start".to_owned(),
-                Anchor::Left(Some(id)) => format!("after {id}"),
-                Anchor::Right(id) => format!("before {id}"),
+            let place = match origin {
+                Origin::Left(None) => "at the start".to_owned(),
+                Origin::Left(Some(id)) => format!("after {id}"),
+                Origin::Right(id) => format!("before {id}"),
             };
             format!("insert {excerpt:?}{more} {place}")
         }

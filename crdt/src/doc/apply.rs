@@ -3,8 +3,8 @@
 use crate::change::Changes;
 use crate::event_reader::{RawEvent, RawOp, RawTarget};
 use crate::tree::{Lv, Numbers, Run, START, Side};
-use crate::version::AgentNo;
-use crate::{Agent, Anchor, Applied, DecodeError, Doc, Event, Op};
+use crate::version::AgentNumber;
+use crate::{Agent, Applied, DecodeError, Doc, Event, Op, Origin};
 
 use super::order::{self, Place};
 use super::waiting::Missing;
@@ -12,7 +12,7 @@ use super::waiting::Missing;
 /// An agent's name in an event's bytes, looked up.
 #[derive(Clone, Copy)]
 enum Known {
-    As(AgentNo),
+    As(AgentNumber),
     /// Nothing of it has been applied, or referred to.
     Not,
 }
@@ -68,7 +68,7 @@ impl Doc {
         Ok(Some(Applied::Now))
     }
 
-    fn perform_raw(&mut self, agent: AgentNo, op: &RawOp<Known>) {
+    fn perform_raw(&mut self, agent: AgentNumber, op: &RawOp<Known>) {
         let owner = |owner: Option<Known>| match owner {
             None => agent,
             Some(Known::As(owner)) => owner,
@@ -97,7 +97,7 @@ impl Doc {
     /// Text that hangs at its agent's newest node, where nothing else does: what nearly every keystroke
     /// is. Answers whether it was.
     #[inline]
-    fn type_on_there(&mut self, agent: AgentNo, op: &RawOp<Known>) -> bool {
+    fn type_on_there(&mut self, agent: AgentNumber, op: &RawOp<Known>) -> bool {
         let len = op.count as u32;
         let next = self.ids.goes_on(agent, op.seq, len);
         let is_so = next.is_some_and(|lv| self.tree.type_on(lv, len, op.text));
@@ -131,8 +131,8 @@ impl Doc {
     fn missing(&mut self, event: &Event, from: usize) -> Option<Missing> {
         for (op, content) in event.ops().iter().enumerate().skip(from) {
             let (agent, end) = match content {
-                Op::Insert { anchor: Anchor::Left(None), .. } => continue,
-                Op::Insert { anchor: Anchor::Left(Some(id)) | Anchor::Right(id), .. } => {
+                Op::Insert { origin: Origin::Left(None), .. } => continue,
+                Op::Insert { origin: Origin::Left(Some(id)) | Origin::Right(id), .. } => {
                     (&id.agent, id.seq + 1)
                 }
                 Op::Delete { target, len, .. } => (&target.agent, target.seq + len),
@@ -149,7 +149,7 @@ impl Doc {
     }
 
     /// Finds an agent that an op refers to.
-    fn find(&mut self, agent: &Agent) -> Option<AgentNo> {
+    fn find(&mut self, agent: &Agent) -> Option<AgentNumber> {
         let found = self.version().find(agent, self.recent)?;
         self.remember(found);
         Some(found)
@@ -161,10 +161,10 @@ impl Doc {
         let mut end = event.after();
         for op in event.ops() {
             match op {
-                Op::Insert { seq, text, anchor } => {
+                Op::Insert { seq, text, origin } => {
                     let chars = text.chars().count();
                     end = seq + chars as u64;
-                    if let Some((parent, side)) = self.parent(anchor) {
+                    if let Some((parent, side)) = self.parent(origin) {
                         self.integrate(agent, *seq, chars as u32, Some(text), parent, side, changes);
                     }
                 }
@@ -179,22 +179,22 @@ impl Doc {
         self.ids.advance(agent, end);
     }
 
-    /// The node and side that an anchor names; `None` when the id is void.
-    pub(super) fn parent(&mut self, anchor: &Anchor) -> Option<(Lv, Side)> {
-        let (id, side) = match anchor {
-            Anchor::Left(None) => return Some((START, Side::Right)),
-            Anchor::Left(Some(id)) => (id, Side::Right),
-            Anchor::Right(id) => (id, Side::Left),
+    /// The node and side that an origin names; `None` when the id is void.
+    pub(super) fn parent(&mut self, origin: &Origin) -> Option<(Lv, Side)> {
+        let (id, side) = match origin {
+            Origin::Left(None) => return Some((START, Side::Right)),
+            Origin::Left(Some(id)) => (id, Side::Right),
+            Origin::Right(id) => (id, Side::Left),
         };
         let agent = self.find(&id.agent)?;
         Some((self.ids.lv_of(agent, id.seq)?, side))
     }
 
     /// Makes nodes of new ids: visible ones of `text`, or tombstones.
-    #[expect(clippy::too_many_arguments, reason = "ids, content and anchor are what a node is")]
+    #[expect(clippy::too_many_arguments, reason = "ids, content and origin are what a node is")]
     fn integrate(
         &mut self,
-        agent: AgentNo,
+        agent: AgentNumber,
         seq: u64,
         len: u32,
         text: Option<&str>,
@@ -207,7 +207,7 @@ impl Doc {
     }
 
     /// Puts nodes that have their numbers and ids into the tree, where the order of siblings says.
-    #[expect(clippy::too_many_arguments, reason = "numbers, content and anchor are what a node is")]
+    #[expect(clippy::too_many_arguments, reason = "numbers, content and origin are what a node is")]
     pub(super) fn put(
         &mut self,
         lv: Lv,
@@ -236,7 +236,7 @@ impl Doc {
     }
 
     /// The same at a known place.
-    #[expect(clippy::too_many_arguments, reason = "numbers, content and anchor are what a node is")]
+    #[expect(clippy::too_many_arguments, reason = "numbers, content and origin are what a node is")]
     pub(super) fn put_at(
         &mut self,
         place: Place,
@@ -253,7 +253,7 @@ impl Doc {
     }
 
     /// Makes tombstones of the nodes among the ids `from..to`.
-    pub(super) fn delete_ids(&mut self, agent: AgentNo, from: u64, to: u64, changes: &mut Changes) {
+    pub(super) fn delete_ids(&mut self, agent: AgentNumber, from: u64, to: u64, changes: &mut Changes) {
         let mut from = from;
         while let Some(nodes) = self.ids.first_of(agent, from, to) {
             from = nodes.end_seq();

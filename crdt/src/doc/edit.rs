@@ -1,10 +1,10 @@
-//! Local edits: turns an index into an anchor, and the edit into ops for others.
+//! Local edits: turns an index into an origin, and the edit into ops for others.
 
 use crate::change::Changes;
 use crate::compose::push_delete;
 use crate::tree::{At, Lv, Numbers, START, Side};
-use crate::version::AgentNo;
-use crate::{Agent, Anchor, Doc, Draft, MAX_SEQ, Op};
+use crate::version::AgentNumber;
+use crate::{Agent, Doc, Draft, MAX_SEQ, Op, Origin};
 
 use super::ids::Ids;
 use super::order::Place;
@@ -30,7 +30,7 @@ pub enum EditError {
 
 /// Characters typed here.
 struct Typed {
-    agent: AgentNo,
+    agent: AgentNumber,
     seq: u64,
     /// Where the first one hangs.
     parent: Lv,
@@ -43,25 +43,25 @@ impl Doc {
     /// in advance can have made), they are applied too.
     pub fn insert(&mut self, agent: &Agent, at: usize, text: &str) -> Result<Op, EditError> {
         let chars = text.chars().count();
-        let (no, _) = self.check_edit(agent, at, chars)?;
+        let (number, _) = self.check_edit(agent, at, chars)?;
         if chars == 0 {
             return Err(EditError::NoText);
         }
-        let no = self.local_agent(agent, no);
-        let typed = self.type_text(no, at, text, chars as u32);
+        let number = self.local_agent(agent, number);
+        let typed = self.type_text(number, at, text, chars as u32);
         self.release_local(agent);
-        Ok(Op::Insert { seq: typed.seq, text: text.to_owned(), anchor: self.anchor(&typed) })
+        Ok(Op::Insert { seq: typed.seq, text: text.to_owned(), origin: self.origin(&typed) })
     }
 
     /// A local delete, as one op per range of consecutive ids.
     pub fn delete(&mut self, agent: &Agent, at: usize, len: usize) -> Result<Vec<Op>, EditError> {
-        let (no, mut seq) = self.check_edit(agent, at.saturating_add(len), len)?;
+        let (number, mut seq) = self.check_edit(agent, at.saturating_add(len), len)?;
         let mut ops = Vec::new();
         if len == 0 {
             return Ok(ops);
         }
-        let no = self.local_agent(agent, no);
-        self.take_out(no, at, len, |ids, owner, target, len| {
+        let number = self.local_agent(agent, number);
+        self.take_out(number, at, len, |ids, owner, target, len| {
             push_delete(&mut ops, seq, agent, ids.version().name(owner), target, len);
             seq += len;
         });
@@ -96,19 +96,19 @@ impl Doc {
         }
         let chars = inserted.chars().count();
         let count = deleted.saturating_add(chars);
-        let (no, mut seq) = self.check_edit(draft.agent(), at.saturating_add(deleted), count)?;
+        let (number, mut seq) = self.check_edit(draft.agent(), at.saturating_add(deleted), count)?;
         if count == 0 {
             return Ok(());
         }
-        let no = self.local_agent(draft.agent(), no);
+        let number = self.local_agent(draft.agent(), number);
         if deleted > 0 {
-            self.take_out(no, at, deleted, |ids, owner, target, len| {
+            self.take_out(number, at, deleted, |ids, owner, target, len| {
                 draft.delete(seq, ids.version().name(owner), target, len);
                 seq += len;
             });
         }
         if chars > 0 {
-            let typed = self.type_text(no, at, inserted, chars as u32);
+            let typed = self.type_text(number, at, inserted, chars as u32);
             let is_after = |(owner, last, _)| owner == typed.agent && last + 1 == seq;
             let goes_on = typed.side == Side::Right
                 && typed.parent != START
@@ -116,7 +116,7 @@ impl Doc {
                 && is_after(self.ids.id_of(typed.parent));
             match goes_on {
                 true => draft.type_on(inserted, chars as u64),
-                false => draft.insert(seq, inserted, chars as u64, self.anchor(&typed)),
+                false => draft.insert(seq, inserted, chars as u64, self.origin(&typed)),
             }
         }
         self.release_local(draft.agent());
@@ -145,7 +145,7 @@ impl Doc {
     }
 
     /// Puts text in, by a visible index.
-    fn type_text(&mut self, agent: AgentNo, at: usize, text: &str, chars: u32) -> Typed {
+    fn type_text(&mut self, agent: AgentNumber, at: usize, text: &str, chars: u32) -> Typed {
         let seq = self.version().end(agent);
         let lv = self.ids.push(agent, seq, chars);
         let (parent, side) = self.type_node(lv, at, text, chars);
@@ -183,10 +183,10 @@ impl Doc {
     /// first number and how many.
     fn take_out(
         &mut self,
-        agent: AgentNo,
+        agent: AgentNumber,
         at: usize,
         len: usize,
-        mut told: impl FnMut(&Ids, AgentNo, u64, u64),
+        mut told: impl FnMut(&Ids, AgentNumber, u64, u64),
     ) {
         let mut rest = len as u32;
         while rest > 0 {
@@ -208,17 +208,17 @@ impl Doc {
     }
 
     /// The agent, which [`Doc::check_edit`] may have found.
-    fn local_agent(&mut self, agent: &Agent, found: Option<AgentNo>) -> AgentNo {
+    fn local_agent(&mut self, agent: &Agent, found: Option<AgentNumber>) -> AgentNumber {
         let agent = found.unwrap_or_else(|| self.ids.find_or_add(agent, self.recent));
         self.remember(agent);
         agent
     }
 
-    fn anchor(&self, typed: &Typed) -> Anchor {
+    fn origin(&self, typed: &Typed) -> Origin {
         match (typed.parent, typed.side) {
-            (START, _) => Anchor::Left(None),
-            (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
-            (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
+            (START, _) => Origin::Left(None),
+            (lv, Side::Right) => Origin::Left(Some(self.ids.id(lv))),
+            (lv, Side::Left) => Origin::Right(self.ids.id(lv)),
         }
     }
 
@@ -235,14 +235,14 @@ impl Doc {
         agent: &Agent,
         end: usize,
         count: usize,
-    ) -> Result<(Option<AgentNo>, u64), EditError> {
+    ) -> Result<(Option<AgentNumber>, u64), EditError> {
         if end > self.len() {
             return Err(EditError::OutOfRange { end, len: self.len() });
         }
-        let no = self.version().find(agent, self.recent);
-        let seq = no.map_or(0, |no| self.version().end(no));
+        let number = self.version().find(agent, self.recent);
+        let seq = number.map_or(0, |number| self.version().end(number));
         match seq.checked_add(count as u64) {
-            Some(end) if end <= MAX_SEQ => Ok((no, seq)),
+            Some(end) if end <= MAX_SEQ => Ok((number, seq)),
             _ => Err(EditError::IdsUsedUp(agent.clone())),
         }
     }

@@ -16,7 +16,7 @@
 use std::ops::Range;
 
 use crate::tree::Lv;
-use crate::version::{AgentNo, Hints};
+use crate::version::{AgentNumber, Hints};
 use crate::{Agent, Id, Version};
 
 /// The maximum number of nodes in one document: 2^30.
@@ -69,7 +69,7 @@ struct AgentIds {
 #[derive(Debug, Clone, Copy)]
 struct Block {
     start: Lv,
-    agent: AgentNo,
+    agent: AgentNumber,
 }
 
 /// All agents and nodes. The tables only ever grow at their ends, because an agent's chain is
@@ -118,41 +118,41 @@ impl Ids {
     }
 
     /// Finds an agent or makes it known.
-    pub fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNo {
-        let no = self.version.find_or_add(agent, hints);
-        if no as usize == self.agents.len() {
+    pub fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNumber {
+        let number = self.version.find_or_add(agent, hints);
+        if number as usize == self.agents.len() {
             self.agents.push(AgentIds::default());
         }
-        no
+        number
     }
 
     /// Moves an agent's end forward.
     #[inline]
-    pub fn advance(&mut self, agent: AgentNo, end: u64) {
-        self.version.advance_no(agent, end);
+    pub fn advance(&mut self, agent: AgentNumber, end: u64) {
+        self.version.advance_number(agent, end);
     }
 
     /// Panics when blocks and what is left of them overlap; for tests.
     pub fn assert_blocks(&self) {
         assert!(self.blocks.is_sorted_by_key(|block| block.start), "blocks ascend");
-        for (no, AgentIds { room, .. }) in self.agents.iter().enumerate() {
+        for (number, AgentIds { room, .. }) in self.agents.iter().enumerate() {
             let next = self.blocks.iter().find(|block| block.start > room.start || block.start == room.end);
             assert!(
                 next.is_none_or(|next| room.end <= next.start),
-                "agent {no}'s room, {room:?}, is another's"
+                "agent {number}'s room, {room:?}, is another's"
             );
         }
     }
 
     /// An agent's nodes, ascending.
-    pub fn ranges(&self, agent: AgentNo) -> &[IdRange] {
+    pub fn ranges(&self, agent: AgentNumber) -> &[IdRange] {
         &self.agents[agent as usize].ranges
     }
 
     /// Gives `len` new nodes the ids from `seq` on, which lies above all that the agent has, and
     /// consecutive numbers.
     #[inline]
-    pub fn push(&mut self, agent: AgentNo, seq: u64, len: u32) -> Lv {
+    pub fn push(&mut self, agent: AgentNumber, seq: u64, len: u32) -> Lv {
         if let Some(lv) = self.goes_on(agent, seq, len) {
             self.push_on(agent, len);
             return lv;
@@ -178,7 +178,7 @@ impl Ids {
     }
 
     /// Begins a block for an agent that has not enough room.
-    fn begin_block(&mut self, agent: AgentNo) {
+    fn begin_block(&mut self, agent: AgentNumber) {
         let mut start = 0;
         if let Some(last) = self.blocks.last() {
             let AgentIds { room, keeps, .. } = &mut self.agents[last.agent as usize];
@@ -193,7 +193,7 @@ impl Ids {
     /// The number that [`Ids::push`] will give, if that is directly after the agent's newest node's, and
     /// `seq` after its id: then [`Ids::push_on`] does as well.
     #[inline]
-    pub fn goes_on(&self, agent: AgentNo, seq: u64, len: u32) -> Option<Lv> {
+    pub fn goes_on(&self, agent: AgentNumber, seq: u64, len: u32) -> Option<Lv> {
         let AgentIds { ranges, room, .. } = &self.agents[agent as usize];
         let last = ranges.last()?;
         (len <= self.left()
@@ -205,7 +205,7 @@ impl Ids {
 
     /// As [`Ids::push`], where [`Ids::goes_on`].
     #[inline]
-    pub fn push_on(&mut self, agent: AgentNo, len: u32) {
+    pub fn push_on(&mut self, agent: AgentNumber, len: u32) {
         self.count(len);
         let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
         if let Some(last) = ranges.last_mut() {
@@ -215,14 +215,14 @@ impl Ids {
     }
 
     /// The node with an id; `None` for a void or unknown one.
-    pub fn lv_of(&self, agent: AgentNo, seq: u64) -> Option<Lv> {
+    pub fn lv_of(&self, agent: AgentNumber, seq: u64) -> Option<Lv> {
         let AgentIds { ranges, recent, .. } = &self.agents[agent as usize];
         let range = &ranges[find_near(ranges, *recent, |range| range.seq <= seq)?];
         (seq < range.end_seq()).then(|| range.lv + (seq - range.seq) as u32)
     }
 
     /// The first piece of the nodes among the ids `from..to`.
-    pub fn first_of(&mut self, agent: AgentNo, from: u64, to: u64) -> Option<IdRange> {
+    pub fn first_of(&mut self, agent: AgentNumber, from: u64, to: u64) -> Option<IdRange> {
         let AgentIds { ranges, recent, .. } = &mut self.agents[agent as usize];
         let mut at = find_near(ranges, *recent, |range| range.seq <= from).unwrap_or(0);
         *recent = at;
@@ -233,20 +233,20 @@ impl Ids {
     }
 
     /// The nodes among the ids `from..to`, piece by piece.
-    pub fn lvs_of(&self, agent: AgentNo, from: u64, to: u64) -> impl Iterator<Item = IdRange> {
+    pub fn lvs_of(&self, agent: AgentNumber, from: u64, to: u64) -> impl Iterator<Item = IdRange> {
         let ranges = &self.agents[agent as usize].ranges;
         let first = ranges.partition_point(|range| range.end_seq() <= from);
         ranges[first..].iter().map_while(move |range| range.within(from, to))
     }
 
     /// Whose node it is, its number there, and how many nodes from it on have consecutive ids.
-    pub fn id_of(&self, lv: Lv) -> (AgentNo, u64, u32) {
+    pub fn id_of(&self, lv: Lv) -> (AgentNumber, u64, u32) {
         let (_, agent, range) = self.entry_of(lv);
         self.id_in(agent, range, lv)
     }
 
     /// The same, for one after the other.
-    pub fn next_id_of(&mut self, lv: Lv) -> (AgentNo, u64, u32) {
+    pub fn next_id_of(&mut self, lv: Lv) -> (AgentNumber, u64, u32) {
         let (block, agent, range) = self.entry_of(lv);
         self.recent = block;
         self.agents[agent as usize].recent = range;
@@ -254,7 +254,7 @@ impl Ids {
     }
 
     /// The block that a node's number is from, and the agent and its range.
-    fn entry_of(&self, lv: Lv) -> (usize, AgentNo, usize) {
+    fn entry_of(&self, lv: Lv) -> (usize, AgentNumber, usize) {
         let block = find_near(&self.blocks, self.recent, |block| block.start <= lv);
         let block = block.expect("the node is there");
         let agent = self.blocks[block].agent;
@@ -263,7 +263,7 @@ impl Ids {
         (block, agent, range.expect("the node is there"))
     }
 
-    fn id_in(&self, agent: AgentNo, range: usize, lv: Lv) -> (AgentNo, u64, u32) {
+    fn id_in(&self, agent: AgentNumber, range: usize, lv: Lv) -> (AgentNumber, u64, u32) {
         let range = self.agents[agent as usize].ranges[range];
         (agent, range.seq + u64::from(lv - range.lv), range.end_lv() - lv)
     }

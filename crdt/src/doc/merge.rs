@@ -2,26 +2,26 @@
 
 use crate::change::Changes;
 use crate::tree::{Lv, Numbers, START, Side};
-use crate::{Anchor, Change, Doc, Id, MAX_SEQ, Span, SpanContent, Version};
+use crate::{Change, Doc, Id, MAX_SEQ, Origin, Span, SpanContent, Version};
 
 use super::ids::MAX_NODES;
 
 /// A state that cannot be part of any document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// A span is anchored at a character that is neither here nor among the spans.
-    #[error("span {span} is anchored at {anchor}, which does not exist")]
-    NoAnchor {
+    /// A span's origin is a character that is neither here nor among the spans.
+    #[error("span {span} has the origin {origin}, which does not exist")]
+    NoOrigin {
         /// The span.
         span: Id,
-        /// Its anchor.
-        anchor: Id,
+        /// Its origin.
+        origin: Id,
     },
     /// A span is empty, reaches beyond the version that came with it, or overlaps another.
     #[error("span {0} is empty, overlaps another or is not covered by the version")]
     BadSpan(Id),
-    /// A span is anchored at itself, directly or through others.
-    #[error("span {0} is anchored at itself")]
+    /// A span is its own origin, directly or through others.
+    #[error("span {0} is its own origin")]
     Circle(Id),
     /// A span has characters where this replica knows of none: the two states do not come from the same
     /// events.
@@ -91,7 +91,7 @@ impl Doc {
         for part in order {
             let part = &parts[part];
             let (parent, side) = match part.known {
-                0 => self.parent(&part.span.anchor).unwrap_or((START, Side::Right)),
+                0 => self.parent(&part.span.origin).unwrap_or((START, Side::Right)),
                 known => {
                     let agent = self.ids.find_or_add(&part.span.id.agent, self.recent);
                     let before = self.ids.lv_of(agent, part.span.id.seq + known - 1);
@@ -110,8 +110,8 @@ impl Doc {
         }
         let moved: Vec<_> = version.iter().filter(|(agent, end)| self.version().get(agent) < *end).collect();
         for (agent, end) in &moved {
-            let no = self.ids.find_or_add(agent, self.recent);
-            self.ids.advance(no, *end);
+            let number = self.ids.find_or_add(agent, self.recent);
+            self.ids.advance(number, *end);
         }
         for (agent, _) in moved {
             self.release(agent, changes);
@@ -150,13 +150,14 @@ impl Doc {
         if count == 0 || end > version.get(agent) || end > MAX_SEQ {
             return Err(bad());
         }
-        if span.anchor.id().is_some_and(|anchor| anchor.agent == *agent && anchor.seq >= *seq) {
+        if span.origin.id().is_some_and(|origin| origin.agent == *agent && origin.seq >= *seq) {
             return Err(MergeError::Circle(span.id.clone()));
         }
         let known = self.version().get(agent).saturating_sub(*seq).min(count);
         if known > 0 {
-            let no = self.version().find(agent, self.recent).expect("an agent with a version is listed");
-            let nodes: u64 = self.ids.lvs_of(no, *seq, seq + known).map(|range| u64::from(range.len)).sum();
+            let number = self.version().find(agent, self.recent).expect("an agent with a version is listed");
+            let nodes: u64 =
+                self.ids.lvs_of(number, *seq, seq + known).map(|range| u64::from(range.len)).sum();
             if nodes < known {
                 return Err(MergeError::Contradiction(span.id.clone()));
             }
@@ -169,16 +170,16 @@ impl Doc {
         let mut order = Vec::new();
         let mut below: Vec<(usize, usize)> = Vec::new();
         for (i, part) in parts.iter().enumerate().filter(|(_, part)| part.is_new()) {
-            match (part.known, &part.span.anchor) {
-                (0, Anchor::Left(Some(id)) | Anchor::Right(id)) if !self.has_node(id) => {
+            match (part.known, &part.span.origin) {
+                (0, Origin::Left(Some(id)) | Origin::Right(id)) if !self.has_node(id) => {
                     let at = parts.partition_point(|part| part.span.id <= *id).checked_sub(1);
                     let above =
                         at.filter(|at| parts[*at].span.id.agent == id.agent && id.seq < parts[*at].end());
-                    let (span, anchor) = (&part.span.id, id);
+                    let (span, origin) = (&part.span.id, id);
                     below.push((
-                        above.ok_or_else(|| MergeError::NoAnchor {
+                        above.ok_or_else(|| MergeError::NoOrigin {
                             span: span.clone(),
-                            anchor: anchor.clone(),
+                            origin: origin.clone(),
                         })?,
                         i,
                     ));

@@ -29,7 +29,7 @@ pub(crate) use spans::Chain;
 
 use crate::change::Changes;
 use crate::tree::Tree;
-use crate::version::{AgentNo, Hints};
+use crate::version::{AgentNumber, Hints};
 use crate::{Change, Event, Version};
 
 use ids::Ids;
@@ -113,7 +113,7 @@ impl Doc {
     }
 
     /// Tries this agent first from now on.
-    fn remember(&mut self, agent: AgentNo) {
+    fn remember(&mut self, agent: AgentNumber) {
         if self.recent[0] != agent {
             self.recent = [agent, self.recent[0]];
         }

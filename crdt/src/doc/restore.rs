@@ -29,7 +29,7 @@ pub(crate) struct Skeleton<'a> {
     pub chains: &'a [NumberedChain],
     /// In document order, how many nodes are visible, then how many deleted, and so on. They add up to
     /// all nodes, and to the characters of `text`.
-    pub turns: &'a [u64],
+    pub visibility: &'a [u64],
     pub text: &'a str,
 }
 
@@ -59,9 +59,9 @@ struct Walk<'a> {
     /// The nodes that are not the only child of their parent on their side.
     siblings: Vec<(Lv, Side, Vec<Lv>)>,
     builder: Builder<'a>,
-    turns: std::slice::Iter<'a, u64>,
-    /// Nodes left in this turn, and whether they are deleted.
-    turn: (u64, bool),
+    visibility: std::slice::Iter<'a, u64>,
+    /// How many nodes are left of the stretch of visible or deleted ones, and whether they are deleted.
+    stretch: (u64, bool),
 }
 
 impl Skeleton<'_> {
@@ -69,8 +69,8 @@ impl Skeleton<'_> {
     pub fn build(self, ids: Ids) -> Option<Doc> {
         let chains = self.chains;
         let (hanging, begin) = by_parent(chains, ids.end_lv());
-        let mut turns = self.turns.iter();
-        let turn = (turns.next().copied().unwrap_or(0), false);
+        let mut visibility = self.visibility.iter();
+        let stretch = (visibility.next().copied().unwrap_or(0), false);
         let mut walk = Walk {
             chains,
             hanging,
@@ -80,8 +80,8 @@ impl Skeleton<'_> {
             reached: 0,
             siblings: Vec::new(),
             builder: Builder::new(self.text, chains.len()),
-            turns,
-            turn,
+            visibility,
+            stretch,
         };
         let roots = walk.begin[chains.len()]..chains.len() as u32;
         walk.note_siblings(START, Side::Right, roots.clone(), None);
@@ -212,7 +212,7 @@ impl Walk<'_> {
     }
 
     #[inline]
-    /// Appends the nodes `from..to` of a chain to the document, in as many turns as they take.
+    /// Appends the nodes `from..to` of a chain to the document, cut where visible and deleted ones meet.
     fn emit(&mut self, chain: u32, from: u32, to: u32, depth: u32) {
         let NumberedChain { lv, above, node, side, .. } = self.chains[chain as usize];
         let (parent, side) = match (from, above) {
@@ -227,14 +227,14 @@ impl Walk<'_> {
         let mut run =
             Run { lv: lv + from, len: to - from, depth, gap, parent, bytes: 0, side, deleted: false };
         loop {
-            while self.turn.0 == 0 {
-                let turn = self.turns.next().expect("the turns add up to all nodes");
-                self.turn = (*turn, !self.turn.1);
+            while self.stretch.0 == 0 {
+                let len = self.visibility.next().expect("they add up to all nodes");
+                self.stretch = (*len, !self.stretch.1);
             }
-            let (left, deleted) = self.turn;
+            let (left, deleted) = self.stretch;
             run.deleted = deleted;
             let tail = (u64::from(run.len) > left).then(|| run.split_off(left as u32, 0));
-            self.turn.0 -= u64::from(run.len);
+            self.stretch.0 -= u64::from(run.len);
             self.builder.push(chain, run);
             match tail {
                 Some(tail) => run = tail,

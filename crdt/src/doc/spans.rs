@@ -1,8 +1,8 @@
 //! The state as chains of characters, in the order of their ids.
 
 use crate::tree::{Lv, Run, START, Side};
-use crate::version::AgentNo;
-use crate::{Anchor, Doc, Id};
+use crate::version::AgentNumber;
+use crate::{Doc, Id, Origin};
 
 /// What a [`Span`] holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +21,15 @@ pub struct Span {
     pub id: Id,
     /// Text or tombstones.
     pub content: SpanContent,
-    /// The first character's anchor.
-    pub anchor: Anchor,
+    /// The first character's origin.
+    pub origin: Origin,
 }
 
 /// Nodes with consecutive ids, each the right child of the one before, as many as there are. They
 /// need not stand next to each other in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chain {
-    pub agent: AgentNo,
+    pub agent: AgentNumber,
     pub seq: u64,
     pub len: u64,
     /// Where the first one hangs.
@@ -57,7 +57,7 @@ impl Piece<'_> {
 }
 
 impl Doc {
-    /// The whole state as spans, each after the one it is anchored at: as few as possible, and the same
+    /// The whole state as spans, each after the one with its origin: as few as possible, and the same
     /// ones in the same order wherever the same events were applied.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
@@ -124,12 +124,12 @@ impl Doc {
             true => SpanContent::Deleted(len),
             false => SpanContent::Text(piece.text.to_owned()),
         };
-        let anchor = match (parent, side) {
-            (START, _) => Anchor::Left(None),
-            (lv, Side::Right) => Anchor::Left(Some(self.ids.id(lv))),
-            (lv, Side::Left) => Anchor::Right(self.ids.id(lv)),
+        let origin = match (parent, side) {
+            (START, _) => Origin::Left(None),
+            (lv, Side::Right) => Origin::Left(Some(self.ids.id(lv))),
+            (lv, Side::Left) => Origin::Right(self.ids.id(lv)),
         };
-        Span { id: Id::new(self.version().name(agent).clone(), seq), content, anchor }
+        Span { id: Id::new(self.version().name(agent).clone(), seq), content, origin }
     }
 
     /// The chains in the order of their ids.

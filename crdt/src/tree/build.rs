@@ -139,16 +139,16 @@ impl<'a> Builder<'a> {
         loop {
             let mut upper = Vec::with_capacity(level.len() / CHILDREN + 1);
             for children in level.chunks(CHILDREN) {
-                let no = tree.nodes.len() as u32;
+                let number = tree.nodes.len() as u32;
                 let mut node = Node::new(NONE, above_leaves);
                 for (slot, (child, sum)) in children.iter().enumerate() {
                     node.insert(slot, *child, *sum);
                     match above_leaves {
-                        true => tree.leaves[*child as usize].parent = no,
-                        false => tree.nodes[*child as usize].parent = no,
+                        true => tree.leaves[*child as usize].parent = number,
+                        false => tree.nodes[*child as usize].parent = number,
                     }
                 }
-                upper.push((no, node.sum()));
+                upper.push((number, node.sum()));
                 tree.nodes.push(node);
             }
             above_leaves = false;

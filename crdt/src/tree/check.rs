@@ -56,8 +56,8 @@ impl Tree {
             assert_eq!(self.index_of(At { leaf, run: 0, off: 0 }), start, "what is before leaf {leaf}");
         }
         let places: Vec<Place> = self.recent.places().copied().collect();
-        for (no, Place { leaf, run, before, open, .. }) in places.iter().copied().enumerate() {
-            assert!(places[..no].iter().all(|other| other.leaf != leaf), "leaf {leaf} is there twice");
+        for (i, Place { leaf, run, before, open, .. }) in places.iter().copied().enumerate() {
+            assert!(places[..i].iter().all(|other| other.leaf != leaf), "leaf {leaf} is there twice");
             let runs = &self.leaf(leaf).runs;
             assert_eq!(self.leaf(leaf).before(run.min(runs.len())), before, "the text before a place");
             let Some(open) = open else { continue };
@@ -72,9 +72,9 @@ impl Tree {
         let mut chars = 0;
         let mut count = 0;
         let mut covered: BTreeMap<Lv, Lv> = BTreeMap::new();
-        for (no, leaf) in self.leaves.iter().enumerate() {
+        for (number, leaf) in self.leaves.iter().enumerate() {
             assert!(!leaf.runs.is_empty() || nodes == 0, "only an empty document has an empty leaf");
-            assert!(!leaf.is_overfull(), "leaf {no} is overfull");
+            assert!(!leaf.is_overfull(), "leaf {number} is overfull");
             let mut byte = 0;
             for (i, run) in leaf.runs.iter().enumerate() {
                 assert!(run.len > 0, "{run:?} is empty");
@@ -84,13 +84,17 @@ impl Tree {
                 chars += run.chars() as usize;
                 count += run.len;
                 assert!(covered.insert(run.lv, run.end()).is_none(), "{run:?} is there twice");
-                assert_eq!(self.index.leaf_of(run.lv) as usize, no, "index of {run:?}");
-                assert_eq!(self.index.leaf_of(run.end() - 1) as usize, no, "index of the end of {run:?}");
+                assert_eq!(self.index.leaf_of(run.lv) as usize, number, "index of {run:?}");
+                assert_eq!(self.index.leaf_of(run.end() - 1) as usize, number, "index of the end of {run:?}");
                 let joined = i > 0 && run.continues(&leaf.runs[i - 1]);
                 assert!(!joined, "{run:?} should be one with the run before it");
             }
             assert_eq!(byte, leaf.text.len(), "all text belongs to a run");
-            assert_eq!(leaf.chars, leaf.runs.iter().map(Run::chars).sum::<u32>(), "characters of leaf {no}");
+            assert_eq!(
+                leaf.chars,
+                leaf.runs.iter().map(Run::chars).sum::<u32>(),
+                "characters of leaf {number}"
+            );
         }
         assert_eq!(chars, self.chars, "visible characters");
         let mut next = 0;

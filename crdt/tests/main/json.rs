@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use inklog_crdt::{Agent, Anchor, Event, Id, Op, Version};
+use inklog_crdt::{Agent, Event, Id, Op, Origin, Version};
 use serde_json::{Value, json};
 
 pub(crate) fn agent(name: &str) -> Agent {
@@ -18,13 +18,13 @@ pub(crate) fn op(value: &Value) -> (Agent, Op) {
     let Id { agent, seq } = id(&value["id"]);
     let op = if value["type"] == "insert" {
         let text = value.get("text").or_else(|| value.get("char")).unwrap().as_str().unwrap().to_owned();
-        let anchor = match (value.get("left"), value.get("right")) {
-            (Some(Value::Null), None) => Anchor::Left(None),
-            (Some(left), None) => Anchor::Left(Some(id(left))),
-            (None, Some(right)) => Anchor::Right(id(right)),
-            _ => panic!("one anchor: {value}"),
+        let origin = match (value.get("left"), value.get("right")) {
+            (Some(Value::Null), None) => Origin::Left(None),
+            (Some(left), None) => Origin::Left(Some(id(left))),
+            (None, Some(right)) => Origin::Right(id(right)),
+            _ => panic!("one origin: {value}"),
         };
-        Op::Insert { seq, text, anchor }
+        Op::Insert { seq, text, origin }
     } else {
         Op::Delete {
             seq,
@@ -52,11 +52,11 @@ pub(crate) fn write_event(event: &Event) -> Value {
         .ops()
         .iter()
         .map(|op| match op {
-            Op::Insert { seq, text, anchor: Anchor::Left(left) } => {
+            Op::Insert { seq, text, origin: Origin::Left(left) } => {
                 let left = left.as_ref().map(Id::to_string);
                 json!({"type": "insert", "id": id(*seq), "text": text, "left": left})
             }
-            Op::Insert { seq, text, anchor: Anchor::Right(right) } => {
+            Op::Insert { seq, text, origin: Origin::Right(right) } => {
                 json!({"type": "insert", "id": id(*seq), "text": text, "right": right.to_string()})
             }
             Op::Delete { seq, target, len } => {

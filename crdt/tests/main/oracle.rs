@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use inklog_crdt::{Agent, Anchor, Event, Id, Op, Version};
+use inklog_crdt::{Agent, Event, Id, Op, Origin, Version};
 
 struct Node {
     id: Id,
     char: char,
     deleted: bool,
-    anchor: Anchor,
+    origin: Origin,
 }
 
 #[derive(Default)]
@@ -38,8 +38,8 @@ impl Oracle {
         event.after() == end(event.agent())
             && event.ops().iter().all(|op| {
                 let (agent, reference_end) = match op {
-                    Op::Insert { anchor: Anchor::Left(None), .. } => return true,
-                    Op::Insert { anchor: Anchor::Left(Some(id)) | Anchor::Right(id), .. } => {
+                    Op::Insert { origin: Origin::Left(None), .. } => return true,
+                    Op::Insert { origin: Origin::Left(Some(id)) | Origin::Right(id), .. } => {
                         (&id.agent, id.seq + 1)
                     }
                     Op::Delete { target, len, .. } => (&target.agent, target.seq + len),
@@ -52,16 +52,16 @@ impl Oracle {
     fn perform(&mut self, event: &Event) {
         for op in event.ops() {
             match op {
-                Op::Insert { seq, text, anchor } => {
-                    if anchor.id().is_some_and(|id| !self.nodes.iter().any(|node| node.id == *id)) {
+                Op::Insert { seq, text, origin } => {
+                    if origin.id().is_some_and(|id| !self.nodes.iter().any(|node| node.id == *id)) {
                         continue;
                     }
-                    let mut anchor = anchor.clone();
+                    let mut origin = origin.clone();
                     for (seq, char) in (*seq..).zip(text.chars()) {
                         let id = Id::new(event.agent().clone(), seq);
-                        let next = Anchor::Left(Some(id.clone()));
-                        self.nodes.push(Node { id, char, deleted: false, anchor });
-                        anchor = next;
+                        let next = Origin::Left(Some(id.clone()));
+                        self.nodes.push(Node { id, char, deleted: false, origin });
+                        origin = next;
                     }
                 }
                 Op::Delete { target, len, .. } => {
@@ -78,9 +78,9 @@ impl Oracle {
     pub(crate) fn text(&self) -> String {
         let mut children: BTreeMap<Option<&Id>, [Vec<&Node>; 2]> = BTreeMap::new();
         for node in &self.nodes {
-            let (parent, side) = match &node.anchor {
-                Anchor::Left(parent) => (parent.as_ref(), 1),
-                Anchor::Right(parent) => (Some(parent), 0),
+            let (parent, side) = match &node.origin {
+                Origin::Left(parent) => (parent.as_ref(), 1),
+                Origin::Right(parent) => (Some(parent), 0),
             };
             children.entry(parent).or_default()[side].push(node);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inklog_crdt::{
-    Agent, Anchor, Applied, Change, Doc, Draft, Event, Id, Op, Span, SpanContent, Version, decode_events,
+    Agent, Applied, Change, Doc, Draft, Event, Id, Op, Origin, Span, SpanContent, Version, decode_events,
     encode_events, push_op,
 };
 
@@ -25,9 +25,9 @@ pub(crate) fn random_text(prng: &mut Prng, most: usize) -> String {
 /// What kind of events a history has.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Style {
-    /// Anything that is allowed: gaps, void references, anchors anywhere.
+    /// Anything that is allowed: gaps, void references, origins anywhere.
     Odd,
-    /// Few anchors, so that there are many siblings.
+    /// Few origins, so that there are many siblings.
     Crowded,
 }
 
@@ -103,10 +103,10 @@ fn random_op(
             Op::Delete { seq, len: 1 + prng.below(most as usize) as u64, target }
         }
         (Some(id), _) if prng.chance(90) => {
-            let anchor = if prng.chance(50) { Anchor::Left(Some(id)) } else { Anchor::Right(id) };
-            Op::Insert { seq, text: random_text(prng, 4), anchor }
+            let origin = if prng.chance(50) { Origin::Left(Some(id)) } else { Origin::Right(id) };
+            Op::Insert { seq, text: random_text(prng, 4), origin }
         }
-        _ => Op::Insert { seq, text: random_text(prng, 4), anchor: Anchor::Left(None) },
+        _ => Op::Insert { seq, text: random_text(prng, 4), origin: Origin::Left(None) },
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use inklog_crdt::{Agent, Anchor, Applied, Doc, Event, Id, Op};
+use inklog_crdt::{Agent, Applied, Doc, Event, Id, Op, Origin};
 
 use crate::json::agent;
 use crate::prng::Prng;
@@ -12,28 +12,28 @@ const COUNT: u64 = 100_000;
 /// How much longer than appending a shape may take; between 1 and 30 on a busy machine.
 const RATIO: u32 = 150;
 
-fn insert(seq: u64, text: &str, anchor: Anchor) -> Op {
-    Op::Insert { seq, text: text.to_owned(), anchor }
+fn insert(seq: u64, text: &str, origin: Origin) -> Op {
+    Op::Insert { seq, text: text.to_owned(), origin }
 }
 
-fn left(agent: &Agent, seq: u64) -> Anchor {
-    Anchor::Left(Some(Id::new(agent.clone(), seq)))
+fn left(agent: &Agent, seq: u64) -> Origin {
+    Origin::Left(Some(Id::new(agent.clone(), seq)))
 }
 
-fn right(agent: &Agent, seq: u64) -> Anchor {
-    Anchor::Right(Id::new(agent.clone(), seq))
+fn right(agent: &Agent, seq: u64) -> Origin {
+    Origin::Right(Id::new(agent.clone(), seq))
 }
 
 /// One-character inserts of one agent, one event each.
-fn typing(agent: &Agent, anchors: impl Iterator<Item = Anchor>) -> Vec<Event> {
-    let event = |(seq, anchor)| Event::new(agent.clone(), seq, vec![insert(seq, "x", anchor)]).unwrap();
-    (0..).zip(anchors).map(event).collect()
+fn typing(agent: &Agent, origins: impl Iterator<Item = Origin>) -> Vec<Event> {
+    let event = |(seq, origin)| Event::new(agent.clone(), seq, vec![insert(seq, "x", origin)]).unwrap();
+    (0..).zip(origins).map(event).collect()
 }
 
 fn appends() -> Duration {
     let ann = agent("ann");
     let events =
-        typing(&ann, (0..COUNT).map(|i| i.checked_sub(1).map_or(Anchor::Left(None), |i| left(&ann, i))));
+        typing(&ann, (0..COUNT).map(|i| i.checked_sub(1).map_or(Origin::Left(None), |i| left(&ann, i))));
     let start = Instant::now();
     let mut doc = Doc::new();
     events.iter().for_each(|event| assert_eq!(doc.apply(event), Applied::Now));
@@ -74,21 +74,21 @@ fn check_state(name: &str, doc: &Doc) {
 }
 
 #[test]
-fn all_at_one_anchor() {
+fn all_at_one_origin() {
     let ann = agent("ann");
-    let doc = check("at the start", &typing(&ann, (0..COUNT).map(|_| Anchor::Left(None))));
+    let doc = check("at the start", &typing(&ann, (0..COUNT).map(|_| Origin::Left(None))));
     assert_eq!(doc.len() as u64, COUNT);
-    let first = std::iter::once(Anchor::Left(None));
+    let first = std::iter::once(Origin::Left(None));
     check("right of one", &typing(&ann, first.clone().chain((1..COUNT).map(|_| left(&ann, 0)))));
     check("left of one", &typing(&ann, first.chain((1..COUNT).map(|_| right(&ann, 0)))));
 }
 
 #[test]
-fn all_at_one_anchor_by_many_agents() {
+fn all_at_one_origin_by_many_agents() {
     let count = COUNT / 4;
     let mut events: Vec<Event> = (0..count)
         .map(|i| {
-            Event::new(agent(&format!("agent{i}")), 0, vec![insert(0, "xy", Anchor::Left(None))]).unwrap()
+            Event::new(agent(&format!("agent{i}")), 0, vec![insert(0, "xy", Origin::Left(None))]).unwrap()
         })
         .collect();
     check("many agents, in order", &events);
@@ -101,8 +101,8 @@ fn all_at_one_anchor_by_many_agents() {
 #[test]
 fn typed_backwards() {
     let ann = agent("ann");
-    let anchors = (0..COUNT).map(|i| i.checked_sub(1).map_or(Anchor::Left(None), |i| right(&ann, i)));
-    let doc = check("backwards", &typing(&ann, anchors));
+    let origins = (0..COUNT).map(|i| i.checked_sub(1).map_or(Origin::Left(None), |i| right(&ann, i)));
+    let doc = check("backwards", &typing(&ann, origins));
     let mut local = Doc::new();
     for _ in 0..COUNT {
         local.insert(&ann, 0, "x").unwrap();
@@ -115,9 +115,9 @@ fn typed_backwards() {
 #[test]
 fn staircases() {
     let (ann, zoe) = (agent("ann"), agent("zoe"));
-    let down = |side: fn(&Agent, u64) -> Anchor| {
+    let down = |side: fn(&Agent, u64) -> Origin| {
         let (ann, zoe) = (ann.clone(), zoe.clone());
-        let steps = (0..COUNT / 2).map(|i| i.checked_sub(1).map_or(Anchor::Left(None), |i| side(&ann, i)));
+        let steps = (0..COUNT / 2).map(|i| i.checked_sub(1).map_or(Origin::Left(None), |i| side(&ann, i)));
         let mut events = typing(&ann, steps);
         events.extend(typing(&zoe, (0..COUNT / 2).map(|i| side(&ann, i))));
         events
@@ -133,7 +133,7 @@ fn staircases() {
 fn every_other_character_is_deleted() {
     let (ann, bob) = (agent("ann"), agent("bob"));
     let text = "x".repeat(COUNT as usize);
-    let mut events = vec![Event::new(ann.clone(), 0, vec![insert(0, &text, Anchor::Left(None))]).unwrap()];
+    let mut events = vec![Event::new(ann.clone(), 0, vec![insert(0, &text, Origin::Left(None))]).unwrap()];
     let targets = (0..COUNT).step_by(2).chain((1..COUNT).step_by(2));
     for (seq, target) in (0..).zip(targets) {
         let op = Op::Delete { seq, target: Id::new(ann.clone(), target), len: 1 };
@@ -163,14 +163,14 @@ fn edits_anywhere() {
 fn delivered_backwards() {
     let (ann, bob) = (agent("ann"), agent("bob"));
     let mut chain =
-        typing(&ann, (0..COUNT).map(|i| i.checked_sub(1).map_or(Anchor::Left(None), |i| left(&ann, i))));
+        typing(&ann, (0..COUNT).map(|i| i.checked_sub(1).map_or(Origin::Left(None), |i| left(&ann, i))));
     chain.reverse();
     check("a chain backwards", &chain);
     // Two chains, each event on the other's last.
     let mut events = Vec::new();
     for seq in 0..COUNT / 2 {
-        let anchor = seq.checked_sub(1).map_or(Anchor::Left(None), |before| left(&bob, before));
-        events.push(Event::new(ann.clone(), seq, vec![insert(seq, "x", anchor)]).unwrap());
+        let origin = seq.checked_sub(1).map_or(Origin::Left(None), |before| left(&bob, before));
+        events.push(Event::new(ann.clone(), seq, vec![insert(seq, "x", origin)]).unwrap());
         events.push(Event::new(bob.clone(), seq, vec![insert(seq, "y", left(&ann, seq))]).unwrap());
     }
     events.reverse();
@@ -187,7 +187,7 @@ fn one_event_waits_for_many_agents() {
     events.extend(
         others
             .iter()
-            .map(|other| Event::new(other.clone(), 0, vec![insert(0, "y", Anchor::Left(None))]).unwrap()),
+            .map(|other| Event::new(other.clone(), 0, vec![insert(0, "y", Origin::Left(None))]).unwrap()),
     );
     assert_eq!(check("waits for many", &events).len() as u64, 2 * count);
 }

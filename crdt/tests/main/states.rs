@@ -1,6 +1,6 @@
 //! States as bytes and as spans: what is damaged or contradictory is refused, and changes nothing.
 
-use inklog_crdt::{Anchor, DecodeError, Doc, Event, Id, MergeError, Op, Span, SpanContent, Version, push_op};
+use inklog_crdt::{DecodeError, Doc, Event, Id, MergeError, Op, Origin, Span, SpanContent, Version, push_op};
 
 use crate::json::agent;
 use crate::prng::{Prng, for_seeds};
@@ -154,7 +154,7 @@ fn a_huge_tombstone_costs_nothing() {
     let span = Span {
         id: Id::new(ann.clone(), 5),
         content: SpanContent::Deleted(count),
-        anchor: Anchor::Left(None),
+        origin: Origin::Left(None),
     };
     let version: Version = [(ann.clone(), 5 + count)].into_iter().collect();
     let mut doc = Doc::new();
@@ -162,7 +162,7 @@ fn a_huge_tombstone_costs_nothing() {
     let middle = Op::Insert {
         seq: 0,
         text: "xy".to_owned(),
-        anchor: Anchor::Left(Some(Id::new(ann.clone(), count / 2))),
+        origin: Origin::Left(Some(Id::new(ann.clone(), count / 2))),
     };
     doc.apply(&Event::new(bob.clone(), 0, vec![middle]).unwrap());
     let state = doc.encode();
@@ -208,13 +208,13 @@ fn merging_states_commutes() {
 
 #[test]
 fn what_cannot_be_merged_changes_nothing() {
-    let text = |id: &str, text: &str, anchor: Anchor| Span {
+    let text = |id: &str, text: &str, origin: Origin| Span {
         id: id.parse().unwrap(),
         content: SpanContent::Text(text.to_owned()),
-        anchor,
+        origin,
     };
-    let at = |id: &str| Anchor::Left(Some(id.parse().unwrap()));
-    let start = || Anchor::Left(None);
+    let at = |id: &str| Origin::Left(Some(id.parse().unwrap()));
+    let start = || Origin::Left(None);
     let version: Version = [(agent("a"), 10), (agent("b"), 10)].into_iter().collect();
     let mut doc = Doc::new();
     doc.insert(&agent("a"), 0, "xyz").unwrap();
@@ -228,8 +228,8 @@ fn what_cannot_be_merged_changes_nothing() {
         (vec![text("b-0", "xy", start()), text("b-1", "x", start())], MergeError::BadSpan(id("b-1"))),
         (vec![text("b-0", "x", at("b-0"))], MergeError::Circle(id("b-0"))),
         (vec![text("b-0", "x", at("a-5")), text("a-5", "x", at("b-0"))], MergeError::Circle(id("a-5"))),
-        (vec![text("b-0", "x", at("c-0"))], MergeError::NoAnchor { span: id("b-0"), anchor: id("c-0") }),
-        (vec![text("b-0", "x", at("a-3"))], MergeError::NoAnchor { span: id("b-0"), anchor: id("a-3") }),
+        (vec![text("b-0", "x", at("c-0"))], MergeError::NoOrigin { span: id("b-0"), origin: id("c-0") }),
+        (vec![text("b-0", "x", at("a-3"))], MergeError::NoOrigin { span: id("b-0"), origin: id("a-3") }),
         (vec![text("a-1", "yz!", at("a-0"))], MergeError::Contradiction(id("a-1"))),
     ] {
         // A good span beside the bad one does not get in either.

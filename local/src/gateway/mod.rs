@@ -1,7 +1,7 @@
 //! An emulator of API Gateway's WebSocket APIs.
 //!
-//! A client's upgrade waits in `upgrade` for the authorizer and `$connect`; `session` serves the open
-//! connection and passes each message to the function of its route; functions answer through
+//! A client's upgrade waits in `upgrade` for the authorizer and `$connect`. `open_connection` serves
+//! the connection and passes each message to the function of its route. Functions answer through
 //! `management`, the `@connections` API, which the real AWS SDK calls over HTTP. Limits, close codes,
 //! error texts and event fields are AWS's, so that what works here works there. Omitted on purpose:
 //! request signatures (any are accepted), account-wide rate limits, and billing.
@@ -24,7 +24,7 @@ mod ending;
 mod event;
 mod function;
 mod management;
-mod session;
+mod open_connection;
 mod upgrade;
 
 pub use function::{Authorization, Authorizer, BoxError, Routes, WebSocketFunction};

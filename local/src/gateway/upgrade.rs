@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::connection::Connection;
 use super::event::{self, Caller};
 use super::function::Authorization;
-use super::session::Session;
+use super::open_connection::OpenConnection;
 use super::{Inner, InvokeError};
 
 /// `GET /{stage}`.
@@ -33,13 +33,13 @@ pub(super) async fn upgrade(State(gateway): State<Arc<Inner>>, request: Request)
     let (answer, answered) = oneshot::channel();
     tokio::spawn(async move {
         let opened = open(gateway, parts).await;
-        if let Err(Ok((session, _))) = answer.send(opened) {
-            session.abandon().await;
+        if let Err(Ok((connection, _))) = answer.send(opened) {
+            connection.abandon().await;
         }
     });
     match answered.await {
-        Ok(Ok((session, subprotocol))) => {
-            tokio::spawn(session.run(on_upgrade));
+        Ok(Ok((connection, subprotocol))) => {
+            tokio::spawn(connection.run(on_upgrade));
             switching_protocols(&key, subprotocol)
         }
         Ok(Err(status)) => refusal(status, status.canonical_reason().unwrap_or("Forbidden")),
@@ -47,7 +47,7 @@ pub(super) async fn upgrade(State(gateway): State<Arc<Inner>>, request: Request)
     }
 }
 
-type Opened = (Session, Option<HeaderValue>);
+type Opened = (OpenConnection, Option<HeaderValue>);
 
 async fn open(gateway: Arc<Inner>, parts: Parts) -> Result<Opened, StatusCode> {
     let activity = gateway.activities.begin();
@@ -78,7 +78,7 @@ async fn open(gateway: Arc<Inner>, parts: Parts) -> Result<Opened, StatusCode> {
     if let Some(ending) = gateway.shutdown.get() {
         connection.close(ending.clone());
     }
-    Ok((Session { gateway, connection, outgoing, _activity: activity }, subprotocol))
+    Ok((OpenConnection { gateway, connection, outgoing, _activity: activity }, subprotocol))
 }
 
 async fn authorize(

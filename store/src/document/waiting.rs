@@ -51,14 +51,14 @@ pub(super) fn newest(mut events: Vec<LoggedEvent>) -> (Vec<LoggedEvent>, u64) {
 
 #[cfg(test)]
 mod tests {
-    use inklog_crdt::{Anchor, Op};
+    use inklog_crdt::{Op, Origin};
 
     use super::*;
 
     /// An event of `bytes`, encoded with its time.
     fn event(at: u64, bytes: usize) -> LoggedEvent {
         let text = |len: usize| {
-            let op = Op::Insert { seq: at, text: "x".repeat(len), anchor: Anchor::Left(None) };
+            let op = Op::Insert { seq: at, text: "x".repeat(len), origin: Origin::Left(None) };
             let event = Event::new(Agent::new("ann").unwrap(), at, vec![op]).unwrap();
             LoggedEvent { event, at }
         };

@@ -260,10 +260,10 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use inklog_crdt::{Agent, Anchor, Event, Op};
+    use inklog_crdt::{Agent, Event, Op, Origin};
 
     fn record(seq: u64, user: Option<&str>) -> LogRecord {
-        let op = Op::Insert { seq, text: "é😀".into(), anchor: Anchor::Left(None) };
+        let op = Op::Insert { seq, text: "é😀".into(), origin: Origin::Left(None) };
         LogRecord {
             event: Event::new(Agent::new("a").unwrap(), seq, vec![op]).unwrap(),
             at: 1_700_000_000_000,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inklog_crdt::{Agent, Anchor, Event, Op};
+use inklog_crdt::{Agent, Event, Op, Origin};
 use inklog_protocol::{DocId, LoggedEvent};
 use inklog_store::tap::{Tap, Tapped};
 use inklog_store::{Clock, ManualClock};
@@ -15,7 +15,7 @@ pub fn doc() -> DocId {
 
 /// An event of `agent` that uses up the id `n`; `text` makes it as long as the test needs.
 pub fn event_of(agent: &str, n: u64, text: &str) -> LoggedEvent {
-    let insert = Op::Insert { seq: n, text: text.to_owned(), anchor: Anchor::Left(None) };
+    let insert = Op::Insert { seq: n, text: text.to_owned(), origin: Origin::Left(None) };
     let event = Event::new(Agent::new(agent).unwrap(), n, vec![insert]).unwrap();
     LoggedEvent { event, at: 1_700_000_000_000 + n }
 }

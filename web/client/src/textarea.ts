@@ -178,9 +178,9 @@ class TextareaBinding {
   step(which: "undo" | "redo"): void {
     this.#own = "step";
     try {
-      const history = undoOf(this.#doc);
-      if (which === "undo") history.undo();
-      else history.redo();
+      const undoStack = undoOf(this.#doc);
+      if (which === "undo") undoStack.undo();
+      else undoStack.redo();
     } finally {
       this.#own = null;
     }

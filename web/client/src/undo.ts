@@ -15,7 +15,7 @@ const WEIGHT_MAX = 64_000_000;
 const MERGE_MS = 500;
 
 /** A document's undo, which records edits from the first call on; always the same object for a document. */
-export const undoOf = (doc: InklogDocument): History => doc.part(History);
+export const undoOf = (doc: InklogDocument): UndoStack => doc.part(UndoStack);
 
 /** Deleted text that is about to come back, at one place. */
 interface Return extends Stretch {
@@ -27,7 +27,7 @@ interface Return extends Stretch {
 }
 
 /** The steps of one document, in this tab. */
-export class History {
+export class UndoStack {
   /** An edit this many milliseconds after the previous one, or later, starts a new step. */
   mergeMs = MERGE_MS;
   /** @internal How much memory the steps take together, in UTF-16 units. */

@@ -46,7 +46,7 @@ async function session({ InklogDocument, TextDoc, find, idsAt, mergeOps, pushOp,
       doc.on(name, (value) => seen.push([user, name, value instanceof Map ? [...value] : structuredClone(value)]));
     }
     presenceOf(doc).set({ user });
-    return { doc, tab, history: undoOf(doc) };
+    return { doc, tab, undoStack: undoOf(doc) };
   };
   const close = async (doc: InklogDocument) => {
     let isClosed = false;
@@ -62,8 +62,8 @@ async function session({ InklogDocument, TextDoc, find, idsAt, mergeOps, pushOp,
     await world.runUntil(world.now + 2_000);
     if (round === 1) network.cut(alice.tab);
     alice.doc.delete(2, 3);
-    alice.history.undo();
-    alice.history.redo();
+    alice.undoStack.undo();
+    alice.undoStack.redo();
     seen.push(alice.doc.position(anchor), knows(alice.doc, anchor), alice.doc.ready instanceof Promise);
     await world.runUntil(world.now + 30_000);
     assert.equal(alice.doc.text, bob.doc.text);

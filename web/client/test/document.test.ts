@@ -268,7 +268,7 @@ test("names that a server would refuse, and edits that are none, are refused at 
 test("a server that forgot: the text is put aside, kept, and brought back by one call that can be undone", async () => {
   const { open, until, server } = room();
   const { doc, tab, close } = open();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   const told: (readonly Fork[])[] = [];
   doc.on("forked", (forks) => told.push(forks));
   let shadow = "";
@@ -289,7 +289,7 @@ test("a server that forgot: the text is put aside, kept, and brought back by one
   assert.equal(server.whole().toString(), "Not sent. ");
   assert.deepEqual(doc.forks.map(({ text }) => text), ["Not sent. The first line.\nThe second line.\n"]);
   assert.equal(told.length, 1);
-  assert.equal(history.canUndo, false);
+  assert.equal(undoStack.canUndo, false);
   await close();
   // Whoever comes later can ask.
   const again = open();

@@ -41,13 +41,13 @@ function alone() {
 test("a part is made once, beside others, and is told of each edit before and after it, and when all of a call are made", () => {
   const { doc } = alone();
   const notes = doc.part(Notes);
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   assert.equal(doc.part(Notes), notes);
   doc.edit([{ at: 0, del: 0, ins: "one" }, { at: 0, del: 1, ins: "O" }]);
   const edits = ["editing 0 0 one, on \"\"", "made one", "editing 0 1 O, on \"one\"", "made ,O", "edited", "tick 0"];
   assert.deepEqual(notes.take(), edits);
   // Undo changes the document as a part does: that is no edit of the application.
-  assert.equal(history.undo(), true);
+  assert.equal(undoStack.undo(), true);
   assert.deepEqual(notes.take(), ["tick 0"]);
   doc.core.updates.push(["renewed", null]);
   doc.flush();

@@ -11,11 +11,11 @@ interface Me {
 }
 
 export function states(doc: InklogDocument, me: Me, anchor: Anchor, some: JsonObject): void {
-  const lane = presenceOf<Me>(doc);
-  lane.set(me);
-  lane.set({ name: "Ada", cursor: anchor, marks: [{ from: anchor, tags: [] }] });
-  lane.set(null);
-  for (const { user, state } of lane.others.values()) {
+  const presence = presenceOf<Me>(doc);
+  presence.set(me);
+  presence.set({ name: "Ada", cursor: anchor, marks: [{ from: anchor, tags: [] }] });
+  presence.set(null);
+  for (const { user, state } of presence.others.values()) {
     const [name, color, cursor]: [string, string | undefined, Anchor | null] = [state.name, state.color, state.cursor];
     void [user, name, color, cursor];
     // @ts-expect-error: nobody said that they show this
@@ -45,15 +45,15 @@ class Person {
 }
 
 export function refused(doc: InklogDocument, me: Me): void {
-  const lane = presenceOf<Me>(doc);
+  const presence = presenceOf<Me>(doc);
   // @ts-expect-error: `null` takes the state away
-  lane.set(undefined);
+  presence.set(undefined);
   // @ts-expect-error: something is missing
-  lane.set({ name: "Ada" });
+  presence.set({ name: "Ada" });
   // @ts-expect-error: something is misspelt
-  lane.set({ ...me, colour: "red" });
+  presence.set({ ...me, colour: "red" });
   // @ts-expect-error: an object
-  lane.set("Ada");
+  presence.set("Ada");
 
   const any = presenceOf(doc);
   // @ts-expect-error: `null` takes the state away

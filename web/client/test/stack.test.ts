@@ -51,7 +51,7 @@ test("two type at once, and both have both", async () => {
   const docId = newDocId();
   const [alice, bob] = [open(docId, "alice"), open(docId, "bob")];
   await Promise.all([alice.synced, bob.synced]);
-  const history = undoOf(alice);
+  const undoStack = undoOf(alice);
   presenceOf(bob);
   for (let i = 0; i < 100; i++) {
     alice.insert(alice.length, `a${i} `);
@@ -60,7 +60,7 @@ test("two type at once, and both have both", async () => {
   }
   await agree(alice, bob);
   for (let i = 0; i < 100; i++) for (const word of [`a${i} `, `b${i} `]) assert.equal(alice.text.split(word).length, 2, word);
-  history.undo();
+  undoStack.undo();
   await agree(alice, bob);
   assert.ok(!bob.text.includes("a99") && bob.text.includes("b99"));
   presenceOf(alice).set({ name: "Alice", cursor: null });

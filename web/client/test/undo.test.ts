@@ -6,7 +6,7 @@ import { InklogDocument } from "../src/index.js";
 import { TextDoc, type WireEvent } from "../src/crdt/index.js";
 import { wireEvent } from "../src/sync/outbox.js";
 import { type Succession, succeed } from "../src/sync/rename.js";
-import { type History, undoOf } from "../src/undo.js";
+import { type UndoStack, undoOf } from "../src/undo.js";
 import { envOf } from "./sim/network.js";
 import { Random } from "./sim/random.js";
 import { World } from "./sim/world.js";
@@ -21,7 +21,7 @@ function alone() {
 
 function writer() {
   const { world, doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   return {
     text: () => doc.text,
     types: (at: number, text: string, after = 1_000) => {
@@ -32,10 +32,10 @@ function writer() {
       world.now += after;
       doc.delete(at, len);
     },
-    undo: () => history.undo(),
-    redo: () => history.redo(),
+    undo: () => undoStack.undo(),
+    redo: () => undoStack.redo(),
     bob: (at: number, text: string) => void doc.core.doc.insert("bob", at, text),
-    can: () => [history.canUndo, history.canRedo],
+    can: () => [undoStack.canUndo, undoStack.canRedo],
     told: (told: unknown[]) => doc.on("undo", ({ canUndo, canRedo }) => told.push([canUndo, canRedo])),
   };
 }
@@ -101,15 +101,15 @@ test("edits close in time are one step; what was undone can be redone until some
 
 test("a replaced selection is one step", () => {
   const { doc } = alone();
-  const history = undoOf(doc);
-  assert.equal(undoOf(doc), history);
-  history.mergeMs = -1;
+  const undoStack = undoOf(doc);
+  assert.equal(undoOf(doc), undoStack);
+  undoStack.mergeMs = -1;
   doc.insert(0, "one two");
   doc.edit([{ at: 4, del: 3, ins: "three" }]);
   assert.equal(doc.text, "one three");
-  history.undo();
+  undoStack.undo();
   assert.equal(doc.text, "one two");
-  history.redo();
+  undoStack.redo();
   assert.equal(doc.text, "one three");
 });
 
@@ -156,7 +156,7 @@ test("random undo and redo all the way down and up again", () => {
 class Pair {
   readonly world: World;
   readonly doc: InklogDocument;
-  readonly history: History;
+  readonly undoStack: UndoStack;
   readonly model: Model;
   #heirs = 0;
   #isForeign = false;
@@ -165,7 +165,7 @@ class Pair {
 
   constructor(stepsMax?: number) {
     ({ world: this.world, doc: this.doc } = alone());
-    this.history = undoOf(this.doc);
+    this.undoStack = undoOf(this.doc);
     this.model = new Model(stepsMax);
   }
 
@@ -177,13 +177,13 @@ class Pair {
   /** One step of one's own: edits by characters, one after the other. */
   mine(edits: [at: number, del: number, text: string][]): void {
     this.world.now += 1_000;
-    this.history.composing = true;
+    this.undoStack.composing = true;
     const step = edits.flatMap(([at, del, text]) => {
       const [from, to] = [this.unit(at), this.unit(at + del)];
       this.doc.edit([{ at: from, del: to - from, ins: text }]);
       return this.model.edit(at, del, [...text]);
     });
-    this.history.composing = false;
+    this.undoStack.composing = false;
     this.model.note(step);
   }
 
@@ -219,7 +219,7 @@ class Pair {
 
   check(what: string): void {
     assert.equal(this.doc.text, this.model.text, what);
-    assert.deepEqual([this.history.canUndo, this.history.canRedo], this.model.can, what);
+    assert.deepEqual([this.undoStack.canUndo, this.undoStack.canRedo], this.model.can, what);
   }
 }
 
@@ -259,15 +259,15 @@ test("random steps of several edits, others' edits among them, are undone and re
         const open = pair.doc.core.own.events.at(-1);
         if (open) open.closed = true;
       } else if (dice < 60 && !hasOthers) pair.rename(random.below(3), random.chance(0.3));
-      else if (dice < 85) assert.equal(pair.history.undo(), pair.model.undo(), what);
-      else assert.equal(pair.history.redo(), pair.model.redo(), what);
+      else if (dice < 85) assert.equal(pair.undoStack.undo(), pair.model.undo(), what);
+      else assert.equal(pair.undoStack.redo(), pair.model.redo(), what);
       pair.check(what);
     }
     while (pair.model.undo()) {
-      assert.equal(pair.history.undo(), true);
+      assert.equal(pair.undoStack.undo(), true);
       pair.check(`seed ${seed}, at the end`);
     }
-    assert.equal(pair.history.undo(), false);
+    assert.equal(pair.undoStack.undo(), false);
   }
 });
 
@@ -280,13 +280,13 @@ function undone(acts: (Act | Act[])[], before = ""): string[] {
   const { world, doc } = alone();
   doc.core.doc.insert("bob", 0, before || " ");
   if (!before) doc.core.doc.delete("bob", 0, 1);
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   for (const act of acts) {
     world.now += 50;
     doc.edit([act].flat().map(({ at, del = 0, ins = "" }) => ({ at, del, ins })));
   }
   const texts: string[] = [];
-  while (history.undo()) texts.push(doc.text);
+  while (undoStack.undo()) texts.push(doc.text);
   return texts;
 }
 
@@ -363,7 +363,7 @@ test("typing at several places at once goes on as typing at one does", () => {
 
 test("two edits that a listener makes are two steps", () => {
   const { doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   const stop = doc.on("change", () => {
     stop();
     doc.insert(0, "first ");
@@ -372,7 +372,7 @@ test("two edits that a listener makes are two steps", () => {
   doc.insert(0, "x");
   assert.equal(doc.text, "first x last");
   const texts: string[] = [];
-  while (history.undo()) texts.push(doc.text);
+  while (undoStack.undo()) texts.push(doc.text);
   assert.deepEqual(texts, ["first x", "x", ""]);
 });
 
@@ -392,23 +392,23 @@ test("others' typing elsewhere does not end a step, and what they type at the ca
 
 test("a word that an input method composes is one step, however long that takes", () => {
   const { world, doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   const compose = (at: number, ...words: string[]) => {
-    history.composing = true;
+    undoStack.composing = true;
     let length = 0;
     for (const word of words) {
       world.now += 60_000;
       doc.edit([{ at, del: length, ins: word }]);
       length = word.length;
     }
-    history.composing = false;
+    undoStack.composing = false;
   };
   compose(0, "n", "に", "にh", "にほ", "日本");
   compose(2, "g", "ご", "語");
   world.now += 50;
   doc.insert(3, "x");
   const texts: string[] = [];
-  while (history.undo()) texts.push(doc.text);
+  while (undoStack.undo()) texts.push(doc.text);
   assert.deepEqual(texts, ["日本", ""]);
   // Without pauses between them, words make one step until there are twenty characters.
   const { doc: other } = alone();
@@ -430,67 +430,67 @@ test("a word that an input method composes is one step, however long that takes"
 test("the thousand last steps are kept", () => {
   for (const count of [999, 1_000, 1_001, 1_002]) {
     const { world, doc } = alone();
-    const history = undoOf(doc);
+    const undoStack = undoOf(doc);
     for (let i = 0; i < count; i++) {
       world.now += 1_000;
       doc.insert(i, "x");
     }
     let steps = 0;
-    while (history.undo()) steps++;
+    while (undoStack.undo()) steps++;
     assert.deepEqual([steps, doc.length], [Math.min(count, 1_000), Math.max(0, count - 1_000)]);
     steps = 0;
-    while (history.redo()) steps++;
+    while (undoStack.redo()) steps++;
     assert.deepEqual([steps, doc.length], [Math.min(count, 1_000), count]);
   }
 });
 
 test("steps take so much memory together, and the oldest go first; the newest is kept whatever it takes", () => {
   const { doc } = alone();
-  const history = undoOf(doc);
-  history.mergeMs = -1;
-  history.weightMax = 1_000;
+  const undoStack = undoOf(doc);
+  undoStack.mergeMs = -1;
+  undoStack.weightMax = 1_000;
   for (let i = 0; i < 20; i++) doc.insert(doc.length, `${i % 10}`.repeat(100));
   // While they are undone, their text is kept, too.
   const lengths: number[] = [];
-  while (history.undo()) lengths.push(doc.length);
+  while (undoStack.undo()) lengths.push(doc.length);
   assert.ok(lengths.length > 3 && lengths.length < 15, `${lengths}`);
   let redone = 0;
-  while (history.redo()) redone++;
+  while (undoStack.redo()) redone++;
   assert.equal(redone, Math.floor(1_000 / 164));
-  history.clear();
+  undoStack.clear();
   doc.delete(0, 100);
   doc.delete(0, 800);
   doc.delete(0, 40);
-  assert.deepEqual([history.undo(), history.undo(), history.undo()], [true, true, false]);
+  assert.deepEqual([undoStack.undo(), undoStack.undo(), undoStack.undo()], [true, true, false]);
   const before = doc.text;
   doc.insert(0, "x".repeat(5_000));
   doc.delete(0, 5_000);
-  assert.equal(history.undo(), true);
+  assert.equal(undoStack.undo(), true);
   assert.equal(doc.length, before.length + 5_000);
-  history.redo();
+  undoStack.redo();
   assert.equal(doc.text, before);
 });
 
 test("what was forgotten cannot be undone", () => {
   const { doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   const told: unknown[] = [];
   doc.on("undo", (can) => told.push(can));
   doc.insert(0, "one ");
   doc.insert(0, "two ");
-  history.undo();
+  undoStack.undo();
   doc.core.updates.push(["renewed", null]);
   doc.flush();
-  assert.deepEqual([history.canUndo, history.canRedo, history.undo(), history.redo()], [false, false, false, false]);
+  assert.deepEqual([undoStack.canUndo, undoStack.canRedo, undoStack.undo(), undoStack.redo()], [false, false, false, false]);
   assert.deepEqual(told.at(-1), { canUndo: false, canRedo: false });
   doc.insert(0, "three ");
-  assert.equal(history.undo(), true);
+  assert.equal(undoStack.undo(), true);
   assert.equal(doc.text, "one ");
 });
 
 test("an undo that fails in the middle is told as it is, and what is typed then is nowhere else", () => {
   const { world, doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   let shown = "";
   doc.on("change", ({ changes }) => {
     for (const { at, del, ins } of changes) shown = shown.slice(0, at) + ins + shown.slice(at + del);
@@ -504,22 +504,22 @@ test("an undo that fails in the middle is told as it is, and what is typed then 
     if (++count === 4) throw new Error("no");
     push.call(doc.core, op);
   };
-  assert.throws(() => history.undo(), /no/);
+  assert.throws(() => undoStack.undo(), /no/);
   doc.core.push = push;
   assert.equal(shown, doc.text);
-  assert.deepEqual([history.canUndo, history.canRedo], [false, false]);
+  assert.deepEqual([undoStack.canUndo, undoStack.canRedo], [false, false]);
   doc.insert(5, "here");
   assert.deepEqual([shown, elsewhere(doc)], [doc.text, doc.text]);
-  assert.equal(history.undo(), true);
+  assert.equal(undoStack.undo(), true);
   assert.equal(shown, doc.text);
 });
 
 test("after closing, nothing is undone", async () => {
   const { doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   doc.insert(0, "text");
   void doc.close();
-  assert.equal(history.undo(), false);
+  assert.equal(undoStack.undo(), false);
   assert.equal(doc.text, "text");
 });
 
@@ -547,13 +547,13 @@ function elsewhere(doc: InklogDocument): string {
 test("84,000 replaced words in a million characters are undone and redone, and typing goes where it is typed", () => {
   const WORDS = 84_000;
   const { world, doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   doc.insert(0, "word and more ".slice(0, 12).repeat(WORDS));
   world.now += 1_000;
   doc.edit(Array.from({ length: WORDS }, (_, i) => ({ at: (WORDS - 1 - i) * 12, del: 4, ins: "longer" })));
   const [after, before] = [doc.text, doc.text.replaceAll("longer", "word")];
   for (const [step, text] of [["undo", before], ["redo", after], ["undo", before], ["redo", after], ["undo", before]] as const) {
-    const ms = cost(() => assert.equal(history[step](), true));
+    const ms = cost(() => assert.equal(undoStack[step](), true));
     assert.ok(doc.text === text, step);
     assert.ok(ms < 5_000, `${step} takes ${ms} ms`);
   }
@@ -564,13 +564,13 @@ test("84,000 replaced words in a million characters are undone and redone, and t
 
 test("a text in a million pieces that was deleted comes back at once", () => {
   const { doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   // Each character hangs before the one that came before.
   for (let i = 0; i < 1_000_000; i++) doc.core.doc.insert("bob", 0, "abcdefghij"[i % 10]!);
   const before = doc.text;
   doc.delete(0, doc.length);
   for (const [step, text] of [["undo", before], ["redo", ""], ["undo", before]] as const) {
-    const ms = cost(() => history[step]());
+    const ms = cost(() => undoStack[step]());
     assert.ok(doc.text === text, step);
     assert.ok(ms < 5_000, `${step} takes ${ms} ms`);
   }
@@ -579,20 +579,20 @@ test("a text in a million pieces that was deleted comes back at once", () => {
 
 test("undo and redo over and over do not slow down what lies below", () => {
   const { world, doc } = alone();
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   doc.insert(0, "x".repeat(1_000));
   world.now += 1_000;
   doc.delete(0, 1_000);
   const ms = cost(() => {
     for (let i = 0; i < 2_000; i++) {
-      history.undo();
-      history.redo();
+      undoStack.undo();
+      undoStack.redo();
     }
-    history.undo();
-    history.undo();
+    undoStack.undo();
+    undoStack.undo();
   });
   assert.equal(doc.text, "");
   assert.ok(ms < 10_000, `${ms} ms`);
-  history.redo();
+  undoStack.redo();
   assert.equal(doc.text, "x".repeat(1_000));
 });

@@ -8,7 +8,7 @@
  *
  * The extension fills the editor when the document is ready, keeps both texts equal (`sync.ts`), shows where the
  * others are (`cursors.ts`), puts the client's undo, which reverts only the user's own edits, on the usual keys
- * (`undo.ts`) and behind CodeMirror's own commands (`history.ts`), and lays out each line in the direction of its
+ * (`undo.ts`) and behind CodeMirror's own commands (`historyField.ts`), and lays out each line in the direction of its
  * text (`direction.ts`).
  */
 import type { Extension } from "@codemirror/state";

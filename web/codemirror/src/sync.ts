@@ -5,7 +5,7 @@ import type { InklogDocument } from "@inklog/client";
 import { wellFormed, type ViewChange } from "@inklog/client/lines";
 import { Binding, fromInklog, opened, type InklogUser, type RemoteCursor } from "./binding.js";
 import { dragging } from "./drag.js";
-import { steps } from "./history.js";
+import { steps } from "./historyField.js";
 import { wholePairs } from "./pairs.js";
 
 export interface SyncOptions {
@@ -65,16 +65,16 @@ function releaseLater(_: Event, view: EditorView): void {
 function repaired(tr: Transaction): TransactionSpec | readonly TransactionSpec[] {
   if (!tr.docChanged || tr.annotation(fromInklog)) return tr;
   const { doc } = tr.startState;
-  let odd = false;
+  let adjusted = false;
   const changes: ViewChange[] = [];
   tr.changes.iterChanges((from, to, _fromB, _toB, inserted) => {
     const change = wholePairs(doc, { from, to, insert: inserted.toString() });
     const insert = wellFormed(change.insert);
-    odd ||= insert !== change.insert;
+    adjusted ||= insert !== change.insert;
     changes.push({ ...change, insert });
   });
   // U+FFFD takes as much room as the half that it stands for, so all places stay right.
   const { selection, effects, scrollIntoView } = tr;
   const userEvent = tr.annotation(Transaction.userEvent);
-  return odd ? { changes, effects, scrollIntoView, ...(selection && { selection }), ...(userEvent && { userEvent }) } : tr;
+  return adjusted ? { changes, effects, scrollIntoView, ...(selection && { selection }), ...(userEvent && { userEvent }) } : tr;
 }

@@ -3,19 +3,19 @@ import { useEffect, useId, useRef, type ReactNode } from "react";
 interface Props {
   title: string;
   children: ReactNode;
-  /** The label of what `onYes` does; without it there is only `no`. */
-  yes?: string;
-  onYes?: () => void;
-  no: string;
+  /** The label of what `onConfirm` does; without it there is only `dismiss`. */
+  confirm?: string;
+  onConfirm?: () => void;
+  dismiss: string;
   /** Called when the dialog closes, whichever way. */
   close: () => void;
-  /** Stays open after `onYes`. */
+  /** Stays open after `onConfirm`. */
   stays?: boolean;
   wide?: boolean;
 }
 
 /** A question in a dialog. The choice that loses nothing has the focus. */
-export function Ask({ title, children, yes, onYes, no, close, stays, wide }: Props) {
+export function Ask({ title, children, confirm, onConfirm, dismiss, close, stays, wide }: Props) {
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -26,7 +26,7 @@ export function Ask({ title, children, yes, onYes, no, close, stays, wide }: Pro
     };
   }, []);
   const agree = () => {
-    onYes?.();
+    onConfirm?.();
     if (!stays) dialog.current?.close();
   };
   return (
@@ -34,8 +34,8 @@ export function Ask({ title, children, yes, onYes, no, close, stays, wide }: Pro
       <h2 id={id} dir="auto">{title}</h2>
       {children}
       <p className="ask-ends">
-        <button type="button" className="button" autoFocus onClick={() => dialog.current?.close()}>{no}</button>
-        {yes && <button type="button" className="button button-main" onClick={agree}>{yes}</button>}
+        <button type="button" className="button" autoFocus onClick={() => dialog.current?.close()}>{dismiss}</button>
+        {confirm && <button type="button" className="button button-main" onClick={agree}>{confirm}</button>}
       </p>
     </dialog>
   );

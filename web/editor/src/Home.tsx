@@ -76,17 +76,17 @@ function ForgetButton({ id, title }: { id: string; title: string }) {
         ×
       </button>
       {obstacle?.kind === "unsent" && (
-        <Ask title={`Forget “${title}” and its unsent text?`} close={close} no="Keep" yes="Forget and discard" onYes={() => void forget(true)}>
+        <Ask title={`Forget “${title}” and its unsent text?`} close={close} dismiss="Keep" confirm="Forget and discard" onConfirm={() => void forget(true)}>
           <p>{characters(obstacle.unsent)} of it {obstacle.unsent === 1 ? "is" : "are"} on this device only and would be lost. To send them, open the document while connected.</p>
         </Ask>
       )}
       {obstacle?.kind === "open" && (
-        <Ask title={`“${title}” is open in another tab`} close={close} no="OK">
+        <Ask title={`“${title}” is open in another tab`} close={close} dismiss="OK">
           <p>Close it there first; then you can forget it here.</p>
         </Ask>
       )}
       {obstacle?.kind === "failed" && (
-        <Ask title="This device's copy could not be removed" close={close} no="Cancel" yes="Remove from the list" onYes={() => unlist(id)}>
+        <Ask title="This device's copy could not be removed" close={close} dismiss="Cancel" confirm="Remove from the list" onConfirm={() => unlist(id)}>
           <p>The browser does not let this page access its stored data. The text may still be on this device.</p>
         </Ask>
       )}

@@ -74,7 +74,7 @@ function ForkNotice({ doc, fork }: { doc: InklogDocument; fork: Fork }) {
       <button type="button" className="button-quiet" onClick={() => setOpen("discard")}>Discard</button>
       {open === "text" && <Copy fork={fork} close={close} />}
       {open === "discard" && (
-        <Ask title="Discard this copy?" close={close} yes="Discard" no="Keep" onYes={() => doc.discardFork(fork.id)}>
+        <Ask title="Discard this copy?" close={close} confirm="Discard" dismiss="Keep" onConfirm={() => doc.discardFork(fork.id)}>
           <p>It has {characters(fork.text.length)} and is on this device only. You cannot undo this.</p>
         </Ask>
       )}
@@ -95,7 +95,7 @@ function Copy({ fork, close }: { fork: Fork; close: () => void }) {
     }
   };
   return (
-    <Ask title={`Your copy from ${when(fork.at)}`} close={close} yes="Copy" no="Close" onYes={copy} stays wide>
+    <Ask title={`Your copy from ${when(fork.at)}`} close={close} confirm="Copy" dismiss="Close" onConfirm={copy} stays wide>
       <textarea ref={field} readOnly dir="auto" rows={14} aria-label="The text of the copy" value={fork.text} />
       <p role="status">{said}</p>
     </Ask>

@@ -17,11 +17,11 @@ interface Walk {
   gap: number;
 }
 
-/** Fills an empty replica. `chains` are in the order of their ids and have their numbers; `turns` says how many nodes are
- * visible in document order, how many then deleted, and so on, and `text` has the characters of the visible ones.
- * Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text is
- * missing or left over. */
-export function build(nodes: Nodes, chains: readonly Op[], turns: readonly number[], text: string): number {
+/** Fills an empty replica. `chains` are in the order of their ids and have their numbers; `visibility` says how many
+ * nodes are visible in document order, how many then deleted, and so on, and `text` has the characters of the visible
+ * ones. Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text
+ * is missing or left over. */
+export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly number[], text: string): number {
   const { tree } = nodes;
   const { length } = chains;
   // Where each chain hangs: twice the parent's number, counted from the start's, plus the side.
@@ -64,7 +64,7 @@ export function build(nodes: Nodes, chains: readonly Op[], turns: readonly numbe
     return to;
   };
   if (placeAt(0) === RIGHT) enterAll(0, 1);
-  const writer = new Writer(tree, turns, text);
+  const writer = new Writer(tree, visibility, text);
   for (let walk = stack.pop(); walk; walk = stack.pop()) {
     const { chain, depth } = walk;
     if (walk.gap) writer.gap = walk.gap;
@@ -123,13 +123,13 @@ class Writer {
   unit = 0;
   #run: Run;
   #dead = true;
-  /** Nodes left of the present turn, and which turn comes next. */
+  /** Nodes left of the stretch of visible or deleted ones, and which stretch comes next. */
   #left = 0;
-  #turn = 0;
+  #stretch = 0;
 
   constructor(
     readonly tree: Tree,
-    readonly turns: readonly number[],
+    readonly visibility: readonly number[],
     readonly text: string,
   ) {
     this.#run = tree.first;
@@ -140,7 +140,7 @@ class Writer {
     const { tree } = this;
     for (let node = from, count; node < to; node += count) {
       while (this.#left === 0) {
-        this.#left = this.turns[this.#turn++]!;
+        this.#left = this.visibility[this.#stretch++]!;
         this.#dead = !this.#dead;
       }
       count = Math.min(this.#left, to - node);

@@ -26,7 +26,7 @@ export function encodeState(replica: Replica): Uint8Array {
     for (let i = 0; i < name.length; i++) head.push(name.charCodeAt(i));
     putVarint(head, end);
   }
-  const columns = [head, ...chainColumns(replica, agents), turnsOf(replica)].flat();
+  const columns = [head, ...chainColumns(replica, agents), visibilityOf(replica)].flat();
   const text = new TextEncoder().encode(replica.tree.text(0, replica.tree.length));
   const bytes = new Uint8Array(columns.length + text.length);
   bytes.set(columns);
@@ -94,19 +94,19 @@ function chainsOf(replica: Replica): Op[] {
 }
 
 /** In document order, how many nodes are visible, how many deleted, and so on. */
-function turnsOf({ tree }: Replica): number[] {
+function visibilityOf({ tree }: Replica): number[] {
   const out: number[] = [];
-  let turn = 0;
+  let count = 0;
   let dead = false;
   for (let run = tree.first.next; run !== tree.end; run = run.next) {
     if (run.dead !== dead) {
-      putVarint(out, turn);
-      turn = 0;
+      putVarint(out, count);
+      count = 0;
       dead = run.dead;
     }
-    turn += run.len;
+    count += run.len;
   }
-  if (turn > 0) putVarint(out, turn);
+  if (count > 0) putVarint(out, count);
   return out;
 }
 
@@ -129,15 +129,15 @@ export function decodeState(bytes: Uint8Array): Replica {
       reader.check(chain.count <= chain.agent.end - chain.seq);
       chain.lv = ids.push(chain.agent, chain.seq, chain.count);
     }
-    const turns: number[] = [];
+    const visibility: number[] = [];
     for (let left = ids.next; left > 0; ) {
-      const turn = reader.varint();
-      reader.check(turn <= left);
-      left -= turn;
-      turns.push(turn);
+      const count = reader.varint();
+      reader.check(count <= left);
+      left -= count;
+      visibility.push(count);
     }
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(reader.take(reader.left));
-    reader.check(build(replica, chains, turns, text) === ids.next);
+    reader.check(build(replica, chains, visibility, text) === ids.next);
   } catch (error) {
     throw new DecodeError(`damaged: ${(error as Error).message}`);
   }

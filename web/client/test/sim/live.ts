@@ -13,7 +13,7 @@ class LiveWorld extends World {
       this.now += ms;
       run();
     }, ms / FASTER);
-    return { at: 0, no: 0, run };
+    return { at: 0, order: 0, run };
   }
 }
 

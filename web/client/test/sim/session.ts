@@ -31,12 +31,12 @@ export interface SessionOptions {
 }
 
 const plain = (doc: InklogDocument): Editor => {
-  const history = undoOf(doc);
+  const undoStack = undoOf(doc);
   return {
     text: () => doc.text,
     edit: (edit) => doc.edit([edit]),
-    undo: () => void history.undo(),
-    redo: () => void history.redo(),
+    undo: () => void undoStack.undo(),
+    redo: () => void undoStack.redo(),
   };
 };
 

@@ -4,7 +4,7 @@ import { Random } from "./random.js";
 
 interface Due {
   at: number;
-  no: number;
+  order: number;
   run: () => void;
   dead?: boolean;
 }
@@ -20,7 +20,7 @@ export class World {
   }
 
   after(ms: number, run: () => void): Due {
-    const due = { at: this.now + Math.max(0, ms), no: this.count++, run };
+    const due = { at: this.now + Math.max(0, ms), order: this.count++, run };
     this.heap.push(due);
     this.up(this.heap.length - 1);
     return due;
@@ -47,7 +47,7 @@ export class World {
 
   private before(a: number, b: number): boolean {
     const [x, y] = [this.heap[a]!, this.heap[b]!];
-    return x.at < y.at || (x.at === y.at && x.no < y.no);
+    return x.at < y.at || (x.at === y.at && x.order < y.order);
   }
 
   private swap(a: number, b: number): void {

@@ -9,13 +9,13 @@ import { undoOf } from "@inklog/client/undo";
 type Step = "undo" | "redo";
 
 /** What `@codemirror/commands` asks of its history; it is not said anywhere, so it is looked at before it is used. */
-interface History {
+interface HistoryState {
   readonly done: readonly unknown[];
   readonly undone: readonly unknown[];
-  isolate(): History;
-  addMapping(): History;
-  addSelection(): History;
-  addChanges(event: unknown, time: unknown, userEvent: unknown, config: unknown, tr: Transaction): History;
+  isolate(): HistoryState;
+  addMapping(): HistoryState;
+  addSelection(): HistoryState;
+  addChanges(event: unknown, time: unknown, userEvent: unknown, config: unknown, tr: Transaction): HistoryState;
   pop(side: 0 | 1, state: EditorState, onlySelection: boolean): Transaction | null;
 }
 
@@ -26,9 +26,9 @@ const ONE = [{ changes: true, selectionsAfter: [], toJSON: () => ({ selectionsAf
 
 /** `take` makes a step of the document, and gives what shows it in the editor. */
 export function steps(doc: InklogDocument, owner: Facet<any, readonly unknown[]>, take: (state: EditorState, which: Step) => Transaction | null): Extension {
-  const plain = EditorState.create({ extensions: history() }).field(historyField) as History;
+  const plain = EditorState.create({ extensions: history() }).field(historyField) as HistoryState;
   if (!METHODS.every((name) => typeof plain[name] === "function")) return [];
-  const ours: History = {
+  const ours: HistoryState = {
     get done() {
       return undoOf(doc).canUndo ? ONE : [];
     },

@@ -32,7 +32,7 @@ const READ_BUFFER_BYTES: usize = 8 * 1024;
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// A connection whose `$connect` has succeeded.
-pub(super) struct Session {
+pub(super) struct OpenConnection {
     pub gateway: Arc<Inner>,
     pub connection: Arc<Connection>,
     pub outgoing: mpsc::UnboundedReceiver<Outgoing>,
@@ -40,7 +40,7 @@ pub(super) struct Session {
     pub _activity: Activity,
 }
 
-impl Session {
+impl OpenConnection {
     /// Serves the connection until it ends, whatever ends it, and then calls `$disconnect`.
     pub async fn run(mut self, upgrade: OnUpgrade) {
         let unread = match upgrade.await {
