@@ -5,8 +5,21 @@
 //! all that the other functions know and trust.
 #![deny(missing_docs)]
 
+mod claims;
 mod grants;
 mod identity;
+mod keys;
+mod live;
+mod mode;
+pub mod signing;
+mod source;
+mod strict;
+mod token;
 
 pub use grants::{Grants, GrantsError};
 pub use identity::{ContextError, Identity, display_name, user_of_subject};
+pub use keys::{Algorithm, AlgorithmError, Jwks, KEYS_BYTES_MAX, KEYS_MAX, Key, KeysError, SECRET_BYTES_MIN};
+pub use live::{LiveError, LiveVerifier};
+pub use mode::{AUTH_MODE_VARIABLE, AuthMode, AuthModeError};
+pub use source::{KeySource, SourceError};
+pub use token::{AUDIENCE, Inspection, Rules, TokenError, TokenPart, TokenVerifier, inspect};
