@@ -29,7 +29,7 @@ fn read(record: EventRecord) -> StreamRecord {
     match record_from_image(&record.change.new_image) {
         Some((doc, record)) => StreamRecord { sequence, doc: Some(doc), record },
         None => {
-            let error = DecodeError::Damaged { at: 0, what: "the item has no document" };
+            let error = DecodeError::Damaged { offset: 0, what: "the item has no document" };
             StreamRecord { sequence, doc: None, record: Err(error) }
         }
     }

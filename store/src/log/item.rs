@@ -167,7 +167,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn into_record(self) -> Result<LogRecord, DecodeError> {
-        let damaged = |what| DecodeError::Damaged { at: 0, what };
+        let damaged = |what| DecodeError::Damaged { offset: 0, what };
         let event = Event::decode(self.ops.ok_or(damaged("no ops"))?)?;
         if self.sort_key.as_deref() != Some(&sort_key(event.agent(), event.after())) {
             return Err(damaged("the item's key does not match its event"));
