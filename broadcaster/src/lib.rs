@@ -13,8 +13,8 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::StreamExt as _;
 use inklog_protocol::{DocId, parts};
-use inklog_store::audience::{Audience, Post, by_doc};
-use inklog_store::stream::records;
+use inklog_store::audience::{Audience, Post};
+use inklog_store::stream::{by_doc, records};
 use inklog_store::{LogRecord, StoreError};
 
 /// Documents of one batch that are broadcast at once.

@@ -19,10 +19,10 @@ pub enum DecodeError {
     #[error("the checksum does not match: the bytes are damaged")]
     Checksum,
     /// The bytes end early, or a field has an impossible value.
-    #[error("damaged at byte {at}: {what}")]
+    #[error("damaged at byte {offset}: {what}")]
     Damaged {
         /// Offset of the field.
-        at: usize,
+        offset: usize,
         /// What is wrong with it.
         what: &'static str,
     },
@@ -42,23 +42,23 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8], at: usize) -> Reader<'a> {
-        Reader { bytes, at }
+    pub fn new(bytes: &'a [u8], offset: usize) -> Reader<'a> {
+        Reader { bytes, offset }
     }
 
     /// What is wrong with the last field read; its offset is approximate.
     #[cold]
     pub fn damaged(&self, what: &'static str) -> DecodeError {
-        DecodeError::Damaged { at: self.at, what }
+        DecodeError::Damaged { offset: self.offset, what }
     }
 
     /// How many bytes are left.
     pub fn left(&self) -> usize {
-        self.bytes.len() - self.at
+        self.bytes.len() - self.offset
     }
 
     #[cold]
@@ -69,22 +69,22 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
         let Some(byte) = self.peek() else { return Err(self.early()) };
-        self.at += 1;
+        self.offset += 1;
         Ok(byte)
     }
 
     /// The next byte, which stays.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        self.bytes.get(self.offset).copied()
     }
 
     #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let Some(bytes) = self.bytes.get(self.at..).and_then(|rest| rest.get(..len)) else {
+        let Some(bytes) = self.bytes.get(self.offset..).and_then(|rest| rest.get(..len)) else {
             return Err(self.early());
         };
-        self.at += len;
+        self.offset += len;
         Ok(bytes)
     }
 

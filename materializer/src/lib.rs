@@ -29,9 +29,8 @@ use futures::StreamExt as _;
 use inklog_crdt::DecodeError;
 use inklog_protocol::limits::{DIRTY_MARK_INTERVAL, TAIL_KEPT_BYTES};
 use inklog_protocol::{DocId, LoggedEvent};
-use inklog_store::audience::by_doc;
 use inklog_store::document::Documents;
-use inklog_store::stream::{StreamRecord, records};
+use inklog_store::stream::{StreamRecord, by_doc, records};
 use inklog_store::{Clock, StoreError};
 
 use rests::Rests;

@@ -11,10 +11,6 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const FRAME_BYTES_MAX: usize = 32 * 1024;
 /// One WebSocket message, in bytes, in either direction.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
-/// A connection is closed after this long without traffic.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// A connection is closed after this long in any case.
-pub const CONNECTION_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
 /// A Lambda behind the gateway has this long to answer.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 

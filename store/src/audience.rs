@@ -1,6 +1,5 @@
 //! A document's audience: sends messages to its connections, and handles those that are gone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,18 +168,4 @@ pub fn presence_json(doc: &DocId, agent: &Agent, state: Option<&str>) -> String 
     let state = state.and_then(|json| serde_json::from_str(json).ok());
     ServerMessage::RemotePresence { doc_id: doc.as_str().to_owned(), agent: agent.as_str().to_owned(), state }
         .to_json()
-}
-
-/// Groups items by document, keeping the order within each.
-pub fn by_doc<T>(items: impl IntoIterator<Item = (DocId, T)>) -> Vec<(DocId, Vec<T>)> {
-    let mut places: HashMap<DocId, usize> = HashMap::new();
-    let mut groups: Vec<(DocId, Vec<T>)> = Vec::new();
-    for (doc, item) in items {
-        let place = *places.entry(doc.clone()).or_insert_with(|| {
-            groups.push((doc, Vec::new()));
-            groups.len() - 1
-        });
-        groups[place].1.push(item);
-    }
-    groups
 }

@@ -35,7 +35,8 @@ pub fn logged_len(logged: &LoggedEvent) -> usize {
 
 /// Reads what [`encode_logged`] wrote.
 pub fn decode_logged(bytes: &[u8]) -> Result<LoggedEvent, DecodeError> {
-    let (at, event) =
-        bytes.split_first_chunk::<8>().ok_or(DecodeError::Damaged { at: 0, what: "too short for a time" })?;
+    let (at, event) = bytes
+        .split_first_chunk::<8>()
+        .ok_or(DecodeError::Damaged { offset: 0, what: "too short for a time" })?;
     Ok(LoggedEvent { event: Event::decode(event)?, at: u64::from_le_bytes(*at) })
 }

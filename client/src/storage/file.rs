@@ -81,7 +81,7 @@ impl Storage for FileStorage {
         }
         self.end = (bytes.len() - rest.len()) as u64;
         if !is_torn(rest) {
-            return Err(StorageError::Damaged { path: self.path.clone(), at: self.end });
+            return Err(StorageError::Damaged { path: self.path.clone(), offset: self.end });
         }
         self.file.set_len(self.end).map_err(self.failed())?;
         Ok(batches)
@@ -206,11 +206,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("outbox");
         let mut damaged = [frame(b"first"), frame(b"second"), frame(b"third")].concat();
-        let at = frame(b"first").len();
-        damaged[at + HEADER_BYTES] ^= 1;
+        let offset = frame(b"first").len();
+        damaged[offset + HEADER_BYTES] ^= 1;
         std::fs::write(&path, &damaged).unwrap();
         let refused = reopened(&path).unwrap_err();
-        assert!(matches!(refused, StorageError::Damaged { at: from, .. } if from == at as u64), "{refused}");
+        assert!(
+            matches!(refused, StorageError::Damaged { offset: from, .. } if from == offset as u64),
+            "{refused}"
+        );
         assert_eq!(std::fs::read(&path).unwrap(), damaged);
     }
 }

@@ -26,12 +26,12 @@ pub enum StorageError {
         error: std::io::Error,
     },
     /// What it has was changed by somebody else, or damaged.
-    #[error("{path} is damaged at byte {at}: put it aside, and begin a new one")]
+    #[error("{path} is damaged at byte {offset}: put it aside, and begin a new one")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// From where on.
-        at: u64,
+        offset: u64,
     },
     /// What it has is nothing that this client can go on with.
     #[error("what is kept cannot be gone on with: {0}")]

@@ -1,12 +1,4 @@
-//! The catalogue in DynamoDB: one table, three kinds of items.
-//!
-//! | `doc` (partition) | `item` (sort) | holds |
-//! |---|---|---|
-//! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce`, and once it was over its limit `size`, `size_at` |
-//! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
-//! | `#sweep` | `place` | `after`: the document that the sweep has reached |
-//!
-//! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
+//! The catalogue in DynamoDB; [`crate::keys::catalogue`] describes its table.
 
 use std::collections::HashMap;
 
@@ -23,15 +15,7 @@ use inklog_protocol::DocId;
 
 use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floor, Pointer};
 use crate::StoreError;
-
-/// Name of the sparse index of dirty documents.
-const DIRTY_INDEX: &str = "dirty";
-/// Sort key of a document's own item.
-const DOC_ITEM: &str = "doc";
-/// Prefix of a floor's sort key.
-const FLOOR_PREFIX: &str = "floor#";
-/// Keys of the sweep's place; no document's id holds a `#`.
-const SWEEP: (&str, &str) = ("#sweep", "place");
+use crate::keys::catalogue::{DIRTY_INDEX, DOC, DOC_ITEM, FLOOR_PREFIX, ITEM, SWEEP, agent_of, floor_key};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -53,8 +37,8 @@ impl DynamoCatalogue {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("doc", string(doc))
-            .key("item", string(item))
+            .key(DOC, string(doc))
+            .key(ITEM, string(item))
             .consistent_read(true)
             .send()
             .await
@@ -67,7 +51,7 @@ impl DynamoCatalogue {
         doc: &str,
         item: impl Into<String>,
     ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("doc", string(doc)).key("item", string(item))
+        self.client.update_item().table_name(&self.table).key(DOC, string(doc)).key(ITEM, string(item))
     }
 }
 
@@ -136,8 +120,8 @@ impl Catalogue for DynamoCatalogue {
             HashMap::from([
                 ("dirty_in".to_owned(), string("1")),
                 ("dirty_since".to_owned(), number(dirty.since)),
-                ("doc".to_owned(), string(dirty.doc.as_str())),
-                ("item".to_owned(), string(DOC_ITEM)),
+                (DOC.to_owned(), string(dirty.doc.as_str())),
+                (ITEM.to_owned(), string(DOC_ITEM)),
             ])
         });
         let page = self
@@ -198,7 +182,7 @@ impl Catalogue for DynamoCatalogue {
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError> {
         let mut docs = Vec::new();
         let mut from = start.map(|doc| {
-            HashMap::from([("doc".to_owned(), string(doc.as_str())), ("item".to_owned(), string(DOC_ITEM))])
+            HashMap::from([(DOC.to_owned(), string(doc.as_str())), (ITEM.to_owned(), string(DOC_ITEM))])
         });
         while docs.len() < limit {
             let page = self
@@ -208,7 +192,7 @@ impl Catalogue for DynamoCatalogue {
                 // Else each page would read a megabyte, and throw most of it away.
                 .limit(limit.clamp(1, 1_000) as i32)
                 .filter_expression("#item = :doc")
-                .expression_attribute_names("#item", "item")
+                .expression_attribute_names("#item", ITEM)
                 .expression_attribute_values(":doc", string(DOC_ITEM))
                 .set_exclusive_start_key(from)
                 .send()
@@ -236,8 +220,8 @@ impl Catalogue for DynamoCatalogue {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("doc", string(doc.as_str()))
-            .key("item", string(DOC_ITEM))
+            .key(DOC, string(doc.as_str()))
+            .key(ITEM, string(DOC_ITEM))
             .projection_expression("#size")
             .expression_attribute_names("#size", "size")
             .send()
@@ -287,7 +271,7 @@ impl Catalogue for DynamoCatalogue {
     }
 
     async fn floor(&self, doc: &DocId, agent: &Agent) -> Result<Option<Floor>, StoreError> {
-        match self.get(doc.as_str(), &format!("{FLOOR_PREFIX}{agent}")).await? {
+        match self.get(doc.as_str(), &floor_key(agent)).await? {
             Some(item) => Ok(floors_from(doc, &item)?.1.last().copied()),
             None => Ok(None),
         }
@@ -299,7 +283,7 @@ impl Catalogue for DynamoCatalogue {
             .query()
             .table_name(&self.table)
             .key_condition_expression("doc = :doc AND begins_with(#item, :floor)")
-            .expression_attribute_names("#item", "item")
+            .expression_attribute_names("#item", ITEM)
             .expression_attribute_values(":doc", string(doc.as_str()))
             .expression_attribute_values(":floor", string(FLOOR_PREFIX))
             .consistent_read(true)
@@ -315,7 +299,7 @@ impl Catalogue for DynamoCatalogue {
     }
 
     async fn publish_floor(&self, doc: &DocId, agent: &Agent, floor: Floor) -> Result<(), StoreError> {
-        let key = format!("{FLOOR_PREFIX}{agent}");
+        let key = floor_key(agent);
         let earlier = match self.get(doc.as_str(), &key).await? {
             Some(item) => floors_from(doc, &item)?.1,
             None => Vec::new(),
@@ -362,7 +346,7 @@ fn integer(item: &Item, name: &str) -> Option<u64> {
 }
 
 fn doc_of(item: &Item) -> Result<DocId, StoreError> {
-    let name = text(item, "doc").unwrap_or_default();
+    let name = text(item, DOC).unwrap_or_default();
     DocId::new(name).map_err(|error| damaged("the catalogue", format!("{name:?}: {error}")))
 }
 
@@ -392,8 +376,7 @@ fn entry_from(item: &Item) -> Result<DocEntry, StoreError> {
 
 /// An agent's floors, ascending.
 fn floors_from(doc: &DocId, item: &Item) -> Result<(Agent, Vec<Floor>), StoreError> {
-    let agent = text(item, "item").and_then(|key| key.strip_prefix(FLOOR_PREFIX));
-    let agent = agent.and_then(|name| Agent::new(name).ok());
+    let agent = text(item, ITEM).and_then(agent_of);
     let (Some(agent), Some(end), Some(at)) = (agent, integer(item, "end"), integer(item, "at")) else {
         return Err(damaged(format!("a floor of {doc}"), "a field is missing"));
     };
@@ -438,12 +421,12 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError
         .create_table()
         .table_name(table)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute("doc", ScalarAttributeType::S))
-        .attribute_definitions(attribute("item", ScalarAttributeType::S))
+        .attribute_definitions(attribute(DOC, ScalarAttributeType::S))
+        .attribute_definitions(attribute(ITEM, ScalarAttributeType::S))
         .attribute_definitions(attribute("dirty_in", ScalarAttributeType::S))
         .attribute_definitions(attribute("dirty_since", ScalarAttributeType::N))
-        .key_schema(key("doc", KeyType::Hash))
-        .key_schema(key("item", KeyType::Range))
+        .key_schema(key(DOC, KeyType::Hash))
+        .key_schema(key(ITEM, KeyType::Range))
         .global_secondary_indexes(index)
         .send()
         .await;

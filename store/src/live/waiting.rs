@@ -27,8 +27,8 @@ pub(super) fn read(mut bytes: &[u8]) -> Result<Vec<LoggedEvent>, DecodeError> {
     let mut events = Vec::new();
     let whole = bytes.len();
     while !bytes.is_empty() {
-        let at = whole - bytes.len();
-        let damaged = DecodeError::Damaged { at, what: "a waiting event ends early" };
+        let offset = whole - bytes.len();
+        let damaged = DecodeError::Damaged { offset, what: "a waiting event ends early" };
         let (len, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged.clone())?;
         let (event, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or(damaged)?;
         events.push(decode_logged(event)?);

@@ -17,8 +17,9 @@ use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::BATCH_WRITE_MAX;
 
-use super::item::{DOC, SORT_KEY, from_item, log_item, met, sort_key, to_item};
+use super::item::{from_item, log_item, met, to_item};
 use super::{Appended, LogItem, OpLog};
+use crate::keys::log::{DOC, SORT_KEY, sort_key};
 use crate::{LogRecord, StoreError};
 
 /// Batches of deletes in flight at once: few enough to leave the document's writers their share of its

@@ -1,14 +1,4 @@
 //! One item of the op log, as stored in DynamoDB and its stream.
-//!
-//! | attribute | type | holds |
-//! |---|---|---|
-//! | `doc` | S, partition key | the document's id |
-//! | `sk` | S, sort key | `<agent>#<after, 16 digits>` |
-//! | `ops` | B | [`Event::encoded`]'s bytes, which begin with their format's version |
-//! | `end` | N | the event's end |
-//! | `at` | N | when ingest took it, ms since the epoch |
-//! | `user` | S, optional | who sent it |
-//! | `conn` | S, optional | over which connection |
 
 use std::collections::HashMap;
 
@@ -18,24 +8,11 @@ use inklog_crdt::{Agent, DecodeError, Event};
 use inklog_protocol::DocId;
 
 use super::{Appended, LogItem};
+use crate::keys::log::{AT, CONNECTION, DOC, END, OPS, SORT_KEY, USER, place_of, sort_key};
 use crate::{LogRecord, StoreError};
-
-/// Attribute names.
-pub(super) const DOC: &str = "doc";
-pub(super) const SORT_KEY: &str = "sk";
-pub(super) const OPS: &str = "ops";
-const END: &str = "end";
-const AT: &str = "at";
-const USER: &str = "user";
-const CONNECTION: &str = "conn";
 
 /// An item of the SDK, by attribute.
 pub(super) type Item = HashMap<String, AttributeValue>;
-
-/// The sort key of an event; `after` is below 2^53 and so fits 16 digits.
-pub(super) fn sort_key(agent: &Agent, after: u64) -> String {
-    format!("{agent}#{after:016}")
-}
 
 /// Writes an item.
 pub(super) fn to_item(doc: &DocId, record: &LogRecord) -> Item {
@@ -147,14 +124,8 @@ pub fn place_from_image(image: &serde_dynamo::Item) -> Option<Place> {
         Some(Value::N(value)) => value.parse().ok(),
         _ => None,
     };
-    let (agent, after) = string(SORT_KEY)?.rsplit_once('#')?;
-    Some(Place {
-        doc: DocId::new(string(DOC)?).ok()?,
-        agent: Agent::new(agent).ok()?,
-        after: after.parse().ok()?,
-        end: number(END)?,
-        at: number(AT)?,
-    })
+    let (agent, after) = place_of(string(SORT_KEY)?)?;
+    Some(Place { doc: DocId::new(string(DOC)?).ok()?, agent, after, end: number(END)?, at: number(AT)? })
 }
 
 struct Fields<'a> {
@@ -167,7 +138,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn into_record(self) -> Result<LogRecord, DecodeError> {
-        let damaged = |what| DecodeError::Damaged { at: 0, what };
+        let damaged = |what| DecodeError::Damaged { offset: 0, what };
         let event = Event::decode(self.ops.ok_or(damaged("no ops"))?)?;
         if self.sort_key.as_deref() != Some(&sort_key(event.agent(), event.after())) {
             return Err(damaged("the item's key does not match its event"));

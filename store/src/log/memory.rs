@@ -15,8 +15,9 @@ use inklog_crdt::Agent;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::ITEM_BYTES_MAX;
 
-use super::item::{DOC, Item, OPS, SORT_KEY, from_item, log_item, met, sort_key, to_item};
+use super::item::{Item, from_item, log_item, met, to_item};
 use super::{Appended, LogItem, OpLog};
+use crate::keys::log::{DOC, OPS, SORT_KEY, sort_key};
 use crate::{Clock, LogRecord, StoreError};
 
 /// How long the stream keeps a record.

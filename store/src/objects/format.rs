@@ -105,7 +105,7 @@ impl Segment {
     pub fn decode(bytes: &[u8]) -> Result<Segment, DecodeError> {
         let known = SEGMENT_VERSION_LINKED..=SEGMENT_VERSION;
         let (version, body) = unpack(SEGMENT_MAGIC, known, "a history segment", bytes)?;
-        let mut reader = Reader { bytes: &body, at: 0 };
+        let mut reader = Reader { bytes: &body, offset: 0 };
         let mut earlier = Vec::new();
         let named = if version == SEGMENT_VERSION_LINKED { 1 } else { reader.u32()? };
         for _ in 0..named {
@@ -126,7 +126,10 @@ impl Segment {
             let known = usize::try_from(sender).ok().filter(|sender| *sender < senders.len());
             let count = usize::try_from(count).ok().filter(|count| (1..=left).contains(count));
             let (Some(sender), Some(count)) = (known, count) else {
-                return Err(DecodeError::Damaged { at: reader.at, what: "the senders do not add up" });
+                return Err(DecodeError::Damaged {
+                    offset: reader.offset,
+                    what: "the senders do not add up",
+                });
             };
             from.extend(std::iter::repeat_n(sender, count));
         }
@@ -138,9 +141,11 @@ impl Segment {
             let (user, connection) = senders[sender].clone();
             records.push(LogRecord { event, at, user, connection });
         }
-        match reader.at == body.len() {
+        match reader.offset == body.len() {
             true => Ok(Segment { earlier, records }),
-            false => Err(DecodeError::Damaged { at: reader.at, what: "there are more times than events" }),
+            false => {
+                Err(DecodeError::Damaged { offset: reader.offset, what: "there are more times than events" })
+            }
         }
     }
 }
@@ -211,20 +216,20 @@ fn put_name(out: &mut Vec<u8>, name: Option<&str>) {
 }
 
 fn text(bytes: &[u8]) -> Result<String, DecodeError> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| DecodeError::Damaged { at: 0, what: "not UTF-8" })
+    String::from_utf8(bytes.to_vec()).map_err(|_| DecodeError::Damaged { offset: 0, what: "not UTF-8" })
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(len).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or(DecodeError::Damaged { at: self.at, what: "ends early" })?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
+        let end = self.offset.checked_add(len).filter(|end| *end <= self.bytes.len());
+        let end = end.ok_or(DecodeError::Damaged { offset: self.offset, what: "ends early" })?;
+        let taken = &self.bytes[self.offset..end];
+        self.offset = end;
         Ok(taken)
     }
 
@@ -246,7 +251,7 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(DecodeError::Damaged { at: self.at, what: "a number has more than 64 bits" })
+        Err(DecodeError::Damaged { offset: self.offset, what: "a number has more than 64 bits" })
     }
 
     fn name(&mut self) -> Result<Option<String>, DecodeError> {

@@ -54,7 +54,6 @@ pub struct RedisLiveState {
     client: RedisClient,
     log_name: String,
     deployment: Deployment,
-    ttl: Duration,
 }
 
 impl RedisLiveState {
@@ -63,7 +62,7 @@ impl RedisLiveState {
     pub fn new(client: RedisClient, log_name: impl Into<String>) -> RedisLiveState {
         let log_name = log_name.into();
         let deployment = Deployment::new(&log_name);
-        RedisLiveState { client, log_name, deployment, ttl: LIVE_STATE_TTL }
+        RedisLiveState { client, log_name, deployment }
     }
 
     /// [`RedisLiveState::new`] on a connection of its own; the server must respond.
@@ -71,15 +70,10 @@ impl RedisLiveState {
         Ok(RedisLiveState::new(RedisClient::connect(url).await?, log_name))
     }
 
-    /// With another lifetime of idle documents than [`LIVE_STATE_TTL`].
-    pub fn with_ttl(self, ttl: Duration) -> RedisLiveState {
-        RedisLiveState { ttl, ..self }
-    }
-
     fn call<'a>(&self, script: &'a Script, doc: &DocId) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         call.key(keys::record(&self.deployment, doc)).key(keys::tail(&self.deployment, doc));
-        call.arg(&self.log_name).arg(self.ttl.as_millis() as u64);
+        call.arg(&self.log_name).arg(LIVE_STATE_TTL.as_millis() as u64);
         call
     }
 

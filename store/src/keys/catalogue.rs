@@ -1,0 +1,33 @@
+//! The catalogue's table in DynamoDB, with three kinds of items.
+//!
+//! | `doc` (partition) | `item` (sort) | holds |
+//! |---|---|---|
+//! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce`, and once it was over its limit `size`, `size_at` |
+//! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
+//! | `#sweep` | `place` | `after`: the document that the sweep has reached |
+//!
+//! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
+
+use inklog_crdt::Agent;
+
+pub(crate) const DOC: &str = "doc";
+pub(crate) const ITEM: &str = "item";
+
+/// Name of the sparse index of dirty documents.
+pub(crate) const DIRTY_INDEX: &str = "dirty";
+/// Sort key of a document's own item.
+pub(crate) const DOC_ITEM: &str = "doc";
+/// Prefix of a floor's sort key.
+pub(crate) const FLOOR_PREFIX: &str = "floor#";
+/// Keys of the sweep's place; no document's id holds a `#`.
+pub(crate) const SWEEP: (&str, &str) = ("#sweep", "place");
+
+/// Sort key of an agent's floor.
+pub(crate) fn floor_key(agent: &Agent) -> String {
+    format!("{FLOOR_PREFIX}{agent}")
+}
+
+/// The agent that a floor is of.
+pub(crate) fn agent_of(sort_key: &str) -> Option<Agent> {
+    Agent::new(sort_key.strip_prefix(FLOOR_PREFIX)?).ok()
+}

@@ -1,0 +1,32 @@
+//! The op log's table in DynamoDB, one item an event; its stream shows the same items.
+//!
+//! | attribute | type | holds |
+//! |---|---|---|
+//! | `doc` | S, partition key | the document's id |
+//! | `sk` | S, sort key | `<agent>#<after, 16 digits>` |
+//! | `ops` | B | [`inklog_crdt::Event::encoded`]'s bytes, which begin with their format's version |
+//! | `end` | N | the event's end |
+//! | `at` | N | when ingest took it, ms since the epoch |
+//! | `user` | S, optional | who sent it |
+//! | `conn` | S, optional | over which connection |
+
+use inklog_crdt::Agent;
+
+pub(crate) const DOC: &str = "doc";
+pub(crate) const SORT_KEY: &str = "sk";
+pub(crate) const OPS: &str = "ops";
+pub(crate) const END: &str = "end";
+pub(crate) const AT: &str = "at";
+pub(crate) const USER: &str = "user";
+pub(crate) const CONNECTION: &str = "conn";
+
+/// The sort key of an event; `after` is below 2^53 and so fits 16 digits.
+pub(crate) fn sort_key(agent: &Agent, after: u64) -> String {
+    format!("{agent}#{after:016}")
+}
+
+/// What [`sort_key`] was made from: the agent's name and `after`.
+pub(crate) fn place_of(sort_key: &str) -> Option<(Agent, u64)> {
+    let (agent, after) = sort_key.rsplit_once('#')?;
+    Some((Agent::new(agent).ok()?, after.parse().ok()?))
+}
