@@ -1,9 +1,10 @@
-//! The catalogue in DynamoDB: one table, three kinds of items.
+//! The catalogue in DynamoDB: one table, four kinds of items.
 //!
 //! | `doc` (partition) | `item` (sort) | holds |
 //! |---|---|---|
 //! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce`, and once it was over its limit `size`, `size_at` |
 //! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
+//! | `#user#<name>` | `revoked`, or `revoked#<document>` | `at`: tokens issued up to this second are void |
 //! | `#sweep` | `place` | `after`: the document that the sweep has reached |
 //!
 //! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
@@ -23,6 +24,8 @@ use inklog_protocol::DocId;
 
 use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floor, Pointer};
 use crate::StoreError;
+
+mod revocations;
 
 /// Name of the sparse index of dirty documents.
 const DIRTY_INDEX: &str = "dirty";
