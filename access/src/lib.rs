@@ -7,6 +7,8 @@
 
 mod grants;
 mod identity;
+mod mode;
 
 pub use grants::{Grants, GrantsError};
 pub use identity::{ContextError, Identity, display_name, user_of_subject};
+pub use mode::{AuthMode, AuthModeError};
