@@ -181,6 +181,7 @@ fn variables_are_those_that_the_stores_read() {
         (vars::LOG_NAME, json!({"Fn::GetAtt": ["OplogTable", "StreamArn"]})),
         (vars::REDIS_URL, json!({"Ref": "RedisUrl"})),
         (vars::API_ENDPOINT, json!({"Fn::Sub": api})),
+        (vars::AUTH_MODE, json!({"Ref": "AuthMode"})),
     ]);
     let functions = Template::read().functions();
     let mut set = BTreeSet::new();

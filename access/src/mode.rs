@@ -1,31 +1,24 @@
-//! Whether access is demanded.
+//! Whether a deployment demands tokens.
 
+use std::fmt;
 use std::str::FromStr;
 
-/// Names the mode, as one of its words.
-pub const AUTH_MODE_VARIABLE: &str = "INKLOG_AUTH_MODE";
-
-/// Who is served.
+/// Who may use a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Who holds a valid token, within its rights.
+    /// Whoever has a token, as far as its rights go.
     Jwt,
-    /// Everybody, with every right.
+    /// Everybody, under any name, with every right.
     Open,
 }
 
-/// The mode is not known. There is no default: a deployment that forgot to say is not open to strangers.
+/// The word names no mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{AUTH_MODE_VARIABLE} must be jwt (a token is demanded) or open (everybody may do everything)")]
-pub struct AuthModeError;
+#[error("{0:?} is no way to control access: it is `jwt` or `open`")]
+pub struct AuthModeError(pub String);
 
 impl AuthMode {
-    /// Reads `INKLOG_AUTH_MODE`.
-    pub fn from_env() -> Result<AuthMode, AuthModeError> {
-        std::env::var(AUTH_MODE_VARIABLE).map_err(|_| AuthModeError)?.parse()
-    }
-
-    /// The word in the variable.
+    /// The word in settings.
     pub fn as_str(self) -> &'static str {
         match self {
             AuthMode::Jwt => "jwt",
@@ -37,7 +30,14 @@ impl AuthMode {
 impl FromStr for AuthMode {
     type Err = AuthModeError;
     fn from_str(word: &str) -> Result<AuthMode, AuthModeError> {
-        [AuthMode::Jwt, AuthMode::Open].into_iter().find(|mode| mode.as_str() == word).ok_or(AuthModeError)
+        let found = [AuthMode::Jwt, AuthMode::Open].into_iter().find(|mode| mode.as_str() == word);
+        found.ok_or_else(|| AuthModeError(word.to_owned()))
+    }
+}
+
+impl fmt::Display for AuthMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -46,11 +46,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_two_words_are_modes() {
-        assert_eq!("jwt".parse(), Ok(AuthMode::Jwt));
-        assert_eq!("open".parse(), Ok(AuthMode::Open));
-        for bad in ["", "Open", "OPEN", " open", "none", "jwt,open"] {
-            assert_eq!(bad.parse::<AuthMode>(), Err(AuthModeError), "{bad:?}");
+    fn a_mode_is_exactly_its_word() {
+        for mode in [AuthMode::Jwt, AuthMode::Open] {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+        for bad in ["", "JWT", "open ", "none", "off"] {
+            assert_eq!(bad.parse::<AuthMode>(), Err(AuthModeError(bad.to_owned())));
         }
     }
 }

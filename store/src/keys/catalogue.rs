@@ -1,14 +1,16 @@
-//! The catalogue's table in DynamoDB, with three kinds of items.
+//! The catalogue's table in DynamoDB, with four kinds of items.
 //!
 //! | `doc` (partition) | `item` (sort) | holds |
 //! |---|---|---|
 //! | document | `doc` | `created`, `last_edit`, `pointer` (JSON), while dirty `dirty_in` = `1`, `dirty_since`, `dirty_nonce`, and once it was over its limit `size`, `size_at` |
 //! | document | `floor#<agent>` | `end`, `at`, and of the floors before it `earlier` (JSON: `[[end, at], …]`, ascending) |
+//! | `#user#<name>` | `revoked`, or `revoked#<document>` | `at`: tokens issued up to this second are void |
 //! | `#sweep` | `place` | `after`: the document that the sweep has reached |
 //!
 //! The sparse index [`DIRTY_INDEX`] (`dirty_in`, `dirty_since`) holds the dirty documents only.
 
 use inklog_crdt::Agent;
+use inklog_protocol::{DocId, UserName};
 
 pub(crate) const DOC: &str = "doc";
 pub(crate) const ITEM: &str = "item";
@@ -30,4 +32,29 @@ pub(crate) fn floor_key(agent: &Agent) -> String {
 /// The agent that a floor is of.
 pub(crate) fn agent_of(sort_key: &str) -> Option<Agent> {
     Agent::new(sort_key.strip_prefix(FLOOR_PREFIX)?).ok()
+}
+
+/// Prefix of a user's partition; no document's id holds a `#`.
+const USER_PREFIX: &str = "#user#";
+/// Sort key of a revocation for all documents.
+const REVOKED: &str = "revoked";
+/// Prefix of the sort key of a revocation for one.
+const REVOKED_PREFIX: &str = "revoked#";
+
+/// Partition of what is known of a user.
+pub(crate) fn user_partition(user: &UserName) -> String {
+    format!("{USER_PREFIX}{user}")
+}
+
+/// Sort key of a revocation: for one document, or for all.
+pub(crate) fn revocation_key(doc: Option<&DocId>) -> String {
+    doc.map_or_else(|| REVOKED.to_owned(), |doc| format!("{REVOKED_PREFIX}{doc}"))
+}
+
+/// What a revocation is for; `None` where the key is none of one.
+pub(crate) fn revoked_of(sort_key: &str) -> Option<Option<DocId>> {
+    match sort_key {
+        REVOKED => Some(None),
+        key => DocId::new(key.strip_prefix(REVOKED_PREFIX)?).ok().map(Some),
+    }
 }
