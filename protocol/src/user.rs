@@ -5,7 +5,7 @@ use inklog_crdt::Agent;
 use crate::limits::USER_NAME_LEN_MAX;
 
 /// 1–40 of `[A-Za-z0-9._-]`, without `~`, which separates a session's suffix in an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserName(String);
 
 /// The name is not a legal user name.
@@ -35,6 +35,12 @@ impl UserName {
             Some(rest) => rest.len() > 1 && rest.starts_with('~'),
             None => false,
         }
+    }
+}
+
+impl std::fmt::Display for UserName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The **op log** ([`OpLog`], DynamoDB) is the source of truth: an event is acknowledged once it is there.
 //! The **catalogue** ([`Catalogue`], DynamoDB) knows the documents, their newest snapshot and what is
-//! compacted; **objects** ([`Objects`], S3) hold snapshots and history segments. Everything else may be
+//! compacted, and which tokens are void ([`Revocations`]); **objects** ([`Objects`], S3) hold snapshots and
+//! history segments. Everything else may be
 //! lost at any moment: the **live state** ([`LiveState`], Redis or memory) from which clients join, the
 //! **connections** and their **presence** ([`Connections`], [`Presence`], Redis or memory), and the
 //! **push** to connections ([`Push`], API Gateway).
@@ -31,7 +32,7 @@ mod redis_client;
 pub mod stream;
 pub mod tap;
 
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, Revocations};
 pub use connections::{ConnectionId, Connections, Presence};
 pub use env::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use error::StoreError;

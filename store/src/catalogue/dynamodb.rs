@@ -17,6 +17,8 @@ use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floo
 use crate::StoreError;
 use crate::keys::catalogue::{DIRTY_INDEX, DOC, DOC_ITEM, FLOOR_PREFIX, ITEM, SWEEP, agent_of, floor_key};
 
+mod revocations;
+
 type Item = HashMap<String, AttributeValue>;
 
 /// The catalogue in a DynamoDB table.

@@ -6,9 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
-use inklog_protocol::DocId;
+use inklog_protocol::{DocId, UserName};
 
-use super::{Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floor, Pointer};
+use super::{
+    Catalogue, DirtyDoc, DirtyMark, DocEntry, DocSize, FLOORS_KEPT, Floor, Pointer, Revocation, Revocations,
+};
 use crate::StoreError;
 
 /// The catalogue of all documents in this process.
@@ -24,6 +26,8 @@ struct State {
     /// Each agent's, ascending.
     floors: BTreeMap<DocId, BTreeMap<Agent, Vec<Floor>>>,
     sweep_after: Option<DocId>,
+    /// When, by what.
+    revocations: BTreeMap<UserName, BTreeMap<Option<DocId>, u64>>,
 }
 
 impl MemoryCatalogue {
@@ -165,5 +169,24 @@ impl Catalogue for MemoryCatalogue {
             floors.drain(..surplus);
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Revocations for MemoryCatalogue {
+    async fn revoke(&self, user: &UserName, revocation: &Revocation, now_s: u64) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let of_user = state.revocations.entry(user.clone()).or_default();
+        let at = of_user.entry(revocation.doc.clone()).or_default();
+        *at = (*at).max(revocation.at);
+        of_user.retain(|doc, at| Revocation { doc: doc.clone(), at: *at }.holds(now_s));
+        Ok(())
+    }
+
+    async fn of(&self, user: &UserName, now_s: u64) -> Result<Vec<Revocation>, StoreError> {
+        let state = self.lock();
+        let of_user = state.revocations.get(user).into_iter().flatten();
+        let all = of_user.map(|(doc, at)| Revocation { doc: doc.clone(), at: *at });
+        Ok(all.filter(|revocation| revocation.holds(now_s)).collect())
     }
 }

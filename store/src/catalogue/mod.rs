@@ -1,5 +1,5 @@
 //! The catalogue: which documents exist, which snapshot is newest, what is compacted, and what needs
-//! compaction.
+//! compaction. Beside it, what was revoked from whom.
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
@@ -10,8 +10,10 @@ use crate::StoreError;
 
 mod dynamodb;
 pub mod memory;
+mod revocations;
 
 pub use dynamodb::{DynamoCatalogue, create_table};
+pub use revocations::{Revocation, Revocations};
 
 /// Floors of one agent that are kept besides the newest.
 pub const FLOORS_KEPT: usize = 16;

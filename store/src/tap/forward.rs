@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
-use inklog_protocol::{DocId, LoggedEvent};
+use inklog_protocol::{DocId, LoggedEvent, UserName};
 
 use super::Operation::{self, *};
 use super::measure::Measured;
 use super::{Call, Tapped};
-use crate::catalogue::{DirtyDoc, DocEntry, DocSize, Floor, Pointer};
+use crate::catalogue::{DirtyDoc, DocEntry, DocSize, Floor, Pointer, Revocation};
 use crate::connections::PresenceEntry;
 use crate::keys::objects::doc_of;
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::{Appended, LogItem};
 use crate::{
     Catalogue, ConnectionId, Connections, LiveState, LogRecord, Objects, OpLog, Presence, Push, PushError,
-    StoreError,
+    Revocations, StoreError,
 };
 
 /// A call about a document.
@@ -22,7 +22,7 @@ fn on(operation: Operation, doc: &DocId) -> Call<'_> {
     Call { operation, doc: Some(doc), key: "", bytes: 0 }
 }
 
-/// A call about an object, a connection, or all documents.
+/// A call about an object, a connection, a user, or all documents.
 fn about(operation: Operation, key: &str) -> Call<'_> {
     Call { operation, doc: None, key, bytes: 0 }
 }
@@ -129,6 +129,20 @@ impl<S: Catalogue + ?Sized> Catalogue for Tapped<S> {
     async fn publish_floor(&self, doc: &DocId, agent: &Agent, floor: Floor) -> Result<(), StoreError> {
         let call = on(CataloguePublishFloor, doc).with(agent).with(&floor);
         self.pass(call, self.inner.publish_floor(doc, agent, floor)).await
+    }
+}
+
+#[async_trait]
+impl<S: Revocations + ?Sized> Revocations for Tapped<S> {
+    async fn revoke(&self, user: &UserName, revocation: &Revocation, now_s: u64) -> Result<(), StoreError> {
+        let call = about(RevocationsRevoke, user.as_str()).with(user).with(revocation);
+        let call = Call { doc: revocation.doc.as_ref(), ..call };
+        self.pass(call, self.inner.revoke(user, revocation, now_s)).await
+    }
+
+    async fn of(&self, user: &UserName, now_s: u64) -> Result<Vec<Revocation>, StoreError> {
+        let call = about(RevocationsOf, user.as_str()).with(user);
+        self.pass(call, self.inner.of(user, now_s)).await
     }
 }
 

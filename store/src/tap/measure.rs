@@ -1,9 +1,9 @@
 //! How many bytes go into a store and come back: near enough to price a call, and no more than that.
 
 use inklog_crdt::Agent;
-use inklog_protocol::{DocId, LoggedEvent};
+use inklog_protocol::{DocId, LoggedEvent, UserName};
 
-use crate::catalogue::{DirtyDoc, DirtyMark, DocEntry, DocSize, Floor, Pointer};
+use crate::catalogue::{DirtyDoc, DirtyMark, DocEntry, DocSize, Floor, Pointer, Revocation};
 use crate::connections::PresenceEntry;
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::{Appended, LogItem};
@@ -36,6 +36,7 @@ measured! {
     str: |text| text.len();
     String: |text| text.len();
     DocId: |doc| doc.as_str().len();
+    UserName: |user| user.as_str().len();
     Agent: |agent| agent.as_str().len();
     LoggedEvent: |logged| logged_len(logged);
     LogRecord: |record| record.event.encoded().len() + WORD + record.user.bytes() + record.connection.bytes();
@@ -47,6 +48,7 @@ measured! {
     NewBase: |base| base.generation.len() + base.state.len() + base.waiting.bytes() + WORD;
     Floor: |_floor| 2 * WORD;
     DocSize: |_size| 2 * WORD;
+    Revocation: |revocation| revocation.doc.bytes() + WORD;
     DirtyMark: |mark| WORD + mark.nonce.len();
     DirtyDoc: |dirty| dirty.doc.bytes() + WORD;
     Pointer: |pointer| {

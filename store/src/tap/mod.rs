@@ -55,7 +55,7 @@ pub struct Call<'a> {
     pub operation: Operation,
     /// The document that it is about, where it is about one.
     pub doc: Option<&'a DocId>,
-    /// The object's key or the connection's name, where there is one; or empty.
+    /// The object's key, the connection's name or the user's, where there is one; or empty.
     pub key: &'a str,
     /// Bytes of what is handed in: events as they are encoded, texts, names. Attributes' names and the like
     /// are not counted.

@@ -7,6 +7,8 @@ pub enum Store {
     Log,
     /// [`crate::Catalogue`].
     Catalogue,
+    /// [`crate::Revocations`].
+    Revocations,
     /// [`crate::Objects`].
     Objects,
     /// [`crate::LiveState`].
@@ -23,7 +25,7 @@ impl Store {
     /// The service that holds it, as its errors call it.
     pub fn service(self) -> &'static str {
         match self {
-            Store::Log | Store::Catalogue => "DynamoDB",
+            Store::Log | Store::Catalogue | Store::Revocations => "DynamoDB",
             Store::Objects => "S3",
             Store::Live | Store::Connections | Store::Presence => "Redis",
             Store::Push => "API Gateway",
@@ -60,6 +62,7 @@ operations! {
     Catalogue: CatalogueEntry CatalogueMarkDirty CatalogueClearDirty CatalogueDirtyAfter CatalogueMoveBack
         CatalogueSweepPlace CatalogueKeepSweepPlace CatalogueDocs CatalogueSize CatalogueNoteSize
         CatalogueMovePointer CatalogueFloor CatalogueFloors CataloguePublishFloor;
+    Revocations: RevocationsRevoke RevocationsOf;
     Objects: ObjectsPut ObjectsGet ObjectsDelete;
     Live: LiveAppend LiveRead LivePeek LiveSince LiveFold LiveBeginRebuild LiveCommitRebuild
         LiveSwapRebuild LiveEndRebuild LiveDropDoc;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use inklog_crdt::Agent;
-use inklog_protocol::DocId;
 use inklog_protocol::limits::DOC_BYTES_MAX;
+use inklog_protocol::{DocId, UserName};
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::memory::MemoryCatalogue;
-use inklog_store::catalogue::{DocSize, Floor, Pointer};
+use inklog_store::catalogue::{DocSize, Floor, Pointer, Revocation};
 use inklog_store::connections::PresenceEntry;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
@@ -24,7 +24,8 @@ use inklog_store::objects::memory::MemoryObjects;
 use inklog_store::push::memory::MemoryPush;
 use inklog_store::tap::{Call, Done, Fault, Operation, Store, Tap, Tapped};
 use inklog_store::{
-    Clock, LogRecord, ManualClock, Objects as _, OpLog, Push, PushError, StoreError, SystemEntropy,
+    Clock, LogRecord, ManualClock, Objects as _, OpLog, Push, PushError, Revocations as _, StoreError,
+    SystemEntropy,
 };
 
 use crate::support::{doc, event};
@@ -115,6 +116,11 @@ async fn every_operation_of_every_store_is_told_before_and_after() {
     catalogue.floor(&doc, &agent).await.unwrap();
     catalogue.floors(&doc).await.unwrap();
 
+    let revocations = Tapped::new(Arc::new(MemoryCatalogue::new()), tap.clone(), clock.clone());
+    let (alice, revocation) = (UserName::new("alice").unwrap(), Revocation { doc: Some(doc.clone()), at: 1 });
+    revocations.revoke(&alice, &revocation, 1).await.unwrap();
+    revocations.of(&alice, 1).await.unwrap();
+
     let key = inklog_store::keys::objects::snapshot(&doc, 1, "n");
     objects.put(&key, vec![7]).await.unwrap();
     objects.get(&key).await.unwrap();
@@ -158,6 +164,7 @@ async fn every_operation_of_every_store_is_told_before_and_after() {
             Operation::CatalogueSweepPlace,
             Operation::CatalogueKeepSweepPlace,
             Operation::CatalogueDocs,
+            Operation::RevocationsOf,
             Operation::ConnectionsDocsOf,
             Operation::PushPost,
         ];

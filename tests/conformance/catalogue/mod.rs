@@ -1,20 +1,22 @@
-//! The catalogue: documents and their pointers, marks, floors.
+//! The catalogue: documents and their pointers, marks, floors; and revocations.
 
 mod dirty;
 mod entries;
 mod floors;
+mod revocations;
 
 use std::sync::Arc;
 
 use inklog_local::EmbeddedDynamoDb;
-use inklog_store::Catalogue;
 use inklog_store::catalogue::memory::MemoryCatalogue;
 use inklog_store::catalogue::{self, DynamoCatalogue};
+use inklog_store::{Catalogue, Revocations};
 
 const TABLE: &str = "docs";
 
 struct Harness {
     catalogue: Arc<dyn Catalogue>,
+    revocations: Arc<dyn Revocations>,
     // Runs as long as the test.
     _embedded: Option<EmbeddedDynamoDb>,
 }
@@ -38,21 +40,32 @@ inklog_tests::conformance! {
         a_floor_only_rises
         the_floors_before_the_newest_are_kept_up_to_a_number
         floors_are_an_agents_and_a_documents;
+    revocations:
+        what_is_revoked_is_a_users_own
+        of_two_revocations_the_later_counts
+        what_is_older_than_any_token_is_forgotten;
 }
 
 impl Harness {
     async fn memory() -> Harness {
-        Harness { catalogue: Arc::new(MemoryCatalogue::new()), _embedded: None }
+        Harness::of(Arc::new(MemoryCatalogue::new()), None)
     }
 
     async fn tapped() -> Harness {
-        Harness { catalogue: super::tapped(Arc::new(MemoryCatalogue::new())), _embedded: None }
+        Harness::of(super::tapped(Arc::new(MemoryCatalogue::new())), None)
     }
 
     async fn embedded() -> Harness {
         let (embedded, client) = super::dynamodb().await;
         catalogue::create_table(&client, TABLE).await.unwrap();
-        Harness { catalogue: Arc::new(DynamoCatalogue::new(client, TABLE)), _embedded: Some(embedded) }
+        Harness::of(Arc::new(DynamoCatalogue::new(client, TABLE)), Some(embedded))
+    }
+
+    fn of<S: Catalogue + Revocations + 'static>(
+        store: Arc<S>,
+        embedded: Option<EmbeddedDynamoDb>,
+    ) -> Harness {
+        Harness { catalogue: store.clone(), revocations: store, _embedded: embedded }
     }
 }
 
