@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use inklog_crdt::Event;
-use inklog_ingest::SendOp;
+use inklog_ingest::{Gate, SendOp};
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
 use inklog_protocol::limits::COMPACTION_GRACE;
@@ -168,6 +168,7 @@ async fn below_the_floor_nothing_is_taken_again() {
     let harness = Harness::start().await;
     let doc = doc("d");
     let function = SendOp::new(
+        Gate::open(),
         harness.documents.log.clone(),
         harness.documents.catalogue.clone(),
         harness.clock.clone(),
@@ -209,6 +210,7 @@ async fn a_floor_published_by_another_run_is_seen_before_its_items_go() {
     let harness = Harness::start().await;
     let doc = doc("d");
     let function = SendOp::new(
+        Gate::open(),
         harness.documents.log.clone(),
         harness.documents.catalogue.clone(),
         harness.clock.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inklog_crdt::Event;
-use inklog_ingest::SendOp;
+use inklog_ingest::{Gate, SendOp};
 use inklog_local::{Data, Stack, StackConfig};
 use inklog_materializer::Materializer;
 use inklog_operator::{Operator, Source};
@@ -37,7 +37,7 @@ impl World {
         let documents = Documents { doc_bytes_max: max, ..harness.documents.clone() };
         let (log, catalogue) = (documents.log.clone(), documents.catalogue.clone());
         World {
-            send_op: SendOp::new(log, catalogue, harness.clock.clone()).with_doc_bytes_max(max),
+            send_op: SendOp::new(Gate::open(), log, catalogue, harness.clock.clone()).with_doc_bytes_max(max),
             materializer: Materializer::new(documents.clone(), harness.clock.clone()),
             documents,
             harness,

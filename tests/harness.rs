@@ -7,6 +7,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_crdt::{Agent, Event, Id, Op, Origin};
+use inklog_ingest::{Gate, Sync};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
 use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_protocol::{DocId, LoggedEvent};
@@ -95,8 +96,8 @@ impl Harness {
         let mut event = ApiGatewayWebsocketProxyRequest::default();
         event.request_context.connection_id = Some("c".to_owned());
         event.body = Some(message.to_string());
-        match inklog_ingest::Sync::new(documents.clone(), audience, "log".to_owned()).handle(event).await.body
-        {
+        let sync = Sync::new(Gate::open(), documents.clone(), audience, "log".to_owned());
+        match sync.handle(event).await.body {
             Some(Body::Text(answer)) => serde_json::from_str(&answer).expect("JSON"),
             other => panic!("no answer: {other:?}"),
         }

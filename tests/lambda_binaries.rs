@@ -277,6 +277,62 @@ async fn snapshot(world: &World, doc: &DocId) -> Option<String> {
     Some(Snapshot::decode(&object.expect("the object is there")).expect("it is sound").doc.text())
 }
 
+/// As the authorizer lets them in: the context that it made, with what API Gateway adds.
+fn by_alice(mut event: Value, right: &str) -> Value {
+    event["requestContext"]["authorizer"] = json!({
+        "principalId": "alice", "integrationLatency": 7,
+        "user": "alice", "name": "Alice", "docs": format!(r#"{{"paper":"{right}"}}"#),
+        "iat": "1700000000", "exp": "99999999999",
+    });
+    event
+}
+
+#[tokio::test]
+async fn where_access_is_controlled_each_function_demands_an_identity() {
+    let world = World::start().await;
+    let op = json!({"type": "insert", "id": "alice-0", "text": "Hi", "left": null});
+    for (binary, event, answered) in [
+        ("sync", message(json!({"action": "JOIN_DOC", "docId": "paper"})), "DOC_STATE"),
+        ("send_op", message(json!({"action": "SEND_OP", "docId": "paper", "op": op})), "ERROR"),
+        // The function before has registered it.
+        (
+            "presence",
+            message(json!({"action": "PRESENCE", "docId": "paper", "agent": "alice", "state": {}})),
+            "",
+        ),
+        ("default", message(json!({"action": "PING"})), "PONG"),
+    ] {
+        let mut environment = world.environment(binary);
+        environment.insert("INKLOG_AUTH_MODE".to_owned(), "jwt".to_owned());
+        let mut function = Lambda::start_in(environment, binary).await;
+        assert_eq!(body(&function.invoke(&event).await)["code"], "unauthorized", "{binary}");
+        let answer = function.invoke(&by_alice(event, "read")).await;
+        match answered {
+            "" => assert_eq!(answer["body"].as_str(), None, "{binary}: {answer}"),
+            "ERROR" => assert_eq!(body(&answer)["code"], "forbidden", "{binary}"),
+            answered => assert_eq!(body(&answer)["action"], answered, "{binary}"),
+        }
+    }
+    let mut environment = world.environment("connection");
+    environment.insert("INKLOG_AUTH_MODE".to_owned(), "jwt".to_owned());
+    let mut connection = Lambda::start_in(environment, "connection").await;
+    assert_eq!(connection.invoke(&connect()).await["statusCode"], 401);
+    assert_eq!(connection.invoke(&by_alice(connect(), "read")).await["statusCode"], 200);
+}
+
+#[tokio::test]
+async fn a_function_does_not_start_in_a_mode_that_it_does_not_know() {
+    let world = World::start().await;
+    for binary in ["connection", "sync", "send_op", "presence", "default"] {
+        let mut environment = world.environment(binary);
+        environment.insert("INKLOG_AUTH_MODE".to_owned(), "off".to_owned());
+        let ended = run_to_end(binary, environment).await;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{binary}: {said}");
+        assert!(said.contains("INKLOG_AUTH_MODE must be jwt"), "{binary}: {said}");
+    }
+}
+
 /// With the tests above, which run on the template's variables and no others: each function is given
 /// what it needs, and needs what it is given.
 #[tokio::test]

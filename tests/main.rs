@@ -4,6 +4,7 @@
 //! - `socket`: a WebSocket client that speaks raw JSON, for tests that look at single frames
 //! - `slow_reader`: one client that does not read, beside others, on the whole stack
 //! - `client`: the Rust client on a socket, and real stacks that forget
+//! - `access`: every action by every role, and that whoever is refused has changed and read nothing
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `conformance`: one suite a store, for what is in memory and for the real client on what is embedded
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
@@ -34,6 +35,7 @@
 //! - `typescript`: the CRDT and the client's, through the same sessions, byte for byte; and what the server packs, opened
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
+mod access;
 mod broadcaster;
 mod client;
 mod cloudformation;

@@ -9,7 +9,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use futures::future::join_all;
 use inklog_crdt::Doc;
-use inklog_ingest::Sync;
+use inklog_ingest::{Gate, Sync};
 use inklog_protocol::{DocId, ServerMessage};
 use inklog_store::audience::Audience;
 use inklog_store::connections::memory::MemoryConnections;
@@ -82,7 +82,8 @@ fn world(harness: &Harness, documents: Documents, pause: Option<Duration>) -> Wo
     let (last, taken) = (Mutex::default(), Mutex::default());
     let readers = Arc::new(Readers { pause, clock: harness.clock.clone(), push, last, taken });
     let tap: Arc<dyn Tap> = readers.clone();
-    World { sync: Sync::new(documents, audience.tapped(&tap), "log".to_owned()), readers, connections }
+    let sync = Sync::new(Gate::open(), documents, audience.tapped(&tap), "log".to_owned());
+    World { sync, readers, connections }
 }
 
 impl World {

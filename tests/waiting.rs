@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use inklog_crdt::Event;
-use inklog_ingest::{SendOp, Sync};
+use inklog_ingest::{Gate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
@@ -44,7 +44,7 @@ async fn joined_bytes(harness: &Harness, documents: &Documents) -> usize {
     let mut event = ApiGatewayWebsocketProxyRequest::default();
     event.request_context.connection_id = Some("c".to_owned());
     event.body = Some(json!({"action": "JOIN_DOC", "docId": "d"}).to_string());
-    let answer = Sync::new(documents.clone(), audience, "log".to_owned()).handle(event).await;
+    let answer = Sync::new(Gate::open(), documents.clone(), audience, "log".to_owned()).handle(event).await;
     let Some(Body::Text(last)) = answer.body else { panic!("no answer") };
     assert!(last.contains("DOC_STATE"), "{last:.300}");
     push.take("c").iter().map(String::len).sum::<usize>() + last.len()
@@ -166,8 +166,8 @@ async fn what_waits_counts_in_a_documents_size_once() {
     let harness = Harness::start().await;
     let documents = Documents { doc_bytes_max: MAX, ..harness.documents.clone() };
     let function = Materializer::new(documents.clone(), harness.clock.clone());
-    let send_op = SendOp::new(documents.log.clone(), documents.catalogue.clone(), harness.clock.clone())
-        .with_doc_bytes_max(MAX);
+    let (log, catalogue) = (documents.log.clone(), documents.catalogue.clone());
+    let send_op = SendOp::new(Gate::open(), log, catalogue, harness.clock.clone()).with_doc_bytes_max(MAX);
     let doc = doc("d");
     let waits = waiting(140, 3_000);
     let (some, more) = waits.split_at(100);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
-use inklog_ingest::Sync;
+use inklog_ingest::{Gate, Sync};
 use inklog_store::RedisClient;
 use inklog_store::audience::Audience;
 use inklog_store::connections::redis::RedisConnections;
@@ -36,7 +36,7 @@ async fn world() -> World {
         clock: harness.clock.clone(),
     };
     harness.append(&doc("d"), typed("alice", 0, "hello")).await;
-    let sync = Sync::new(documents.clone(), audience, "log".to_owned());
+    let sync = Sync::new(Gate::open(), documents.clone(), audience, "log".to_owned());
     World { _harness: harness, redis, documents, sync }
 }
 

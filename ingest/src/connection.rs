@@ -2,9 +2,11 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::http::HeaderValue;
+use inklog_protocol::ErrorCode;
 use inklog_store::StoreError;
 use inklog_store::audience::Audience;
 
+use crate::gate::Gate;
 use crate::request::{Response, connection_id, respond};
 
 /// Inklog's subprotocol; a client may offer a token next to it, because browsers cannot set headers.
@@ -13,19 +15,25 @@ const SUBPROTOCOL: &str = "inklog";
 /// Accepts connections, and cleans up after those that disconnect. Both are best effort: JOIN_DOC makes
 /// the registration, which expires on its own.
 pub struct Connection {
+    gate: Gate,
     audience: Audience,
 }
 
 impl Connection {
-    /// A function over these stores.
-    pub fn new(audience: Audience) -> Connection {
-        Connection { audience }
+    /// A function over these stores, behind this gate.
+    pub fn new(gate: Gate, audience: Audience) -> Connection {
+        Connection { gate, audience }
     }
 
     /// Handles `$connect` and `$disconnect`.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         match event.request_context.event_type.as_deref() {
-            Some("CONNECT") => connect(&event),
+            // The authorizer has let it in. Whoever comes past it is not let in here.
+            Some("CONNECT") => match self.gate.identify(&event).await {
+                Ok(_) => connect(&event),
+                Err(refusal) if refusal.code == ErrorCode::Unauthorized => respond(401, None),
+                Err(_) => respond(500, None),
+            },
             Some("DISCONNECT") => match self.disconnect(connection_id(&event)).await {
                 Ok(()) => respond(200, None),
                 Err(error) => {

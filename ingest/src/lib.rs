@@ -12,10 +12,13 @@
 //! | [`Sync`] | `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC` | connections, live state (log on a miss) |
 //! | [`PresenceUpdate`] | `PRESENCE` | connections, presence |
 //! | [`Fallback`] | `$default`, `PING` | nothing |
+//!
+//! Each asks its [`Gate`] first, which also reads revocations where access is controlled.
 #![deny(missing_docs)]
 
 mod connection;
 mod fallback;
+mod gate;
 mod presence;
 mod request;
 mod send_op;
@@ -25,6 +28,7 @@ mod sync;
 
 pub use connection::Connection;
 pub use fallback::Fallback;
+pub use gate::{Gate, GateError, is_revoked};
 pub use presence::PresenceUpdate;
 pub use request::Response;
 pub use send_op::SendOp;

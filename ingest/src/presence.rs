@@ -6,25 +6,26 @@ use inklog_protocol::{ClientMessage, ErrorCode, Refusal};
 use inklog_store::audience::Audience;
 use inklog_store::connections::PresenceEntry;
 
-use crate::request::{Response, answer, check_agent, connection_id, misrouted, refuse_store, respond, user};
+use crate::gate::Gate;
+use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 
 /// Stores presence and sends it to the others.
 pub struct PresenceUpdate {
+    gate: Gate,
     audience: Audience,
 }
 
 impl PresenceUpdate {
-    /// A function over these stores.
-    pub fn new(audience: Audience) -> PresenceUpdate {
-        PresenceUpdate { audience }
+    /// A function over these stores, behind this gate.
+    pub fn new(gate: Gate, audience: Audience) -> PresenceUpdate {
+        PresenceUpdate { gate, audience }
     }
 
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         let connection = connection_id(&event);
-        let answered = answer(&event, async |message, _| {
+        let answered = answer(&self.gate, &event, async |_, message, _| {
             let ClientMessage::Presence { doc, agent, state } = message else { return Err(misrouted()) };
-            check_agent(user(&event)?.as_ref(), &agent)?;
             let audience = &self.audience;
             let now = audience.clock.now_ms();
             if !audience.connections.is_registered(&doc, connection, now).await.map_err(refuse_store)? {

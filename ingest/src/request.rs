@@ -4,10 +4,11 @@ use std::future::Future;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::encodings::Body;
-use inklog_crdt::Agent;
-use inklog_protocol::{ClientMessage, ErrorCode, Refusal, Request, UserName};
+use inklog_protocol::{ClientMessage, ErrorCode, Refusal, Request};
 use inklog_store::StoreError;
 use serde_json::Value;
+
+use crate::gate::{Caller, Gate, doc_of};
 
 /// A function's answer to the gateway.
 pub type Response = ApiGatewayProxyResponse;
@@ -25,28 +26,6 @@ pub(crate) fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> &str {
     event.request_context.connection_id.as_deref().unwrap_or_default()
 }
 
-/// The authorizer's identity; `None` without an authorizer.
-pub(crate) fn user(event: &ApiGatewayWebsocketProxyRequest) -> Result<Option<UserName>, Refusal> {
-    match event.request_context.authorizer.fields.get("user") {
-        None => Ok(None),
-        Some(Value::String(name)) => UserName::new(name)
-            .map(Some)
-            .map_err(|error| Refusal::new(ErrorCode::Unauthorized, error.to_string())),
-        Some(_) => Err(Refusal::new(ErrorCode::Unauthorized, "the identity is not a user name")),
-    }
-}
-
-/// With an identity, a client may use only the user's own agents.
-pub(crate) fn check_agent(user: Option<&UserName>, agent: &Agent) -> Result<(), Refusal> {
-    match user {
-        Some(user) if !user.owns(agent) => {
-            let message = format!("agent {agent} does not belong to {}", user.as_str());
-            Err(Refusal::new(ErrorCode::Forbidden, message))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// A store's failure, as the client sees it. The change may have happened: repeating it is safe.
 pub(crate) fn refuse_store(error: StoreError) -> Refusal {
     tracing::error!(%error, "a store failed");
@@ -58,37 +37,33 @@ pub(crate) fn refuse_store(error: StoreError) -> Refusal {
     }
 }
 
-/// Reads the message, calls its handler, and adds the message's `ref` and `docId` to every refusal.
+/// Reads the message, has the gate decide on it, calls its handler, and adds the message's `ref` and `docId`
+/// to every refusal.
 pub(crate) async fn answer<F>(
+    gate: &Gate,
     event: &ApiGatewayWebsocketProxyRequest,
-    handle: impl FnOnce(ClientMessage, Option<Value>) -> F,
+    handle: impl FnOnce(Caller, ClientMessage, Option<Value>) -> F,
 ) -> Option<String>
 where
     F: Future<Output = Result<Option<String>, Refusal>>,
 {
-    let request = match Request::parse(event.body.as_deref().unwrap_or_default()) {
-        Ok(request) => request,
-        Err(refusal) => return Some(refusal.into_message().to_json()),
-    };
-    let doc_id = doc_of(&request.message);
-    match handle(request.message, request.reference.clone()).await {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            let refusal = Refusal { reference: request.reference, doc_id, ..refusal };
-            Some(refusal.into_message().to_json())
+    let parsed = Request::parse(event.body.as_deref().unwrap_or_default());
+    let (reference, doc_id) = match &parsed {
+        Ok(request) => {
+            (request.reference.clone(), doc_of(&request.message).map(|doc| doc.as_str().to_owned()))
         }
-    }
-}
-
-fn doc_of(message: &ClientMessage) -> Option<String> {
-    match message {
-        ClientMessage::JoinDoc { doc, .. }
-        | ClientMessage::SendEvent { doc, .. }
-        | ClientMessage::SendOp { doc, .. }
-        | ClientMessage::SyncState { doc, .. }
-        | ClientMessage::Presence { doc, .. }
-        | ClientMessage::LeaveDoc { doc } => Some(doc.as_str().to_owned()),
-        ClientMessage::Ping => None,
+        Err(refusal) => (refusal.reference.clone(), refusal.doc_id.clone()),
+    };
+    let answered = async {
+        // Whoever has no identity learns nothing, not even what is wrong with a message.
+        let known = gate.identify(event).await?;
+        let message = parsed?.message;
+        let caller = gate.admit(known, &message)?;
+        handle(caller, message, reference.clone()).await
+    };
+    match answered.await {
+        Ok(answer) => answer,
+        Err(refusal) => Some(Refusal { reference, doc_id, ..refusal }.into_message().to_json()),
     }
 }
 

@@ -14,7 +14,8 @@ use inklog_store::log::Appended;
 use inklog_store::{Catalogue, Clock, LogRecord, OpLog};
 use serde_json::Value;
 
-use crate::request::{Response, answer, check_agent, connection_id, misrouted, refuse_store, respond, user};
+use crate::gate::Gate;
+use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 use crate::sizes::Sizes;
 
 /// A lost race for a place in the chain is repeated this often.
@@ -24,6 +25,7 @@ const FLOORS_MAX: usize = 10_000;
 
 /// Appends events to the op log.
 pub struct SendOp {
+    gate: Gate,
     log: Arc<dyn OpLog>,
     catalogue: Arc<dyn Catalogue>,
     clock: Arc<dyn Clock>,
@@ -39,9 +41,14 @@ struct Sender {
 }
 
 impl SendOp {
-    /// A function over these stores.
-    pub fn new(log: Arc<dyn OpLog>, catalogue: Arc<dyn Catalogue>, clock: Arc<dyn Clock>) -> SendOp {
-        SendOp { log, catalogue, clock, floors: Mutex::default(), sizes: Sizes::new(DOC_BYTES_MAX) }
+    /// A function over these stores, behind this gate.
+    pub fn new(
+        gate: Gate,
+        log: Arc<dyn OpLog>,
+        catalogue: Arc<dyn Catalogue>,
+        clock: Arc<dyn Clock>,
+    ) -> SendOp {
+        SendOp { gate, log, catalogue, clock, floors: Mutex::default(), sizes: Sizes::new(DOC_BYTES_MAX) }
     }
 
     /// With another limit than [`DOC_BYTES_MAX`].
@@ -51,8 +58,9 @@ impl SendOp {
 
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
-        let answered = answer(&event, async |message, reference| {
-            let sender = Sender { user: user(&event)?, connection: connection_id(&event).to_owned() };
+        let answered = answer(&self.gate, &event, async |caller, message, reference| {
+            let user = caller.identity.map(|identity| identity.user);
+            let sender = Sender { user, connection: connection_id(&event).to_owned() };
             let (doc, appended) = match message {
                 ClientMessage::SendEvent { doc, event } => {
                     let appended = self.send_event(&doc, event, sender).await?;
@@ -71,7 +79,6 @@ impl SendOp {
 
     /// Appends an event whose place in the chain the client knows.
     async fn send_event(&self, doc: &DocId, event: Event, sender: Sender) -> Result<Event, Refusal> {
-        check_agent(sender.user.as_ref(), event.agent())?;
         if event.after() < self.floor(doc, event.agent()).await? {
             let refusal = conflict(&event);
             return self.repeated(doc, event, refusal).await;
@@ -97,7 +104,6 @@ impl SendOp {
 
     /// Appends a lone op: its place is after what the log holds of the agent, or after the floor.
     async fn send_single(&self, doc: &DocId, agent: Agent, op: Op, sender: Sender) -> Result<Event, Refusal> {
-        check_agent(sender.user.as_ref(), &agent)?;
         for _ in 0..CHAIN_TRIES {
             let last = self.log.last_of(doc, &agent, None).await.map_err(refuse_store)?;
             let floor = self.floor(doc, &agent).await?;

@@ -19,7 +19,8 @@ use inklog_store::document::Documents;
 use inklog_store::live::Cursor;
 use serde_json::Value;
 
-use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond, user};
+use crate::gate::{Caller, Gate};
+use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 use crate::states::States;
 
 /// After this long, the last part is posted like the others: the gateway no longer waits for an answer.
@@ -27,6 +28,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
 /// Brings clients up to date.
 pub struct Sync {
+    gate: Gate,
     documents: Documents,
     audience: Audience,
     log_name: String,
@@ -37,6 +39,7 @@ pub struct Sync {
 /// What a client asks for.
 struct Wish {
     doc: DocId,
+    caller: Caller,
     connection: String,
     format: StateFormat,
     cursor: Option<Cursor>,
@@ -56,11 +59,11 @@ struct Parts {
 }
 
 impl Sync {
-    /// A function over these stores. `log_name` is what clients are told of the log's name
+    /// A function over these stores, behind this gate. `log_name` is what clients are told of the log's name
     /// ([`inklog_store::log::short_name`]).
-    pub fn new(documents: Documents, audience: Audience, log_name: String) -> Sync {
+    pub fn new(gate: Gate, documents: Documents, audience: Audience, log_name: String) -> Sync {
         let states = States::new(documents.clone(), log_name.clone(), audience.clock.clone());
-        Sync { documents, audience, log_name, states, patience: READER_PATIENCE }
+        Sync { gate, documents, audience, log_name, states, patience: READER_PATIENCE }
     }
 
     /// With another patience than [`READER_PATIENCE`].
@@ -71,31 +74,48 @@ impl Sync {
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         let (connection, begun) = (connection_id(&event).to_owned(), self.audience.clock.monotonic());
-        let answered = answer(&event, async |message, reference| {
-            user(&event)?;
-            match message {
-                ClientMessage::JoinDoc { doc, format, cursor } => {
-                    let cursor = cursor.as_deref().and_then(Cursor::from_wire);
-                    let version = Version::new();
-                    let (whole, confirm) = (false, false);
-                    let wish =
-                        Wish { doc, connection, format, cursor, version, whole, confirm, reference, begun };
-                    self.bring_up_to_date(&wish, true).await
-                }
-                ClientMessage::SyncState { doc, cursor, version, confirm, format } => {
-                    let whole = cursor.is_none() && version.is_some();
-                    let cursor = cursor.as_deref().and_then(Cursor::from_wire);
-                    let version = version.unwrap_or_default();
-                    let wish =
-                        Wish { doc, connection, format, cursor, version, whole, confirm, reference, begun };
-                    self.bring_up_to_date(&wish, false).await
-                }
-                ClientMessage::LeaveDoc { doc } => {
-                    self.audience.leave(&doc, &connection).await.map_err(refuse_store)?;
-                    Ok(None)
-                }
-                _ => Err::<Option<String>, Refusal>(misrouted()),
+        let answered = answer(&self.gate, &event, async |caller, message, reference| match message {
+            ClientMessage::JoinDoc { doc, format, cursor } => {
+                let cursor = cursor.as_deref().and_then(Cursor::from_wire);
+                let version = Version::new();
+                let (whole, confirm) = (false, false);
+                let wish = Wish {
+                    doc,
+                    caller,
+                    connection,
+                    format,
+                    cursor,
+                    version,
+                    whole,
+                    confirm,
+                    reference,
+                    begun,
+                };
+                self.bring_up_to_date(&wish, true).await
             }
+            ClientMessage::SyncState { doc, cursor, version, confirm, format } => {
+                let whole = cursor.is_none() && version.is_some();
+                let cursor = cursor.as_deref().and_then(Cursor::from_wire);
+                let version = version.unwrap_or_default();
+                let wish = Wish {
+                    doc,
+                    caller,
+                    connection,
+                    format,
+                    cursor,
+                    version,
+                    whole,
+                    confirm,
+                    reference,
+                    begun,
+                };
+                self.bring_up_to_date(&wish, false).await
+            }
+            ClientMessage::LeaveDoc { doc } => {
+                self.audience.leave(&doc, &connection).await.map_err(refuse_store)?;
+                Ok(None)
+            }
+            _ => Err::<Option<String>, Refusal>(misrouted()),
         });
         respond(200, answered.await)
     }
@@ -108,7 +128,13 @@ impl Sync {
         }
         // A Redis that is silent is not waited for again and again.
         let silent = matches!(registered, Err(StoreError::Unavailable { .. }));
-        let answer = self.send_parts(wish, self.parts(wish, silent).await?).await?;
+        let (parts, confirmed) =
+            future::join(self.parts(wish, silent), self.gate.confirm(&wish.caller, &wish.doc)).await;
+        if let Err(refusal) = confirmed {
+            self.audience.leave(&wish.doc, &wish.connection).await.map_err(refuse_store)?;
+            return Err(refusal);
+        }
+        let answer = self.send_parts(wish, parts?).await?;
         if joins
             && !silent
             && let Err(error) = self.show_presence(wish).await

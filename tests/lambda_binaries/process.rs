@@ -82,9 +82,13 @@ pub struct Lambda {
 impl Lambda {
     /// Starts a binary with the environment that the template gives it.
     pub async fn start(world: &World, binary: &'static str) -> Lambda {
+        Lambda::start_in(world.environment(binary), binary).await
+    }
+
+    /// Starts a binary in another environment.
+    pub async fn start_in(mut environment: BTreeMap<String, String>, binary: &'static str) -> Lambda {
         let timeout = Duration::from_secs(Template::read().functions()[binary].timeout);
         let api = RuntimeApi::serve(binary, timeout).await;
-        let mut environment = world.environment(binary);
         environment.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), api.address.to_string());
         let log = NamedTempFile::new().expect("a temporary file");
         let output = || log.as_file().try_clone().expect("a second handle on the file");

@@ -102,6 +102,7 @@ impl World {
             vars::LOG_NAME => self.log_name.clone(),
             vars::REDIS_URL => self.redis.url(),
             vars::API_ENDPOINT => self.api.clone(),
+            inklog_access::AUTH_MODE_VARIABLE => "open".to_owned(),
             "RUST_LOG" => "info".to_owned(),
             other => panic!("the template gives {binary} the unknown variable {other}"),
         };

@@ -1,6 +1,6 @@
 //! The Lambda behind `PRESENCE`.
 
-use inklog_ingest::PresenceUpdate;
+use inklog_ingest::{Gate, PresenceUpdate};
 use inklog_store::config::{StoreFactory, environment};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
@@ -8,6 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     inklog_store::config::log_json();
     let stores = StoreFactory::new(&environment).await;
-    let function = PresenceUpdate::new(stores.audience().await?);
+    let gate = Gate::configured(&stores)?;
+    let function = PresenceUpdate::new(gate, stores.audience().await?);
     run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(function.handle(event.payload).await))).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inklog_ingest::SendOp;
+use inklog_ingest::{Gate, SendOp};
 use inklog_store::SystemClock;
 use inklog_store::config::{StoreFactory, environment};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -11,6 +11,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     inklog_store::config::log_json();
     let stores = StoreFactory::new(&environment).await;
-    let function = SendOp::new(stores.op_log()?, stores.catalogue()?, Arc::new(SystemClock));
+    let gate = Gate::configured(&stores)?;
+    let function = SendOp::new(gate, stores.op_log()?, stores.catalogue()?, Arc::new(SystemClock));
     run(service_fn(async |event: LambdaEvent<_>| Ok::<_, Error>(function.handle(event.payload).await))).await
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use axum::routing::get;
 use axum::{Router, middleware};
 use futures::future::BoxFuture;
+use inklog_access::AuthMode;
 use inklog_broadcaster::Broadcaster;
-use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
+use inklog_ingest::{Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_operator::Operator;
 use inklog_protocol::limits::DOC_BYTES_MAX;
@@ -106,6 +107,8 @@ pub struct StackConfig {
     pub editor: Option<PathBuf>,
     /// How large a document may be, in bytes of its encoded state and of what waits in it.
     pub doc_bytes_max: u64,
+    /// Whether messages need an identity.
+    pub auth: AuthMode,
 }
 
 impl Default for StackConfig {
@@ -124,6 +127,7 @@ impl Default for StackConfig {
             sweep_every: Duration::from_secs(60 * 60),
             editor: None,
             doc_bytes_max: DOC_BYTES_MAX,
+            auth: AuthMode::Open,
         }
     }
 }
@@ -238,9 +242,11 @@ impl Stack {
         let operator = Operator::new(documents.clone(), clock.clone());
         let snapshotter = Arc::new(Snapshotter::new(operator.clone()));
 
+        let gate = Gate::new(config.auth, stores.catalogue.clone(), clock.clone());
         let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
         let pipeline = Pipeline::new();
-        let gateway = Gateway::new(gateway_config, routes(&stores, &audience, clock.clone(), &pipeline));
+        let gateway =
+            Gateway::new(gateway_config, routes(gate, &stores, &audience, clock.clone(), &pipeline));
         to_gateway.serve(gateway.standalone_router());
         let materializer = Arc::new(Materializer::new(documents, clock));
         let materializer = observed(&pipeline, Stage::Materializer, materializer);
@@ -347,14 +353,21 @@ fn observed(pipeline: &Pipeline, stage: Stage, function: Arc<dyn StreamFunction>
 }
 
 /// The functions behind [`ROUTES`].
-fn routes(stores: &Stores, audience: &Audience, clock: Arc<dyn Clock>, pipeline: &Pipeline) -> Routes {
-    let connection = Arc::new(Connection::new(audience.clone()));
-    let sync = Arc::new(Sync::new(stores.documents(), audience.clone(), short_name(&stores.stream_arn)));
-    let send_op = SendOp::new(stores.log.clone(), stores.catalogue.clone(), clock);
+fn routes(
+    gate: Gate,
+    stores: &Stores,
+    audience: &Audience,
+    clock: Arc<dyn Clock>,
+    pipeline: &Pipeline,
+) -> Routes {
+    let connection = Arc::new(Connection::new(gate.clone(), audience.clone()));
+    let log_name = short_name(&stores.stream_arn);
+    let sync = Arc::new(Sync::new(gate.clone(), stores.documents(), audience.clone(), log_name));
+    let send_op = SendOp::new(gate.clone(), stores.log.clone(), stores.catalogue.clone(), clock);
     let send_op = Arc::new(send_op.with_doc_bytes_max(stores.doc_bytes_max));
     let send_op = Arc::new(ObservedSend { pipeline: pipeline.clone(), function: send_op });
-    let presence = Arc::new(PresenceUpdate::new(audience.clone()));
-    let fallback = Arc::new(Fallback);
+    let presence = Arc::new(PresenceUpdate::new(gate.clone(), audience.clone()));
+    let fallback = Arc::new(Fallback::new(gate));
     ROUTES.into_iter().fold(Routes::new(), |routes, (key, binary)| match binary {
         "connection" => routes.route(key, connection.clone()),
         "sync" => routes.route_with_response(key, sync.clone()),

@@ -1,0 +1,417 @@
+//! Who may do what: every action of the wire, by every role, through the functions themselves. Whoever is
+//! refused has read, written and registered nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use aws_lambda_events::encodings::Body;
+use inklog_access::{AuthMode, Grants, Identity};
+use inklog_ingest::{Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
+use inklog_local::stack::ROUTES;
+use inklog_protocol::limits::REVOCATION_CACHE_TTL;
+use inklog_protocol::{ClientMessage, DocId, Request, Right, UserName};
+use inklog_store::audience::Audience;
+use inklog_store::catalogue::Revocation;
+use inklog_store::catalogue::memory::MemoryCatalogue;
+use inklog_store::connections::memory::MemoryConnections;
+use inklog_store::push::memory::MemoryPush;
+use inklog_store::tap::{Call, Fault, Operation, Tap, Tapped};
+use inklog_store::{Clock, Connections as _, ManualClock, Revocations as _};
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, doc};
+
+const NOW_S: u64 = 1_700_000_000;
+const EXPIRES_S: u64 = NOW_S + 3_600;
+
+/// The operations that stores were asked for.
+#[derive(Default)]
+struct Asked(Mutex<Vec<Operation>>);
+
+#[async_trait]
+impl Tap for Asked {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        self.0.lock().unwrap().push(call.operation);
+        Ok(())
+    }
+}
+
+impl Asked {
+    fn take(&self) -> Vec<Operation> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// The functions behind the API, over stores that are watched.
+struct World {
+    clock: Arc<ManualClock>,
+    asked: Arc<Asked>,
+    revocations: Arc<MemoryCatalogue>,
+    connections: Arc<MemoryConnections>,
+    connection: Connection,
+    sync: Sync,
+    send_op: SendOp,
+    presence: PresenceUpdate,
+    fallback: Fallback,
+}
+
+impl World {
+    /// `c` is in `notes`, where it may show presence.
+    async fn new(mode: AuthMode) -> World {
+        let harness = Harness::memory();
+        let (connections, push) = (Arc::new(MemoryConnections::new()), Arc::new(MemoryPush::new()));
+        push.open("c");
+        let asked = Arc::new(Asked::default());
+        let tap: Arc<dyn Tap> = asked.clone();
+        let clock: Arc<dyn Clock> = harness.clock.clone();
+        let audience = Audience {
+            presence: connections.clone(),
+            connections: connections.clone(),
+            push,
+            clock: clock.clone(),
+        };
+        let (documents, audience) = (harness.tapped(tap.clone()), audience.tapped(&tap));
+        let revocations = Arc::new(MemoryCatalogue::new());
+        let gate = Gate::new(mode, Tapped::new(revocations.clone(), tap, clock.clone()), clock.clone());
+        let (log, catalogue) = (documents.log.clone(), documents.catalogue.clone());
+        let world = World {
+            clock: harness.clock.clone(),
+            asked,
+            revocations,
+            connections,
+            connection: Connection::new(gate.clone(), audience.clone()),
+            sync: Sync::new(gate.clone(), documents, audience.clone(), "log".to_owned()),
+            send_op: SendOp::new(gate.clone(), log, catalogue, clock),
+            presence: PresenceUpdate::new(gate.clone(), audience),
+            fallback: Fallback::new(gate),
+        };
+        let join = world.event(Some(&alice(Right::Read)), &json!({"action": "JOIN_DOC", "docId": "notes"}));
+        world.sync.handle(join).await;
+        world.asked.take();
+        world
+    }
+
+    fn event(
+        &self,
+        context: Option<&HashMap<String, String>>,
+        frame: &Value,
+    ) -> ApiGatewayWebsocketProxyRequest {
+        let mut event = ApiGatewayWebsocketProxyRequest::default();
+        event.request_context.connection_id = Some("c".to_owned());
+        event.body = Some(frame.as_str().map_or_else(|| frame.to_string(), str::to_owned));
+        for (name, value) in context.into_iter().flatten() {
+            event.request_context.authorizer.fields.insert(name.clone(), json!(value));
+        }
+        event
+    }
+
+    /// What the function answers to which the API routes a frame: the action or, of an error, the code.
+    async fn ask(&self, context: Option<&HashMap<String, String>>, frame: &Value) -> (String, Value) {
+        let event = self.event(context, frame);
+        let routed = ROUTES.iter().find(|(key, _)| frame["action"] == *key);
+        let response = match routed.map_or("default", |(_, binary)| binary) {
+            "sync" => self.sync.handle(event).await,
+            "send_op" => self.send_op.handle(event).await,
+            "presence" => self.presence.handle(event).await,
+            "default" => self.fallback.handle(event).await,
+            other => panic!("{other} takes no messages"),
+        };
+        answered(response)
+    }
+
+    /// Who is registered with `notes`.
+    async fn registered(&self) -> Vec<String> {
+        self.connections.list(&doc("notes"), self.clock.now_ms()).await.unwrap()
+    }
+
+    async fn revoke(&self, doc: Option<DocId>) {
+        let alice = UserName::new("alice").unwrap();
+        let revocation = Revocation { doc, at: NOW_S };
+        self.revocations.revoke(&alice, &revocation, NOW_S).await.unwrap();
+        // What was read when it joined is old by then.
+        self.clock.pass(REVOCATION_CACHE_TTL);
+    }
+}
+
+fn answered(response: ApiGatewayProxyResponse) -> (String, Value) {
+    let Some(Body::Text(text)) = response.body else { return ("nothing".to_owned(), Value::Null) };
+    let frame: Value = serde_json::from_str(&text).expect("JSON");
+    let name = if frame["action"] == "ERROR" { &frame["code"] } else { &frame["action"] };
+    (name.as_str().expect("a name").to_owned(), frame)
+}
+
+fn identity(grants: &str) -> Identity {
+    Identity {
+        user: UserName::new("alice").unwrap(),
+        name: Some("Alice".to_owned()),
+        grants: serde_json::from_str::<Grants>(grants).unwrap(),
+        issued_at: NOW_S - 10,
+        expires_at: EXPIRES_S,
+    }
+}
+
+fn alice(right: Right) -> HashMap<String, String> {
+    identity(&format!(r#"{{"notes":"{right}"}}"#)).to_context()
+}
+
+/// Every action, each with a sound frame of Alice's.
+fn actions() -> Vec<(&'static str, Value)> {
+    let op = json!({"type": "insert", "id": "alice~1-0", "text": "x", "left": null});
+    let actions = vec![
+        ("join", json!({"action": "JOIN_DOC", "docId": "notes", "ref": 1})),
+        ("sync", json!({"action": "SYNC_STATE", "docId": "notes", "version": {}, "ref": 1})),
+        (
+            "presence",
+            json!({"action": "PRESENCE", "docId": "notes", "agent": "alice~1", "state": {}, "ref": 1}),
+        ),
+        (
+            "event",
+            json!({"action": "SEND_OP", "docId": "notes", "agent": "alice~1", "after": 0, "ops": [op], "ref": 1}),
+        ),
+        ("op", json!({"action": "SEND_OP", "docId": "notes", "op": op, "ref": 1})),
+        ("leave", json!({"action": "LEAVE_DOC", "docId": "notes", "ref": 1})),
+        ("ping", json!({"action": "PING", "ref": 1})),
+    ];
+    // A new action does not compile until it is here, and fails until it is above.
+    let name = |message: &ClientMessage| match message {
+        ClientMessage::JoinDoc { .. } => "join",
+        ClientMessage::SyncState { .. } => "sync",
+        ClientMessage::Presence { .. } => "presence",
+        ClientMessage::SendEvent { .. } => "event",
+        ClientMessage::SendOp { .. } => "op",
+        ClientMessage::LeaveDoc { .. } => "leave",
+        ClientMessage::Ping => "ping",
+    };
+    for (named, frame) in &actions {
+        let request = Request::parse(&frame.to_string()).expect("a sound frame");
+        assert_eq!(name(&request.message), *named);
+    }
+    let routed: Vec<&str> = ROUTES.iter().map(|(key, _)| *key).filter(|key| !key.starts_with('$')).collect();
+    for key in routed {
+        assert!(actions.iter().any(|(_, frame)| frame["action"] == key), "{key} is not asked for");
+    }
+    actions
+}
+
+/// What is not among the actions, and still needs an identity.
+fn nonsense() -> Vec<(&'static str, Value)> {
+    vec![("unknown", json!({"action": "DANCE", "docId": "notes", "ref": 1})), ("unreadable", json!("{"))]
+}
+
+/// What an action is answered with where it is allowed, and what it then asks of the stores.
+fn allowed(action: &str) -> (&'static str, Option<Operation>) {
+    match action {
+        "join" => ("DOC_STATE", Some(Operation::ConnectionsRegister)),
+        // Whoever names all of an empty document lacks nothing.
+        "sync" => ("OP_REPLAY", Some(Operation::ConnectionsRegister)),
+        "presence" => ("nothing", Some(Operation::PresenceSet)),
+        "event" | "op" => ("OP_ACK", Some(Operation::LogAppend)),
+        "leave" => ("nothing", Some(Operation::ConnectionsRemove)),
+        "ping" => ("PONG", None),
+        "unknown" => ("unknown_action", None),
+        "unreadable" => ("bad_json", None),
+        other => panic!("{other}"),
+    }
+}
+
+/// Asks for everything, and holds it against what is expected; `None` is what is allowed.
+async fn walk(
+    role: &str,
+    mode: AuthMode,
+    prepare: impl AsyncFn(&World),
+    context: Option<&HashMap<String, String>>,
+    refused: impl Fn(&str) -> Option<(&'static str, &'static str)>,
+) {
+    for (action, frame) in actions().into_iter().chain(nonsense()) {
+        let world = World::new(mode).await;
+        prepare(&world).await;
+        let before = world.registered().await;
+        let (got, answer) = world.ask(context, &frame).await;
+        let asked = world.asked.take();
+        match refused(action) {
+            Some((code, message)) => {
+                assert_eq!(got, code, "{role} asks for {action}: {answer}");
+                assert_eq!(answer["message"], message, "{role} asks for {action}");
+                assert_eq!((&answer["retry"], &answer["ref"]), (&json!(false), &frame["ref"]), "{action}");
+                assert!(
+                    asked.iter().all(|one| *one == Operation::RevocationsOf),
+                    "{role} asks for {action}, is refused, and this has happened: {asked:?}"
+                );
+                assert_eq!(world.registered().await, before, "{role}: {action}");
+            }
+            None => {
+                let (expected, operation) = allowed(action);
+                assert_eq!(got, expected, "{role} asks for {action}: {answer}");
+                assert!(operation.is_none_or(|one| asked.contains(&one)), "{role}, {action}: {asked:?}");
+            }
+        }
+    }
+}
+
+const NO_IDENTITY: (&str, &str) = ("unauthorized", "there is no identity; connect with a token");
+const EXPIRED: (&str, &str) = ("unauthorized", "the token has expired; connect again with a fresh one");
+const REVOKED: (&str, &str) = ("unauthorized", "access was revoked");
+const NO_ACCESS: (&str, &str) = ("forbidden", "you have no access to this document");
+const READ_ONLY: (&str, &str) = ("forbidden", "you can read this document, but not change it");
+
+fn needs_a_right(action: &str) -> bool {
+    ["join", "sync", "presence", "event", "op"].contains(&action)
+}
+
+fn changes(action: &str) -> bool {
+    ["event", "op"].contains(&action)
+}
+
+async fn nothing(_: &World) {}
+
+#[tokio::test]
+async fn every_role_gets_what_its_rights_give_and_no_more() {
+    let none = identity("{}").to_context();
+    walk("none", AuthMode::Jwt, nothing, Some(&none), |action| needs_a_right(action).then_some(NO_ACCESS))
+        .await;
+    let other = identity(r#"{"notes2":"manage","note":"manage","x*":"read"}"#).to_context();
+    walk("elsewhere", AuthMode::Jwt, nothing, Some(&other), |action| {
+        needs_a_right(action).then_some(NO_ACCESS)
+    })
+    .await;
+    walk("read", AuthMode::Jwt, nothing, Some(&alice(Right::Read)), |action| {
+        changes(action).then_some(READ_ONLY)
+    })
+    .await;
+    walk("write", AuthMode::Jwt, nothing, Some(&alice(Right::Write)), |_| None).await;
+    walk("manage", AuthMode::Jwt, nothing, Some(&alice(Right::Manage)), |_| None).await;
+    walk("anybody, where access is open", AuthMode::Open, nothing, None, |_| None).await;
+}
+
+#[tokio::test]
+async fn without_a_whole_context_there_is_no_identity() {
+    walk("nobody", AuthMode::Jwt, nothing, None, |_| Some(NO_IDENTITY)).await;
+    for lacking in ["user", "docs", "iat", "exp"] {
+        let mut context = alice(Right::Manage);
+        context.remove(lacking);
+        walk(lacking, AuthMode::Jwt, nothing, Some(&context), |_| Some(NO_IDENTITY)).await;
+        context.insert(lacking.to_owned(), "~".to_owned());
+        walk(lacking, AuthMode::Jwt, nothing, Some(&context), |_| Some(NO_IDENTITY)).await;
+    }
+}
+
+#[tokio::test]
+async fn from_its_last_second_on_a_token_gives_nothing() {
+    let write = alice(Right::Write);
+    for (now_ms, is_over) in
+        [(EXPIRES_S * 1_000 - 1, false), (EXPIRES_S * 1_000, true), (EXPIRES_S * 1_000 + 1, true)]
+    {
+        let at = async |world: &World| {
+            world.clock.pass_ms(now_ms - NOW_S * 1_000);
+            world.connections.register(&doc("notes"), "c", now_ms).await.unwrap();
+        };
+        walk("late", AuthMode::Jwt, at, Some(&write), |_| is_over.then_some(EXPIRED)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_void_for_all_documents_or_for_one() {
+    let manage = alice(Right::Manage);
+    let all = async |world: &World| world.revoke(None).await;
+    walk("revoked", AuthMode::Jwt, all, Some(&manage), |_| Some(REVOKED)).await;
+    let here = async |world: &World| world.revoke(Some(doc("notes"))).await;
+    walk("revoked here", AuthMode::Jwt, here, Some(&manage), |action| {
+        needs_a_right(action).then_some(REVOKED)
+    })
+    .await;
+    let elsewhere = async |world: &World| world.revoke(Some(doc("other"))).await;
+    walk("revoked elsewhere", AuthMode::Jwt, elsewhere, Some(&manage), |_| None).await;
+    // A token of later is none of those.
+    let later = Identity { issued_at: NOW_S + 1, ..identity(r#"{"notes":"write"}"#) }.to_context();
+    walk("let in again", AuthMode::Jwt, all, Some(&later), |_| None).await;
+}
+
+#[tokio::test]
+async fn an_agent_is_its_users() {
+    let world = World::new(AuthMode::Jwt).await;
+    let write = alice(Right::Write);
+    for foreign in ["bob", "alice-2", "alice~", "bob~alice"] {
+        let op = json!({"type": "insert", "id": format!("{foreign}-0"), "text": "x", "left": null});
+        for frame in [
+            json!({"action": "SEND_OP", "docId": "notes", "agent": foreign, "after": 0, "ops": [op]}),
+            json!({"action": "SEND_OP", "docId": "notes", "op": op}),
+            json!({"action": "PRESENCE", "docId": "notes", "agent": foreign, "state": {}}),
+        ] {
+            let (got, answer) = world.ask(Some(&write), &frame).await;
+            assert_eq!(got, "forbidden", "{frame}: {answer}");
+            assert!(answer["message"].as_str().unwrap().contains("does not belong to alice"), "{answer}");
+            assert!(world.asked.take().iter().all(|one| *one == Operation::RevocationsOf));
+        }
+    }
+}
+
+#[tokio::test]
+async fn whether_a_document_exists_is_not_told() {
+    let world = World::new(AuthMode::Jwt).await;
+    let op = json!({"type": "insert", "id": "alice-0", "text": "x", "left": null});
+    let send = json!({"action": "SEND_OP", "docId": "notes", "op": op});
+    assert_eq!(world.ask(Some(&alice(Right::Write)), &send).await.0, "OP_ACK");
+    let none = identity("{}").to_context();
+    let join = |doc: &str| json!({"action": "JOIN_DOC", "docId": doc});
+    let (_, mut there) = world.ask(Some(&none), &join("notes")).await;
+    let (_, not_there) = world.ask(Some(&none), &join("nowhere")).await;
+    there["docId"] = json!("nowhere");
+    assert_eq!(there, not_there);
+}
+
+#[tokio::test]
+async fn revocations_are_read_once_a_minute_and_by_whoever_registers() {
+    let world = World::new(AuthMode::Jwt).await;
+    let write = alice(Right::Write);
+    let ttl_ms = REVOCATION_CACHE_TTL.as_millis() as u64;
+    let reads = async |frame: &Value| {
+        let (got, _) = world.ask(Some(&write), frame).await;
+        assert!(["OP_ACK", "PONG", "OP_REPLAY"].contains(&got.as_str()), "{got}");
+        world.asked.take().iter().filter(|one| **one == Operation::RevocationsOf).count()
+    };
+    let op = json!({"type": "insert", "id": "alice-0", "text": "x", "left": null});
+    let send = json!({"action": "SEND_OP", "docId": "notes", "op": op});
+    assert_eq!(reads(&send).await, 0, "it was read by joining");
+    world.clock.pass_ms(ttl_ms - 1);
+    assert_eq!(reads(&send).await, 0);
+    world.clock.pass_ms(1);
+    assert_eq!(reads(&send).await, 1);
+    assert_eq!(reads(&json!({"action": "PING"})).await, 0);
+    let sync = json!({"action": "SYNC_STATE", "docId": "notes", "version": {"alice": 1}});
+    assert_eq!(reads(&sync).await, 1, "what is cached is not enough to register on");
+}
+
+#[tokio::test]
+async fn whoever_registers_while_access_is_revoked_is_not_left_registered() {
+    let world = World::new(AuthMode::Jwt).await;
+    let alice_name = UserName::new("alice").unwrap();
+    // After the function has read what was revoked: it still lets the message pass.
+    let revocation = Revocation { doc: Some(doc("notes")), at: NOW_S };
+    world.revocations.revoke(&alice_name, &revocation, NOW_S).await.unwrap();
+    for action in ["JOIN_DOC", "SYNC_STATE"] {
+        let frame = json!({"action": action, "docId": "notes", "ref": 1});
+        let (got, answer) = world.ask(Some(&alice(Right::Write)), &frame).await;
+        assert_eq!((got.as_str(), &answer["message"]), ("unauthorized", &json!(REVOKED.1)), "{action}");
+        assert_eq!(world.registered().await, [""; 0], "{action}");
+        world.clock.pass_ms(1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_an_identity_is_not_let_in() {
+    let world = World::new(AuthMode::Jwt).await;
+    let mut expired = alice(Right::Manage);
+    expired.insert("exp".to_owned(), NOW_S.to_string());
+    for (context, status) in [(None, 401), (Some(&expired), 401), (Some(&alice(Right::Read)), 200)] {
+        let mut event = world.event(context, &Value::Null);
+        event.request_context.event_type = Some("CONNECT".to_owned());
+        assert_eq!(world.connection.handle(event).await.status_code, status);
+    }
+    // Whoever leaves is cleaned up after, also without one.
+    let mut event = world.event(None, &Value::Null);
+    event.request_context.event_type = Some("DISCONNECT".to_owned());
+    assert_eq!(world.connection.handle(event).await.status_code, 200);
+    assert_eq!(world.registered().await, [""; 0]);
+}
