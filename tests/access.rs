@@ -305,7 +305,7 @@ async fn from_its_last_second_on_a_token_gives_nothing() {
     {
         let at = async |world: &World| {
             world.clock.pass_ms(now_ms - NOW_S * 1_000);
-            world.connections.register(&doc("notes"), "c", now_ms).await.unwrap();
+            world.connections.register(&doc("notes"), "c", None, now_ms).await.unwrap();
         };
         walk("late", AuthMode::Jwt, at, Some(&write), |_| is_over.then_some(EXPIRED)).await;
     }

@@ -136,7 +136,7 @@ impl World {
         let record = LogRecord {
             event: event.clone(),
             at: self.now(),
-            user: None,
+            author: None,
             connection: Some(connection.to_owned()),
         };
         let appended = self.documents.log.append(doc, &record).await.expect("the log takes a record");

@@ -44,7 +44,7 @@ pub(super) fn docs(docs: &[Listed]) -> String {
 pub(super) fn events(events: &[ListedEvent]) -> String {
     let mut text = String::new();
     for listed in events {
-        let user = listed.user.as_deref().unwrap_or("-");
+        let user = listed.event.user.as_deref().unwrap_or("-");
         let place = if listed.compacted { " (history)" } else { "" };
         let what = match listed.event.clone().into_event() {
             Ok(logged) => event(&logged.event),
