@@ -1,5 +1,6 @@
 //! Who may do what: every action of the wire, by every role, through the functions themselves. Whoever is
-//! refused has read, written and registered nothing.
+//! refused has read, written and registered nothing. And what an operator does about it: who is there, and who
+//! is shown out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,18 +11,20 @@ use aws_lambda_events::encodings::Body;
 use inklog_access::{AuthMode, Grants, Identity};
 use inklog_ingest::{Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
 use inklog_local::stack::ROUTES;
+use inklog_operator::{AccessOperator, Present};
 use inklog_protocol::limits::REVOCATION_CACHE_TTL;
-use inklog_protocol::{ClientMessage, DocId, Request, Right, UserName};
+use inklog_protocol::{Author, ClientMessage, DocId, Request, Right, UserName};
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::Revocation;
 use inklog_store::catalogue::memory::MemoryCatalogue;
 use inklog_store::connections::memory::MemoryConnections;
+use inklog_store::connections::{Holder, PresenceEntry};
 use inklog_store::push::memory::MemoryPush;
 use inklog_store::tap::{Call, Fault, Operation, Tap, Tapped};
-use inklog_store::{Clock, Connections as _, ManualClock, Revocations as _};
+use inklog_store::{Clock, Connections as _, ManualClock, Push as _, PushError, Revocations as _};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, doc};
+use crate::harness::{Harness, agent, doc};
 
 const NOW_S: u64 = 1_700_000_000;
 const EXPIRES_S: u64 = NOW_S + 3_600;
@@ -305,7 +308,7 @@ async fn from_its_last_second_on_a_token_gives_nothing() {
     {
         let at = async |world: &World| {
             world.clock.pass_ms(now_ms - NOW_S * 1_000);
-            world.connections.register(&doc("notes"), "c", now_ms).await.unwrap();
+            world.connections.register(&doc("notes"), "c", None, now_ms).await.unwrap();
         };
         walk("late", AuthMode::Jwt, at, Some(&write), |_| is_over.then_some(EXPIRED)).await;
     }
@@ -414,4 +417,127 @@ async fn a_connection_without_an_identity_is_not_let_in() {
     event.request_context.event_type = Some("DISCONNECT".to_owned());
     assert_eq!(world.connection.handle(event).await.status_code, 200);
     assert_eq!(world.registered().await, [""; 0]);
+}
+
+/// A connection fails to close, and the others do not.
+struct Sticks;
+
+#[async_trait]
+impl Tap for Sticks {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        match call.operation == Operation::PushClose && call.key == "sticks" {
+            true => Err(PushError::Retry("status 500".to_owned()).into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// An operator, and what it works on: Alice is in `notes` twice and in `plan`, Bob in `notes`.
+struct Room {
+    operator: AccessOperator,
+    audience: Audience,
+    push: Arc<MemoryPush>,
+    revocations: Arc<MemoryCatalogue>,
+}
+
+impl Room {
+    async fn new() -> Room {
+        let clock = Arc::new(ManualClock::new(NOW_S * 1_000));
+        let (connections, push) = (Arc::new(MemoryConnections::new()), Arc::new(MemoryPush::new()));
+        let audience = Audience { presence: connections.clone(), connections, push: push.clone(), clock };
+        for (name, connection, user) in [
+            ("notes", "a1", "alice"),
+            ("notes", "sticks", "alice"),
+            ("plan", "a1", "alice"),
+            ("notes", "b", "bob"),
+        ] {
+            push.open(connection);
+            let author = Author { user: user.to_owned(), name: Some(user.to_uppercase()) };
+            let holder = Holder { author: author.clone(), right: Right::Write, expires_at: EXPIRES_S };
+            let now_ms = audience.clock.now_ms();
+            audience.connections.register(&doc(name), connection, Some(&holder), now_ms).await.unwrap();
+            let (agent, state) = (agent(&format!("{user}~{connection}")), "{}".to_owned());
+            let entry =
+                PresenceEntry { agent, connection: connection.to_owned(), state, author: Some(author) };
+            assert!(audience.presence.set(&doc(name), &entry, Some(EXPIRES_S), now_ms).await.unwrap());
+        }
+        let revocations = Arc::new(MemoryCatalogue::new());
+        let tap: Arc<dyn Tap> = Arc::new(Sticks);
+        let operator = AccessOperator::new(revocations.clone(), audience.tapped(&tap));
+        Room { operator, audience, push, revocations }
+    }
+
+    async fn registered(&self, name: &str) -> Vec<String> {
+        let now_ms = self.audience.clock.now_ms();
+        let mut all = self.audience.connections.list(&doc(name), now_ms).await.unwrap();
+        all.sort();
+        all
+    }
+
+    async fn shown(&self, name: &str) -> Vec<String> {
+        let now_ms = self.audience.clock.now_ms();
+        let all = self.audience.presence.all(&doc(name), now_ms).await.unwrap();
+        all.into_iter().map(|entry| entry.agent.to_string()).collect()
+    }
+
+    async fn is_open(&self, connection: &str) -> bool {
+        self.push.post(connection, "{}").await.is_ok()
+    }
+}
+
+#[tokio::test]
+async fn an_operator_sees_who_is_there() {
+    let room = Room::new().await;
+    let present = room.operator.who(&doc("plan")).await.unwrap();
+    let alice = Present {
+        connection: "a1".into(),
+        user: Some("alice".into()),
+        name: Some("ALICE".into()),
+        right: Right::Write,
+        expires_in: Some(EXPIRES_S - NOW_S),
+    };
+    assert_eq!(present, [alice]);
+    let users = room.operator.who(&doc("notes")).await.unwrap();
+    let users: Vec<_> =
+        users.into_iter().map(|present| (present.user.unwrap(), present.connection)).collect();
+    let of = |user: &str, connection: &str| (user.to_owned(), connection.to_owned());
+    assert_eq!(users, [of("alice", "a1"), of("alice", "sticks"), of("bob", "b")]);
+    assert_eq!(room.operator.who(&doc("nowhere")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn whose_access_is_revoked_is_shown_out_though_one_connection_fails() {
+    let room = Room::new().await;
+    let alice = UserName::new("alice").unwrap();
+    let revoked = room.operator.revoke(&alice, None).await.unwrap();
+    assert_eq!((revoked.at, revoked.closed, revoked.failed.len()), (NOW_S, 1, 1), "{revoked:?}");
+    assert!(revoked.failed[0].contains("connection sticks is not closed"), "{revoked:?}");
+    let kept = room.revocations.of(&alice, NOW_S).await.unwrap();
+    assert_eq!(kept, [Revocation { doc: None, at: NOW_S }]);
+    assert_eq!(
+        (room.registered("notes").await, room.registered("plan").await),
+        (vec!["b".to_owned()], vec![])
+    );
+    assert_eq!((room.shown("notes").await, room.shown("plan").await), (vec!["bob~b".to_owned()], vec![]));
+    let told: Vec<Value> =
+        room.push.take("b").iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+    let mut gone: Vec<_> =
+        told.iter().map(|frame| (frame["agent"].as_str().unwrap(), &frame["state"])).collect();
+    gone.sort_by_key(|(agent, _)| agent.to_string());
+    assert_eq!(gone, [("alice~a1", &Value::Null), ("alice~sticks", &Value::Null)]);
+    assert!(!room.is_open("a1").await && room.is_open("b").await);
+}
+
+#[tokio::test]
+async fn access_to_one_document_is_revoked_there_only() {
+    let room = Room::new().await;
+    let alice = UserName::new("alice").unwrap();
+    let revoked = room.operator.revoke(&alice, Some(&doc("plan"))).await.unwrap();
+    assert_eq!((revoked.closed, revoked.failed.as_slice()), (1, &[][..]), "{revoked:?}");
+    assert_eq!(room.registered("plan").await, [""; 0]);
+    assert_eq!(room.registered("notes").await, ["a1", "b", "sticks"]);
+    assert!(!room.is_open("a1").await && room.is_open("sticks").await);
+    // Again, when there is nobody left.
+    let again = room.operator.revoke(&alice, Some(&doc("plan"))).await.unwrap();
+    assert_eq!((again.closed, again.failed.len()), (0, 0));
 }

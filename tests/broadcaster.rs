@@ -103,7 +103,7 @@ impl World {
 
     async fn join(&self, doc: &DocId, connections: &[&str]) {
         for connection in connections {
-            self.connections.register(doc, connection, self.clock.now_ms()).await.unwrap();
+            self.connections.register(doc, connection, None, self.clock.now_ms()).await.unwrap();
         }
     }
 
@@ -279,8 +279,13 @@ async fn who_is_gone_is_forgotten_and_the_others_hear_that_its_presence_went() {
     let d = doc("d");
     world.join(&d, &["bare", "named", "there"]).await;
     for (name, connection) in [("ann", "bare"), ("ben", "named")] {
-        let entry = PresenceEntry { agent: agent(name), connection: connection.into(), state: "{}".into() };
-        assert!(world.connections.set(&d, &entry, world.clock.now_ms()).await.unwrap());
+        let entry = PresenceEntry {
+            agent: agent(name),
+            connection: connection.into(),
+            state: "{}".into(),
+            author: None,
+        };
+        assert!(world.connections.set(&d, &entry, None, world.clock.now_ms()).await.unwrap());
     }
     world.always("bare", Refusal::Status(410));
     world.always("named", Refusal::Gone);

@@ -79,7 +79,7 @@ impl World {
 }
 
 fn message(doc: &DocId, event: &Event) -> Value {
-    let wire = WireEvent::new(&LoggedEvent { event: event.clone(), at: 0 });
+    let wire = WireEvent::new(&LoggedEvent { event: event.clone(), at: 0, author: None });
     let mut message = serde_json::to_value(wire).unwrap();
     message["action"] = json!("SEND_OP");
     message["docId"] = json!(doc.as_str());

@@ -78,7 +78,7 @@ impl Harness {
     /// Puts events into the log as ingest does, at the clock's time.
     pub async fn append(&self, doc: &DocId, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            let record = LogRecord { event, at: self.clock.now_ms(), user: None, connection: None };
+            let record = LogRecord { event, at: self.clock.now_ms(), author: None, connection: None };
             assert_eq!(self.documents.log.append(doc, &record).await.unwrap(), Appended::Added);
         }
     }
@@ -104,7 +104,7 @@ impl Harness {
     }
 
     pub fn logged(&self, event: Event) -> LoggedEvent {
-        LoggedEvent { event, at: self.clock.now_ms() }
+        LoggedEvent { event, at: self.clock.now_ms(), author: None }
     }
 }
 

@@ -153,7 +153,7 @@ async fn a_damaged_log_item_does_not_hide_the_document_and_a_newer_one_does_not_
     let (doc, log) = (doc("d"), Arc::new(MemoryOpLog::new(harness.clock.clone())));
     let documents = Documents { log: log.clone(), ..harness.documents.clone() };
     for event in typed("alice", 0, "hello") {
-        let record = LogRecord { event, at: 1, user: None, connection: None };
+        let record = LogRecord { event, at: 1, author: None, connection: None };
         log.append(&doc, &record).await.unwrap();
     }
     log.put_bytes(&doc, &agent("mallory"), 0, vec![1, 2, 3]);

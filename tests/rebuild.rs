@@ -25,7 +25,7 @@ async fn a_rebuild_that_was_reading_when_the_state_was_dropped_puts_nothing_in()
     let slow = harness.tapped(SteppingIn::after(Operation::LogRead, async move {
         for logged in &newer {
             let record =
-                LogRecord { event: logged.event.clone(), at: logged.at, user: None, connection: None };
+                LogRecord { event: logged.event.clone(), at: logged.at, author: None, connection: None };
             documents.log.append(&of, &record).await.unwrap();
         }
         documents.live.append(&of, &newer, "tail").await.unwrap();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{KeySchemaElement, TableDescription};
+use inklog_access::AUTH_MODE_VARIABLE;
 use inklog_local::stack::{ROUTES, broadcaster_mapping, materializer_mapping};
 use inklog_local::{EmbeddedDynamoDb, EventFilter, MappingConfig};
 use inklog_protocol::limits::INTEGRATION_TIMEOUT;
@@ -181,7 +182,7 @@ fn variables_are_those_that_the_stores_read() {
         (vars::LOG_NAME, json!({"Fn::GetAtt": ["OplogTable", "StreamArn"]})),
         (vars::REDIS_URL, json!({"Ref": "RedisUrl"})),
         (vars::API_ENDPOINT, json!({"Fn::Sub": api})),
-        (vars::AUTH_MODE, json!({"Ref": "AuthMode"})),
+        (AUTH_MODE_VARIABLE, json!({"Ref": "AuthMode"})),
     ]);
     let functions = Template::read().functions();
     let mut set = BTreeSet::new();
@@ -192,7 +193,9 @@ fn variables_are_those_that_the_stores_read() {
             set.insert(name);
         }
     }
-    assert_eq!(set, &read - &on_aws_unset);
+    let mut expected = &read - &on_aws_unset;
+    expected.insert(AUTH_MODE_VARIABLE);
+    assert_eq!(set, expected);
 }
 
 #[test]

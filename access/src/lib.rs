@@ -20,6 +20,6 @@ pub use grants::{Grants, GrantsError};
 pub use identity::{ContextError, Identity, display_name, user_of_subject};
 pub use keys::{Algorithm, AlgorithmError, Jwks, KEYS_BYTES_MAX, KEYS_MAX, Key, KeysError, SECRET_BYTES_MIN};
 pub use live::{LiveError, LiveVerifier};
-pub use mode::{AuthMode, AuthModeError};
+pub use mode::{AUTH_MODE_VARIABLE, AuthMode, AuthModeError};
 pub use source::{KeySource, SourceError};
 pub use token::{AUDIENCE, Inspection, Rules, TokenError, TokenPart, TokenVerifier, inspect};

@@ -1,24 +1,31 @@
-//! Whether a deployment demands tokens.
+//! Whether access is demanded.
 
-use std::fmt;
 use std::str::FromStr;
 
-/// Who may use a deployment.
+/// Names the mode, as one of its words.
+pub const AUTH_MODE_VARIABLE: &str = "INKLOG_AUTH_MODE";
+
+/// Who is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Whoever has a token, as far as its rights go.
+    /// Who holds a valid token, within its rights.
     Jwt,
-    /// Everybody, under any name, with every right.
+    /// Everybody, with every right.
     Open,
 }
 
-/// The word names no mode.
+/// The mode is not known. There is no default: a deployment that forgot to say is not open to strangers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no way to control access: it is `jwt` or `open`")]
-pub struct AuthModeError(pub String);
+#[error("{AUTH_MODE_VARIABLE} must be jwt (a token is demanded) or open (everybody may do everything)")]
+pub struct AuthModeError;
 
 impl AuthMode {
-    /// The word in settings.
+    /// Reads `INKLOG_AUTH_MODE`.
+    pub fn from_env() -> Result<AuthMode, AuthModeError> {
+        std::env::var(AUTH_MODE_VARIABLE).map_err(|_| AuthModeError)?.parse()
+    }
+
+    /// The word in the variable.
     pub fn as_str(self) -> &'static str {
         match self {
             AuthMode::Jwt => "jwt",
@@ -30,14 +37,7 @@ impl AuthMode {
 impl FromStr for AuthMode {
     type Err = AuthModeError;
     fn from_str(word: &str) -> Result<AuthMode, AuthModeError> {
-        let found = [AuthMode::Jwt, AuthMode::Open].into_iter().find(|mode| mode.as_str() == word);
-        found.ok_or_else(|| AuthModeError(word.to_owned()))
-    }
-}
-
-impl fmt::Display for AuthMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        [AuthMode::Jwt, AuthMode::Open].into_iter().find(|mode| mode.as_str() == word).ok_or(AuthModeError)
     }
 }
 
@@ -46,12 +46,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mode_is_exactly_its_word() {
-        for mode in [AuthMode::Jwt, AuthMode::Open] {
-            assert_eq!(mode.to_string().parse(), Ok(mode));
-        }
-        for bad in ["", "JWT", "open ", "none", "off"] {
-            assert_eq!(bad.parse::<AuthMode>(), Err(AuthModeError(bad.to_owned())));
+    fn only_the_two_words_are_modes() {
+        assert_eq!("jwt".parse(), Ok(AuthMode::Jwt));
+        assert_eq!("open".parse(), Ok(AuthMode::Open));
+        for bad in ["", "Open", "OPEN", " open", "none", "jwt,open"] {
+            assert_eq!(bad.parse::<AuthMode>(), Err(AuthModeError), "{bad:?}");
         }
     }
 }

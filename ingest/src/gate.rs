@@ -17,9 +17,10 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_access::{AuthMode, AuthModeError, Identity};
 use inklog_crdt::Agent;
 use inklog_protocol::limits::REVOCATION_CACHE_TTL;
-use inklog_protocol::{ClientMessage, DocId, ErrorCode, Refusal, Right, UserName};
+use inklog_protocol::{Author, ClientMessage, DocId, ErrorCode, Refusal, Right, UserName};
 use inklog_store::catalogue::Revocation;
 use inklog_store::config::{ConfigError, StoreFactory};
+use inklog_store::connections::Holder;
 use inklog_store::{Clock, Revocations, StoreError, SystemClock};
 
 use crate::request::refuse_store;
@@ -42,7 +43,7 @@ struct Guarded {
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// The mode.
-    #[error("INKLOG_AUTH_MODE: {0}")]
+    #[error(transparent)]
     Mode(#[from] AuthModeError),
     /// Another setting.
     #[error(transparent)]
@@ -57,6 +58,20 @@ pub(crate) struct Caller {
     /// The highest right to the message's document; `None` without a document, or without any right where
     /// none is needed.
     pub right: Option<Right>,
+}
+
+impl Caller {
+    /// Who writes; `None` where access is open.
+    pub fn author(&self) -> Option<Author> {
+        let identity = self.identity.as_ref()?;
+        Some(Author { user: identity.user.as_str().to_owned(), name: identity.name.clone() })
+    }
+
+    /// Whose a connection is, as it is registered; `None` where access is open.
+    pub fn holder(&self) -> Option<Holder> {
+        let expires_at = self.identity.as_ref()?.expires_at;
+        Some(Holder { author: self.author()?, right: self.right?, expires_at })
+    }
 }
 
 /// Somebody, and what was revoked from them.
@@ -124,8 +139,7 @@ impl Gate {
 
     /// As the environment says, which must say it: a function does not start without it.
     pub fn configured(stores: &StoreFactory<'_>) -> Result<Gate, GateError> {
-        let mode = stores.auth_mode()?.parse()?;
-        Ok(Gate::new(mode, stores.catalogue()?, Arc::new(SystemClock)))
+        Ok(Gate::new(AuthMode::from_env()?, stores.catalogue()?, Arc::new(SystemClock)))
     }
 
     /// Who sent an event; `None` where access is open.

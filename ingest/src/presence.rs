@@ -24,7 +24,7 @@ impl PresenceUpdate {
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         let connection = connection_id(&event);
-        let answered = answer(&self.gate, &event, async |_, message, _| {
+        let answered = answer(&self.gate, &event, async |caller, message, _| {
             let ClientMessage::Presence { doc, agent, state } = message else { return Err(misrouted()) };
             let audience = &self.audience;
             let now = audience.clock.now_ms();
@@ -39,13 +39,15 @@ impl PresenceUpdate {
                     let entry = PresenceEntry {
                         agent: agent.clone(),
                         connection: connection.to_owned(),
-                        state: state.clone(),
+                        state,
+                        author: caller.author(),
                     };
-                    if !audience.presence.set(&doc, &entry, now).await.map_err(refuse_store)? {
+                    let token_ends = caller.identity.as_ref().map(|identity| identity.expires_at);
+                    if !audience.presence.set(&doc, &entry, token_ends, now).await.map_err(refuse_store)? {
                         let message = "this connection has presence for too many agents";
                         return Err(Refusal::new(ErrorCode::RateLimited, message));
                     }
-                    vec![(agent, Some(state))]
+                    vec![(agent, Some(entry))]
                 }
                 None => {
                     let gone = audience

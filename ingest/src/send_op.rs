@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_crdt::{Agent, Event, Op};
 use inklog_protocol::limits::{DOC_BYTES_MAX, FLOOR_CACHE_TTL};
-use inklog_protocol::{ClientMessage, DocId, ErrorCode, Refusal, ServerMessage, UserName};
+use inklog_protocol::{Author, ClientMessage, DocId, ErrorCode, Refusal, ServerMessage};
 use inklog_store::log::Appended;
 use inklog_store::{Catalogue, Clock, LogRecord, OpLog};
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub struct SendOp {
 
 /// The sender and its connection.
 struct Sender {
-    user: Option<UserName>,
+    author: Option<Author>,
     connection: String,
 }
 
@@ -59,8 +59,7 @@ impl SendOp {
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         let answered = answer(&self.gate, &event, async |caller, message, reference| {
-            let user = caller.identity.map(|identity| identity.user);
-            let sender = Sender { user, connection: connection_id(&event).to_owned() };
+            let sender = Sender { author: caller.author(), connection: connection_id(&event).to_owned() };
             let (doc, appended) = match message {
                 ClientMessage::SendEvent { doc, event } => {
                     let appended = self.send_event(&doc, event, sender).await?;
@@ -141,7 +140,7 @@ impl SendOp {
         let record = LogRecord {
             event,
             at: self.clock.now_ms(),
-            user: sender.user.as_ref().map(|user| user.as_str().to_owned()),
+            author: sender.author.clone(),
             connection: Some(sender.connection.clone()),
         };
         let appended = self.log.append(doc, &record).await.map_err(refuse_store)?;

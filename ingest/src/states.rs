@@ -17,7 +17,7 @@ use futures::future::{BoxFuture, Either, Shared, select};
 use inklog_crdt::Doc;
 use inklog_protocol::limits::{STATES_BYTES_MAX, STATES_OPENED_AT_ONCE};
 use inklog_protocol::parts::{self, Answer, StateBody};
-use inklog_protocol::{DocId, ErrorCode, LoggedEvent, Refusal, StateFormat, VersionMap};
+use inklog_protocol::{DocId, ErrorCode, LoggedEvent, Refusal, StateFormat};
 use inklog_store::Clock;
 use inklog_store::document::{Beyond, Documents, Opened, heavy};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
@@ -164,9 +164,8 @@ impl States {
         let (doc, log, state_id) = (doc.clone(), self.log_name.clone(), self.documents.entropy.nonce());
         let cursor = cursor.as_ref().map(inklog_store::live::Cursor::to_wire);
         let parts = heavy(move || {
-            let missing = VersionMap::new();
-            let (cursor, reference) = (cursor.as_deref(), None);
-            let answer = Answer { doc: &doc, log: &log, cursor, missing: &missing, reference };
+            let answer =
+                Answer { doc: &doc, log: &log, cursor: cursor.as_deref(), own: None, reference: None };
             let of = |body: StateBody<'_>| parts::doc_state(answer, &state_id, body, &events);
             match format {
                 StateFormat::Ops => {

@@ -11,7 +11,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future;
 use inklog_crdt::Version;
 use inklog_protocol::limits::{CONFIRM_AGENTS_MAX, READER_PATIENCE};
-use inklog_protocol::parts::{self, Answer};
+use inklog_protocol::parts::{self, Answer, Own};
 use inklog_protocol::{ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, StateFormat, VersionMap};
 use inklog_store::StoreError;
 use inklog_store::audience::{Audience, Post, presence_json};
@@ -122,7 +122,9 @@ impl Sync {
 
     async fn bring_up_to_date(&self, wish: &Wish, joins: bool) -> Result<Option<String>, Refusal> {
         let now = self.audience.clock.now_ms();
-        let registered = self.audience.connections.register(&wish.doc, &wish.connection, now).await;
+        let holder = wish.caller.holder();
+        let registered =
+            self.audience.connections.register(&wish.doc, &wish.connection, holder.as_ref(), now).await;
         if let Err(error) = &registered {
             tracing::warn!(doc = %wish.doc, %error, "a connection is not registered: it gets edits only when it syncs");
         }
@@ -179,14 +181,8 @@ impl Sync {
         events.retain(|logged| !wish.version.covers(&logged.event));
         let end = end.map(Cursor::to_wire);
         // The client's own comes when it is sent.
-        let none = VersionMap::new();
-        let answer = Answer {
-            doc: &wish.doc,
-            log: &self.log_name,
-            cursor: end.as_deref(),
-            missing: &none,
-            reference: None,
-        };
+        let (own, reference) = (None, None);
+        let answer = Answer { doc: &wish.doc, log: &self.log_name, cursor: end.as_deref(), own, reference };
         Ok(Parts { parts: parts::op_replay(answer, &events).into(), missing })
     }
 
@@ -223,7 +219,10 @@ impl Sync {
         let Parts { parts, missing } = parts;
         let Some((last, first)) = parts.split_last() else { return Ok(None) };
         let reference = wish.reference.as_ref();
-        let last = parts::made_own(last, Some(&missing), reference);
+        let user = wish.caller.identity.as_ref().map(|identity| identity.user.as_str());
+        let access = wish.caller.right.expect("whoever reads has a right");
+        let own = Own { missing: &missing, access, user };
+        let last = parts::made_own(last, Some(own), reference);
         if first.is_empty() {
             return Ok(Some(last));
         }
@@ -252,7 +251,7 @@ impl Sync {
         let messages: Arc<[String]> = entries
             .iter()
             .filter(|entry| entry.connection != wish.connection)
-            .map(|entry| presence_json(&wish.doc, &entry.agent, Some(&entry.state)))
+            .map(|entry| presence_json(&wish.doc, &entry.agent, Some(entry)))
             .collect();
         if messages.is_empty() {
             return Ok(());

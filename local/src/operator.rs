@@ -9,6 +9,8 @@
 //! | `POST /_inklog/docs/{doc}/verify` | [`inklog_operator::Verified`] |
 //! | `POST /_inklog/docs/{doc}/rebuild` | [`inklog_operator::Rebuilt`] |
 //! | `POST /_inklog/docs/{doc}/compact` | [`inklog_operator::Compacted`] |
+//! | `GET /_inklog/docs/{doc}/who` | list of [`inklog_operator::Present`] |
+//! | `POST /_inklog/revoke?user={user}&doc={doc}`, `doc` optional | [`inklog_operator::Revoked`] |
 //! | `GET /_inklog/pipeline?doc={doc}` | server-sent events, each a [`crate::pipeline::Passage`] |
 //!
 //! Errors are `{"error": "one line"}` with status 400, 403, 404 or 500.
@@ -21,15 +23,19 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use inklog_operator::{Operator, Source};
-use inklog_protocol::DocId;
+use inklog_operator::{AccessOperator, Operator, Source};
+use inklog_protocol::{DocId, UserName};
 use inklog_store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::{self, Pipeline};
 
 /// The routes. The server must hand in [`ConnectInfo`].
-pub fn router(operator: Operator, pipeline: Pipeline) -> Router {
+pub fn router(operator: Operator, access: AccessOperator, pipeline: Pipeline) -> Router {
+    let of_users = Router::new()
+        .route("/_inklog/docs/{doc}/who", get(who))
+        .route("/_inklog/revoke", post(revoke))
+        .with_state(access);
     Router::new()
         .route("/_inklog/docs", get(docs))
         .route("/_inklog/docs/{doc}", get(read))
@@ -39,6 +45,7 @@ pub fn router(operator: Operator, pipeline: Pipeline) -> Router {
         .route("/_inklog/docs/{doc}/rebuild", post(rebuild))
         .route("/_inklog/docs/{doc}/compact", post(compact))
         .with_state(operator)
+        .merge(of_users)
         .merge(pipeline::router(pipeline))
         .layer(middleware::from_fn(loopback_only))
 }
@@ -102,6 +109,30 @@ macro_rules! job {
             }
         }
     };
+}
+
+#[derive(Deserialize)]
+struct OfUser {
+    user: String,
+    doc: Option<String>,
+}
+
+async fn who(State(operator): State<AccessOperator>, Path(doc): Path<String>) -> Response {
+    match DocId::new(&doc) {
+        Ok(doc) => reply(operator.who(&doc).await),
+        Err(error) => fail(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+async fn revoke(State(operator): State<AccessOperator>, Query(query): Query<OfUser>) -> Response {
+    let user = match UserName::new(&query.user) {
+        Ok(user) => user,
+        Err(error) => return fail(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match query.doc.as_deref().map(DocId::new).transpose() {
+        Ok(doc) => reply(operator.revoke(&user, doc.as_ref()).await),
+        Err(error) => fail(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
 }
 
 async fn status(State(operator): State<Operator>, Path(doc): Path<String>) -> Response {

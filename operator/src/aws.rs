@@ -8,7 +8,7 @@ use inklog_store::document::Documents;
 use inklog_store::live::memory::MemoryLiveState;
 use inklog_store::{SystemClock, SystemEntropy};
 
-use crate::Operator;
+use crate::{AccessOperator, Operator};
 
 /// The operator of the stores on AWS that the environment's `INKLOG_…` variables describe. Jobs that need
 /// no live state need no Redis: an empty one in memory takes its place.
@@ -26,4 +26,10 @@ pub async fn operator_on_aws(needs_live: bool) -> Result<Operator, ConfigError> 
         },
     };
     Ok(Operator::new(documents, Arc::new(SystemClock)))
+}
+
+/// The same for connections and their users.
+pub async fn access_operator_on_aws() -> Result<AccessOperator, ConfigError> {
+    let factory = StoreFactory::new(&environment).await;
+    Ok(AccessOperator::new(factory.catalogue()?, factory.audience().await?))
 }

@@ -1,9 +1,11 @@
 //! What an operator does with documents, whatever the stores are: embedded ones, or AWS's.
 //!
 //! ```text
-//!   jobs/       one file a job, each over one document: read, log, status, verify, rebuild, compact
+//!   jobs/       one file a job, each over one document: read, log, status, verify, rebuild, compact, who;
+//!               and revoke, over a user's connections
 //!   list.rs     the catalogue
 //!   runner.rs   a job over many documents: pages, so many at once, a time limit, a place to go on from
+//!   access.rs   who is connected, and who is let in no more
 //!   aws.rs      an operator on AWS, as the environment describes it
 //! ```
 //!
@@ -11,6 +13,7 @@
 //! over many documents by the same runner. What a job returns is plain data.
 #![deny(missing_docs)]
 
+mod access;
 mod aws;
 mod jobs;
 mod list;
@@ -23,10 +26,11 @@ use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_store::Clock;
 use inklog_store::document::Documents;
 
-pub use aws::operator_on_aws;
+pub use access::AccessOperator;
+pub use aws::{access_operator_on_aws, operator_on_aws};
 pub use jobs::{
-    BaseStatus, Compacted, LIVE_LAG_MAX_MS, ListedEvent, LiveCheck, Reading, Rebuilt, SnapshotStatus, Source,
-    Status, TailStatus, Verified,
+    BaseStatus, Compacted, LIVE_LAG_MAX_MS, ListedEvent, LiveCheck, Present, Reading, Rebuilt, Revoked,
+    SnapshotStatus, Source, Status, TailStatus, Verified,
 };
 pub use list::{AllDocs, Listed};
 pub use runner::{FailedDoc, Failure, Queue, Ran, Runner, Told};

@@ -6,6 +6,7 @@
 //! of events) into several messages. Both sides ignore unknown fields, so that the protocol can grow.
 #![deny(missing_docs)]
 
+mod author;
 mod client;
 mod doc_id;
 mod error;
@@ -16,6 +17,7 @@ mod right;
 mod server;
 mod user;
 
+pub use author::Author;
 pub use client::{ClientMessage, Request, StateFormat};
 pub use doc_id::{DocId, DocIdError};
 pub use error::{ErrorCode, Refusal};

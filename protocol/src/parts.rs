@@ -7,10 +7,10 @@ use inklog_crdt::{Doc, Id, Origin, Span, SpanContent, Version};
 use serde_json::{Value, json};
 
 use crate::limits::{PART_BYTES_MAX, PROTOCOL_VERSION, STATE_OP_TEXT_BYTES_MAX};
-use crate::{DocId, LoggedEvent, StateFormat, VersionMap, WireEvent, WireOp};
+use crate::{DocId, LoggedEvent, Right, StateFormat, VersionMap, WireEvent, WireOp};
 
-/// Room for a part's envelope: action, ids, cursor, `missing` and `ref` at their limits, with some to
-/// spare.
+/// Room for a part's envelope: action, ids, cursor, what is one client's own, and `ref` at their limits, with
+/// some to spare.
 const ENVELOPE_BYTES: usize = 2_000;
 /// One slice of a state's base64. Whole groups of four, so that a slice also reads on its own.
 const SLICE_BYTES: usize = (PART_BYTES_MAX - 2 * ENVELOPE_BYTES) / 4 * 4;
@@ -33,10 +33,33 @@ pub struct Answer<'a> {
     pub log: &'a str,
     /// The answer's cursor, in the last part; `None` if the state is kept nowhere.
     pub cursor: Option<&'a str>,
-    /// What the log lacks of the requested version, in the last part; omitted if empty.
-    pub missing: &'a VersionMap,
+    /// What is one client's own, in the last part; `None` for parts that several share.
+    pub own: Option<Own<'a>>,
     /// The request's `ref`, in every part.
     pub reference: Option<&'a Value>,
+}
+
+/// What the last part tells one client only.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    /// What the log lacks of the requested version; omitted if empty.
+    pub missing: &'a VersionMap,
+    /// What the connection may do with the document.
+    pub access: Right,
+    /// The user under whose name it writes, if it has an identity.
+    pub user: Option<&'a str>,
+}
+
+impl Own<'_> {
+    fn write(&self, part: &mut String) {
+        if !self.missing.is_empty() {
+            part.push_str(&format!(r#","missing":{}"#, to_json(self.missing)));
+        }
+        part.push_str(&format!(r#","access":{}"#, to_json(&self.access)));
+        if let Some(user) = self.user {
+            part.push_str(&format!(r#","user":{}"#, to_json(user)));
+        }
+    }
 }
 
 /// The base of a `DOC_STATE`.
@@ -119,12 +142,12 @@ pub fn event_json(event: &LoggedEvent) -> String {
     to_json(&WireEvent::new(event))
 }
 
-/// Turns a shared part into one client's own: adds what the log lacks of its version (in the last part
-/// only), and its `ref`.
-pub fn made_own(part: &str, missing: Option<&VersionMap>, reference: Option<&Value>) -> String {
+/// Turns a shared part into one client's own: adds what it alone is told (in the last part only), and its
+/// `ref`.
+pub fn made_own(part: &str, told: Option<Own<'_>>, reference: Option<&Value>) -> String {
     let mut own = part.strip_suffix('}').expect("a part is an object").to_owned();
-    if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
-        own.push_str(&format!(r#","missing":{}"#, to_json(missing)));
+    if let Some(told) = told {
+        told.write(&mut own);
     }
     if let Some(reference) = reference {
         own.push_str(&format!(r#","ref":{reference}"#));
@@ -133,7 +156,7 @@ pub fn made_own(part: &str, missing: Option<&VersionMap>, reference: Option<&Val
     own
 }
 
-fn to_json(value: &impl serde::Serialize) -> String {
+fn to_json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("messages hold nothing that JSON cannot")
 }
 
@@ -206,8 +229,8 @@ impl Packer {
                 if let Some(cursor) = answer.cursor {
                     text.push_str(&format!(r#","cursor":{}"#, Value::from(cursor)));
                 }
-                if !answer.missing.is_empty() {
-                    text.push_str(&format!(r#","missing":{}"#, to_json(answer.missing)));
+                if let Some(own) = answer.own {
+                    own.write(&mut text);
                 }
             }
             if let Some(reference) = answer.reference {
@@ -231,13 +254,13 @@ mod tests {
     }
 
     fn answer<'a>(doc: &'a DocId, reference: Option<&'a Value>) -> Answer<'a> {
-        static MISSING: VersionMap = VersionMap::new();
-        Answer { doc, log: "0123456789abcdef", cursor: Some("c-1"), missing: &MISSING, reference }
+        Answer { doc, log: "0123456789abcdef", cursor: Some("c-1"), own: None, reference }
     }
 
     fn event(seq: u64, text: &str) -> LoggedEvent {
         let op = Op::Insert { seq, text: text.into(), origin: Origin::Left(None) };
-        LoggedEvent { event: Event::new(Agent::new("a").unwrap(), seq, vec![op]).unwrap(), at: 7 }
+        let event = Event::new(Agent::new("a").unwrap(), seq, vec![op]).unwrap();
+        LoggedEvent { event, at: 7, author: None }
     }
 
     #[test]
@@ -252,11 +275,12 @@ mod tests {
             let body = || if binary { StateBody::Binary(&bytes) } else { StateBody::Ops(&base) };
             let (doc, reference) = (doc(), Value::from(9));
             let missing = VersionMap::from([("bob".to_owned(), 3)]);
-            let whole = Answer { missing: &missing, ..answer(&doc, Some(&reference)) };
+            let told = Own { missing: &missing, access: Right::Write, user: Some("ann") };
+            let whole = Answer { own: Some(told), ..answer(&doc, Some(&reference)) };
             let parts = doc_state(whole, "s1", body(), &events);
             let shared = doc_state(answer(&doc, None), "s1", body(), &events);
             let own = |(part, n): (&String, usize)| {
-                made_own(part, (n == shared.len()).then_some(&missing), Some(&reference))
+                made_own(part, (n == shared.len()).then_some(told), Some(&reference))
             };
             assert_eq!(shared.iter().zip(1..).map(own).collect::<Vec<_>>(), parts);
             assert!(parts.len() > 2 && parts.iter().all(|part| part.len() <= PART_BYTES_MAX));
@@ -272,6 +296,8 @@ mod tests {
                     cursor,
                     part,
                     parts,
+                    access,
+                    user,
                     ..
                 } = ServerMessage::parse(part).unwrap()
                 else {
@@ -282,6 +308,8 @@ mod tests {
                 base64 += state.as_deref().unwrap_or("");
                 seen += events.len();
                 assert_eq!(cursor.is_some(), part == parts);
+                assert_eq!(access, (part == parts).then_some(Right::Write));
+                assert_eq!(user.as_deref(), (part == parts).then_some("ann"));
                 assert_eq!(log.as_deref(), Some("0123456789abcdef"), "in every part");
             }
             assert_eq!(seen, 2);

@@ -6,7 +6,7 @@ use inklog_crdt::{Agent, Event, EventError, IdError, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ErrorCode, OpError, StateFormat, WireOp};
+use crate::{Author, ErrorCode, OpError, Right, StateFormat, WireOp};
 
 /// A version as JSON: `{agent: end}`.
 pub type VersionMap = BTreeMap<String, u64>;
@@ -21,16 +21,18 @@ pub fn version_from_wire(map: &VersionMap) -> Result<Version, IdError> {
     map.iter().map(|(name, end)| Ok((Agent::new(name)?, *end))).collect()
 }
 
-/// An event and the time at which ingest took it.
+/// An event, when ingest took it, and from whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
     /// The event.
     pub event: Event,
     /// Milliseconds since the epoch.
     pub at: u64,
+    /// Who sent it, if connections have an identity.
+    pub author: Option<Author>,
 }
 
-/// An event on the wire: `{"agent","after","ops","at"}`.
+/// An event on the wire: `{"agent","after","ops","at"}`, and `user` and `name` if they are known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WireEvent {
     /// Whose.
@@ -41,6 +43,12 @@ pub struct WireEvent {
     pub ops: Vec<WireOp>,
     /// When ingest took it, ms since the epoch.
     pub at: u64,
+    /// Who sent it, if connections have an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What others see of them, if it is not the user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// Why an event from the wire cannot be read.
@@ -69,6 +77,8 @@ impl WireEvent {
             after: event.after(),
             ops: event.ops().iter().map(|op| WireOp::from_op(event.agent(), op)).collect(),
             at: logged.at,
+            user: logged.author.as_ref().map(|author| author.user.clone()),
+            name: logged.author.as_ref().and_then(|author| author.name.clone()),
         }
     }
 
@@ -83,7 +93,8 @@ impl WireEvent {
             }
             ops.push(op);
         }
-        Ok(LoggedEvent { event: Event::new(agent, self.after, ops)?, at: self.at })
+        let author = self.user.map(|user| Author { user, name: self.name });
+        Ok(LoggedEvent { event: Event::new(agent, self.after, ops)?, at: self.at, author })
     }
 }
 
@@ -129,6 +140,14 @@ pub enum ServerMessage {
         /// log does not know. Waiting and compacted events count as in the log.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         missing: VersionMap,
+        /// In the last part: what this connection may do with the document. `None` from a server that does
+        /// not send it, where everybody may do everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access: Option<Right>,
+        /// In the last part: the user under whose name this connection writes; `None` where connections have
+        /// no identity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,
@@ -154,6 +173,12 @@ pub enum ServerMessage {
         /// As in `DOC_STATE`.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         missing: VersionMap,
+        /// As in `DOC_STATE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access: Option<Right>,
+        /// As in `DOC_STATE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,
@@ -187,6 +212,12 @@ pub enum ServerMessage {
         agent: String,
         /// The application's JSON.
         state: Option<Value>,
+        /// Whose agent it is, if connections have an identity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// What others see of them, if it is not the user's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// The answer to `PING`.
     Pong {
@@ -228,8 +259,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_event_is_from_somebody_or_says_nothing_of_it() {
+        let bare =
+            r#"{"agent":"a","after":0,"ops":[{"type":"insert","id":"a-0","text":"x","left":null}],"at":7}"#;
+        let logged = serde_json::from_str::<WireEvent>(bare).unwrap().into_event().unwrap();
+        assert_eq!(logged.author, None);
+        assert_eq!(serde_json::to_string(&WireEvent::new(&logged)).unwrap(), bare);
+        for name in [None, Some("Zoë".to_owned())] {
+            let author = Some(Author { user: "zoe".into(), name });
+            let signed = LoggedEvent { author, ..logged.clone() };
+            let json = serde_json::to_string(&WireEvent::new(&signed)).unwrap();
+            assert_eq!(serde_json::from_str::<WireEvent>(&json).unwrap().into_event().unwrap(), signed);
+        }
+    }
+
+    #[test]
     fn both_sides_ignore_what_they_do_not_know() {
-        // From a server that is older than `log` and `missing`, and from one that is newer than this.
+        // From a server that is older than `log`, `missing` and `access`, and from one that is newer than this.
         for more in ["", r#","log":"x","missing":{"a":0},"access":"read","new":{"a":[1]}"#] {
             let state = format!(
                 r#"{{"action":"DOC_STATE","protocol":1,"docId":"d","stateId":"s","format":"binary","part":1,"parts":1{more}}}"#
@@ -238,11 +284,12 @@ mod tests {
                 r#"{{"action":"OP_REPLAY","protocol":1,"docId":"d","part":1,"parts":1,"events":[]{more}}}"#
             );
             for message in [state, replay] {
-                let (log, missing) = match ServerMessage::parse(&message).expect(&message) {
-                    ServerMessage::DocState { log, missing, .. }
-                    | ServerMessage::OpReplay { log, missing, .. } => (log, missing),
+                let (log, missing, access) = match ServerMessage::parse(&message).expect(&message) {
+                    ServerMessage::DocState { log, missing, access, .. }
+                    | ServerMessage::OpReplay { log, missing, access, .. } => (log, missing, access),
                     other => panic!("{other:?}"),
                 };
+                assert_eq!(access, (!more.is_empty()).then_some(Right::Read));
                 assert_eq!(log.as_deref(), (!more.is_empty()).then_some("x"));
                 assert_eq!(missing.get("a").copied(), (!more.is_empty()).then_some(0));
             }

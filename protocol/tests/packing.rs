@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inklog_crdt::{Agent, Doc, Event, Op, Origin, Version};
 use inklog_protocol::limits::*;
-use inklog_protocol::parts::{self, Answer, StateBody};
-use inklog_protocol::{DocId, LoggedEvent, ServerMessage, VersionMap, version_from_wire};
+use inklog_protocol::parts::{self, Answer, Own, StateBody};
+use inklog_protocol::{Author, DocId, LoggedEvent, Right, ServerMessage, VersionMap, version_from_wire};
 use serde_json::Value;
 
 /// An envelope with everything in it as long as it may be.
@@ -16,6 +16,7 @@ struct Longest {
     state_id: String,
     cursor: String,
     missing: VersionMap,
+    user: String,
     reference: Value,
 }
 
@@ -30,13 +31,15 @@ impl Longest {
             state_id: "5".repeat(64),
             cursor: "c".repeat(CURSOR_LEN_MAX),
             missing: missing.collect(),
+            user: "u".repeat(USER_NAME_LEN_MAX),
             reference,
         }
     }
 
     fn answer(&self) -> Answer<'_> {
-        let Longest { doc, log, cursor, missing, reference, .. } = self;
-        Answer { doc, log, cursor: Some(cursor), missing, reference: Some(reference) }
+        let Longest { doc, log, cursor, missing, user, reference, .. } = self;
+        let own = Own { missing, access: Right::Manage, user: Some(user) };
+        Answer { doc, log, cursor: Some(cursor), own: Some(own), reference: Some(reference) }
     }
 
     fn doc_state(&self, body: StateBody<'_>, events: &[LoggedEvent]) -> Vec<String> {
@@ -69,6 +72,7 @@ impl Longest {
                     events,
                     cursor,
                     missing,
+                    user,
                     reference,
                     ..
                 } => {
@@ -76,7 +80,7 @@ impl Longest {
                     all.spans.extend(ops.into_iter().map(|op| op.into_span().expect("a span")));
                     all.version.unite(&version_from_wire(&version).expect("a version"));
                     all.base64 += state.as_deref().unwrap_or_default();
-                    ((doc_id, log, part, parts, cursor, missing, reference), events)
+                    ((doc_id, log, part, parts, cursor, missing, user, reference), events)
                 }
                 ServerMessage::OpReplay {
                     doc_id,
@@ -86,9 +90,10 @@ impl Longest {
                     events,
                     cursor,
                     missing,
+                    user,
                     reference,
                     ..
-                } => ((doc_id, log, part, parts, cursor, missing, reference), events),
+                } => ((doc_id, log, part, parts, cursor, missing, user, reference), events),
                 other => panic!("{other:?}"),
             };
             all.events.extend(events.into_iter().map(|event| event.into_event().expect("an event")));
@@ -100,6 +105,7 @@ impl Longest {
                 messages.len() as u32,
                 last.then(|| self.cursor.clone()),
                 if last { self.missing.clone() } else { VersionMap::new() },
+                last.then(|| self.user.clone()),
                 Some(self.reference.clone()),
             );
             assert_eq!(envelope, expected);
@@ -123,7 +129,10 @@ fn agent() -> Agent {
 
 fn event(seq: u64, text: &str) -> LoggedEvent {
     let op = Op::Insert { seq, text: text.into(), origin: Origin::Left(None) };
-    LoggedEvent { event: Event::new(agent(), seq, vec![op]).unwrap(), at: 1_700_000_000_000 }
+    let author =
+        Author { user: "u".repeat(USER_NAME_LEN_MAX), name: Some("\u{7f}".repeat(DISPLAY_NAME_CHARS_MAX)) };
+    let event = Event::new(agent(), seq, vec![op]).unwrap();
+    LoggedEvent { event, at: 1_700_000_000_000, author: Some(author) }
 }
 
 /// The numbers in the range of which `count` is more than of the one before. It never falls.

@@ -8,6 +8,7 @@ use inklog_crdt::Agent;
 use inklog_protocol::limits::BROADCAST_CONCURRENCY;
 use inklog_protocol::{DocId, ServerMessage};
 
+use crate::connections::PresenceEntry;
 use crate::{Clock, ConnectionId, Connections, Presence, Push, PushError, StoreError};
 
 /// First pause before a refused part is sent again; it doubles with each try, up to the longest.
@@ -74,14 +75,14 @@ impl Audience {
     pub async fn tell_presence(
         &self,
         doc: &DocId,
-        changes: Vec<(Agent, Option<String>)>,
+        changes: Vec<(Agent, Option<PresenceEntry>)>,
         except: &str,
     ) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         let messages: Arc<[String]> =
-            changes.iter().map(|(agent, state)| presence_json(doc, agent, state.as_deref())).collect();
+            changes.iter().map(|(agent, entry)| presence_json(doc, agent, entry.as_ref())).collect();
         let others = self.connections.list(doc, self.clock.now_ms()).await?;
         let posts = others
             .into_iter()
@@ -163,9 +164,15 @@ enum Missed {
     Failed,
 }
 
-/// A `REMOTE_PRESENCE`.
-pub fn presence_json(doc: &DocId, agent: &Agent, state: Option<&str>) -> String {
-    let state = state.and_then(|json| serde_json::from_str(json).ok());
-    ServerMessage::RemotePresence { doc_id: doc.as_str().to_owned(), agent: agent.as_str().to_owned(), state }
-        .to_json()
+/// A `REMOTE_PRESENCE`; without an entry, the agent is gone.
+pub fn presence_json(doc: &DocId, agent: &Agent, entry: Option<&PresenceEntry>) -> String {
+    let author = entry.and_then(|entry| entry.author.as_ref());
+    ServerMessage::RemotePresence {
+        doc_id: doc.as_str().to_owned(),
+        agent: agent.as_str().to_owned(),
+        state: entry.and_then(|entry| serde_json::from_str(&entry.state).ok()),
+        user: author.map(|author| author.user.clone()),
+        name: author.and_then(|author| author.name.clone()),
+    }
+    .to_json()
 }

@@ -48,8 +48,6 @@ pub mod vars {
     pub const REDIS_CA_FILE: &str = "INKLOG_REDIS_CA_FILE";
     /// `https://…` URL of the WebSocket API's stage, for posting to connections.
     pub const API_ENDPOINT: &str = "INKLOG_API_ENDPOINT";
-    /// `jwt` or `open`: whether messages need an identity.
-    pub const AUTH_MODE: &str = "INKLOG_AUTH_MODE";
     /// DynamoDB's endpoint, if it is not AWS's.
     pub const DYNAMODB_ENDPOINT: &str = "INKLOG_DYNAMODB_ENDPOINT";
     /// S3's endpoint, if it is not AWS's.
@@ -226,11 +224,6 @@ impl<'a> StoreFactory<'a> {
             Ok::<_, ConfigError>(RedisClient::open_trusting(&url, authorities)?)
         });
         Ok(client.await?.clone())
-    }
-
-    /// Whether messages need an identity, as it is written.
-    pub fn auth_mode(&self) -> Result<String, ConfigError> {
-        need(self.lookup, vars::AUTH_MODE)
     }
 
     /// The log's name as clients see it.

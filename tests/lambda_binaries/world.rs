@@ -102,7 +102,7 @@ impl World {
             vars::LOG_NAME => self.log_name.clone(),
             vars::REDIS_URL => self.redis.url(),
             vars::API_ENDPOINT => self.api.clone(),
-            vars::AUTH_MODE => "open".to_owned(),
+            inklog_access::AUTH_MODE_VARIABLE => "open".to_owned(),
             "RUST_LOG" => "info".to_owned(),
             other => panic!("the template gives {binary} the unknown variable {other}"),
         };
@@ -136,7 +136,7 @@ impl World {
         let record = LogRecord {
             event: event.clone(),
             at: self.now(),
-            user: None,
+            author: None,
             connection: Some(connection.to_owned()),
         };
         let appended = self.documents.log.append(doc, &record).await.expect("the log takes a record");

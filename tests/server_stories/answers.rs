@@ -75,6 +75,7 @@ fn answer(mut parts: Vec<Value>) -> Value {
     let mut answer = first;
     answer["cursor"] = last["cursor"].clone();
     answer["missing"] = last["missing"].clone();
+    answer["access"] = last["access"].clone();
     if answer["action"] == "OP_REPLAY" {
         answer["events"] = events.into();
         return answer;

@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use inklog_local::editor::is_editor;
 use inklog_local::{Data, Latency, StackConfig};
-use inklog_protocol::{DocId, DocIdError};
+use inklog_protocol::{DocId, DocIdError, UserName, UserNameError};
 
 use super::{DevArgs, EachArgs, LoadArgs, PlayArgs, RawCommand, RawLatency, StackArgs, TargetArgs};
 use crate::load::Load;
@@ -66,6 +66,14 @@ pub enum UsageError {
         /// What is wrong with it.
         error: DocIdError,
     },
+    /// A user's name.
+    #[error("{name:?} is not a user's name: {error}")]
+    User {
+        /// As written.
+        name: String,
+        /// What is wrong with it.
+        error: UserNameError,
+    },
     /// A stack's address.
     #[error(transparent)]
     Url(#[from] HttpError),
@@ -102,6 +110,11 @@ pub(super) fn meant(raw: RawCommand, given: Option<&ArgMatches>) -> Result<Comma
         RawCommand::Verify(args) => job(Job::Verify(which(&args)?), args.target),
         RawCommand::Rebuild(args) => job(Job::Rebuild(which(&args)?), args.target),
         RawCommand::Compact(args) => job(Job::Compact(which(&args)?), args.target),
+        RawCommand::Who(args) => job(Job::Who(doc(&args.doc)?), args.target),
+        RawCommand::Revoke(args) => {
+            let of = args.doc.as_deref().map(doc).transpose()?;
+            job(Job::Revoke(user(&args.user)?, of), args.target)
+        }
     }
 }
 
@@ -188,6 +201,10 @@ fn doc(name: &str) -> Result<DocId, UsageError> {
     DocId::new(name).map_err(|error| UsageError::Doc { name: name.to_owned(), error })
 }
 
+fn user(name: &str) -> Result<UserName, UsageError> {
+    UserName::new(name).map_err(|error| UsageError::User { name: name.to_owned(), error })
+}
+
 fn which(args: &EachArgs) -> Result<Which, UsageError> {
     match &args.doc {
         Some(name) => Ok(Which::One(doc(name)?)),
@@ -235,6 +252,10 @@ mod tests {
         assert_eq!(cat, (Job::Cat(notes.clone(), Source::Snapshot), Target::Stopped("x".into()), true));
         assert_eq!(job("inklog verify notes"), (Job::Verify(Which::One(notes)), running.clone(), false));
         assert_eq!(job("inklog rebuild --all"), (Job::Rebuild(Which::All), running, false));
+        let (ann, notes) = (UserName::new("ann").unwrap(), DocId::new("notes").unwrap());
+        assert_eq!(job("inklog who notes").0, Job::Who(notes.clone()));
+        assert_eq!(job("inklog revoke --user ann").0, Job::Revoke(ann.clone(), None));
+        assert_eq!(job("inklog revoke --doc notes --user ann").0, Job::Revoke(ann, Some(notes)));
         let none = TargetArgs { data: None, url: None, json: false };
         assert_eq!(where_meant(none, true).unwrap(), Target::Aws);
         let url = TargetArgs { data: None, url: Some("http://[::1]:9/".into()), json: false };
@@ -250,6 +271,10 @@ mod tests {
             "inklog verify",
             "inklog verify d --all",
             "inklog cat a/b",
+            "inklog who",
+            "inklog revoke",
+            "inklog revoke --user a~b",
+            "inklog revoke --user ann --doc a/b",
             "inklog docs --data x --url http://127.0.0.1:1",
             "inklog docs --url https://example.org",
             "inklog play t --edits-per-event 0",

@@ -88,6 +88,26 @@ Examples:
   inklog compact notes
   inklog compact --all")]
     Compact(EachArgs),
+    /// List who is connected to a document, and what each may do there
+    #[command(after_help = "\
+A connection that has gone without a goodbye is listed for up to a quarter of an hour.
+On AWS, set INKLOG_API_ENDPOINT as well, to the stack's output.
+
+Examples:
+  inklog who notes
+  inklog who notes --json | jq -r '.[].user'")]
+    Who(WhoArgs),
+    /// Make the tokens void that a user has, and close the user's connections
+    #[command(after_help = "\
+The user can connect again with a token that is issued later: also tell whoever issues tokens.
+New connections are refused at once; functions that are running notice within a minute.
+If something fails, it is said, the exit code is 1, and running it again does the rest.
+On AWS, set INKLOG_API_ENDPOINT as well, to the stack's output.
+
+Examples:
+  inklog revoke --user alice
+  inklog revoke --user alice --doc notes")]
+    Revoke(RevokeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -263,6 +283,26 @@ struct EachArgs {
     /// All documents
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+struct WhoArgs {
+    /// The document's name
+    doc: String,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+struct RevokeArgs {
+    /// The user's name
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// Only for this document [default: for all]
+    #[arg(long, value_name = "NAME")]
+    doc: Option<String>,
     #[command(flatten)]
     target: TargetArgs,
 }

@@ -152,7 +152,7 @@ async fn post<T: DeserializeOwned>(base: &HttpBase, doc: &DocId, job: &str) -> R
     Ok(base.post(&format!("/_inklog/docs/{doc}/{job}")).await?)
 }
 
-fn there<T>(base: &HttpBase, answer: Option<T>) -> Result<T, JobError> {
+pub(super) fn there<T>(base: &HttpBase, answer: Option<T>) -> Result<T, JobError> {
     answer.ok_or_else(|| JobError::NoSuchJob(base.url().to_owned()))
 }
 

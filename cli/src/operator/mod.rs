@@ -1,6 +1,7 @@
-//! What an operator asks for: `docs`, `cat`, `log`, and on one document or on all `verify`, `rebuild`,
-//! `compact`.
+//! What an operator asks for: `docs`, `cat`, `log`, on one document or on all `verify`, `rebuild`, `compact`, and
+//! of users `who` and `revoke`.
 
+mod access;
 mod any;
 mod http;
 mod show;
@@ -9,9 +10,10 @@ mod stopped;
 use std::io;
 
 use inklog_operator::{Compacted, FailedDoc, Reading, Runner, Source, Told};
-use inklog_protocol::DocId;
+use inklog_protocol::{DocId, UserName};
 use serde::Serialize;
 
+use access::AnyAccess;
 pub use any::{AnyOperator, JobError, Target};
 pub use http::{HttpBase, HttpError};
 
@@ -32,6 +34,10 @@ pub enum Job {
     Rebuild(Which),
     /// Write snapshots.
     Compact(Which),
+    /// List who is connected to a document.
+    Who(DocId),
+    /// Make a user's tokens void, for one document or for all.
+    Revoke(UserName, Option<DocId>),
 }
 
 /// One document, or all.
@@ -89,11 +95,30 @@ pub async fn run(job: &Job, target: &Target, json: bool) -> Result<bool, Operato
         Job::Docs | Job::Log(_) => false,
         Job::Cat(_, from) => *from == Source::Live,
         Job::Verify(_) | Job::Rebuild(_) | Job::Compact(_) => true,
+        Job::Who(_) | Job::Revoke(..) => return run_on_access(job, target, json).await,
     };
     let operator = AnyOperator::open(target, needs_live).await?;
     let result = run_on(job, &operator, json).await;
     operator.close().await;
     result
+}
+
+/// A job on connections and their users.
+async fn run_on_access(job: &Job, target: &Target, json: bool) -> Result<bool, OperatorError> {
+    let operator = AnyAccess::open(target).await?;
+    let result = match job {
+        Job::Who(doc) => operator.who(doc).await.map(|present| {
+            output::print(json, &present, || show::present(doc, &present))?;
+            Ok(true)
+        }),
+        Job::Revoke(user, doc) => operator.revoke(user, doc.as_ref()).await.map(|revoked| {
+            output::print(json, &revoked, || show::revoked(&revoked))?;
+            Ok(revoked.failed.is_empty())
+        }),
+        _ => unreachable!("the others are jobs on documents"),
+    };
+    operator.close().await;
+    result?
 }
 
 async fn run_on(job: &Job, operator: &AnyOperator, json: bool) -> Result<bool, OperatorError> {
@@ -129,6 +154,7 @@ async fn run_on(job: &Job, operator: &AnyOperator, json: bool) -> Result<bool, O
             let line = |done: &CompactedDoc| show::compacted(&done.doc, &done.compacted);
             return each(operator, which, json, compact, line, |_| true).await;
         }
+        Job::Who(_) | Job::Revoke(..) => unreachable!("they are no jobs on documents"),
     }
     Ok(true)
 }

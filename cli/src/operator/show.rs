@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat};
 use inklog_crdt::{Event, Op, Origin};
-use inklog_operator::{Compacted, Listed, ListedEvent, LiveCheck, Rebuilt, Verified};
+use inklog_operator::{Compacted, Listed, ListedEvent, LiveCheck, Present, Rebuilt, Revoked, Verified};
+use inklog_protocol::DocId;
 
 /// Characters of an insert's text that the log shows.
 const EXCERPT: usize = 40;
@@ -44,7 +45,7 @@ pub(super) fn docs(docs: &[Listed]) -> String {
 pub(super) fn events(events: &[ListedEvent]) -> String {
     let mut text = String::new();
     for listed in events {
-        let user = listed.user.as_deref().unwrap_or("-");
+        let user = listed.event.user.as_deref().unwrap_or("-");
         let place = if listed.compacted { " (history)" } else { "" };
         let what = match listed.event.clone().into_event() {
             Ok(logged) => event(&logged.event),
@@ -135,6 +136,44 @@ pub(super) fn compacted(doc: &str, of: &Compacted) -> String {
     text
 }
 
+/// Who is connected, one line per connection.
+pub(super) fn present(doc: &DocId, all: &[Present]) -> String {
+    if all.is_empty() {
+        return format!("nobody is connected to {doc}\n");
+    }
+    let user = |one: &Present| match (&one.user, &one.name) {
+        (None, _) => "(anybody)".to_owned(),
+        (Some(user), None) => user.clone(),
+        (Some(user), Some(name)) => format!("{user} ({name})"),
+    };
+    let width = all.iter().map(|one| user(one).chars().count()).max().unwrap_or(0).max("USER".len());
+    let mut text = format!("{:<width$}  RIGHT   TOKEN ENDS  CONNECTION\n", "USER");
+    for one in all {
+        let ends = one.expires_in.map_or_else(|| "never".to_owned(), |seconds| format!("in {seconds} s"));
+        let (user, right) = (user(one), one.right.as_str());
+        let _ = writeln!(text, "{user:<width$}  {right:<6}  {ends:<10}  {}", one.connection);
+    }
+    text
+}
+
+/// What a revocation did.
+pub(super) fn revoked(of: &Revoked) -> String {
+    let docs = of.doc.as_ref().map_or_else(|| "all documents".to_owned(), |doc| format!("document {doc}"));
+    let connections = match of.closed {
+        1 => "1 connection closed".to_owned(),
+        closed => format!("{closed} connections closed"),
+    };
+    let at = time(of.at.saturating_mul(1_000));
+    let mut text = format!("{}: tokens issued up to {at} are void for {docs}; {connections}\n", of.user);
+    for line in &of.failed {
+        let _ = writeln!(text, "{line}");
+    }
+    if !of.failed.is_empty() {
+        text.push_str("run it again for what failed\n");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +204,29 @@ mod tests {
         let damaged = Verified { ok: false, damaged: vec!["item a#0".into()], ..sound() };
         assert!(verified(&damaged).contains("cannot be read: item a#0"));
         assert!(verified(&Verified { ok: false, ..sound() }).contains("WRONG"));
+    }
+
+    #[test]
+    fn who_is_there_is_a_table_and_what_failed_is_said() {
+        let doc = DocId::new("notes").unwrap();
+        assert_eq!(present(&doc, &[]), "nobody is connected to notes\n");
+        let ann = Present {
+            connection: "c1=".into(),
+            user: Some("ann".into()),
+            name: Some("Ann Ö".into()),
+            right: inklog_protocol::Right::Read,
+            expires_in: Some(17),
+        };
+        let anybody = Present { user: None, name: None, expires_in: None, ..ann.clone() };
+        let table = present(&doc, &[anybody, ann]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "USER         RIGHT   TOKEN ENDS  CONNECTION");
+        assert_eq!(lines[1], "(anybody)    read    never       c1=");
+        assert_eq!(lines[2], "ann (Ann Ö)  read    in 17 s     c1=");
+        let done = Revoked { user: "ann".into(), doc: None, at: 0, closed: 1, failed: Vec::new() };
+        assert!(revoked(&done).ends_with("are void for all documents; 1 connection closed\n"));
+        let failed = Revoked { doc: Some("d".into()), failed: vec!["c1 is not closed".into()], ..done };
+        assert!(revoked(&failed).ends_with("c1 is not closed\nrun it again for what failed\n"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use inklog_local::{StoppedStack, open_stopped};
-use inklog_operator::Operator;
+use inklog_operator::{AccessOperator, Operator};
 
 /// The folder cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,11 @@ impl Stopped {
     /// The operator of its documents.
     pub fn operator(&self) -> &Operator {
         self.0.operator()
+    }
+
+    /// The operator of its users.
+    pub fn access_operator(&self) -> &AccessOperator {
+        self.0.access_operator()
     }
 
     /// Closes the stores.

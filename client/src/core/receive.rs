@@ -66,7 +66,7 @@ impl Core {
                 let content = Part { ops, version, state, events, cursor, log, missing };
                 return self.take_part(reference.as_ref(), Some(state_id), (part, parts), content, now);
             }
-            ServerMessage::RemotePresence { doc_id, agent, state } if is_ours(&doc_id) => {
+            ServerMessage::RemotePresence { doc_id, agent, state, .. } if is_ours(&doc_id) => {
                 self.take_presence(agent, state, now);
             }
             ServerMessage::Error { code, message, reference, .. } => {

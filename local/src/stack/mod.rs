@@ -12,7 +12,7 @@ use inklog_access::AuthMode;
 use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
-use inklog_operator::Operator;
+use inklog_operator::{AccessOperator, Operator};
 use inklog_protocol::limits::DOC_BYTES_MAX;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::audience::Audience;
@@ -196,6 +196,7 @@ pub struct Stack {
     http_url: String,
     ws_url: String,
     operator: Operator,
+    access: AccessOperator,
     gateway: Gateway,
     pipeline: Pipeline,
     mappings: Vec<RunningMapping>,
@@ -240,6 +241,7 @@ impl Stack {
         let to_gateway = InProcess::new();
         let audience = stores.audience(&api_endpoint, to_gateway.clone());
         let operator = Operator::new(documents.clone(), clock.clone());
+        let access = AccessOperator::new(stores.catalogue.clone(), audience.clone());
         let snapshotter = Arc::new(Snapshotter::new(operator.clone()));
 
         let gate = Gate::new(config.auth, stores.catalogue.clone(), clock.clone());
@@ -267,7 +269,7 @@ impl Stack {
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .merge(editor)
-            .merge(operator::router(operator.clone(), pipeline.clone()))
+            .merge(operator::router(operator.clone(), access.clone(), pipeline.clone()))
             .merge(guard(&config, address.ip(), gateway.router()));
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
@@ -276,6 +278,7 @@ impl Stack {
             http_url,
             ws_url,
             operator,
+            access,
             gateway,
             pipeline,
             mappings,
@@ -299,6 +302,11 @@ impl Stack {
     /// The operator of this stack's documents.
     pub fn operator(&self) -> &Operator {
         &self.operator
+    }
+
+    /// The operator of its connections and their users.
+    pub fn access_operator(&self) -> &AccessOperator {
+        &self.access
     }
 
     /// Forgets the embedded live state and all connections' registrations, like a flush of Redis.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inklog_operator::Operator;
+use inklog_operator::{AccessOperator, Operator};
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::{self, DynamoCatalogue};
 use inklog_store::config::{self, SdkConfig};
@@ -18,6 +18,7 @@ use inklog_store::live::redis::RedisLiveState;
 use inklog_store::log::{self, DynamoOpLog};
 use inklog_store::objects::S3Objects;
 use inklog_store::push::ApiGatewayPush;
+use inklog_store::push::memory::MemoryPush;
 use inklog_store::{
     Clock, Connections, LiveState, Presence, RedisClient, StoreError, SystemClock, SystemEntropy,
 };
@@ -187,6 +188,7 @@ impl Stores {
 /// The operator of a stack that is not running, and its stores.
 pub struct StoppedStack {
     operator: Operator,
+    access: AccessOperator,
     stores: Stores,
 }
 
@@ -196,9 +198,14 @@ impl StoppedStack {
         &self.operator
     }
 
+    /// The operator of its users. Nobody is connected.
+    pub fn access_operator(&self) -> &AccessOperator {
+        &self.access
+    }
+
     /// Closes the stores.
     pub async fn close(self) {
-        drop(self.operator);
+        drop((self.operator, self.access));
         self.stores.close().await;
     }
 }
@@ -212,7 +219,14 @@ pub async fn open_stopped(dir: &Path) -> Result<StoppedStack, StackError> {
     let stores = Stores::open(&config, Arc::new(SystemClock), "").await?;
     // Nothing else runs: no ingest can be on an older floor, so that nothing has to be waited for.
     let operator = Operator::new(stores.documents(), Arc::new(SystemClock)).with_grace(Duration::ZERO);
-    Ok(StoppedStack { operator, stores })
+    let nobody = Audience {
+        connections: stores.connections.clone(),
+        presence: stores.presence.clone(),
+        push: Arc::new(MemoryPush::new()),
+        clock: stores.clock.clone(),
+    };
+    let access = AccessOperator::new(stores.catalogue.clone(), nobody);
+    Ok(StoppedStack { operator, access, stores })
 }
 
 fn lock(dir: &Path) -> Result<File, StackError> {

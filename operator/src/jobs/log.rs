@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use inklog_crdt::Agent;
-use inklog_protocol::{DocId, LoggedEvent, WireEvent};
+use inklog_protocol::{DocId, WireEvent};
 use inklog_store::{LogRecord, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +15,6 @@ pub struct ListedEvent {
     /// The event.
     #[serde(flatten)]
     pub event: WireEvent,
-    /// Who sent it.
-    pub user: Option<String>,
     /// Whether it is in the log still, or only in history.
     pub compacted: bool,
 }
@@ -33,11 +31,7 @@ impl Operator {
         all.sort_by_key(|(record, _)| (record.at, place(record)));
         Ok(all
             .into_iter()
-            .map(|(record, compacted)| ListedEvent {
-                user: record.user.clone(),
-                event: WireEvent::new(&LoggedEvent { event: record.event, at: record.at }),
-                compacted,
-            })
+            .map(|(record, compacted)| ListedEvent { event: WireEvent::new(&record.logged()), compacted })
             .collect())
     }
 }

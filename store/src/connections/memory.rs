@@ -5,10 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
-use inklog_protocol::DocId;
-use inklog_protocol::limits::{PRESENCE_AGENTS_PER_CONNECTION_MAX, PRESENCE_TTL};
+use inklog_protocol::limits::PRESENCE_AGENTS_PER_CONNECTION_MAX;
+use inklog_protocol::{Author, DocId, UserName};
 
-use super::{ConnectionId, Connections, Presence, PresenceEntry, connection_limit_ms};
+use super::{
+    ConnectionId, Connections, Holder, Presence, PresenceEntry, Registration, connection_limit_ms, seen_ms,
+    shown_until_ms,
+};
 use crate::StoreError;
 
 /// Connections and presence of all documents in this process.
@@ -20,14 +23,19 @@ pub struct MemoryConnections {
 
 #[derive(Default)]
 struct Audience {
-    /// When each connection was last seen.
-    seen_ms: BTreeMap<ConnectionId, u64>,
+    registered: BTreeMap<ConnectionId, Registered>,
     presence: BTreeMap<Agent, Shown>,
+}
+
+struct Registered {
+    seen_ms: u64,
+    holder: Option<Holder>,
 }
 
 struct Shown {
     connection: ConnectionId,
     state: String,
+    author: Option<Author>,
     expires_ms: u64,
 }
 
@@ -51,10 +59,16 @@ impl MemoryConnections {
         let mut docs = self.lock();
         let audience = docs.entry(doc.clone()).or_default();
         let answer = step(audience);
-        if audience.seen_ms.is_empty() && audience.presence.is_empty() {
+        if audience.registered.is_empty() && audience.presence.is_empty() {
             docs.remove(doc);
         }
         answer
+    }
+}
+
+impl Registered {
+    fn is_there(&self, now_ms: u64) -> bool {
+        self.seen_ms >= connection_limit_ms(now_ms)
     }
 }
 
@@ -67,40 +81,77 @@ impl Audience {
 
 #[async_trait]
 impl Connections for MemoryConnections {
-    async fn register(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<(), StoreError> {
-        self.on(doc, |audience| audience.seen_ms.insert(connection.to_owned(), now_ms));
+    async fn register(
+        &self,
+        doc: &DocId,
+        connection: &str,
+        holder: Option<&Holder>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let registered = Registered { seen_ms: seen_ms(now_ms, holder), holder: holder.cloned() };
+        self.on(doc, |audience| audience.registered.insert(connection.to_owned(), registered));
         Ok(())
     }
 
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError> {
         Ok(self.on(doc, |audience| {
-            audience.seen_ms.retain(|_, seen_ms| *seen_ms >= connection_limit_ms(now_ms));
-            audience.seen_ms.keys().cloned().collect()
+            audience.registered.retain(|_, registered| registered.is_there(now_ms));
+            audience.registered.keys().cloned().collect()
         }))
+    }
+
+    async fn registrations(&self, doc: &DocId, now_ms: u64) -> Result<Vec<Registration>, StoreError> {
+        Ok(self.on(doc, |audience| {
+            let there = audience.registered.iter().filter(|(_, registered)| registered.is_there(now_ms));
+            let registration = |(connection, registered): (&ConnectionId, &Registered)| Registration {
+                connection: connection.clone(),
+                holder: registered.holder.clone(),
+            };
+            there.map(registration).collect()
+        }))
+    }
+
+    async fn of_user(&self, user: &UserName, now_ms: u64) -> Result<Vec<(DocId, ConnectionId)>, StoreError> {
+        let docs = self.lock();
+        let mut found = Vec::new();
+        for (doc, audience) in docs.iter() {
+            let of_user = audience.registered.iter().filter(|(_, registered)| {
+                let holder = registered.holder.as_ref();
+                holder.is_some_and(|holder| holder.author.user == user.as_str())
+                    && registered.is_there(now_ms)
+            });
+            found.extend(of_user.map(|(connection, _)| (doc.clone(), connection.clone())));
+        }
+        Ok(found)
     }
 
     async fn is_registered(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<bool, StoreError> {
         Ok(self.on(doc, |audience| {
-            let seen_ms = audience.seen_ms.get(connection);
-            seen_ms.is_some_and(|seen_ms| *seen_ms >= connection_limit_ms(now_ms))
+            audience.registered.get(connection).is_some_and(|registered| registered.is_there(now_ms))
         }))
     }
 
     async fn remove(&self, doc: &DocId, connection: &str) -> Result<(), StoreError> {
-        self.on(doc, |audience| audience.seen_ms.remove(connection));
+        self.on(doc, |audience| audience.registered.remove(connection));
         Ok(())
     }
 
     async fn docs_of(&self, connection: &str) -> Result<Vec<DocId>, StoreError> {
         let docs = self.lock();
-        let has = |audience: &Audience| audience.seen_ms.contains_key(connection);
+        let has = |audience: &Audience| audience.registered.contains_key(connection);
         Ok(docs.iter().filter(|(_, audience)| has(audience)).map(|(doc, _)| doc.clone()).collect())
     }
 }
 
 #[async_trait]
 impl Presence for MemoryConnections {
-    async fn set(&self, doc: &DocId, entry: &PresenceEntry, now_ms: u64) -> Result<bool, StoreError> {
+    async fn set(
+        &self,
+        doc: &DocId,
+        entry: &PresenceEntry,
+        token_ends: Option<u64>,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
         Ok(self.on(doc, |audience| {
             let counts = |(agent, shown): &(&Agent, &Shown)| {
                 **agent != entry.agent && shown.connection == entry.connection && shown.expires_ms >= now_ms
@@ -111,7 +162,8 @@ impl Presence for MemoryConnections {
             let shown = Shown {
                 connection: entry.connection.clone(),
                 state: entry.state.clone(),
-                expires_ms: now_ms + PRESENCE_TTL.as_millis() as u64,
+                author: entry.author.clone(),
+                expires_ms: shown_until_ms(now_ms, token_ends),
             };
             audience.presence.insert(entry.agent.clone(), shown);
             true
@@ -138,6 +190,7 @@ impl Presence for MemoryConnections {
                 agent: agent.clone(),
                 connection: shown.connection.clone(),
                 state: shown.state.clone(),
+                author: shown.author.clone(),
             };
             shown.map(entry).collect()
         }))

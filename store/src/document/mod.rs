@@ -86,9 +86,10 @@ pub struct Folded {
 }
 
 impl Replayed {
-    /// The events that wait for others, with their times.
+    /// The events that wait for others, with their times and authors.
     pub fn waiting(&self) -> Vec<LoggedEvent> {
-        waiting::with_times(&self.doc, self.records.iter().map(|record| (&record.event, record.at)))
+        let known = self.records.iter().map(|record| (&record.event, record.at, &record.author));
+        waiting::logged(&self.doc, known)
     }
 
     /// Whether nothing was ever written.
@@ -381,8 +382,8 @@ impl Documents {
             for logged in &beyond.events {
                 state.apply(&logged.event);
             }
-            let known = beyond.events.iter().map(|logged| (&logged.event, logged.at));
-            let (waiting, newly_aside) = waiting::newest(waiting::with_times(&state, known));
+            let known = beyond.events.iter().map(|logged| (&logged.event, logged.at, &logged.author));
+            let (waiting, newly_aside) = waiting::newest(waiting::logged(&state, known));
             let (state, aside_bytes) = (state.encode(), aside_bytes + newly_aside);
             let bytes = state.len() as u64 + waiting::bytes_of(&waiting) + aside_bytes;
             let base = NewBase { generation, state, waiting, aside_bytes };

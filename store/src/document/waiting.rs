@@ -8,23 +8,26 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use inklog_crdt::{Agent, Doc, Event};
-use inklog_protocol::LoggedEvent;
 use inklog_protocol::limits::WAITING_KEPT_BYTES;
+use inklog_protocol::{Author, LoggedEvent};
 
 use crate::logged_len;
 
-/// The events that wait in `doc`, each with its time from `known`.
-pub(super) fn with_times<'a>(doc: &Doc, known: impl Iterator<Item = (&'a Event, u64)>) -> Vec<LoggedEvent> {
+/// The events that wait in `doc`, each with its time and its author from `known`.
+pub(super) fn logged<'a>(
+    doc: &Doc,
+    known: impl Iterator<Item = (&'a Event, u64, &'a Option<Author>)>,
+) -> Vec<LoggedEvent> {
     let mut waiting = doc.waiting().peekable();
     if waiting.peek().is_none() {
         return Vec::new();
     }
-    let times: HashMap<(&Agent, u64), u64> =
-        known.map(|(event, at)| ((event.agent(), event.after()), at)).collect();
+    let known: HashMap<(&Agent, u64), (u64, &Option<Author>)> =
+        known.map(|(event, at, author)| ((event.agent(), event.after()), (at, author))).collect();
     waiting
-        .map(|event| LoggedEvent {
-            event: event.clone(),
-            at: times.get(&(event.agent(), event.after())).copied().unwrap_or(0),
+        .map(|event| {
+            let (at, author) = known.get(&(event.agent(), event.after())).copied().unwrap_or((0, &None));
+            LoggedEvent { event: event.clone(), at, author: author.clone() }
         })
         .collect()
 }
@@ -60,7 +63,7 @@ mod tests {
         let text = |len: usize| {
             let op = Op::Insert { seq: at, text: "x".repeat(len), origin: Origin::Left(None) };
             let event = Event::new(Agent::new("ann").unwrap(), at, vec![op]).unwrap();
-            LoggedEvent { event, at }
+            LoggedEvent { event, at, author: None }
         };
         // Near enough that its length takes as many bytes.
         let near = bytes - 40;

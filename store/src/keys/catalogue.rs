@@ -24,6 +24,13 @@ pub(crate) const FLOOR_PREFIX: &str = "floor#";
 /// Keys of the sweep's place; no document's id holds a `#`.
 pub(crate) const SWEEP: (&str, &str) = ("#sweep", "place");
 
+/// Prefix of a user's partition; no document's id holds a `#`.
+const USER_PREFIX: &str = "#user#";
+/// Sort key of a revocation for all documents.
+const REVOKED_ITEM: &str = "revoked";
+/// Prefix of the sort key of a revocation for one.
+const REVOKED_PREFIX: &str = "revoked#";
+
 /// Sort key of an agent's floor.
 pub(crate) fn floor_key(agent: &Agent) -> String {
     format!("{FLOOR_PREFIX}{agent}")
@@ -34,27 +41,20 @@ pub(crate) fn agent_of(sort_key: &str) -> Option<Agent> {
     Agent::new(sort_key.strip_prefix(FLOOR_PREFIX)?).ok()
 }
 
-/// Prefix of a user's partition; no document's id holds a `#`.
-const USER_PREFIX: &str = "#user#";
-/// Sort key of a revocation for all documents.
-const REVOKED: &str = "revoked";
-/// Prefix of the sort key of a revocation for one.
-const REVOKED_PREFIX: &str = "revoked#";
-
-/// Partition of what is known of a user.
+/// The partition of a user's revocations.
 pub(crate) fn user_partition(user: &UserName) -> String {
     format!("{USER_PREFIX}{user}")
 }
 
-/// Sort key of a revocation: for one document, or for all.
-pub(crate) fn revocation_key(doc: Option<&DocId>) -> String {
-    doc.map_or_else(|| REVOKED.to_owned(), |doc| format!("{REVOKED_PREFIX}{doc}"))
+/// Sort key of a revocation for one document, or for all.
+pub(crate) fn revoked_key(doc: Option<&DocId>) -> String {
+    doc.map_or_else(|| REVOKED_ITEM.to_owned(), |doc| format!("{REVOKED_PREFIX}{doc}"))
 }
 
-/// What a revocation is for; `None` where the key is none of one.
-pub(crate) fn revoked_of(sort_key: &str) -> Option<Option<DocId>> {
+/// The document that a revocation is for; `Some(None)` for all, `None` if the key is no revocation's.
+pub(crate) fn revoked_doc(sort_key: &str) -> Option<Option<DocId>> {
     match sort_key {
-        REVOKED => Some(None),
-        key => DocId::new(key.strip_prefix(REVOKED_PREFIX)?).ok().map(Some),
+        REVOKED_ITEM => Some(None),
+        _ => DocId::new(sort_key.strip_prefix(REVOKED_PREFIX)?).ok().map(Some),
     }
 }

@@ -8,6 +8,7 @@
 //! | `end` | N | the event's end |
 //! | `at` | N | when ingest took it, ms since the epoch |
 //! | `user` | S, optional | who sent it |
+//! | `name` | S, optional | what others see of them |
 //! | `conn` | S, optional | over which connection |
 
 use inklog_crdt::Agent;
@@ -18,6 +19,7 @@ pub(crate) const OPS: &str = "ops";
 pub(crate) const END: &str = "end";
 pub(crate) const AT: &str = "at";
 pub(crate) const USER: &str = "user";
+pub(crate) const NAME: &str = "name";
 pub(crate) const CONNECTION: &str = "conn";
 
 /// The sort key of an event; `after` is below 2^53 and so fits 16 digits.

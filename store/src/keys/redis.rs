@@ -46,11 +46,31 @@ pub(crate) fn piece(of: &Deployment, doc: &DocId, generation: &str, index: usize
 
 /// The connections of a document.
 ///
-/// - Value: a sorted set, member the connection, score when it was last seen (ms since the epoch)
+/// - Value: a sorted set, member the connection, score when it was last seen (ms since the epoch), or as much
+///   earlier as makes it lapse with its token
 /// - Mutable
 /// - Lives for `CONNECTION_TTL` after the last registration
 pub(crate) fn connections(of: &Deployment, doc: &DocId) -> String {
     format!("inklog:{{{doc}}}:{}:c", of.0)
+}
+
+/// Whose the connections of a document are.
+///
+/// - Value: a hash, field the connection, value JSON ([`crate::connections::Holder`])
+/// - Mutable
+/// - Lives for `CONNECTION_TTL` after the last registration of a connection with an identity
+pub(crate) fn holders(of: &Deployment, doc: &DocId) -> String {
+    format!("inklog:{{{doc}}}:{}:h", of.0)
+}
+
+/// The registrations of a user, so that they can be found when access is revoked; it lies outside any
+/// document's hash tag.
+///
+/// - Value: a sorted set, member `<document's id> <connection>`, score as in the document's connections
+/// - Mutable; what has lapsed is removed with the next registration
+/// - Lives for `CONNECTION_TTL` after the user's last registration
+pub(crate) fn user_registrations(of: &Deployment, user: &str) -> String {
+    format!("inklog-user:{{{user}}}:{}", of.0)
 }
 
 /// The documents of a connection; it lies outside any document's hash tag.
@@ -64,7 +84,8 @@ pub(crate) fn connection_docs(of: &Deployment, connection: &str) -> String {
 
 /// The presence shown in a document.
 ///
-/// - Value: a hash, field the agent, value `<length of the connection's name> <connection><state>`
+/// - Value: a hash, field the agent, value `<length of the connection's name> <connection>`, the author as
+///   `[user, name]` if there is one, and the state
 /// - Mutable
 /// - Lives for `CONNECTION_TTL` after the last change, so that expiry can still be announced
 pub(crate) fn presence(of: &Deployment, doc: &DocId) -> String {

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use inklog_crdt::{Agent, DecodeError, Event};
-use inklog_protocol::DocId;
+use inklog_protocol::{Author, DocId};
 
 use super::{Appended, LogItem};
-use crate::keys::log::{AT, CONNECTION, DOC, END, OPS, SORT_KEY, USER, place_of, sort_key};
+use crate::keys::log::{AT, CONNECTION, DOC, END, NAME, OPS, SORT_KEY, USER, place_of, sort_key};
 use crate::{LogRecord, StoreError};
 
 /// An item of the SDK, by attribute.
@@ -24,7 +24,9 @@ pub(super) fn to_item(doc: &DocId, record: &LogRecord) -> Item {
         (END.to_owned(), AttributeValue::N(event.end().to_string())),
         (AT.to_owned(), AttributeValue::N(record.at.to_string())),
     ]);
-    for (name, value) in [(USER, &record.user), (CONNECTION, &record.connection)] {
+    let user = record.author.as_ref().map(|author| &author.user);
+    let name = record.author.as_ref().and_then(|author| author.name.as_ref());
+    for (name, value) in [(USER, user), (NAME, name), (CONNECTION, record.connection.as_ref())] {
         if let Some(value) = value {
             item.insert(name.to_owned(), AttributeValue::S(value.clone()));
         }
@@ -40,6 +42,7 @@ pub(super) fn from_item(item: &Item) -> Result<LogRecord, DecodeError> {
         ops: item.get(OPS).and_then(|value| value.as_b().ok()).map(|blob| blob.as_ref()),
         at: item.get(AT).and_then(|value| value.as_n().ok()).map(String::as_str),
         user: string(USER),
+        name: string(NAME),
         connection: string(CONNECTION),
     };
     fields.into_record()
@@ -92,6 +95,7 @@ pub fn record_from_image(image: &serde_dynamo::Item) -> Option<(DocId, Result<Lo
             _ => None,
         },
         user: string(USER),
+        name: string(NAME),
         connection: string(CONNECTION),
     };
     Some((doc, fields.into_record()))
@@ -133,6 +137,7 @@ struct Fields<'a> {
     ops: Option<&'a [u8]>,
     at: Option<&'a str>,
     user: Option<String>,
+    name: Option<String>,
     connection: Option<String>,
 }
 
@@ -144,6 +149,7 @@ impl Fields<'_> {
             return Err(damaged("the item's key does not match its event"));
         }
         let at = self.at.and_then(|at| at.parse().ok()).ok_or(damaged("no time"))?;
-        Ok(LogRecord { event, at, user: self.user, connection: self.connection })
+        let author = self.user.map(|user| Author { user, name: self.name });
+        Ok(LogRecord { event, at, author, connection: self.connection })
     }
 }

@@ -2,20 +2,21 @@
 //!
 //! Either is one zstd frame around: magic (4 bytes), format version (1 byte), body. The zstd frame
 //! carries a checksum of the content. A snapshot's body (version 1) is [`Doc::encode`]'s bytes. A
-//! segment's body (version 3) is stored by column, which compresses better than records do:
+//! segment's body (version 4) is stored by column, which compresses better than records do:
 //!
 //! ```text
 //! u32          how many segments before it are named
 //!   each       its key: a u32 length and UTF-8
 //! u32, bytes   the events, as [`encode_events`] writes them, with their length
 //! u32          how many senders there are
-//!   each       user and connection: a length byte and UTF-8 each, 255 for none
+//!   each       user and connection: a length byte and UTF-8 each, 255 for none; and the user's name: its
+//!              length plus one as a varint and UTF-8, or 0 for none
 //! varints      runs of records with the same sender: its number, and how many records
 //! varints      a record's time in ms, less the one's before it (0, for the first), zigzag
 //! ```
 //!
-//! Version 2, which is still read, names one segment before it instead of the list, or none by a
-//! length of 0.
+//! Versions 2 and 3, which are still read, have no names; version 2 names one segment before it instead of
+//! the list, or none by a length of 0.
 //!
 //! Fixed numbers are little-endian; a varint is an unsigned LEB128 number, a zigzag one counts
 //! 0, -1, 1, -2, … as 0, 1, 2, 3, ….
@@ -24,13 +25,16 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use inklog_crdt::{DecodeError, Doc, decode_events, encode_events};
+use inklog_protocol::Author;
 
 use crate::record::LogRecord;
 
 const SNAPSHOT_MAGIC: &[u8; 4] = b"ISNP";
 const SEGMENT_MAGIC: &[u8; 4] = b"ISEG";
 const SNAPSHOT_VERSION: u8 = 1;
-const SEGMENT_VERSION: u8 = 3;
+const SEGMENT_VERSION: u8 = 4;
+/// The version without names.
+const SEGMENT_VERSION_NAMELESS: u8 = 3;
 /// The version that names one segment before it.
 const SEGMENT_VERSION_LINKED: u8 = 2;
 /// zstd's level: beyond it, time grows but size hardly shrinks.
@@ -84,9 +88,10 @@ impl Segment {
         let senders = senders(&self.records);
         let numbers: HashMap<_, _> = senders.iter().zip(0u64..).collect();
         put_u32(&mut body, senders.len());
-        for (user, connection) in &senders {
-            put_name(&mut body, *user);
+        for (author, connection) in &senders {
+            put_name(&mut body, author.map(|author| author.user.as_str()));
             put_name(&mut body, *connection);
+            put_text(&mut body, author.and_then(|author| author.name.as_deref()));
         }
         for run in self.records.chunk_by(|a, b| sender(a) == sender(b)) {
             put_varint(&mut body, numbers[&sender(&run[0])]);
@@ -117,7 +122,9 @@ impl Segment {
         let events = decode_events(reader.sized()?)?;
         let mut senders = Vec::new();
         for _ in 0..reader.u32()? {
-            senders.push((reader.name()?, reader.name()?));
+            let (user, connection) = (reader.name()?, reader.name()?);
+            let name = if version > SEGMENT_VERSION_NAMELESS { reader.text()? } else { None };
+            senders.push((user.map(|user| Author { user, name }), connection));
         }
         let mut from: Vec<usize> = Vec::with_capacity(events.len());
         while from.len() < events.len() {
@@ -138,8 +145,8 @@ impl Segment {
         for (event, sender) in events.into_iter().zip(from) {
             let later = reader.varint()?;
             at = at.wrapping_add_signed((later >> 1) as i64 ^ -((later & 1) as i64));
-            let (user, connection) = senders[sender].clone();
-            records.push(LogRecord { event, at, user, connection });
+            let (author, connection) = senders[sender].clone();
+            records.push(LogRecord { event, at, author, connection });
         }
         match reader.offset == body.len() {
             true => Ok(Segment { earlier, records }),
@@ -150,13 +157,15 @@ impl Segment {
     }
 }
 
+type Sender<'a> = (Option<&'a Author>, Option<&'a str>);
+
 /// Who sent a record, over which connection.
-fn sender(record: &LogRecord) -> (Option<&str>, Option<&str>) {
-    (record.user.as_deref(), record.connection.as_deref())
+fn sender(record: &LogRecord) -> Sender<'_> {
+    (record.author.as_ref(), record.connection.as_deref())
 }
 
 /// All senders, each once, in the order of their first records.
-fn senders(records: &[LogRecord]) -> Vec<(Option<&str>, Option<&str>)> {
+fn senders(records: &[LogRecord]) -> Vec<Sender<'_>> {
     let mut seen = HashSet::new();
     records.iter().map(sender).filter(|sender| seen.insert(*sender)).collect()
 }
@@ -215,6 +224,11 @@ fn put_name(out: &mut Vec<u8>, name: Option<&str>) {
     }
 }
 
+fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+    put_varint(out, text.map_or(0, |text| text.len() as u64 + 1));
+    out.extend(text.unwrap_or_default().as_bytes());
+}
+
 fn text(bytes: &[u8]) -> Result<String, DecodeError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| DecodeError::Damaged { offset: 0, what: "not UTF-8" })
 }
@@ -254,6 +268,12 @@ impl<'a> Reader<'a> {
         Err(DecodeError::Damaged { offset: self.offset, what: "a number has more than 64 bits" })
     }
 
+    fn text(&mut self) -> Result<Option<String>, DecodeError> {
+        let Some(len) = self.varint()?.checked_sub(1) else { return Ok(None) };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        self.take(len).and_then(text).map(Some)
+    }
+
     fn name(&mut self) -> Result<Option<String>, DecodeError> {
         match self.take(1)?[0] {
             255 => Ok(None),
@@ -272,9 +292,15 @@ mod tests {
         LogRecord {
             event: Event::new(Agent::new("a").unwrap(), seq, vec![op]).unwrap(),
             at: 1_700_000_000_000,
-            user: user.map(str::to_owned),
+            author: user.map(|user| Author { user: user.to_owned(), name: None }),
             connection: Some("L0SM9cOFvHcCIhw=".into()),
         }
+    }
+
+    /// By somebody whose name is longer than others' names are.
+    fn named(seq: u64) -> LogRecord {
+        let name = Some("Ångström ".repeat(30));
+        LogRecord { author: Some(Author { user: "alice".into(), name }), ..record(seq, None) }
     }
 
     #[test]
@@ -283,7 +309,7 @@ mod tests {
         for earlier in [vec![], vec![key(1)], (1..=16).rev().map(key).collect()] {
             let segment = Segment {
                 earlier,
-                records: vec![record(0, None), record(2, Some("alice")), record(4, None)],
+                records: vec![record(0, None), record(2, Some("alice")), named(4), record(6, None)],
             };
             assert_eq!(Segment::decode(&segment.encode()).unwrap(), segment);
         }
@@ -304,24 +330,32 @@ mod tests {
         let mut newer = SEGMENT_MAGIC.to_vec();
         newer.push(SEGMENT_VERSION + 1);
         let newer = zstd::bulk::compress(&newer, 1).unwrap();
-        assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 4, known: 3 }));
+        assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 5, known: 4 }));
     }
 
-    /// What version 2 has written differs in the head only: one key, or a length of 0.
+    /// Segments as the versions before this one wrote them: of one record without a user, and one of Alice's.
     #[test]
-    fn the_version_before_is_read() {
-        let records = vec![record(0, None), record(2, Some("alice"))];
-        let written = Segment { earlier: Vec::new(), records: records.clone() }.encode();
-        let known = SEGMENT_VERSION..=SEGMENT_VERSION;
-        let (_, body) = unpack(SEGMENT_MAGIC, known, "a history segment", &written).unwrap();
-        for previous in ["", "docs/d/segments/1"] {
-            let mut old = Vec::new();
-            put_u32(&mut old, previous.len());
-            old.extend(previous.as_bytes());
-            old.extend(&body[4..]);
-            let read = Segment::decode(&pack(SEGMENT_MAGIC, SEGMENT_VERSION_LINKED, &old)).unwrap();
-            assert_eq!(read.records, records);
-            assert_eq!(read.earlier.concat(), previous);
+    fn what_earlier_versions_have_written_is_read() {
+        let keys =
+            |numbers: &[u32]| numbers.iter().map(|n| format!("docs/d/segments/{n}")).collect::<Vec<_>>();
+        for (hex, earlier) in
+            [(VERSION_3, keys(&[1, 0])), (VERSION_2_FIRST, keys(&[])), (VERSION_2_LINKED, keys(&[1]))]
+        {
+            let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
+            let records = vec![record(0, None), record(2, Some("alice"))];
+            assert_eq!(Segment::decode(&bytes), Ok(Segment { earlier, records }));
         }
     }
+
+    const VERSION_3: &str = "28b52ffd248e5d0300740549534547030200000011000000646f63732f642f7365676d656e74732f31301f0000 \
+             00010101610100020220200202020000c3a9f09f9880ff104c30534d39634f46764863434968773d05616c6963 \
+             6580a0abfef9620006005008003a6770329b82de575615e999075f7373cb";
+    const VERSION_2_FIRST: &str = "28b52ffd246495020014044953454702000000001f000000010101610100020220200202020000c3a9f09f9880 \
+             ff104c30534d39634f46764863434968773d05616c69636580a0abfef9620005005008003a6770329b82be59b3 \
+             0980fca15c";
+    const VERSION_2_LINKED: &str = "28b52ffd24752d03006405495345470211000000646f63732f642f7365676d656e74732f311f00000001010161 \
+             010002022020020000000202020000c3a9f09f9880ff104c30534d39634f46764863434968773d05616c696365 \
+             80a0abfef9620004005008003a6770327bc10a149b22842a";
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::error::SdkError;
+use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 
@@ -13,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{Push, PushError};
 
-/// Posts to `@connections` of one API stage, with [`BROADCAST_CONCURRENCY`] posts in flight in total.
+/// Posts to `@connections` of one API stage, with [`BROADCAST_CONCURRENCY`] calls in flight in total.
 #[derive(Debug, Clone)]
 pub struct ApiGatewayPush {
     client: Client,
@@ -40,13 +41,24 @@ impl Push for ApiGatewayPush {
             .data(Blob::new(message.as_bytes()))
             .send()
             .await;
-        post.map(|_| ()).map_err(|error| classify(&error))
+        post.map(|_| ()).map_err(|error| {
+            let gone = error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception);
+            classify(&error, gone)
+        })
+    }
+
+    async fn close(&self, connection: &str) -> Result<(), PushError> {
+        let _turn = self.under_way.acquire().await.expect("it is never closed");
+        let closed = self.client.delete_connection().connection_id(connection).send().await;
+        closed.map(|_| ()).map_err(|error| {
+            let gone = error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception);
+            classify(&error, gone)
+        })
     }
 }
 
-fn classify(error: &SdkError<PostToConnectionError>) -> PushError {
+fn classify<E: std::error::Error + 'static>(error: &SdkError<E>, gone: bool) -> PushError {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let gone = error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception);
     match status {
         // A bare 410 counts as well: not every answer names its error.
         _ if gone => PushError::Gone,

@@ -29,8 +29,8 @@ impl MemoryPush {
         self.lock().entry(connection.to_owned()).or_default();
     }
 
-    /// Closes a connection; what waits for it is lost.
-    pub fn close(&self, connection: &str) {
+    /// Has a client leave; what waits for it is lost.
+    pub fn hang_up(&self, connection: &str) {
         self.lock().remove(connection);
     }
 
@@ -57,5 +57,9 @@ impl Push for MemoryPush {
         }
         waiting.push(message.to_owned());
         Ok(())
+    }
+
+    async fn close(&self, connection: &str) -> Result<(), PushError> {
+        self.lock().remove(connection).map(|_| ()).ok_or(PushError::Gone)
     }
 }

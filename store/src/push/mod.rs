@@ -25,9 +25,12 @@ pub enum PushError {
     Refused(String),
 }
 
-/// Sends text frames to connections.
+/// Sends text frames to connections, and closes them.
 #[async_trait]
 pub trait Push: Send + Sync {
     /// Sends one message, in one try that takes about a second at most once it starts.
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError>;
+
+    /// Closes a connection, in one try. [`PushError::Gone`] if it is closed already.
+    async fn close(&self, connection: &str) -> Result<(), PushError>;
 }

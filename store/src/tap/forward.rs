@@ -8,7 +8,7 @@ use super::Operation::{self, *};
 use super::measure::Measured;
 use super::{Call, Tapped};
 use crate::catalogue::{DirtyDoc, DocEntry, DocSize, Floor, Pointer, Revocation};
-use crate::connections::PresenceEntry;
+use crate::connections::{Holder, PresenceEntry, Registration};
 use crate::keys::objects::doc_of;
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::{Appended, LogItem};
@@ -230,13 +230,29 @@ impl<S: LiveState + ?Sized> LiveState for Tapped<S> {
 
 #[async_trait]
 impl<S: Connections + ?Sized> Connections for Tapped<S> {
-    async fn register(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<(), StoreError> {
+    async fn register(
+        &self,
+        doc: &DocId,
+        connection: &str,
+        holder: Option<&Holder>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
         let call = on(ConnectionsRegister, doc).key(connection).with(connection);
-        self.pass(call, self.inner.register(doc, connection, now_ms)).await
+        let call = holder.map_or(call, |holder| call.with(holder));
+        self.pass(call, self.inner.register(doc, connection, holder, now_ms)).await
     }
 
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError> {
         self.pass(on(ConnectionsList, doc), self.inner.list(doc, now_ms)).await
+    }
+
+    async fn registrations(&self, doc: &DocId, now_ms: u64) -> Result<Vec<Registration>, StoreError> {
+        self.pass(on(ConnectionsRegistrations, doc), self.inner.registrations(doc, now_ms)).await
+    }
+
+    async fn of_user(&self, user: &UserName, now_ms: u64) -> Result<Vec<(DocId, ConnectionId)>, StoreError> {
+        let call = about(ConnectionsOfUser, user.as_str()).with(user);
+        self.pass(call, self.inner.of_user(user, now_ms)).await
     }
 
     async fn is_registered(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<bool, StoreError> {
@@ -257,9 +273,15 @@ impl<S: Connections + ?Sized> Connections for Tapped<S> {
 
 #[async_trait]
 impl<S: Presence + ?Sized> Presence for Tapped<S> {
-    async fn set(&self, doc: &DocId, entry: &PresenceEntry, now_ms: u64) -> Result<bool, StoreError> {
+    async fn set(
+        &self,
+        doc: &DocId,
+        entry: &PresenceEntry,
+        token_ends: Option<u64>,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
         let call = on(PresenceSet, doc).key(&entry.connection).with(entry);
-        self.pass(call, self.inner.set(doc, entry, now_ms)).await
+        self.pass(call, self.inner.set(doc, entry, token_ends, now_ms)).await
     }
 
     async fn clear(
@@ -285,5 +307,9 @@ impl<S: Presence + ?Sized> Presence for Tapped<S> {
 impl<S: Push + ?Sized> Push for Tapped<S> {
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError> {
         self.pass(about(PushPost, connection).with(message), self.inner.post(connection, message)).await
+    }
+
+    async fn close(&self, connection: &str) -> Result<(), PushError> {
+        self.pass(about(PushClose, connection), self.inner.close(connection)).await
     }
 }

@@ -1,10 +1,10 @@
 //! How many bytes go into a store and come back: near enough to price a call, and no more than that.
 
 use inklog_crdt::Agent;
-use inklog_protocol::{DocId, LoggedEvent, UserName};
+use inklog_protocol::{Author, DocId, LoggedEvent, UserName};
 
 use crate::catalogue::{DirtyDoc, DirtyMark, DocEntry, DocSize, Floor, Pointer, Revocation};
-use crate::connections::PresenceEntry;
+use crate::connections::{Holder, PresenceEntry, Registration};
 use crate::live::{BaseTag, Cursor, LiveDoc, NewBase, TailStatus};
 use crate::log::{Appended, LogItem};
 use crate::{LogRecord, logged_len};
@@ -36,10 +36,11 @@ measured! {
     str: |text| text.len();
     String: |text| text.len();
     DocId: |doc| doc.as_str().len();
+    Author: |author| author.user.len() + author.name.bytes();
     UserName: |user| user.as_str().len();
     Agent: |agent| agent.as_str().len();
     LoggedEvent: |logged| logged_len(logged);
-    LogRecord: |record| record.event.encoded().len() + WORD + record.user.bytes() + record.connection.bytes();
+    LogRecord: |record| record.event.encoded().len() + WORD + record.author.bytes() + record.connection.bytes();
     Appended: |_value| 0;
     Cursor: |cursor| cursor.tail.len() + WORD;
     TailStatus: |_value| 5 * WORD;
@@ -56,7 +57,11 @@ measured! {
         pointer.snapshot.len() + pointer.segment.len() + WORD + superseded.sum::<usize>()
     };
     DocEntry: |entry| entry.doc.bytes() + 2 * WORD + entry.pointer.bytes() + entry.dirty.bytes() + entry.size.bytes();
-    PresenceEntry: |entry| entry.agent.bytes() + entry.connection.len() + entry.state.len();
+    PresenceEntry: |entry| {
+        entry.agent.bytes() + entry.connection.len() + entry.state.len() + entry.author.bytes()
+    };
+    Holder: |holder| holder.author.bytes() + holder.right.as_str().len() + WORD;
+    Registration: |one| one.connection.len() + one.holder.bytes();
 }
 
 impl Measured for LogItem {

@@ -66,8 +66,8 @@ operations! {
     Objects: ObjectsPut ObjectsGet ObjectsDelete;
     Live: LiveAppend LiveRead LivePeek LiveSince LiveFold LiveBeginRebuild LiveCommitRebuild
         LiveSwapRebuild LiveEndRebuild LiveDropDoc;
-    Connections: ConnectionsRegister ConnectionsList ConnectionsIsRegistered ConnectionsRemove
-        ConnectionsDocsOf;
+    Connections: ConnectionsRegister ConnectionsList ConnectionsRegistrations ConnectionsOfUser
+        ConnectionsIsRegistered ConnectionsRemove ConnectionsDocsOf;
     Presence: PresenceSet PresenceClear PresenceAll PresenceTakeExpired;
-    Push: PushPost;
+    Push: PushPost PushClose;
 }

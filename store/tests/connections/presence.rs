@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use inklog_crdt::Agent;
+use inklog_protocol::Author;
 use inklog_protocol::limits::{PRESENCE_AGENTS_PER_CONNECTION_MAX, PRESENCE_TTL};
 use inklog_store::connections::PresenceEntry;
 
@@ -17,12 +18,12 @@ fn agent(name: &str) -> Agent {
 }
 
 fn entry(name: &str, connection: &str, state: &str) -> PresenceEntry {
-    PresenceEntry { agent: agent(name), connection: connection.into(), state: state.into() }
+    PresenceEntry { agent: agent(name), connection: connection.into(), state: state.into(), author: None }
 }
 
 impl Harness {
     async fn set(&self, entry: &PresenceEntry, now_ms: u64) -> bool {
-        self.store.set(&doc(), entry, now_ms).await.unwrap()
+        self.store.set(&doc(), entry, None, now_ms).await.unwrap()
     }
 
     async fn all(&self, now_ms: u64) -> Vec<PresenceEntry> {
@@ -131,4 +132,33 @@ pub async fn odd_names_and_states_come_back_whole(harness: Harness) {
     assert_eq!(harness.all(NOW_MS).await, odd);
     assert_eq!(harness.clear("12 3", None).await, ["1"]);
     assert_eq!(harness.clear("", None).await, ["-"]);
+}
+
+pub async fn who_shows_it_comes_back_whole(harness: Harness) {
+    let by =
+        |user: &str, name: Option<&str>| Some(Author { user: user.into(), name: name.map(str::to_owned) });
+    let entries = [
+        PresenceEntry { author: by("ann", None), ..entry("a", "1", "{\"x\":[1]}") },
+        PresenceEntry { author: by("ben", Some("Ben \"]{\" Ångström")), ..entry("b", "2", "{}") },
+        PresenceEntry { author: None, ..entry("c", "3", "{\"user\":\"eve\"}") },
+    ];
+    for entry in &entries {
+        assert!(harness.set(entry, NOW_MS).await);
+    }
+    assert_eq!(harness.all(NOW_MS).await, entries);
+}
+
+pub async fn presence_ends_with_its_token(harness: Harness) {
+    let ends_s = NOW_MS / 1_000 + 10;
+    let ends_ms = ends_s * 1_000;
+    let set = async |name: &str, token_ends: u64| {
+        assert!(harness.store.set(&doc(), &entry(name, "c", "{}"), Some(token_ends), NOW_MS).await.unwrap());
+    };
+    set("soon", ends_s).await;
+    set("later", u64::MAX).await;
+    let shown = async |now_ms: u64| harness.all(now_ms).await.len();
+    assert_eq!((shown(ends_ms - 1).await, shown(ends_ms).await, shown(ends_ms + 1).await), (2, 1, 1));
+    assert_eq!((shown(NOW_MS + TTL_MS).await, shown(NOW_MS + TTL_MS + 1).await), (1, 0));
+    assert!(harness.store.take_expired(&doc(), ends_ms - 1).await.unwrap().is_empty());
+    assert_eq!(harness.store.take_expired(&doc(), ends_ms).await.unwrap(), [agent("soon")]);
 }

@@ -17,7 +17,7 @@ pub fn doc() -> DocId {
 pub fn event_of(agent: &str, n: u64, text: &str) -> LoggedEvent {
     let insert = Op::Insert { seq: n, text: text.to_owned(), origin: Origin::Left(None) };
     let event = Event::new(Agent::new(agent).unwrap(), n, vec![insert]).unwrap();
-    LoggedEvent { event, at: 1_700_000_000_000 + n }
+    LoggedEvent { event, at: 1_700_000_000_000 + n, author: None }
 }
 
 /// A small event of `alice`.

@@ -62,7 +62,7 @@ impl Notes {
 }
 
 fn record(n: u64) -> LogRecord {
-    LogRecord { event: event(n).event, at: 1, user: None, connection: None }
+    LogRecord { event: event(n).event, at: 1, author: None, connection: None }
 }
 
 fn agent() -> Agent {
@@ -140,17 +140,21 @@ async fn every_operation_of_every_store_is_told_before_and_after() {
     live.drop_doc(&doc).await.unwrap();
 
     let Audience { connections, presence, push, .. } = &audience;
-    let entry = PresenceEntry { agent: agent.clone(), connection: "c".into(), state: "{}".into() };
-    connections.register(&doc, "c", 0).await.unwrap();
+    let entry =
+        PresenceEntry { agent: agent.clone(), connection: "c".into(), state: "{}".into(), author: None };
+    connections.register(&doc, "c", None, 0).await.unwrap();
     connections.list(&doc, 0).await.unwrap();
+    connections.registrations(&doc, 0).await.unwrap();
+    connections.of_user(&alice, 0).await.unwrap();
     connections.is_registered(&doc, "c", 0).await.unwrap();
     connections.docs_of("c").await.unwrap();
-    presence.set(&doc, &entry, 0).await.unwrap();
+    presence.set(&doc, &entry, None, 0).await.unwrap();
     presence.all(&doc, 0).await.unwrap();
     presence.take_expired(&doc, 0).await.unwrap();
     presence.clear(&doc, "c", None).await.unwrap();
     connections.remove(&doc, "c").await.unwrap();
     push.post("c", "hello").await.unwrap();
+    push.close("c").await.unwrap();
 
     let told = notes.take();
     let mut operations = BTreeSet::new();
@@ -166,7 +170,9 @@ async fn every_operation_of_every_store_is_told_before_and_after() {
             Operation::CatalogueDocs,
             Operation::RevocationsOf,
             Operation::ConnectionsDocsOf,
+            Operation::ConnectionsOfUser,
             Operation::PushPost,
+            Operation::PushClose,
         ];
         assert_eq!(of.as_ref(), (!of_many.contains(operation)).then_some(&doc), "{operation:?}");
         if matches!(operation.store(), Store::Objects) {

@@ -2,8 +2,8 @@
 
 use futures::future::join_all;
 use inklog_crdt::{Event, Id, MAX_SEQ, Op};
-use inklog_protocol::DocId;
 use inklog_protocol::limits::{BATCH_WRITE_MAX, ITEM_BYTES_MAX};
+use inklog_protocol::{Author, DocId};
 use inklog_store::log::{Appended, LogItem};
 use inklog_store::{LogRecord, StoreError};
 
@@ -46,9 +46,9 @@ pub async fn what_is_appended_comes_back_whole(harness: Harness) {
     let event = Event::new(agent("-.~_"), 9, vec![delete]).unwrap();
     let deleting = LogRecord { event, ..record("x", 0) };
     let mut records = vec![record_of("alice", 0, "é😀\u{0}\r\n"), record("bob", MAX_SEQ - 2), deleting];
-    records[0].user = Some("Zoë".into());
+    records[0].author = Some(Author { user: "Zoë".into(), name: Some("Zoë \"Z\" 😀".into()) });
     records[0].connection = Some("L0SM9cOFvHcCIhw=".into());
-    records[1].user = Some(String::new());
+    records[1].author = Some(Author { user: "zoe".into(), name: None });
     for record in &records {
         assert_eq!(harness.append(record).await, Appended::Added);
     }
@@ -66,7 +66,11 @@ pub async fn what_is_appended_comes_back_whole(harness: Harness) {
 pub async fn a_repeat_is_told_from_a_conflict(harness: Harness) {
     let first = record_of("alice", 0, "one");
     assert_eq!(harness.append(&first).await, Appended::Added);
-    let later = LogRecord { at: first.at + 5, user: Some("alice".into()), ..first.clone() };
+    let later = LogRecord {
+        at: first.at + 5,
+        author: Some(Author { user: "alice".into(), name: Some("Alice".into()) }),
+        ..first.clone()
+    };
     for again in [&first, &later] {
         assert_eq!(harness.append(again).await, Appended::Repeat, "the event counts, not who sent it when");
     }

@@ -145,5 +145,5 @@ fn record(name: &str, after: u64) -> LogRecord {
 
 fn record_of(name: &str, after: u64, text: &str) -> LogRecord {
     let event = crate::harness::hanging(name, after, text, "root-0");
-    LogRecord { event, at: super::NOW_MS + after % 1_000, user: None, connection: None }
+    LogRecord { event, at: super::NOW_MS + after % 1_000, author: None, connection: None }
 }

@@ -1,6 +1,7 @@
 //! The stream, as an event source mapping hands it on.
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
+use inklog_protocol::Author;
 use inklog_store::LogRecord;
 use inklog_store::log::Appended;
 use inklog_store::stream;
@@ -60,7 +61,7 @@ pub async fn what_changes_the_log_is_in_the_stream_in_order(harness: Harness) {
 
 pub async fn what_the_stream_shows_is_what_was_appended(harness: Harness) {
     let mut records = vec![record_of("alice", 0, "é😀\u{0}\r\n"), record("bob", 7)];
-    records[0].user = Some("Zoë".into());
+    records[0].author = Some(Author { user: "Zoë".into(), name: Some("Zoë \"Z\" 😀".into()) });
     records[0].connection = Some("L0SM9cOFvHcCIhw=".into());
     for record in &records {
         harness.log.append(&doc(), record).await.unwrap();

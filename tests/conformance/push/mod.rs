@@ -36,7 +36,8 @@ inklog_tests::conformance! {
         posts_arrive_in_order
         who_is_not_there_is_gone
         a_message_has_a_greatest_size
-        who_reads_nothing_is_busy_until_it_reads;
+        who_reads_nothing_is_busy_until_it_reads
+        who_is_closed_is_gone_and_the_others_stay;
 }
 
 /// A connection, as its client holds it.
@@ -126,10 +127,25 @@ impl Client {
         }
     }
 
+    /// Whether the other end has closed it; returns when this is known.
+    async fn is_closed(&mut self) -> bool {
+        match &mut self.end {
+            // It tells nothing: to be posted to is to be open.
+            End::Memory(push) => push.post(&self.name, "{}").await.is_err(),
+            End::Socket(socket) => loop {
+                let next = tokio::time::timeout(PATIENCE, socket.next()).await.expect("it is closed in time");
+                match next {
+                    None | Some(Err(_) | Ok(Message::Close(_))) => return true,
+                    Some(Ok(_)) => {}
+                }
+            },
+        }
+    }
+
     /// Closes it, and returns when the other end knows.
     async fn close(self) -> String {
         match self.end {
-            End::Memory(push) => push.close(&self.name),
+            End::Memory(push) => push.hang_up(&self.name),
             End::Socket(mut socket) => {
                 socket.close(None).await.expect("it can be closed");
                 while socket.next().await.is_some_and(|frame| frame.is_ok()) {}

@@ -59,3 +59,17 @@ pub async fn who_reads_nothing_is_busy_until_it_reads(harness: Harness) {
     harness.push.post(&client.name, "more").await.expect("there is room again");
     assert_eq!(client.take(1).await, ["more"]);
 }
+
+pub async fn who_is_closed_is_gone_and_the_others_stay(harness: Harness) {
+    let mut stays = harness.connect("stays").await;
+    let mut goes = harness.connect("goes").await;
+    harness.push.close(&goes.name).await.unwrap();
+    assert!(goes.is_closed().await);
+    for name in ["nobody=", &goes.name] {
+        let closed = harness.push.close(name).await;
+        assert!(matches!(closed, Err(PushError::Gone)), "{name}: {closed:?}");
+        assert!(matches!(harness.push.post(name, "{}").await, Err(PushError::Gone)), "{name}");
+    }
+    harness.push.post(&stays.name, "still here").await.unwrap();
+    assert_eq!(stays.take(1).await, ["still here"]);
+}

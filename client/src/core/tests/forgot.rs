@@ -231,7 +231,7 @@ fn other_characters_under_the_same_ids_are_another_text() {
     // Restored from before, and bob has typed something else since, with the same name and further.
     let mut server = server.restarted();
     server.log.remove(0);
-    server.log.insert(0, LoggedEvent { event: bob(&["ONE TWO "]).remove(0), at: 0 });
+    server.log.insert(0, LoggedEvent { event: bob(&["ONE TWO "]).remove(0), at: 0, author: None });
     alice.reconnects();
     alice.types("unsaved");
     alice.talk(&mut server);

@@ -88,7 +88,8 @@ fn what_can_never_be_placed_is_asked_for_ever_less_often_also_while_others_type(
 fn a_missed_broadcast_without_a_gap_is_found_two_seconds_after_joining() {
     let mut server = Server::default();
     let mut alice = Alice::joined(&mut server);
-    server.log = bob(&["missed"]).into_iter().map(|event| LoggedEvent { event, at: 0 }).collect();
+    server.log =
+        bob(&["missed"]).into_iter().map(|event| LoggedEvent { event, at: 0, author: None }).collect();
     assert_eq!(alice.waits(), Duration::from_secs(2));
     alice.talk(&mut server);
     assert_eq!(alice.core.doc().text(), "missed");

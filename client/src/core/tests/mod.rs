@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use inklog_crdt::{Agent, Change, Doc, Event, Version};
 use inklog_protocol::limits::{CONFIRM_AGENTS_MAX, FRAME_BYTES_MAX};
-use inklog_protocol::parts::{self, Answer, StateBody};
+use inklog_protocol::parts::{self, Answer, Own, StateBody};
 use inklog_protocol::{
-    ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, Request, ServerMessage, StateFormat, VersionMap,
+    ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, Request, Right, ServerMessage, StateFormat,
+    VersionMap,
 };
 
 use super::{Batch, Core, CoreConfig, Problem, Update, Verdict};
@@ -41,8 +42,10 @@ fn bob(words: &[&str]) -> Vec<Event> {
 }
 
 fn remote(events: &[Event]) -> String {
-    let events: Vec<String> =
-        events.iter().map(|event| parts::event_json(&LoggedEvent { event: event.clone(), at: 0 })).collect();
+    let events: Vec<String> = events
+        .iter()
+        .map(|event| parts::event_json(&LoggedEvent { event: event.clone(), at: 0, author: None }))
+        .collect();
     parts::remote_op(&doc_id(), events.iter().map(String::as_str)).remove(0)
 }
 
@@ -72,7 +75,7 @@ impl Server {
     }
 
     fn writes(&mut self, events: &[Event]) {
-        self.log.extend(events.iter().map(|event| LoggedEvent { event: event.clone(), at: 0 }));
+        self.log.extend(events.iter().map(|event| LoggedEvent { event: event.clone(), at: 0, author: None }));
     }
 
     fn text(&self) -> String {
@@ -102,7 +105,8 @@ impl Server {
         }
         let reference = reference.as_ref();
         let log = self.log_name.unwrap_or("older");
-        let answer = Answer { doc: &doc, log, cursor: Some(&cursor), missing: &missing, reference };
+        let own = Some(Own { missing: &missing, access: Right::Manage, user: None });
+        let answer = Answer { doc: &doc, log, cursor: Some(&cursor), own, reference };
         let answers = match message {
             ClientMessage::SendEvent { event, .. } => {
                 let (agent, after, end) = (event.agent().to_string(), event.after(), event.end());
@@ -114,7 +118,7 @@ impl Server {
                     return vec![error(ErrorCode::Conflict, reference.cloned())];
                 }
                 if !self.log.iter().any(|logged| logged.event == event) {
-                    self.log.push(LoggedEvent { event, at: 0 });
+                    self.log.push(LoggedEvent { event, at: 0, author: None });
                 }
                 let (doc_id, reference) = (doc_id().to_string(), reference.cloned());
                 vec![ServerMessage::OpAck { doc_id, agent, after, end, reference }.to_json()]

@@ -8,12 +8,14 @@ use inklog_protocol::UserName;
 use super::super::{Revocation, Revocations};
 use super::{DynamoCatalogue, Item, damaged, held, integer, number, string, text, unavailable};
 use crate::StoreError;
-use crate::keys::catalogue::{DOC, ITEM, revocation_key, revoked_of, user_partition};
+use crate::keys::catalogue::{DOC, ITEM, revoked_doc, revoked_key, user_partition};
 
 fn revocation_from(user: &UserName, item: &Item) -> Result<Revocation, StoreError> {
-    let malformed = || damaged(format!("a revocation of {user}"), "a field is missing or malformed");
-    let doc = text(item, ITEM).and_then(revoked_of).ok_or_else(malformed)?;
-    Ok(Revocation { doc, at: integer(item, "at").ok_or_else(malformed)? })
+    let doc = text(item, ITEM).and_then(revoked_doc);
+    match doc.zip(integer(item, "at")) {
+        Some((doc, at)) => Ok(Revocation { doc, at }),
+        None => Err(damaged(format!("a revocation of {user}"), "a field is missing or malformed")),
+    }
 }
 
 impl DynamoCatalogue {
@@ -39,7 +41,7 @@ impl DynamoCatalogue {
     async fn forget(&self, user: &UserName, revocation: &Revocation) -> Result<(), StoreError> {
         let key = HashMap::from([
             (DOC.to_owned(), string(user_partition(user))),
-            (ITEM.to_owned(), string(revocation_key(revocation.doc.as_ref()))),
+            (ITEM.to_owned(), string(revoked_key(revocation.doc.as_ref()))),
         ]);
         let deleted = self
             .client
@@ -66,7 +68,7 @@ impl DynamoCatalogue {
 impl Revocations for DynamoCatalogue {
     async fn revoke(&self, user: &UserName, revocation: &Revocation, now_s: u64) -> Result<(), StoreError> {
         let written = self
-            .update(&user_partition(user), revocation_key(revocation.doc.as_ref()))
+            .update(&user_partition(user), revoked_key(revocation.doc.as_ref()))
             .update_expression("SET #at = :at")
             .condition_expression("attribute_not_exists(#at) OR #at < :at")
             .expression_attribute_names("#at", "at")

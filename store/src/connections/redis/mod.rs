@@ -6,10 +6,13 @@ use std::sync::LazyLock;
 use ::redis::{Script, ScriptInvocation};
 use async_trait::async_trait;
 use inklog_crdt::Agent;
-use inklog_protocol::DocId;
-use inklog_protocol::limits::{CONNECTION_TTL, PRESENCE_AGENTS_PER_CONNECTION_MAX, PRESENCE_TTL};
+use inklog_protocol::limits::{CONNECTION_TTL, PRESENCE_AGENTS_PER_CONNECTION_MAX};
+use inklog_protocol::{Author, DocId, UserName};
 
-use super::{ConnectionId, Connections, Presence, PresenceEntry, connection_limit_ms};
+use super::{
+    ConnectionId, Connections, Holder, Presence, PresenceEntry, Registration, connection_limit_ms, seen_ms,
+    shown_until_ms,
+};
 use crate::keys::redis::{self as keys, Deployment};
 use crate::{RedisClient, StoreError};
 
@@ -28,6 +31,10 @@ static REGISTER: LazyLock<Script> = script!("register.lua");
 static REMOVE: LazyLock<Script> = script!("remove.lua");
 static SEEN: LazyLock<Script> = script!("seen.lua");
 static LIST: LazyLock<Script> = script!("list.lua");
+static REGISTRATIONS: LazyLock<Script> = script!("registrations.lua");
+static NOTE: LazyLock<Script> = script!("note.lua");
+static NOTED: LazyLock<Script> = script!("noted.lua");
+static FORGET: LazyLock<Script> = script!("forget.lua");
 static SET: LazyLock<Script> = script!("set_presence.lua");
 static CLEAR: LazyLock<Script> = script!("clear_presence.lua");
 static ALL: LazyLock<Script> = script!("all_presence.lua");
@@ -51,6 +58,19 @@ impl RedisConnections {
         Ok(RedisConnections::new(RedisClient::connect(url).await?, api_name))
     }
 
+    fn on_connections<'a>(&self, script: &'a Script, doc: &DocId) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.key(keys::connections(&self.deployment, doc)).key(keys::holders(&self.deployment, doc));
+        call
+    }
+
+    /// The registrations noted under a key of a connection or a user.
+    async fn noted(&self, key: String, limit_ms: u64) -> Result<Vec<String>, StoreError> {
+        let mut call = NOTED.prepare_invoke();
+        call.key(key).arg(limit_ms);
+        self.client.eval(&call).await
+    }
+
     fn on_presence<'a>(&self, script: &'a Script, doc: &DocId) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         call.key(keys::presence(&self.deployment, doc)).key(keys::presence_expiry(&self.deployment, doc));
@@ -63,26 +83,64 @@ fn agents(names: Vec<String>) -> Vec<Agent> {
     names.iter().filter_map(|name| Agent::new(name).ok()).collect()
 }
 
+/// A registration among those of its user.
+fn of_user_member(doc: &DocId, connection: &str) -> String {
+    format!("{doc} {connection}")
+}
+
 #[async_trait]
 impl Connections for RedisConnections {
-    async fn register(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<(), StoreError> {
-        // The key by which $disconnect finds the documents comes first: a connection that is listed
-        // and not found there would be posted to, in vain, until it lapses.
-        for (key, member) in [
-            (keys::connection_docs(&self.deployment, connection), doc.as_str()),
-            (keys::connections(&self.deployment, doc), connection),
-        ] {
-            let mut call = REGISTER.prepare_invoke();
-            call.key(key).arg(member).arg(now_ms).arg(CONNECTION_TTL.as_millis() as u64);
+    async fn register(
+        &self,
+        doc: &DocId,
+        connection: &str,
+        holder: Option<&Holder>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let (seen_ms, ttl_ms) = (seen_ms(now_ms, holder), CONNECTION_TTL.as_millis() as u64);
+        // The keys by which $disconnect and a revocation find the documents come first: a connection that is
+        // listed and not found there would be posted to until it lapses.
+        let of_user = holder.map(|holder| {
+            let key = keys::user_registrations(&self.deployment, &holder.author.user);
+            (key, of_user_member(doc, connection), connection_limit_ms(now_ms))
+        });
+        let of_connection = (keys::connection_docs(&self.deployment, connection), doc.to_string(), 0);
+        for (key, member, limit_ms) in of_user.into_iter().chain([of_connection]) {
+            let mut call = NOTE.prepare_invoke();
+            call.key(key).arg(member).arg(seen_ms).arg(ttl_ms).arg(limit_ms);
             let () = self.client.eval(&call).await?;
         }
-        Ok(())
+        let holder = holder.map(|holder| serde_json::to_string(holder).expect("it is plain JSON"));
+        let mut call = self.on_connections(&REGISTER, doc);
+        call.arg(connection).arg(seen_ms).arg(ttl_ms).arg(holder.unwrap_or_default());
+        self.client.eval(&call).await
     }
 
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError> {
-        let mut call = LIST.prepare_invoke();
-        call.key(keys::connections(&self.deployment, doc)).arg(connection_limit_ms(now_ms));
+        let mut call = self.on_connections(&LIST, doc);
+        call.arg(connection_limit_ms(now_ms));
         self.client.eval(&call).await
+    }
+
+    async fn registrations(&self, doc: &DocId, now_ms: u64) -> Result<Vec<Registration>, StoreError> {
+        let mut call = self.on_connections(&REGISTRATIONS, doc);
+        call.arg(connection_limit_ms(now_ms));
+        let found: Vec<(String, String)> = self.client.eval(&call).await?;
+        // A holder that cannot be read is none: another version has written it.
+        let registration = |(connection, holder): (String, String)| Registration {
+            connection,
+            holder: serde_json::from_str(&holder).ok(),
+        };
+        Ok(found.into_iter().map(registration).collect())
+    }
+
+    async fn of_user(&self, user: &UserName, now_ms: u64) -> Result<Vec<(DocId, ConnectionId)>, StoreError> {
+        let key = keys::user_registrations(&self.deployment, user.as_str());
+        let members = self.noted(key, connection_limit_ms(now_ms)).await?;
+        let parts = members.iter().filter_map(|member| member.split_once(' '));
+        Ok(parts
+            .filter_map(|(doc, connection)| Some((DocId::new(doc).ok()?, connection.to_owned())))
+            .collect())
     }
 
     async fn is_registered(&self, doc: &DocId, connection: &str, now_ms: u64) -> Result<bool, StoreError> {
@@ -94,11 +152,17 @@ impl Connections for RedisConnections {
     }
 
     async fn remove(&self, doc: &DocId, connection: &str) -> Result<(), StoreError> {
-        for (key, member) in [
-            (keys::connections(&self.deployment, doc), connection),
-            (keys::connection_docs(&self.deployment, connection), doc.as_str()),
-        ] {
-            let mut call = REMOVE.prepare_invoke();
+        let mut call = self.on_connections(&REMOVE, doc);
+        call.arg(connection);
+        let holder: Option<String> = self.client.eval(&call).await?;
+        let holder = holder.and_then(|json| serde_json::from_str::<Holder>(&json).ok());
+        let of_user = holder.map(|holder| {
+            let key = keys::user_registrations(&self.deployment, &holder.author.user);
+            (key, of_user_member(doc, connection))
+        });
+        let of_connection = (keys::connection_docs(&self.deployment, connection), doc.to_string());
+        for (key, member) in of_user.into_iter().chain([of_connection]) {
+            let mut call = FORGET.prepare_invoke();
             call.key(key).arg(member);
             let () = self.client.eval(&call).await?;
         }
@@ -106,19 +170,46 @@ impl Connections for RedisConnections {
     }
 
     async fn docs_of(&self, connection: &str) -> Result<Vec<DocId>, StoreError> {
-        let mut call = LIST.prepare_invoke();
-        call.key(keys::connection_docs(&self.deployment, connection)).arg(0);
-        let names: Vec<String> = self.client.eval(&call).await?;
+        let names = self.noted(keys::connection_docs(&self.deployment, connection), 0).await?;
         Ok(names.iter().filter_map(|name| DocId::new(name).ok()).collect())
+    }
+}
+
+/// An author and a state as one value: the author, where there is one, is an array, and a state never is.
+fn with_author(entry: &PresenceEntry) -> String {
+    match &entry.author {
+        Some(Author { user, name }) => {
+            let author = serde_json::to_string(&(user, name)).expect("it is plain JSON");
+            author + &entry.state
+        }
+        None => entry.state.clone(),
+    }
+}
+
+/// Reads what [`with_author`] wrote.
+fn author_of(value: String) -> (Option<Author>, String) {
+    let mut values = serde_json::Deserializer::from_str(&value).into_iter::<(String, Option<String>)>();
+    match values.next() {
+        Some(Ok((user, name))) => {
+            let state = value[values.byte_offset()..].to_owned();
+            (Some(Author { user, name }), state)
+        }
+        _ => (None, value),
     }
 }
 
 #[async_trait]
 impl Presence for RedisConnections {
-    async fn set(&self, doc: &DocId, entry: &PresenceEntry, now_ms: u64) -> Result<bool, StoreError> {
+    async fn set(
+        &self,
+        doc: &DocId,
+        entry: &PresenceEntry,
+        token_ends: Option<u64>,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
         let mut call = self.on_presence(&SET, doc);
-        call.arg(entry.agent.as_str()).arg(&entry.connection).arg(&entry.state).arg(now_ms);
-        call.arg(now_ms + PRESENCE_TTL.as_millis() as u64);
+        call.arg(entry.agent.as_str()).arg(&entry.connection).arg(with_author(entry)).arg(now_ms);
+        call.arg(shown_until_ms(now_ms, token_ends));
         call.arg(PRESENCE_AGENTS_PER_CONNECTION_MAX).arg(CONNECTION_TTL.as_millis() as u64);
         self.client.eval(&call).await
     }
@@ -138,8 +229,9 @@ impl Presence for RedisConnections {
         let mut call = self.on_presence(&ALL, doc);
         call.arg(now_ms);
         let entries: Vec<(String, String, String)> = self.client.eval(&call).await?;
-        let entry = |(agent, connection, state): (String, String, String)| {
-            Some(PresenceEntry { agent: Agent::new(&agent).ok()?, connection, state })
+        let entry = |(agent, connection, value): (String, String, String)| {
+            let (author, state) = author_of(value);
+            Some(PresenceEntry { agent: Agent::new(&agent).ok()?, connection, state, author })
         };
         Ok(entries.into_iter().filter_map(entry).collect())
     }

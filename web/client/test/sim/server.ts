@@ -186,7 +186,7 @@ export class Server {
     messages.forEach((message, i) => {
       const last = i + 1 === messages.length;
       const { name: log } = this;
-      answer({ ...message, log, protocol: 1, part: i + 1, parts: messages.length, ...(last && { cursor: end, ...missing }) });
+      answer({ ...message, log, protocol: 1, part: i + 1, parts: messages.length, ...(last && { cursor: end, ...missing, access: "manage" }) });
     });
   }
 

@@ -76,9 +76,9 @@ function answerOf(parts: Frame[]): Frame {
     if (!isSound || !isSame) throw new Error(`not a part of one answer: ${JSON.stringify(part)}`);
   });
   const { action, docId, ref } = first;
-  const { cursor, missing = null } = last;
+  const { cursor, missing = null, access, user = null } = last;
   const events: WireEvent[] = parts.flatMap(({ events = [] }) => events);
-  const answer = { action, docId, ref, cursor, missing };
+  const answer = { action, docId, ref, cursor, missing, access, user };
   if (action === "OP_REPLAY") return { ...answer, events };
   const doc = TextDoc.decode(bytesOf(parts.map(({ state = "" }) => state).join("")));
   for (const event of events) doc.apply(event);
