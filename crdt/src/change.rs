@@ -1,6 +1,6 @@
-//! The index changes with which an editor follows an applied event.
+//! The index changes that an editor makes to follow an applied event.
 
-/// One change that an editor makes to follow the document; make several in the given order.
+/// One change that an editor makes to follow the document; several apply in the given order.
 /// Positions and lengths count Unicode scalar values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -20,13 +20,13 @@ pub enum Change {
     },
 }
 
-/// Collects the changes of one call, joining neighbours: a word typed in one event becomes one
-/// change, and so does a deletion that finds its characters in several places of the tree.
+/// Collects the changes of one call, and joins adjacent ones: a word typed in one event becomes one
+/// change, and so does a deletion whose characters are in several places of the tree.
 pub(crate) struct Changes<'a> {
     out: Option<&'a mut Vec<Change>>,
     /// Where the last insert of this call ends, while it is the last change.
     insert_end: Option<usize>,
-    /// The changes that were there before this call, which stay as they are.
+    /// How many changes were there before this call; they stay as they are.
     before: usize,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Changes<'a> {
         Changes { before: out.len(), out: Some(out), insert_end: None }
     }
 
-    /// Whether anyone wants the changes: finding an index takes a climb through the tree.
+    /// Whether the caller wants the changes: finding an index means climbing through the tree.
     pub fn wanted(&self) -> bool {
         self.out.is_some()
     }

@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    /// The next byte, which stays.
+    /// The next byte, without consuming it.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.offset).copied()
@@ -114,9 +114,9 @@ impl<'a> Reader<'a> {
         Err(self.damaged("a number has more than 64 bits"))
     }
 
-    /// A column of that many numbers.
+    /// A column of `count` numbers.
     pub fn varints(&mut self, count: usize) -> Result<Vec<u64>, DecodeError> {
-        // Each takes a byte or more; so it is safe to make room for them.
+        // Each takes at least a byte, so it is safe to allocate room for them.
         let mut column = Vec::with_capacity(count.min(self.left()));
         for _ in 0..count {
             column.push(self.varint()?);

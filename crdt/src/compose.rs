@@ -33,12 +33,12 @@ impl Draft {
         Event::new(self.agent, self.after, self.ops)
     }
 
-    /// Whether text with the ids from `seq` on can go on with the last op, if it hangs there.
+    /// Whether text with the ids from `seq` on can continue the last op, if that is its origin.
     pub(crate) fn types_on_at(&self, seq: u64) -> bool {
         self.end == seq && matches!(self.ops.last(), Some(Op::Insert { .. }))
     }
 
-    /// Goes on with the last op, where [`Draft::types_on_at`] says that this can be.
+    /// Continues the last op, where [`Draft::types_on_at`] allows it.
     pub(crate) fn type_on(&mut self, more: &str, chars: u64) {
         if let Some(Op::Insert { text, .. }) = self.ops.last_mut() {
             text.push_str(more);
@@ -65,8 +65,8 @@ impl Draft {
 /// one, that one grows instead. Typing becomes one insert, and deleting forwards or backwards over ids of
 /// one agent becomes one delete. The ids used stay the same.
 ///
-/// `end` is [`Op::end`] of the last op; the caller keeps it and this function advances it: recomputing it
-/// would cost each keystroke the length of all unsent ops.
+/// `end` is [`Op::end`] of the last op. The caller keeps it and this function advances it, because
+/// recomputing it would make each keystroke cost as much as all unsent ops.
 pub fn push_op(ops: &mut Vec<Op>, end: &mut u64, agent: &Agent, op: Op) {
     let goes_on = *end == op.seq();
     *end = op.end();
@@ -79,13 +79,13 @@ pub fn push_op(ops: &mut Vec<Op>, end: &mut u64, agent: &Agent, op: Op) {
     ops.push(op);
 }
 
-/// Makes `last` longer by what `op` does, if it can be.
+/// Extends `last` by `op`, if possible.
 fn extend(last: &mut Op, agent: &Agent, op: &Op) -> bool {
     match (last, op) {
         (Op::Insert { text: whole, .. }, Op::Insert { seq, text, origin: Origin::Left(Some(id)) })
             if id.agent == *agent && id.seq.checked_add(1) == Some(*seq) =>
         {
-            // It hangs at the id before its own: the last op's last character.
+            // Its origin is the id before its own: the last op's last character.
             whole.push_str(text);
             true
         }
@@ -94,17 +94,17 @@ fn extend(last: &mut Op, agent: &Agent, op: &Op) -> bool {
     }
 }
 
-/// Makes a delete of `agent` name `more` further ids, if they lie directly before or after its own.
+/// Extends a delete of `agent` by `more` ids, if they are directly before or after its targets.
 fn grow_delete(last: &mut Op, agent: &Agent, owner: &Agent, next: u64, more: u64) -> bool {
     let Op::Delete { seq, target, len } = last else { return false };
-    // The longer delete keeps the first one's id, and names only ids below it.
+    // The longer delete keeps the first one's id, and targets only ids below it.
     let is_below = owner != agent || next + more <= *seq;
     if *len + more > MAX_DELETE_LEN || target.agent != *owner || !is_below {
         return false;
     }
     if next + more == target.seq {
-        // Backspace takes ids from the last to the first, but which of a delete's own ids stands for
-        // which target says nothing: they are all void.
+        // Backspace deletes ids from the last to the first. Which of the delete's own ids stands for
+        // which target does not matter: they are all void.
         target.seq = next;
     } else if target.seq + *len != next {
         return false;
@@ -113,8 +113,8 @@ fn grow_delete(last: &mut Op, agent: &Agent, owner: &Agent, next: u64, more: u64
     true
 }
 
-/// Appends a delete with the ids from `seq` on: goes on with the last op, where that ends before the
-/// target, as far as one op may reach, or begins others.
+/// Appends a delete with the ids from `seq` on: extends the last op if that ends before the target, up to
+/// the limit of one op, and otherwise begins new ones.
 pub(crate) fn push_delete(ops: &mut Vec<Op>, seq: u64, agent: &Agent, owner: &Agent, target: u64, len: u64) {
     let (mut seq, mut target, mut rest) = (seq, target, len);
     if let Some(Op::Delete { seq: first, target: last, len: last_len }) = ops.last_mut()

@@ -25,14 +25,15 @@
 //! ```
 //!
 //! A varint is an unsigned LEB128 number in its shortest form, a zigzag varint one of 0, -1, 1, -2, … as
-//! 0, 1, 2, 3, …. A *group* is one op, or several that are an event each and go on like typing: with
-//! ids that follow each other, of the same number of ids; each insert at `left:` the last id before its
-//! own, each delete of the ids just before (backwards) or after (forwards) those of the one before it.
+//! 0, 1, 2, 3, …. A *group* is one op, or several that are an event each and continue like typing: their
+//! ids are consecutive, and each uses up the same number of them; each insert is at `left:` the last id
+//! before its own, each delete targets the ids just before (backwards) or after (forwards) those of the
+//! previous one.
 //!
 //! The *guess* is where the cursor was left, among the ids of the owner: after an insert at its last
 //! character (for `left:` and deletes) or the one after; after a delete at the character before the
-//! lowest one deleted (for `left:` and deletes), or at that one (for `right:`). An owner's ids that
-//! were not touched yet have the guess 0.
+//! lowest one deleted (for `left:` and deletes), or at that one (for `right:`). The guess
+//! for an owner whose ids were not touched yet is 0.
 //!
 //! There is no checksum inside: segments are compressed by zstd, which has one.
 
@@ -70,7 +71,7 @@ enum Column {
 }
 const COLUMNS: usize = 6;
 
-/// Where each agent's ids were touched last: the character before the cursor.
+/// Where each agent's ids were last touched: the character before the cursor.
 #[derive(Default)]
 struct Cursors(Vec<i64>);
 
@@ -99,7 +100,7 @@ struct Step {
 }
 
 impl Step {
-    /// Whether `next` goes on like typing, and the kind of a group that holds both.
+    /// The kind of a group that holds both ops, if `next` continues this one like typing.
     fn goes_on(&self, own: usize, kind: u8, next: &Step) -> Option<u8> {
         if next.seq != self.seq + self.ids || next.ids != self.ids {
             return None;
@@ -116,14 +117,14 @@ impl Step {
     }
 }
 
-/// A group that is being made, and what its first op is.
+/// A group under construction, and how its first op begins.
 struct Group {
     first: Step,
     last: Step,
     kind: u8,
     count: u64,
     joined: bool,
-    /// Distance of the event's `after` and of the id, from the ends before them.
+    /// Distances of the event's `after` and of the op's id from the ends before them.
     gap: (i64, u64),
 }
 
@@ -501,7 +502,7 @@ mod tests {
             for value in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bad = bytes.clone();
                 bad[at] = value;
-                // Whatever comes of it, it must end, and it must not panic.
+                // Whatever the result, it must end without a panic.
                 let _ = decode_events(&bad);
             }
         }

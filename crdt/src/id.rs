@@ -19,7 +19,7 @@ pub const MAX_SEQ: u64 = 1 << 53;
 #[derive(Clone, Eq)]
 pub struct Agent(Arc<str>);
 
-// Names are compared several times for every event, and nearly always clones of one another.
+// Names are compared several times for every event, and are nearly always clones of one another.
 impl PartialEq for Agent {
     #[inline]
     fn eq(&self, other: &Agent) -> bool {
@@ -84,7 +84,7 @@ impl Agent {
     }
 }
 
-// A name orders and compares as its text, so that it is found by text that was never made an agent.
+// A name orders and compares as its text, so that lookups work with text that is not an agent.
 impl Borrow<str> for Agent {
     fn borrow(&self) -> &str {
         &self.0

@@ -33,7 +33,7 @@ pub enum Op {
         seq: u64,
         /// Never empty.
         text: String,
-        /// Where the first character hangs.
+        /// Where the first character goes.
         origin: Origin,
     },
     /// Marks `target … target+len-1` of one agent as deleted.

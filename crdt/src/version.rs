@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::{Agent, Event, Id};
 
-/// Which entry of a [`Version`] an agent is, in the order in which they came.
+/// An agent's entry in a [`Version`], in the order in which agents were added.
 pub(crate) type AgentNumber = u32;
 
-/// The agents to be tried first when one is looked up: as a rule it is one of the last two.
+/// The agents to try first in a lookup: usually it is one of the last two.
 pub(crate) type Hints = [AgentNumber; 2];
 
 /// `{agent: end}`; an agent that is not listed has the end 0.
 #[derive(Debug, Clone, Default)]
 pub struct Version {
-    /// Agents and ends, by number. An end may be 0, which is as good as no entry.
+    /// Agents and ends, by number. An end of 0 is equivalent to no entry.
     ends: Vec<(Agent, u64)>,
     by_name: BTreeMap<Agent, AgentNumber>,
 }
@@ -128,7 +128,7 @@ impl Version {
     }
 }
 
-/// The order in which agents came does not count.
+/// The order in which agents were added does not matter.
 impl PartialEq for Version {
     fn eq(&self, other: &Version) -> bool {
         self.iter().eq(other.iter())

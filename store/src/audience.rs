@@ -37,8 +37,8 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Posts to all connections at once, with a bound on posts in flight, and never waits for one: a
-    /// connection that is not ready is skipped and unregistered, and finds the gap when it syncs, which
+    /// Posts to all connections concurrently, with a bound on posts in flight, and never waits for one: a
+    /// connection that is not ready is skipped and unregistered; it notices the gap when it syncs, which
     /// registers it again. Connections that are gone leave the document. Best effort: failures are logged.
     pub async fn broadcast(&self, doc: &DocId, posts: Vec<Post>) {
         for (connection, missed) in self.post_all(posts).await {
@@ -53,7 +53,7 @@ impl Audience {
         }
     }
 
-    /// The same for messages that are soon outdated: a connection that is not ready only misses them.
+    /// The same for messages that are soon outdated: a connection that is not ready just misses them.
     pub async fn mention(&self, doc: &DocId, posts: Vec<Post>) {
         for (connection, missed) in self.post_all(posts).await {
             if let Missed::Gone = missed
@@ -89,7 +89,7 @@ impl Audience {
             .filter(|connection| connection != except)
             .map(|connection| Post { connection, messages: messages.clone() })
             .collect();
-        // The next one makes this one old.
+        // The next one supersedes it.
         self.mention(doc, posts).await;
         Ok(())
     }

@@ -43,8 +43,8 @@ pub mod vars {
     pub const LOG_NAME: &str = "INKLOG_LOG_NAME";
     /// `redis://` or `rediss://` URL of the live state and the connections.
     pub const REDIS_URL: &str = "INKLOG_REDIS_URL";
-    /// PEM file of the authority that signed the certificate of a `rediss://` server, where it is a private
-    /// one. It is trusted for Redis only, and there in place of the system's.
+    /// PEM file of the private authority that signed the certificate of a `rediss://` server. It is trusted
+    /// for Redis only, and replaces the system's authorities there.
     pub const REDIS_CA_FILE: &str = "INKLOG_REDIS_CA_FILE";
     /// `https://…` URL of the WebSocket API's stage, for posting to connections.
     pub const API_ENDPOINT: &str = "INKLOG_API_ENDPOINT";
@@ -109,8 +109,8 @@ fn http_client() -> SharedHttpClient {
 
 /// What all AWS clients share: region and credentials from the usual places, one HTTP client.
 ///
-/// Boxed: the code of an `async fn` is generated again in every crate that awaits it, and this one
-/// reaches all credential providers.
+/// Boxed: every crate that awaits an `async fn` generates its code again, and this one includes all
+/// credential providers.
 pub fn aws() -> BoxFuture<'static, SdkConfig> {
     Box::pin(aws_config::defaults(behavior()).http_client(http_client()).load())
 }
@@ -126,8 +126,8 @@ pub fn fixed_credentials(region: &'static str, key_id: &str, secret: &str) -> Sd
         .build()
 }
 
-/// For services of this process, which look at no signature and whose answers cannot stall: a good
-/// part of what a call costs is left out. The clients that are made of it below do not sign.
+/// For services in this process, which check no signature and whose answers cannot stall: much of a call's
+/// cost is left out. Clients made from it do not sign.
 pub fn in_process(client: impl HttpClient + 'static, endpoint: impl Into<String>) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(behavior())
@@ -172,7 +172,7 @@ pub fn push_client(aws: &SdkConfig, endpoint: String) -> aws_sdk_apigatewaymanag
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
-        // It watches over long streams; a post is one small frame, and the time-out bounds it.
+        // That protection is for long streams; a post is one small frame, and the time-out bounds it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     aws_sdk_apigatewaymanagement::Client::from_conf(config)
@@ -214,8 +214,8 @@ impl<'a> StoreFactory<'a> {
         Ok(Arc::new(S3Objects::new(client, bucket)))
     }
 
-    /// One connection for everything in Redis. The first call opens it: a function starts, and does what
-    /// it can, even if Redis is unreachable.
+    /// One connection for everything in Redis. The first call opens it, so that a function starts, and does
+    /// what it can, even if Redis is unreachable.
     async fn redis(&self) -> Result<RedisClient, ConfigError> {
         let url = need(self.lookup, vars::REDIS_URL)?;
         let authorities = (self.lookup)(vars::REDIS_CA_FILE);
@@ -260,7 +260,7 @@ impl<'a> StoreFactory<'a> {
         })
     }
 
-    /// The stores that a document is made of.
+    /// The stores from which documents are built.
     pub async fn documents(&self) -> Result<Documents, ConfigError> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         Ok(Documents {

@@ -1,4 +1,4 @@
-//! Time and randomness, handed in so that a simulation can repeat itself.
+//! Time and randomness, passed in so that simulations are repeatable.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,18 +9,18 @@ use tokio::time::Instant;
 /// Tells the time, and waits.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Milliseconds since the epoch. A machine's clock may be set, and then jumps.
+    /// Milliseconds since the epoch. It jumps if somebody sets the machine's clock.
     fn now_ms(&self) -> u64;
 
-    /// How long ago a moment was that stays the same for this clock's life. It never jumps: durations and
-    /// deadlines are measured with it.
+    /// The time since a moment that is fixed for this clock's life. It never jumps; use it to measure
+    /// durations and deadlines.
     fn monotonic(&self) -> Duration;
 
     /// Returns once [`Clock::monotonic`] has moved on by `duration`.
     async fn sleep(&self, duration: Duration);
 }
 
-/// Gives random numbers: nonces and names that must not meet by chance.
+/// Gives random numbers, for nonces and names that must not collide.
 pub trait Entropy: Send + Sync {
     /// 64 random bits.
     fn next(&self) -> u64;

@@ -46,7 +46,7 @@ pub enum StoreError {
 
 /// What is wrong with a store, or, if something else is wrong, what to do.
 fn unavailable(store: &str, source: &(dyn std::error::Error + 'static)) -> String {
-    // Which places were tried is of no use to whom none of them was meant.
+    // A list of the places that were tried helps nobody who meant none of them.
     let mut chain = std::iter::successors(Some(source), |error| error.source());
     if chain.any(|error| error.is::<CredentialsError>()) {
         return format!(
@@ -62,7 +62,7 @@ fn reasons(error: &(dyn std::error::Error + 'static)) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for reason in std::iter::successors(Some(error), |error| error.source()) {
         let reason = reason.to_string();
-        // Some name their source as well.
+        // Some errors' messages already include their source.
         if !reasons.iter().any(|said| said.contains(&reason)) {
             reasons.push(reason);
         }

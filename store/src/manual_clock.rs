@@ -13,7 +13,7 @@ use futures::task::AtomicWaker;
 
 use crate::Clock;
 
-/// A clock that stands still until it is told, and wakes who sleeps by it in the order of their moments.
+/// A clock that stands still until it is moved, and then wakes its sleepers in the order of their moments.
 pub struct ManualClock {
     begin_ms: u64,
     // Held for single steps, never while something is awaited.
@@ -23,18 +23,18 @@ pub struct ManualClock {
 #[derive(Default)]
 struct State {
     gone_by: Duration,
-    /// By moment, and of one moment in the order in which they came.
+    /// By moment; within one moment, in order of arrival.
     sleepers: BTreeMap<(Duration, u64), Waker>,
     numbered: u64,
 }
 
 impl ManualClock {
-    /// A clock that begins at this moment, in ms since the epoch.
+    /// A clock that starts at this moment, in ms since the epoch.
     pub fn new(now_ms: u64) -> ManualClock {
         ManualClock { begin_ms: now_ms, state: Mutex::default() }
     }
 
-    /// Lets so much time go by.
+    /// Lets this much time pass.
     pub fn pass(&self, duration: Duration) {
         let mut state = self.lock();
         state.gone_by += duration;
@@ -50,7 +50,7 @@ impl ManualClock {
         self.pass(Duration::from_millis(ms));
     }
 
-    /// Moves on to the moment of whoever wakes next. `false` where nobody sleeps.
+    /// Moves on to the next sleeper's moment. `false` if nobody sleeps.
     pub fn pass_to_next(&self) -> bool {
         let until_next = {
             let state = self.lock();
@@ -59,8 +59,8 @@ impl ManualClock {
         until_next.map(|duration| self.pass(duration)).is_some()
     }
 
-    /// Runs `future` in this clock's time: whenever nothing of it can go on, the clock moves on to whoever
-    /// wakes next. What goes on elsewhere, in spawned tasks or behind a socket, is not waited for.
+    /// Runs `future` in this clock's time: whenever it cannot continue, the clock moves on to the next
+    /// sleeper. Work elsewhere, in spawned tasks or behind a socket, is not waited for.
     pub async fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let wakes = Arc::new(Wakes::default());
@@ -69,7 +69,7 @@ impl ManualClock {
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return output;
             }
-            // Who yields to the runtime is woken by it in its next turn.
+            // The runtime wakes a future that has yielded to it in its next turn.
             tokio::task::yield_now().await;
             if !wakes.any() && !self.pass_to_next() {
                 wakes.next().await;
@@ -126,7 +126,7 @@ impl Drop for Sleep<'_> {
     }
 }
 
-/// A waker that remembers that it was used.
+/// A waker that records that it was used.
 #[derive(Default)]
 struct Wakes {
     woken: AtomicBool,

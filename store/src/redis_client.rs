@@ -20,8 +20,8 @@ pub struct RedisClient(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    /// Replaced when a call times out: a connection that went silent (a NAT that forgot it, a
-    /// function thawed after minutes) never reports an error from which the manager would learn.
+    /// Replaced when a call times out: a connection that went silent (a NAT forgot it, or the function was
+    /// frozen for minutes) never reports an error to the manager.
     manager: Mutex<ConnectionManager>,
 }
 
@@ -33,9 +33,9 @@ impl RedisClient {
     }
 
     /// [`RedisClient::open`] for a `rediss://` server whose certificate one of these authorities (PEM) has
-    /// signed. They take the place of the system's, for this server only.
+    /// signed. They replace the system's, for this server only.
     pub fn open_trusting(url: &str, authorities: Option<Vec<u8>>) -> Result<RedisClient, StoreError> {
-        // An error means that the process has a provider already.
+        // An error means that the process already has a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = match authorities {
             None => Client::open(url),
@@ -53,7 +53,7 @@ impl RedisClient {
         Ok(client)
     }
 
-    /// Makes sure that the server answers, and is one that Inklog can use.
+    /// Checks that the server answers, and that Inklog can use it.
     pub async fn check(&self) -> Result<(), StoreError> {
         let () = self.query(&redis::cmd("PING")).await?;
         let mut info = redis::cmd("INFO");
@@ -78,9 +78,9 @@ impl RedisClient {
         self.call(|mut manager| async move { script.invoke_async(&mut manager).await }).await
     }
 
-    /// Whether `bytes` more may be written: a base that does not fit would first fill the server and
-    /// take up all others' room. A base of more than half of the memory could never be replaced by the
-    /// next. If the server does not report its memory, writing is tried.
+    /// Whether `bytes` more may be written: a base that does not fit would first fill the server and take
+    /// everybody else's room. A base of more than half of the memory could never be replaced by the next.
+    /// If the server does not report its memory, the write is attempted.
     pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
         let mut info = redis::cmd("INFO");
         info.arg("memory");
@@ -141,7 +141,7 @@ fn manage(client: &Client) -> Result<ConnectionManager, StoreError> {
     ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(failed)
 }
 
-/// A server that answers with an error is up, and only this call is wrong.
+/// A server that answers with an error is up; only this call failed.
 fn failed(error: RedisError) -> StoreError {
     match error.code() {
         Some("MOVED" | "ASK" | "CLUSTERDOWN") => is_cluster(&error.to_string()),

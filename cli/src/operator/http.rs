@@ -1,10 +1,9 @@
 //! A small HTTP client for `/_inklog` of a running stack: one connection per request, loopback, no TLS.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::time::Duration;
 
-use hyper::body::{Body as _, Incoming};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -175,10 +174,9 @@ impl HttpBase {
     }
 }
 
-async fn read_whole(body: Incoming, silence: Duration, most: usize) -> Result<Vec<u8>, Failure> {
-    let mut body = pin!(body);
+async fn read_whole(mut body: Incoming, silence: Duration, most: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    while let Some(frame) = within(silence, poll_fn(|cx| body.as_mut().poll_frame(cx))).await? {
+    while let Some(frame) = within(silence, body.frame()).await? {
         if let Ok(data) = frame?.into_data() {
             if bytes.len() + data.len() > most {
                 return Err(Failure::Stuck(format!("sends more than {most} bytes")));

@@ -1,11 +1,11 @@
-//! What holds of every document; for tests.
+//! Invariants of every document; for tests.
 
 use crate::Doc;
 use crate::tree::{Lv, NAIVE_NODES, START, Side};
 
 impl Doc {
-    /// Panics when an inner invariant is broken; for tests. Takes time in proportion to the document,
-    /// and more for a small one, whose tree is then checked node by node.
+    /// Panics if an internal invariant is broken; for tests. Takes time proportional to the document,
+    /// and more for a small one, whose tree is checked node by node.
     pub fn assert_invariants(&self) {
         self.tree.assert_invariants(self.ids.nodes());
         self.ids.assert_blocks();

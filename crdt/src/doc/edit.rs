@@ -1,4 +1,4 @@
-//! Local edits: turns an index into an origin, and the edit into ops for others.
+//! Local edits: converts an index to an origin, and the edit to ops for others.
 
 use crate::change::Changes;
 use crate::compose::push_delete;
@@ -9,7 +9,7 @@ use crate::{Agent, Doc, Draft, MAX_SEQ, Op, Origin};
 use super::ids::Ids;
 use super::order::Place;
 
-/// A local edit outside the document, or a chain that has used up its numbers.
+/// A local edit beyond the document, or a chain that has used up its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The position or range ends beyond the document.
@@ -32,15 +32,15 @@ pub enum EditError {
 struct Typed {
     agent: AgentNumber,
     seq: u64,
-    /// Where the first one hangs.
+    /// The first one's parent and side.
     parent: Lv,
     side: Side,
 }
 
 impl Doc {
     /// A local insert: integrates at once and advances `agent`'s version; the op's `seq` is the
-    /// agent's version before. If events wait for exactly these ids (which only someone who knew them
-    /// in advance can have made), they are applied too.
+    /// agent's previous version. If events wait for exactly these ids (only someone who knew them in
+    /// advance can have made such events), they are applied too.
     pub fn insert(&mut self, agent: &Agent, at: usize, text: &str) -> Result<Op, EditError> {
         let chars = text.chars().count();
         let (number, _) = self.check_edit(agent, at, chars)?;
@@ -123,8 +123,8 @@ impl Doc {
         Ok(())
     }
 
-    /// Typing that goes on behind the agent's last character, where nothing came between: what nearly
-    /// every keystroke is. Answers whether it was.
+    /// Typing directly after the agent's last character, with nothing in between, as nearly every
+    /// keystroke is. Returns whether this was the case.
     #[inline]
     fn type_on_here(&mut self, draft: &mut Draft, at: usize, text: &str) -> bool {
         let Some(agent) = self.version().find(draft.agent(), self.recent) else { return false };
@@ -144,7 +144,7 @@ impl Doc {
         true
     }
 
-    /// Puts text in, by a visible index.
+    /// Inserts text at a visible index.
     fn type_text(&mut self, agent: AgentNumber, at: usize, text: &str, chars: u32) -> Typed {
         let seq = self.version().end(agent);
         let lv = self.ids.push(agent, seq, chars);
@@ -153,7 +153,7 @@ impl Doc {
         Typed { agent, seq, parent, side }
     }
 
-    /// Puts nodes in, by a visible index; returns what the first one hangs at.
+    /// Inserts nodes at a visible index; returns the first one's parent and side.
     fn type_node(&mut self, lv: Lv, at: usize, text: &str, chars: u32) -> (Lv, Side) {
         let (before, after, next) = match at.checked_sub(1) {
             None => (None, self.tree.begin(), self.tree.first_run()),
@@ -164,8 +164,8 @@ impl Doc {
         };
         let depth = before.map_or(0, |at| self.tree.depth_of(at));
         let (parent, side, place) = match next {
-            // What stands next hangs below what stands before: the new node goes on the left of it,
-            // where nothing hangs yet, since it is the first node of that subtree.
+            // The next node descends from the previous one, so the new node becomes the next node's left
+            // child. It has none yet, because it is the first node of its subtree.
             Some(next) if self.tree.gap_before(next) > depth => {
                 let (depth, gap) = (self.tree.depth_of(next) + 1, self.tree.gap_before(next));
                 (self.tree.lv_at(next), Side::Left, Place { at: next, depth, gap, next_gap: Some(depth) })
@@ -179,7 +179,7 @@ impl Doc {
         (parent, side)
     }
 
-    /// Makes tombstones of a visible range, and tells of each range of consecutive ids: the owner, the
+    /// Turns a visible range into tombstones, and reports each range of consecutive ids: the owner, the
     /// first number and how many.
     fn take_out(
         &mut self,
@@ -190,7 +190,7 @@ impl Doc {
     ) {
         let mut rest = len as u32;
         while rest > 0 {
-            // What is deleted is gone from the index, so the next piece is again the one at `at`.
+            // Deleted characters have no index any more, so the next piece is again at `at`.
             let place = self.tree.at_index(at);
             let run = *self.tree.run(place);
             let piece = rest.min(run.len - place.off);
@@ -228,8 +228,8 @@ impl Doc {
         }
     }
 
-    /// The agent, if it is known, and its next number, if the edit ends within the document and there
-    /// are `count` left.
+    /// The agent, if it is known, and its next number, provided that the edit ends within the document
+    /// and `count` numbers are left.
     fn check_edit(
         &self,
         agent: &Agent,

@@ -1,7 +1,7 @@
 //! Ids and local numbers: `(agent, seq) -> Lv` and back, and each agent's end.
 //!
-//! An agent gets its numbers from blocks that are its own, so that what it types at one place has
-//! consecutive numbers, and is one run, though others type meanwhile:
+//! An agent gets its numbers from blocks of its own, so that what it types at one place has consecutive
+//! numbers and is one run, even while others type:
 //!
 //! ```text
 //!   numbers   0 … 99   100 … 115   116 … 131   132 …
@@ -10,8 +10,8 @@
 //!   ann       seq 0 … 79 -> 0 … 79   (80 … 89: a delete's)   seq 90 … 109 -> 80 … 99   seq 110 … -> 116 …
 //! ```
 //!
-//! A block finds the agent of a number, and the agent's ranges, which ascend by seq and by number
-//! alike, turn the one into the other.
+//! The block gives a number's agent; the agent's ranges, which ascend both by seq and by number, convert
+//! one to the other.
 
 use std::ops::Range;
 
@@ -23,10 +23,10 @@ use crate::{Agent, Id, Version};
 pub(crate) const MAX_NODES: u32 = 1 << 30;
 /// The end of all numbers: each fits a [`Lv`], and none is [`crate::tree::START`].
 const MAX_LV: Lv = u32::MAX - 1;
-/// A block keeps some numbers for its agent when the next block begins: an agent's first block none,
-/// the second one, each further one twice as many, up to here. What of it is too short for the agent's
-/// next text is never used. That is less than the text, and what is kept at last is at most one more
-/// than what was kept before; so there are always enough numbers for [`MAX_NODES`].
+/// A block reserves some numbers for its agent when the next block begins: an agent's first block none,
+/// its second one, each further block twice as many, up to this limit. A reserve too short for the agent's
+/// next text is never used. It is shorter than that text, and the last reserve is at most one longer than
+/// all before it together; so there are always enough numbers for [`MAX_NODES`].
 const MOST_KEPT: u32 = 1024;
 
 /// Nodes `lv … lv+len-1` are `seq … seq+len-1` of one agent.
@@ -46,7 +46,7 @@ impl IdRange {
         self.lv + self.len
     }
 
-    /// What of it lies in `from..to`, if anything does.
+    /// The part of it in `from..to`, if any.
     fn within(&self, from: u64, to: u64) -> Option<IdRange> {
         let (seq, end) = (self.seq.max(from), self.end_seq().min(to));
         (seq < end).then(|| IdRange { seq, lv: self.lv + (seq - self.seq) as u32, len: (end - seq) as u32 })
@@ -57,36 +57,36 @@ impl IdRange {
 struct AgentIds {
     /// Its nodes, ascending. A known id in none of these is void.
     ranges: Vec<IdRange>,
-    /// Which range was looked up last.
+    /// The range that was looked up last.
     recent: usize,
-    /// What is left of its newest block: of the last block of all, everything.
+    /// What is left of its newest block; for the last block of all, everything to the end.
     room: Range<Lv>,
-    /// How much room that keeps when another block begins.
+    /// How many numbers that block reserves when another begins.
     keeps: u32,
 }
 
-/// Numbers `start …`, up to the next block, are one agent's.
+/// The numbers from `start` to the next block belong to one agent.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     start: Lv,
     agent: AgentNumber,
 }
 
-/// All agents and nodes. The tables only ever grow at their ends, because an agent's chain is
-/// applied in order; so looking up what was typed last needs no search.
+/// All agents and nodes. The tables grow only at their ends, because an agent's chain is applied in
+/// order; so looking up what was typed last needs no search.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ids {
     version: Version,
-    /// By the number that the version gives to an agent.
+    /// By [`AgentNumber`].
     agents: Vec<AgentIds>,
     blocks: Vec<Block>,
-    /// Which block was looked up last.
+    /// The block that was looked up last.
     recent: usize,
     nodes: u32,
 }
 
-/// Which entry, in ascending order, is the last that `begins` at or before what is looked for: as a
-/// rule the last of all, the one looked up last, or one beside it; else by halving.
+/// The last of the ascending entries that `begins` at or before the target: usually the very last, the one
+/// looked up last, or one next to it; otherwise found by bisection.
 fn find_near<T>(entries: &[T], recent: usize, begins: impl Fn(&T) -> bool) -> Option<usize> {
     for at in [recent, recent.wrapping_sub(1), recent + 1, entries.len().wrapping_sub(1)] {
         if entries.get(at).is_some_and(&begins) && !entries.get(at + 1).is_some_and(&begins) {
@@ -97,7 +97,7 @@ fn find_near<T>(entries: &[T], recent: usize, begins: impl Fn(&T) -> bool) -> Op
 }
 
 impl Ids {
-    /// Agents and their ends. It numbers the agents, for here and everywhere.
+    /// Agents and their ends. The version also numbers the agents.
     pub fn version(&self) -> &Version {
         &self.version
     }
@@ -107,7 +107,7 @@ impl Ids {
         self.nodes
     }
 
-    /// The end of all numbers that were given.
+    /// The end of all numbers assigned so far.
     pub fn end_lv(&self) -> Lv {
         self.blocks.last().map_or(0, |last| self.agents[last.agent as usize].room.start)
     }
@@ -117,7 +117,7 @@ impl Ids {
         MAX_NODES - self.nodes
     }
 
-    /// Finds an agent or makes it known.
+    /// Finds an agent, or adds it.
     pub fn find_or_add(&mut self, agent: &Agent, hints: Hints) -> AgentNumber {
         let number = self.version.find_or_add(agent, hints);
         if number as usize == self.agents.len() {
@@ -132,7 +132,7 @@ impl Ids {
         self.version.advance_number(agent, end);
     }
 
-    /// Panics when blocks and what is left of them overlap; for tests.
+    /// Panics if blocks overlap with what is left of others; for tests.
     pub fn assert_blocks(&self) {
         assert!(self.blocks.is_sorted_by_key(|block| block.start), "blocks ascend");
         for (number, AgentIds { room, .. }) in self.agents.iter().enumerate() {
@@ -149,7 +149,7 @@ impl Ids {
         &self.agents[agent as usize].ranges
     }
 
-    /// Gives `len` new nodes the ids from `seq` on, which lies above all that the agent has, and
+    /// Gives `len` new nodes the ids from `seq` on, which is above every id of the agent so far, and
     /// consecutive numbers.
     #[inline]
     pub fn push(&mut self, agent: AgentNumber, seq: u64, len: u32) -> Lv {
@@ -159,7 +159,7 @@ impl Ids {
         }
         self.count(len);
         if self.agents[agent as usize].room.len() < len as usize {
-            // It cannot go on with the agent's last range either: another's block lies between.
+            // It cannot extend the agent's last range either: another agent's block is in between.
             self.begin_block(agent);
         }
         let AgentIds { ranges, room, .. } = &mut self.agents[agent as usize];
@@ -177,7 +177,7 @@ impl Ids {
         self.nodes += new;
     }
 
-    /// Begins a block for an agent that has not enough room.
+    /// Begins a block for an agent without enough room.
     fn begin_block(&mut self, agent: AgentNumber) {
         let mut start = 0;
         if let Some(last) = self.blocks.last() {
@@ -190,8 +190,8 @@ impl Ids {
         self.agents[agent as usize].room = start..MAX_LV;
     }
 
-    /// The number that [`Ids::push`] will give, if that is directly after the agent's newest node's, and
-    /// `seq` after its id: then [`Ids::push_on`] does as well.
+    /// The number that [`Ids::push`] will assign, if it is directly after the number of the agent's newest
+    /// node, and `seq` directly after its id; [`Ids::push_on`] is then enough.
     #[inline]
     pub fn goes_on(&self, agent: AgentNumber, seq: u64, len: u32) -> Option<Lv> {
         let AgentIds { ranges, room, .. } = &self.agents[agent as usize];
@@ -203,7 +203,7 @@ impl Ids {
             .then_some(room.start)
     }
 
-    /// As [`Ids::push`], where [`Ids::goes_on`].
+    /// [`Ids::push`], for the case that [`Ids::goes_on`] has found.
     #[inline]
     pub fn push_on(&mut self, agent: AgentNumber, len: u32) {
         self.count(len);
@@ -214,7 +214,7 @@ impl Ids {
         }
     }
 
-    /// The node with an id; `None` for a void or unknown one.
+    /// The node with an id; `None` if the id is void or unknown.
     pub fn lv_of(&self, agent: AgentNumber, seq: u64) -> Option<Lv> {
         let AgentIds { ranges, recent, .. } = &self.agents[agent as usize];
         let range = &ranges[find_near(ranges, *recent, |range| range.seq <= seq)?];
@@ -239,13 +239,13 @@ impl Ids {
         ranges[first..].iter().map_while(move |range| range.within(from, to))
     }
 
-    /// Whose node it is, its number there, and how many nodes from it on have consecutive ids.
+    /// A node's agent, its seq, and how many nodes from it on have consecutive ids.
     pub fn id_of(&self, lv: Lv) -> (AgentNumber, u64, u32) {
         let (_, agent, range) = self.entry_of(lv);
         self.id_in(agent, range, lv)
     }
 
-    /// The same, for one after the other.
+    /// The same, for sequential access.
     pub fn next_id_of(&mut self, lv: Lv) -> (AgentNumber, u64, u32) {
         let (block, agent, range) = self.entry_of(lv);
         self.recent = block;
@@ -253,7 +253,7 @@ impl Ids {
         self.id_in(agent, range, lv)
     }
 
-    /// The block that a node's number is from, and the agent and its range.
+    /// The block of a node's number, the agent, and the agent's range.
     fn entry_of(&self, lv: Lv) -> (usize, AgentNumber, usize) {
         let block = find_near(&self.blocks, self.recent, |block| block.start <= lv);
         let block = block.expect("the node is there");

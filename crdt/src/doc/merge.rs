@@ -23,8 +23,7 @@ pub enum MergeError {
     /// A span is its own origin, directly or through others.
     #[error("span {0} is its own origin")]
     Circle(Id),
-    /// A span has characters where this replica knows of none: the two states do not come from the same
-    /// events.
+    /// A span has characters at ids that are void here: the two states do not come from the same events.
     #[error("span {0} contradicts this replica")]
     Contradiction(Id),
     /// More characters than a document can hold.
@@ -32,13 +31,13 @@ pub enum MergeError {
     TooLarge,
 }
 
-/// A span, looked at.
+/// A checked span.
 struct Part<'a> {
     span: &'a Span,
     count: u64,
-    /// How many of its first characters are here already.
+    /// How many of its first characters are already here.
     known: u64,
-    /// The number of the first character that is not.
+    /// The local number of the first character that is not.
     lv: Lv,
 }
 
@@ -51,7 +50,7 @@ impl<'a> Part<'a> {
         self.known < self.count
     }
 
-    /// The text of the characters that are not known, unless they are deleted.
+    /// The text of the unknown characters, unless they are deleted.
     fn new_text(&self) -> Option<&'a str> {
         match &self.span.content {
             SpanContent::Deleted(_) => None,
@@ -63,7 +62,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Parts by id, and in which order the new ones can be put in.
+/// Parts by id, and an order in which the new ones can be inserted.
 struct Plan<'a> {
     parts: Vec<Part<'a>>,
     order: Vec<usize>,
@@ -165,7 +164,7 @@ impl Doc {
         Ok(Part { span, count, known, lv: START })
     }
 
-    /// An order in which every new part comes after what it hangs at.
+    /// An order in which every new part comes after its parent.
     fn order(&self, parts: &[Part]) -> Result<Vec<usize>, MergeError> {
         let mut order = Vec::new();
         let mut below: Vec<(usize, usize)> = Vec::new();

@@ -1,9 +1,9 @@
 //! Where a new node goes: the order of siblings, decided by id.
 //!
-//! Children of one node on one side are ordered by id. Nearly every node has at most one child on
-//! a side, and that one is found in the tree itself; the set of siblings is only kept from the
-//! second child on. Then the new node's neighbour among its siblings tells the place: after all that
-//! hangs below the one before it, or before all that hangs below the one after it.
+//! Children of one node on one side are ordered by id. Nearly every node has at most one child on a
+//! side, which the tree itself finds; a set of siblings is kept only from the second child on. The new
+//! node then goes next to its neighbour among the siblings: after the subtree of the one before it, or
+//! before the subtree of the one after it.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use crate::tree::{At, Column, Lv, START, Side, Tree};
 
 use super::ids::Ids;
 
-/// Where to insert a leaf of the Fugue tree, and what it will be there.
+/// Where to insert a leaf of the Fugue tree, and its values there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub at: At,
     pub depth: u32,
     /// The gap before it.
     pub gap: u32,
-    /// The gap after it, where that changes.
+    /// The gap after it, if it changes.
     pub next_gap: Option<u32>,
 }
 
@@ -28,8 +28,8 @@ pub(super) struct Place {
 pub(super) struct Siblings(BTreeMap<(Lv, Side), BTreeMap<Id, Lv>>);
 
 impl Siblings {
-    /// Adds `new` beside the only child (asked for when nothing is kept yet) and returns the siblings
-    /// before and after it.
+    /// Adds `new` beside the only child (which is asked for only if no set is kept yet) and returns the
+    /// siblings before and after it.
     fn add(
         &mut self,
         parent: (Lv, Side),
@@ -85,11 +85,11 @@ fn right_child(tree: &Tree, siblings: &mut Siblings, ids: &Ids, new: Lv, parent:
     let place = |at| Place { at, depth: depth + 1, gap: depth + 1, next_gap: None };
     let next = match next {
         Some(next) if tree.gap_before(next) > depth => next,
-        // The next node is outside of the parent's subtree, so there is no right child yet.
+        // The next node is outside the parent's subtree, so there is no right child yet.
         _ => return place(directly_after),
     };
     let (before, _) = siblings.add((parent, Side::Right), new, ids, || {
-        // What is below the only child is deeper than it, and before the next node that is not.
+        // The only child's subtree is deeper than the child, and ends before the next node that is not.
         let child = match tree.depth_of(next) <= depth + 1 {
             true => Some(next),
             false => tree.next_at_most(next, Column::Depth, depth + 1),
@@ -109,7 +109,7 @@ fn left_child(tree: &Tree, siblings: &mut Siblings, ids: &Ids, new: Lv, parent: 
     let (depth, gap) = (tree.depth_of(at), tree.gap_before(at));
     let place = |at, gap| Place { at, depth: depth + 1, gap, next_gap: Some(depth + 1) };
     if gap <= depth {
-        // The node before is outside of the parent's subtree, so there is no left child yet.
+        // The previous node is outside the parent's subtree, so there is no left child yet.
         return place(at, gap);
     }
     let (_, after) = siblings.add((parent, Side::Left), new, ids, || {

@@ -1,4 +1,4 @@
-//! A document from its chains: the Fugue tree walked once, in document order.
+//! Builds a document from its chains, in one walk of the Fugue tree in document order.
 
 use std::ops::Range;
 
@@ -8,27 +8,27 @@ use crate::tree::{Builder, Lv, Run, START, Side, sort_by_number};
 use super::ids::Ids;
 use super::order::Siblings;
 
-/// In place of a chain's number: the start of the document.
+/// Stands for the start of the document, in place of a chain's index.
 pub(crate) const NO_CHAIN: u32 = u32::MAX;
 
 /// Nodes `lv … lv+len-1`, each the right child of the one before. Together the chains hold every
-/// number once, in ascending order; and since agents come by name and seqs ascending, numbers are
-/// ordered as ids are.
+/// number once, in ascending order. Because agents are ordered by name and seqs ascend, numbers are
+/// in the order of ids.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NumberedChain {
     pub lv: Lv,
     pub len: u32,
-    /// Where it hangs: at which node of which chain, and on which side; or [`NO_CHAIN`].
+    /// The parent's chain, or [`NO_CHAIN`]; the parent's place in it, and the side.
     pub above: u32,
     pub node: u32,
     pub side: Side,
 }
 
-/// What the nodes of a state hang at each other by, and which of them are visible.
+/// The structure of a state's tree, and which nodes are visible.
 pub(crate) struct Skeleton<'a> {
     pub chains: &'a [NumberedChain],
-    /// In document order, how many nodes are visible, then how many deleted, and so on. They add up to
-    /// all nodes, and to the characters of `text`.
+    /// In document order, how many nodes are visible, then how many are deleted, and so on. They add up
+    /// to all nodes, and the visible ones to the characters of `text`.
     pub visibility: &'a [u64],
     pub text: &'a str,
 }
@@ -36,36 +36,36 @@ pub(crate) struct Skeleton<'a> {
 /// A part of [`Walk::hanging`].
 type Hanging = Range<u32>;
 
-/// A step of the walk that is still to be taken.
+/// A pending step of the walk.
 enum Step {
-    /// Chains that hang at one node on one side, and their depth.
+    /// The chains below one node on one side, and their depth.
     Siblings { hanging: Hanging, depth: u32 },
-    /// A chain from this node on, which stands at this depth and begins a subtree, and what hangs at it.
+    /// A chain from this node on, which has this depth and begins a subtree, and the node's children.
     Subtree { chain: u32, node: u32, depth: u32, hanging: Hanging },
-    /// The same when the node's left children have been passed.
+    /// The same, after the node's left children.
     Rest { chain: u32, node: u32, depth: u32, hanging: Hanging },
 }
 
 struct Walk<'a> {
     chains: &'a [NumberedChain],
-    /// Chains by the node that they hang at, and then by side and id.
+    /// Chains by parent node, then by side and id.
     hanging: Vec<u32>,
-    /// By chain, where its part of `hanging` begins; the last part is what hangs at the start.
+    /// By chain, where its children begin in `hanging`; the last part is the children of the start.
     begin: Vec<u32>,
     todo: Vec<Step>,
     /// The depth of the topmost subtree that begins at the next node, if any does.
     begins: u32,
     reached: u64,
-    /// The nodes that are not the only child of their parent on their side.
+    /// The nodes with siblings on their side.
     siblings: Vec<(Lv, Side, Vec<Lv>)>,
     builder: Builder<'a>,
     visibility: std::slice::Iter<'a, u64>,
-    /// How many nodes are left of the stretch of visible or deleted ones, and whether they are deleted.
+    /// How many nodes of the current stretch are left, and whether they are deleted.
     stretch: (u64, bool),
 }
 
 impl Skeleton<'_> {
-    /// The document; `None` when chains hang at each other in a circle.
+    /// The document; `None` if the chains form a cycle.
     pub fn build(self, ids: Ids) -> Option<Doc> {
         let chains = self.chains;
         let (hanging, begin) = by_parent(chains, ids.end_lv());
@@ -103,8 +103,8 @@ impl Skeleton<'_> {
     }
 }
 
-/// Chains in the order of what they hang at, and where that of each chain begins among them. All
-/// numbers are below `end`.
+/// Chains in the order of their parents, and where each chain's children begin among them. All numbers
+/// are below `end`.
 fn by_parent(chains: &[NumberedChain], end: Lv) -> (Vec<u32>, Vec<u32>) {
     let key = |chain: &NumberedChain| match chains.get(chain.above as usize) {
         Some(above) => (above.lv + chain.node) * 2 + u32::from(chain.side == Side::Right),
@@ -143,7 +143,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Passes the nodes up to the first one that something else hangs at, and plans what is there.
+    /// Emits the nodes up to the first one with other children, and schedules those.
     fn pass(&mut self, chain: u32, node: u32, depth: u32, hanging: Hanging) {
         let NumberedChain { lv, len, .. } = self.chains[chain as usize];
         if hanging.is_empty() {
@@ -184,7 +184,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Where what hangs at a node on a side ends. The first one hangs there.
+    /// Where a node's children on one side end. The first one is among them.
     fn end_of(&self, hanging: &Hanging, node: u32, side: Side) -> u32 {
         let is_there = |other: &u32| {
             let other = &self.chains[self.hanging[*other as usize] as usize];
@@ -220,7 +220,7 @@ impl Walk<'_> {
             (0, above) => (self.chains[above as usize].lv + node, side),
             _ => (lv + from - 1, Side::Right),
         };
-        // Where no subtree begins, the node before is in this one's, on the left.
+        // If no subtree begins here, the previous node is in this one's subtree, on the left.
         let gap = if self.begins == u32::MAX { depth + 1 } else { self.begins };
         self.begins = u32::MAX;
         self.reached += u64::from(to - from);

@@ -9,7 +9,7 @@ use crate::{Doc, Id, Origin};
 pub enum SpanContent {
     /// Visible characters.
     Text(String),
-    /// That many deleted characters.
+    /// This many deleted characters.
     Deleted(u64),
 }
 
@@ -25,14 +25,14 @@ pub struct Span {
     pub origin: Origin,
 }
 
-/// Nodes with consecutive ids, each the right child of the one before, as many as there are. They
-/// need not stand next to each other in the document.
+/// A maximal run of nodes with consecutive ids, each the right child of the one before. They need not
+/// be adjacent in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chain {
     pub agent: AgentNumber,
     pub seq: u64,
     pub len: u64,
-    /// Where the first one hangs.
+    /// The first one's parent and side.
     pub parent: Lv,
     pub side: Side,
 }
@@ -57,8 +57,8 @@ impl Piece<'_> {
 }
 
 impl Doc {
-    /// The whole state as spans, each after the one with its origin: as few as possible, and the same
-    /// ones in the same order wherever the same events were applied.
+    /// The whole state as spans, each after the one with its origin: as few as possible, and identical
+    /// wherever the same events were applied.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
         let mut parents: Vec<Lv> = Vec::new();

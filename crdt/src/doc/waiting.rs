@@ -1,9 +1,9 @@
 //! Events that cannot be applied yet.
 //!
-//! Of each agent's waiting events only the first can come next; it waits either for the events
-//! before it, or, once its chain has reached it, for the first agent that its references need more
-//! of. So each event is looked at when what it waits for has arrived, and not before: the work is in
-//! proportion to the events, whatever their order of arrival.
+//! Only the first of each agent's waiting events can be next. It waits for the events before it or, once
+//! its chain has reached it, for the first agent of which its references need more. Each event is examined
+//! only when what it waits for has arrived, so the work is proportional to the number of events, whatever
+//! their order of arrival.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,15 +13,15 @@ use crate::{Agent, Event};
 /// What the head of a chain waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missing {
-    /// The agent whose ids it needs,
+    /// The agent whose ids it needs.
     pub agent: Agent,
-    /// up to here,
+    /// The end that the agent must reach.
     pub end: u64,
-    /// for this op. The references of those before it are known, and stay so.
+    /// The op that needs them. The references of the ops before it are known, and stay known.
     pub op: usize,
 }
 
-/// A chain's head, as the one that waits.
+/// A chain's head, by its agent and `after`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter {
     needs: u64,
@@ -35,7 +35,7 @@ struct Waiter {
 pub(super) struct Waiting {
     /// By agent and `after`. No chain is empty.
     chains: BTreeMap<Agent, BTreeMap<u64, Event>>,
-    /// By the agent that is waited for.
+    /// By the agent that they wait for.
     waiters: BTreeMap<Agent, BTreeSet<Waiter>>,
 }
 
@@ -49,8 +49,8 @@ impl Waiting {
         self.chains.values().flat_map(BTreeMap::values)
     }
 
-    /// Keeps an event, and says whether it is new. Of two with the same place in a chain the first
-    /// stays; the log admits one.
+    /// Keeps an event, and returns whether it is new. Of two events with the same place in a chain, the
+    /// first stays; the log admits only one.
     pub fn keep(&mut self, event: Event) -> bool {
         let chain = match self.chains.get_mut(event.agent()) {
             Some(chain) => chain,
@@ -65,7 +65,7 @@ impl Waiting {
         }
     }
 
-    /// Keeps the head of a chain, and notes what it waits for.
+    /// Keeps the head of a chain, and records what it waits for.
     pub fn keep_blocked(&mut self, event: Event, missing: Missing) {
         let Missing { agent, end: needs, op } = missing;
         let waiter = Waiter { needs, agent: event.agent().clone(), after: event.after(), op };
@@ -74,8 +74,7 @@ impl Waiting {
         }
     }
 
-    /// The event of `agent` that comes next when the agent's end is `end`. Those below are covered,
-    /// and dropped.
+    /// The next event of `agent`, whose end is `end`. Events below that are covered, and are dropped.
     pub fn take_next(&mut self, agent: &Agent, end: u64) -> Option<Event> {
         let chain = self.chains.get_mut(agent)?;
         while let Some(first) = chain.first_entry()
@@ -90,8 +89,8 @@ impl Waiting {
         next
     }
 
-    /// A chain whose head needed no more of `agent` than `end`: the chain's agent, the head's `after`
-    /// and the op to look at again.
+    /// A chain whose head needs no more of `agent` than `end`: the chain's agent, the head's `after`, and
+    /// the op at which to resume.
     pub fn unblock(&mut self, agent: &Agent, end: u64) -> Option<(Agent, u64, usize)> {
         let waiters = self.waiters.get_mut(agent)?;
         let found = match waiters.first() {

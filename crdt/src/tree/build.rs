@@ -1,11 +1,11 @@
-//! Building a whole tree at once from its runs in document order.
+//! Builds a whole tree at once, from its runs in document order.
 
 use super::leaf::Leaf;
 use super::node::{FANOUT, Node, Sum};
 use super::run::{Lv, Run};
 use super::{MAX_RUNS, MAX_TEXT, NONE, Tree};
 
-/// Leaves and nodes are left a quarter empty, so that the first edits don't split every one of them.
+/// Leaves and nodes are left a quarter empty, so that the first edits do not split every one of them.
 const RUNS: usize = MAX_RUNS / 4 * 3;
 const TEXT: usize = MAX_TEXT / 4 * 3;
 const CHILDREN: usize = FANOUT / 4 * 3;
@@ -13,22 +13,22 @@ const CHILDREN: usize = FANOUT / 4 * 3;
 /// Takes runs in document order.
 #[derive(Debug)]
 pub(crate) struct Builder<'a> {
-    /// The visible text that is left.
+    /// The rest of the visible text.
     text: &'a str,
     is_ascii: bool,
     leaves: Vec<Leaf>,
-    /// What the leaf that is being filled holds so far: its runs, and how much of `text`. It gets just
-    /// the memory that it needs.
+    /// The contents so far of the leaf under construction: its runs, and how much of `text`. It allocates
+    /// only the memory that it needs.
     runs: Vec<Run>,
     bytes: usize,
-    /// By chain, the leaves of its first node and of the one that came last.
+    /// By chain, the leaves of its first and of its latest node.
     chains: Vec<(u32, u32)>,
-    /// Where a chain goes over to another leaf: that node, and the leaf.
+    /// Where a chain moves to another leaf: the node, and the leaf.
     moves: Vec<(Lv, u32)>,
 }
 
 impl<'a> Builder<'a> {
-    /// For that much text, and nodes in that many chains.
+    /// For this text, and nodes in this many chains.
     pub fn new(text: &'a str, chains: usize) -> Builder<'a> {
         Builder {
             text,
@@ -41,8 +41,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Appends a part of a chain, which comes after those with lower numbers. Depth and gap are right;
-    /// it takes its text from what is left.
+    /// Appends a part of a chain, after those with lower numbers. Its depth and gap are set; its text is
+    /// taken from the rest.
     #[inline]
     pub fn push(&mut self, chain: u32, mut run: Run) {
         while !run.deleted {
@@ -51,7 +51,7 @@ impl<'a> Builder<'a> {
                 run.bytes = bytes as u16;
                 break;
             }
-            // It is cut, unless that would be near its beginning.
+            // Split it, unless that would be near its beginning.
             if TEXT - self.bytes >= TEXT / 4 {
                 let mut piece = Run { bytes: bytes as u16, ..run };
                 run = piece.split_off(chars, bytes as u16);
@@ -62,8 +62,8 @@ impl<'a> Builder<'a> {
         self.push_piece(chain, run);
     }
 
-    /// How many of the next `chars` characters have room in the leaf that is being filled, and how many
-    /// bytes those take.
+    /// How many of the next `chars` characters fit into the leaf under construction, and how many bytes
+    /// they take.
     #[inline]
     fn that_fit(&self, chars: u32) -> (u32, usize) {
         let room = TEXT - self.bytes;
@@ -116,7 +116,7 @@ impl<'a> Builder<'a> {
         self.runs.clear();
     }
 
-    /// The tree. `first` are the first numbers of the chains, which ascend, and all are below `end`.
+    /// The tree. `first` holds the chains' first numbers, ascending and all below `end`.
     pub fn finish(mut self, first: impl Iterator<Item = Lv>, end: Lv) -> Tree {
         self.finish_leaf();
         let mut tree = Tree::default();
@@ -162,8 +162,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Sorts pairs by their numbers, which are all below `end`, keeping the order of equal ones: by digits,
-/// the lowest first, since a document has many numbers and they are not high.
+/// A stable sort of pairs by their numbers, which are all below `end`: a radix sort from the lowest digit,
+/// because a document has many numbers and they are small.
 pub(crate) fn sort_by_number(pairs: &mut Vec<(Lv, u32)>, end: Lv) {
     const BITS: u32 = 11;
     if pairs.len() < 1 << (BITS - 3) {

@@ -1,4 +1,4 @@
-//! What holds of every tree; for tests.
+//! Invariants of every tree; for tests.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::recent::Place;
 use super::run::{Lv, Run, START, Side};
 use super::{At, FIRST, NONE, Tree};
 
-/// How large a document is checked node by node; beyond, that takes too long.
+/// The largest document that is checked node by node: beyond that, it takes too long.
 pub(crate) const NAIVE_NODES: u32 = 10_000;
 
 impl Tree {
-    /// Panics unless the B-tree is sound and every depth and gap is what the parents say. `nodes` is
-    /// how many nodes there are.
+    /// Panics unless the B-tree is sound and every depth and gap follows from the parents. `nodes` is the
+    /// number of nodes.
     pub fn assert_invariants(&self, nodes: u32) {
         let mut tree = self.clone();
         tree.count_all();
@@ -105,7 +105,7 @@ impl Tree {
         assert_eq!(count, nodes, "every node is in a run");
     }
 
-    /// Climbs the Fugue tree itself, so only as long as that is cheap.
+    /// Climbs the Fugue tree itself, so only while that is cheap.
     fn assert_depths_and_gaps(&self, nodes: u32) {
         if nodes > NAIVE_NODES {
             return;

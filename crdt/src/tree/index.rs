@@ -2,7 +2,7 @@
 
 use super::run::Lv;
 
-/// Most entries of a block: what a lookup and a shift get through quickly.
+/// The maximum number of entries in a block, so that searching and shifting one is quick.
 const BLOCK: usize = 256;
 
 /// The first number of a range, and the range's leaf. A range ends where the next begins.
@@ -13,7 +13,7 @@ struct Entry {
 }
 
 /// An ordered map from numbers to leaves, in blocks of entries. Ranges follow leaves, not runs, so that
-/// what happens within a leaf never touches it.
+/// changes within a leaf never touch it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeafIndex {
     /// No block is empty.
@@ -22,7 +22,7 @@ pub(super) struct LeafIndex {
     firsts: Vec<Lv>,
     /// The last range, where nearly all new nodes go.
     last: Option<Entry>,
-    /// The end of what was ever assigned.
+    /// The end of all numbers ever assigned.
     end: Lv,
 }
 
@@ -44,16 +44,16 @@ impl LeafIndex {
         Some((entries[at], next.or_else(|| self.firsts.get(block + 1).copied())))
     }
 
-    /// Puts numbers that were given just now, the highest of their agent, into `leaf`. Returns up to
-    /// where the index has that leaf: further numbers of the agent that go there, up to that, need not
-    /// be added; but [`LeafIndex::reached`] must be told.
+    /// Assigns new numbers, the highest of their agent, to `leaf`. Returns up to where the index names that
+    /// leaf: further numbers of the agent in that leaf need not be added up to there, but
+    /// [`LeafIndex::reached`] must be called.
     ///
-    /// Numbers may have been set aside below and above, see `doc/ids.rs`: those are in no leaf, and
-    /// until they are added it does not matter which the index names. So that it stays right about
-    /// those of the next block, a range begins wherever something is put behind such a hole.
+    /// Numbers below and above may be reserved, see `doc/ids.rs`: they are in no leaf, and until they are
+    /// added it does not matter which leaf the index names. A range begins after each such hole, so that
+    /// the index stays correct for the numbers of the next block.
     pub fn add(&mut self, start: Lv, end: Lv, leaf: u32) -> Lv {
         if start < self.end {
-            // The number before is the agent's, too: where that is in the same leaf, this one is already.
+            // The previous number is also the agent's: if it is in the same leaf, so is this one already.
             return match self.range_at(start) {
                 Some((entry, next)) if entry.leaf == leaf && next.is_none_or(|next| end <= next) => {
                     next.unwrap_or(Lv::MAX)
@@ -75,14 +75,14 @@ impl LeafIndex {
         self.end = self.end.max(end);
     }
 
-    /// Puts `start..end` into `leaf`, wherever they were. What lies beyond keeps its leaf.
+    /// Moves `start..end` to `leaf`, wherever they were. Later numbers keep their leaf.
     pub fn assign(&mut self, start: Lv, end: Lv, leaf: u32) {
         let keeps_beyond = end < self.end;
         self.end = self.end.max(end);
         self.put(start, end, leaf, keeps_beyond);
     }
 
-    /// Makes `start..end` a range, in place of what begins there, and returns where the next one does.
+    /// Makes `start..end` a range, replacing those that begin there, and returns where the next one begins.
     fn put(&mut self, start: Lv, end: Lv, leaf: u32, keeps_beyond: bool) -> Lv {
         if self.blocks.is_empty() {
             self.blocks.push(Vec::new());
@@ -112,7 +112,7 @@ impl LeafIndex {
             entries.insert(at + 1, beyond);
         }
         self.firsts[block] = entries[0].start;
-        // At the end of all, where nothing comes between any more, the old block stays full.
+        // At the very end, nothing will be inserted in between, so the old block stays full.
         let is_end = at + 2 >= entries.len() && block + 1 == self.firsts.len();
         while self.blocks[block].len() > BLOCK {
             let entries = &mut self.blocks[block];
@@ -124,7 +124,7 @@ impl LeafIndex {
         next
     }
 
-    /// Puts ranges, ascending and leaving nothing out up to `end`, into an empty index.
+    /// Fills an empty index with ascending ranges that cover everything up to `end`.
     pub fn fill(&mut self, ranges: impl Iterator<Item = (Lv, u32)>, end: Lv) {
         let mut entries: Vec<Entry> = Vec::with_capacity(ranges.size_hint().0);
         for (start, leaf) in ranges {
@@ -134,7 +134,7 @@ impl LeafIndex {
         }
         self.end = end;
         self.last = entries.last().copied();
-        // Not quite full, so that the first changes don't split every block.
+        // Not quite full, so that the first changes do not split every block.
         self.blocks = entries.chunks(BLOCK / 4 * 3).map(<[Entry]>::to_vec).collect();
         self.firsts = self.blocks.iter().map(|block| block[0].start).collect();
     }
@@ -157,7 +157,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             ((state >> 33) % end) as u32
         };
-        // Per agent, a leaf in which it types on, the next number there, and up to where it may.
+        // Per agent, the leaf in which it keeps typing, the next number there, and the limit.
         let mut open = [(0, 0, 0); 3];
         for step in 0..20_000u32 {
             let (leaf, agent) = (below(50), below(3) as usize);
@@ -181,7 +181,7 @@ mod tests {
                     open[agent] = (leaf, end, index.add(start, end, leaf));
                 }
             } else {
-                // What lies in one leaf without a hole, as far as that goes, or a part of it.
+                // A contiguous stretch in one leaf, as long as possible, or a part of it.
                 start = below(naive.len() as u64);
                 let left = naive[start as usize];
                 let alike = naive[start as usize..].iter().take_while(|leaf| **leaf == left).count() as u64;

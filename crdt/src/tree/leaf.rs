@@ -4,7 +4,7 @@ use super::node::{Mins, Sum};
 use super::run::{Lv, Run};
 use super::{MAX_RUNS, MAX_TEXT};
 
-/// Neighbouring runs, and the text of the visible ones in one piece.
+/// Adjacent runs, and the text of the visible ones in one piece.
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub runs: Vec<Run>,
@@ -16,7 +16,7 @@ pub(crate) struct Leaf {
     pub(super) next: u32,
 }
 
-/// What of a leaf's text stands before a run's.
+/// How much of a leaf's text precedes a run's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Before {
     pub byte: u32,
@@ -24,7 +24,7 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// What stands before the run after this one.
+    /// How much precedes the run after this one.
     pub fn after(self, run: &Run) -> Before {
         Before { byte: self.byte + u32::from(run.bytes), chars: self.chars + run.chars() }
     }
@@ -32,7 +32,7 @@ impl Before {
 
 impl Leaf {
     pub(super) fn new(parent: u32, prev: u32, next: u32) -> Leaf {
-        // Two more than stay: a leaf is split after a run in the middle of another has made it too big.
+        // Two more than the limit: a leaf is split only after a run inside another has made it too big.
         Leaf { runs: Vec::with_capacity(MAX_RUNS + 2), text: String::new(), chars: 0, parent, prev, next }
     }
 
@@ -66,7 +66,7 @@ impl Leaf {
         self.runs[..run].iter().fold(Before::default(), |before, run| before.after(run))
     }
 
-    /// How many bytes the first `chars` characters of a run take, whose text begins at `start`.
+    /// How many bytes the first `chars` characters of a run take; its text begins at `start`.
     fn bytes_of(&self, run: usize, chars: u32, start: u32) -> u16 {
         let Run { len, bytes, deleted, .. } = self.runs[run];
         if deleted {
@@ -81,9 +81,9 @@ impl Leaf {
         }
     }
 
-    /// Puts `new` before node `off` of a run (or after its last one) whose text begins at `start`,
-    /// splitting it if need be; returns the new run's place and where its text begins. `next_gap`,
-    /// when given, is the gap after it from now on.
+    /// Inserts `new` before node `off` of a run (or after its last one) whose text begins at `start`,
+    /// splitting that run if necessary. Returns the new run's place and where its text begins.
+    /// `next_gap`, if given, becomes the gap after it.
     pub(super) fn insert(
         &mut self,
         run: usize,
@@ -114,7 +114,7 @@ impl Leaf {
         (at, before)
     }
 
-    /// Puts more text at the end of a visible run whose text begins at `start`.
+    /// Appends text to a visible run whose text begins at `start`.
     pub(super) fn grow(&mut self, run: usize, start: u32, chars: u32, text: &str) {
         let run = &mut self.runs[run];
         self.text.insert_str(start as usize + usize::from(run.bytes), text);
@@ -123,8 +123,8 @@ impl Leaf {
         self.chars += chars;
     }
 
-    /// Makes tombstones of `len` visible nodes of a run from `off` on, joining them with tombstones
-    /// beside them. Returns the run that begins where the run's text began, at `start`.
+    /// Turns `len` visible nodes of a run, from `off` on, into tombstones, and joins them with adjacent
+    /// ones. Returns the run that begins where the run's text began, at `start`.
     pub(super) fn delete(&mut self, run: usize, off: u32, len: u32, start: u32) -> usize {
         let (before, until) = (self.bytes_of(run, off, start), self.bytes_of(run, off + len, start));
         self.chars -= len;
@@ -168,8 +168,8 @@ impl Leaf {
         from
     }
 
-    /// What is deleted at one end of a run often lies beside a tombstone that it goes on with, since
-    /// keys that delete are held down: then only the seam between the two moves.
+    /// Nodes deleted at one end of a run are often adjacent to a tombstone that they extend, because people
+    /// hold the delete key down: then only the boundary between the two moves.
     fn move_seam(&mut self, run: usize, off: u32, len: u32, before: u16, until: u16) -> Option<usize> {
         let this = self.runs[run];
         if off == 0 && len < this.len {
@@ -197,7 +197,7 @@ impl Leaf {
                 byte += usize::from(self.runs[at].bytes);
                 at += 1;
             }
-            // The run that holds the middle is cut there: it may be all there is.
+            // Split the run in the middle: it may be the only one.
             let cut = self.text.floor_char_boundary(half);
             let chars = self.text[byte..cut].chars().count() as u32;
             if chars > 0 {

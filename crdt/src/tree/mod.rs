@@ -17,7 +17,7 @@
 //! - ends before the first run after `c` whose gap is at most `depth(c)`;
 //! - begins at the last run, at or before `c`, whose gap is at most `depth(c)`;
 //!
-//! and both are one descent over the least gaps. Every operation takes O(log n), whatever the shape
+//! and each takes one descent over the least gaps. Every operation takes O(log n), whatever the shape
 //! of the document: nothing here recurses, walks a list of siblings or climbs the Fugue tree.
 
 mod build;
@@ -40,19 +40,19 @@ use leaf::Before;
 use node::{Mins, Node, Sum};
 use recent::{Place, Recent};
 
-/// Most runs that stay in a leaf.
+/// The maximum number of runs in a leaf.
 const MAX_RUNS: usize = 32;
-/// Most bytes of text that stay in a leaf.
+/// The maximum number of bytes of text in a leaf.
 const MAX_TEXT: usize = 2048;
-/// Longer insertions go in piece by piece, so that a leaf never has to be split in many.
+/// Longer insertions are made piece by piece, so that a leaf never has to be split into many.
 const MAX_PIECE: usize = 1024;
 /// No leaf, no node.
 const NONE: u32 = u32::MAX;
-/// The first leaf: a split makes the right half the new one, so this one stays.
+/// The first leaf stays the first: in a split, the right half becomes the new leaf.
 const FIRST: u32 = 0;
 
-/// Node `off` of run `run` of leaf `leaf`; or, as a place to insert at, the gap before that node,
-/// `off` being the run's length for the gap after its last.
+/// Node `off` of run `run` of leaf `leaf`; as an insert position, the gap before that node, where `off` may
+/// be the run's length for the gap after its last node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct At {
     pub leaf: u32,
@@ -60,12 +60,12 @@ pub(crate) struct At {
     pub off: u32,
 }
 
-/// Whose numbers the nodes have that are inserted.
+/// The kind of numbers that inserted nodes have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// Given to them just now: they are their agent's highest.
+    /// Just assigned: they are their agent's highest.
     New,
-    /// Given some time before, so that higher ones of the agent may be in the tree already.
+    /// Assigned earlier: higher numbers of the agent may already be in the tree.
     Given,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Tree {
     last: u32,
     index: LeafIndex,
     recent: Recent,
-    /// A leaf, and how many visible characters stand before it. Edits within a leaf leave that as it is.
+    /// A leaf, and how many visible characters precede it. Edits within a leaf do not change that.
     start: Option<(u32, usize)>,
     chars: usize,
 }
@@ -129,8 +129,8 @@ impl Tree {
         self.leaves().flat_map(|leaf| &leaf.runs)
     }
 
-    /// Inserts the nodes of `run` at a place, with their text if they are visible, and gives the gap
-    /// after them the value `next_gap`, if any. `run.bytes` is set here.
+    /// Inserts the nodes of `run` at a place, with their text if they are visible, and sets the gap after
+    /// them to `next_gap`, if given. Sets `run.bytes`.
     pub fn insert(&mut self, at: At, mut run: Run, text: &str, next_gap: Option<u32>, numbers: Numbers) {
         if text.len() <= MAX_PIECE {
             run.bytes = text.len() as u16;
@@ -141,7 +141,7 @@ impl Tree {
         while !rest.is_empty() {
             let (piece, tail) = rest.split_at(rest.floor_char_boundary(MAX_PIECE));
             let chars = piece.chars().count() as u32;
-            // `bytes` cannot hold the length of all, so each piece brings its own.
+            // `bytes` cannot hold the total length, so each piece has its own.
             let mut this = Run { bytes: piece.len() as u16, ..run };
             if chars < run.len {
                 run = this.split_off(chars, this.bytes);
@@ -190,9 +190,9 @@ impl Tree {
         self.split_if_overfull(at.leaf);
     }
 
-    /// Inserts `chars` new nodes from `lv` on, each the right child of the one before, when the node
-    /// before them was inserted last at one of the places last edited: nothing hangs at that yet, so no
-    /// place has to be looked for. That is what nearly all typing is. Answers whether it was so.
+    /// Inserts `chars` new nodes from `lv` on, each the right child of the one before, if the node before
+    /// them was the last one inserted at one of the recent places: it has no children yet, so no place has
+    /// to be found. Nearly all typing is like this. Returns whether it was the case.
     #[inline]
     pub fn type_on(&mut self, lv: Lv, chars: u32, text: &str) -> bool {
         let Some(place) = self.recent.open_at(lv) else { return false };
@@ -211,7 +211,7 @@ impl Tree {
         true
     }
 
-    /// The same, if the nodes also go to a visible index where the last edit was.
+    /// The same, provided that the nodes also go to a visible index where the last edit was.
     #[inline]
     pub fn type_on_at(&mut self, index: usize, lv: Lv, chars: u32, text: &str) -> bool {
         let Place { leaf, run, before, open, .. } = *self.recent.first();
@@ -224,20 +224,20 @@ impl Tree {
             && self.type_on(lv, chars, text)
     }
 
-    /// Makes tombstones of `len` visible nodes of one run, from `at` on.
+    /// Turns `len` visible nodes of one run, from `at` on, into tombstones.
     pub fn delete(&mut self, at: At, len: u32) {
         self.chars -= len as usize;
         let before = self.before(at);
         self.visit(at.leaf);
         let run = self.leaves[at.leaf as usize].delete(at.run, at.off, len, before.byte);
-        // Parts of a run have no lesser depth or gap than its first node, so the least of those hold.
+        // No part of a run has a lesser depth or gap than its first node, so the minima stay valid.
         let place = self.recent.first_mut();
         (place.run, place.before, place.open) = (run, before, None);
         place.uncounted -= len as i32;
         self.split_if_overfull(at.leaf);
     }
 
-    /// What of a leaf's text stands before a run's.
+    /// How much of a leaf's text precedes a run's.
     fn before(&self, at: At) -> Before {
         let runs = &self.leaf(at.leaf).runs;
         let (from, before) = match self.recent.in_leaf(at.leaf) {
@@ -247,7 +247,7 @@ impl Tree {
         runs[from..at.run].iter().fold(before, |before, run| before.after(run))
     }
 
-    /// A leaf is about to change.
+    /// Prepares for a change in a leaf.
     #[inline]
     fn visit(&mut self, leaf: u32) {
         if let Some(forgotten) = self.recent.visit(leaf) {
@@ -256,7 +256,7 @@ impl Tree {
         self.keep_start_of(leaf);
     }
 
-    /// A change in a leaf moves what is after it, but not its own start.
+    /// Follows a change in a leaf, which moves what is after it but not its own start.
     #[inline]
     fn keep_start_of(&mut self, leaf: u32) {
         if self.start.is_some_and(|(start, _)| start != leaf) {
@@ -264,7 +264,7 @@ impl Tree {
         }
     }
 
-    /// Counts, above a leaf, characters that it has got or lost.
+    /// Updates the counts above a leaf for characters that it has gained or lost.
     fn count(&mut self, leaf: u32, chars: i32) {
         let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
         while parent != NONE {
@@ -274,15 +274,15 @@ impl Tree {
         }
     }
 
-    /// Counts whatever is not counted yet: before something is looked up by its index.
+    /// Adds everything not counted yet; required before a lookup by index.
     fn count_all(&mut self) {
         while let Some((leaf, chars)) = self.recent.take_uncounted() {
             self.count(leaf, chars);
         }
     }
 
-    /// Sees to it that the least depths and gaps above a leaf are no higher than those of a new run.
-    /// None can rise: where the gap after the new run does, the new run has the gap from before.
+    /// Ensures that the least depths and gaps above a leaf are no higher than those of a new run. None can
+    /// rise: if the gap after the new run does, the new run itself has the old gap.
     fn lower_mins(&mut self, leaf: u32, mins: Mins) {
         let (mut child, mut parent) = (leaf, self.leaf(leaf).parent);
         while parent != NONE {
@@ -295,7 +295,7 @@ impl Tree {
     }
 
     fn split_if_overfull(&mut self, leaf: u32) {
-        // Half of the text can have nearly all runs, so that a half may have to be split again.
+        // Half of the text may contain nearly all runs, so a half may have to be split again.
         while self.leaf(leaf).is_overfull() {
             let right = self.split(leaf);
             if self.leaf(right).is_overfull() {
@@ -304,11 +304,11 @@ impl Tree {
         }
     }
 
-    /// Moves about half of a leaf, which was edited just now, to a new one, and returns that.
+    /// Moves about half of a leaf that was just edited to a new one, and returns the new leaf.
     fn split(&mut self, left: u32) -> u32 {
         let right = self.leaves.len() as u32;
         self.count_all();
-        // The place was in this leaf, or in the one that it was split from.
+        // The place was in this leaf, or in the one from which it was split.
         *self.recent.first_mut() = Place { leaf: left, ..Place::NOWHERE };
         let (runs, text) = self.leaves[left as usize].split_off();
         let mut moved: Vec<(Lv, Lv)> = runs.iter().map(|run| (run.lv, run.end())).collect();
@@ -327,7 +327,7 @@ impl Tree {
         right
     }
 
-    /// Lists `right` after `left` at their parent, splitting the nodes above while they are full.
+    /// Inserts `right` after `left` in their parent, splitting the nodes above as long as they are full.
     fn insert_child(&mut self, parent: u32, left: u32, left_sum: Sum, right: u32, right_sum: Sum) {
         let (mut parent, mut left, mut left_sum) = (parent, left, left_sum);
         let (mut right, mut right_sum) = (right, right_sum);
@@ -352,7 +352,7 @@ impl Tree {
             }
             let mut upper = node.split_off();
             match (slot + 1).checked_sub(node.children().len()) {
-                // At the seam the new child goes to the lower half, beside its sibling.
+                // At the boundary, the new child goes to the lower half, beside its sibling.
                 None | Some(0) => node.insert(slot + 1, right, right_sum),
                 Some(slot) => upper.insert(slot, right, right_sum),
             }

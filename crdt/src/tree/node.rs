@@ -1,6 +1,6 @@
 //! An inner node of the B-tree: its children and what is below each.
 
-/// Most children of an inner node.
+/// The maximum number of children of an inner node.
 pub(super) const FANOUT: usize = 16;
 
 /// The least depth of a run's first node and the least gap before a run, in a part of the document.
@@ -11,11 +11,11 @@ pub(super) struct Mins {
 }
 
 impl Mins {
-    /// Of nothing.
+    /// The minima of nothing.
     pub const NONE: Mins = Mins { depth: u32::MAX, gap: u32::MAX };
 }
 
-/// What a part of the document adds up to.
+/// The totals of a part of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sum {
     /// Visible characters.
@@ -70,7 +70,7 @@ impl Node {
         usize::from(self.len) == FANOUT
     }
 
-    /// Which child `child` is. A parent pointer always has its counterpart.
+    /// The slot of `child`. A parent pointer always has its counterpart.
     pub fn slot_of(&self, child: u32) -> usize {
         self.children().iter().position(|c| *c == child).expect("a child is listed at its parent")
     }
@@ -93,7 +93,7 @@ impl Node {
         self.min_gap[slot] = mins.gap;
     }
 
-    /// Lowers the least of a child to `mins`, and says whether that changed anything.
+    /// Lowers a child's minima to `mins`, and returns whether that changed anything.
     pub fn lower_mins(&mut self, slot: usize, mins: Mins) -> bool {
         let now = self.mins_at(slot);
         let lower = Mins { depth: now.depth.min(mins.depth), gap: now.gap.min(mins.gap) };

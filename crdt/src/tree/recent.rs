@@ -1,5 +1,5 @@
-//! Where the last edits were: the next one is likely beside one of them. There are several, since
-//! several people type at once, each at a place of their own.
+//! Where the last edits were: the next one is likely next to one of them. Several are remembered,
+//! because several people type at once, each at their own place.
 
 use super::NONE;
 use super::leaf::Before;
@@ -12,15 +12,15 @@ const PLACES: usize = 4;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub leaf: u32,
-    /// A run of the leaf, and what of the leaf's text stands before it.
+    /// A run of the leaf, and how much of the leaf's text precedes it.
     pub run: usize,
     pub before: Before,
-    /// The number after the run's last node, when that is visible and nothing hangs on the right of
-    /// it: then the node with this number, if it hangs there, goes right behind.
+    /// The number after the run's last node, if that node is visible and has no right child: a node with
+    /// this number and that parent then goes directly after it.
     pub open: Option<Lv>,
-    /// Up to here the index has this leaf for numbers from `open` on.
+    /// Up to here, the index names this leaf for numbers from `open` on.
     pub reach: Lv,
-    /// Visible characters that the leaf has got and that are not counted above it yet.
+    /// Visible characters that the leaf has gained and that are not yet counted above it.
     pub uncounted: i32,
 }
 
@@ -35,7 +35,7 @@ impl Place {
     };
 }
 
-/// At most one place a leaf, the last edit's first. Whatever changes a leaf makes it the first.
+/// At most one place per leaf, the latest first. Every change to a leaf makes its place the first.
 #[derive(Debug, Clone)]
 pub(super) struct Recent([Place; PLACES]);
 
@@ -65,13 +65,13 @@ impl Recent {
         self.0.iter().filter(|place| place.leaf != NONE)
     }
 
-    /// Takes from a place what is not counted yet: its leaf, and how many characters.
+    /// Takes what is not counted yet from a place: its leaf, and how many characters.
     pub fn take_uncounted(&mut self) -> Option<(u32, i32)> {
         let place = self.0.iter_mut().find(|place| place.uncounted != 0)?;
         Some((place.leaf, std::mem::take(&mut place.uncounted)))
     }
 
-    /// Makes the place whose run node `lv` goes on with the first, if there is one.
+    /// Moves the place whose run node `lv` continues to the front, if there is one.
     #[inline]
     pub fn open_at(&mut self, lv: Lv) -> Option<&mut Place> {
         let at = self.0.iter().position(|place| place.open == Some(lv))?;
@@ -79,8 +79,8 @@ impl Recent {
         Some(&mut self.0[0])
     }
 
-    /// Makes the place in a leaf the first, adding it if need be; then the last one is forgotten, and
-    /// returned if there is something left to count.
+    /// Moves the place in a leaf to the front. If it is new, the last place is forgotten, and returned if it
+    /// still has something to count.
     #[inline]
     pub fn visit(&mut self, leaf: u32) -> Option<Place> {
         if self.0[0].leaf == leaf {

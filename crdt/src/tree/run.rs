@@ -1,39 +1,39 @@
 //! The run: what a leaf of the tree holds instead of single characters.
 
-/// A node's number, private to one replica. An agent's nodes have ascending ones, mostly consecutive:
+/// A node's number, private to one replica. An agent's nodes have ascending numbers, mostly consecutive:
 /// see `doc/ids.rs`.
 pub(crate) type Lv = u32;
 
 /// The start of the document, as the parent of a node. No node ever has this number.
 pub(crate) const START: Lv = u32::MAX;
 
-/// On which side of its parent a node hangs. A node's left children come before it in the document.
+/// The side of its parent on which a node is. A node's left children come before it in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
     Left,
     Right,
 }
 
-/// Nodes with consecutive [`Lv`]s that stand next to each other in the document, each the right
-/// child of the one before, all visible or all deleted. Ids do not matter to it, so that a run may
-/// go on over a gap in its agent's numbering.
+/// Nodes with consecutive [`Lv`]s that are adjacent in the document, each the right child of the one
+/// before, all visible or all deleted. Their ids need not be consecutive, so a run may continue across a
+/// gap in its agent's numbering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
     /// The first node.
     pub lv: Lv,
     /// How many nodes.
     pub len: u32,
-    /// The first node's depth: 1 for a child of the start. Node k stands at `depth + k`.
+    /// The first node's depth: 1 for a child of the start. Node k has `depth + k`.
     pub depth: u32,
-    /// How many subtrees, the whole document counted, hold both the first node and the node before
-    /// it in the document (the start, for the first): the depth of their lowest common ancestor plus
-    /// one. Before node k > 0 of the run that is `depth + k`.
+    /// How many subtrees, counting the whole document, contain both the first node and the node before it
+    /// in the document (the start, for the first node): the depth of their lowest common ancestor plus
+    /// one. Before node k > 0 of the run, it is `depth + k`.
     pub gap: u32,
     /// The first node's parent, or [`START`].
     pub parent: Lv,
     /// Length of its text, 0 when deleted. A leaf's text is short, see [`super::MAX_TEXT`].
     pub bytes: u16,
-    /// Where the first node hangs at its parent.
+    /// The first node's side of its parent.
     pub side: Side,
     /// Whether the nodes are tombstones.
     pub deleted: bool,
@@ -55,13 +55,13 @@ impl Run {
         lv.wrapping_sub(self.lv) < self.len
     }
 
-    /// Whether it goes on with `before`, which stands directly before it: with its numbers, and at its
-    /// last node.
+    /// Whether it continues `before`, which directly precedes it: its number is the next one, and its parent
+    /// is `before`'s last node.
     pub fn follows(&self, before: &Run) -> bool {
         self.lv == before.end() && self.parent == before.end() - 1 && self.side == Side::Right
     }
 
-    /// Whether it may be appended to `before`, which stands directly before it.
+    /// Whether it may be appended to `before`, which directly precedes it.
     pub fn continues(&self, before: &Run) -> bool {
         self.follows(before) && self.deleted == before.deleted
     }

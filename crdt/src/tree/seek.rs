@@ -1,11 +1,11 @@
-//! Finding places in the B-tree: by number, by visible index, and by the least depth or gap.
+//! Finds places in the B-tree: by number, by visible index, and by the least depth or gap.
 
 use super::leaf::Before;
 use super::node::Node;
 use super::run::{Lv, Run};
 use super::{At, NONE, Tree};
 
-/// What a search for a run compares.
+/// The value that a search for a run compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     Depth,
@@ -92,7 +92,7 @@ impl Tree {
         (leaf, rest)
     }
 
-    /// How many visible characters stand before a node.
+    /// How many visible characters precede a node.
     pub fn index_of(&mut self, at: At) -> usize {
         self.count_all();
         let leaf = self.leaf(at.leaf);
@@ -204,7 +204,7 @@ impl Tree {
         None
     }
 
-    /// From a child of `node` down to a leaf, by the slot that `choose` finds at each level.
+    /// Descends from a child of `node` to a leaf, by the slot that `choose` finds at each level.
     fn descend(&self, node: u32, slot: usize, choose: impl Fn(&Node) -> Option<usize>) -> u32 {
         let mut node = &self.nodes[node as usize];
         let mut slot = slot;

@@ -45,7 +45,7 @@ impl MemoryConnections {
         MemoryConnections::default()
     }
 
-    /// Forgets everybody, like a Redis that is flushed or lost.
+    /// Forgets everything, like a Redis that is flushed or lost.
     pub fn clear(&self) {
         self.lock().clear();
     }
@@ -54,7 +54,7 @@ impl MemoryConnections {
         self.docs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a step on the document's audience, and forgets the document when nobody is left.
+    /// Runs a step on the document's audience, and forgets the document if nobody is left.
     fn on<T>(&self, doc: &DocId, step: impl FnOnce(&mut Audience) -> T) -> T {
         let mut docs = self.lock();
         let audience = docs.entry(doc.clone()).or_default();

@@ -1,5 +1,5 @@
 //! The bytes of the events that were waiting when a base was made; they follow its state. Each is its
-//! length as 4 bytes little-endian, then what [`encode_logged`] wrote, which knows its version.
+//! length as 4 bytes little-endian, then what [`encode_logged`] wrote, which includes its version.
 
 use inklog_crdt::DecodeError;
 use inklog_protocol::LoggedEvent;

@@ -25,7 +25,7 @@ use crate::{LogRecord, StoreError};
 /// Batches of deletes in flight at once: few enough to leave the document's writers their share of its
 /// partition.
 const DELETES_AT_ONCE: usize = 8;
-/// How often in a row a batch of which DynamoDB takes nothing is sent, and the first pause between.
+/// How often a batch is sent in a row if DynamoDB accepts nothing of it, and the first pause between tries.
 const DELETE_TRIES: u32 = 5;
 const DELETE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -55,7 +55,7 @@ impl DynamoOpLog {
             }
             in_vain = if left.len() < sent { 0 } else { in_vain + 1 };
             if in_vain == DELETE_TRIES {
-                // Throttled through and through: the next run deletes the rest.
+                // Throttled every time: the next run deletes the rest.
                 return Err(StoreError::unavailable("DynamoDB", "it accepts no more deletes for now"));
             }
             tokio::time::sleep(DELETE_PAUSE * 2u32.pow(in_vain.saturating_sub(1))).await;

@@ -62,7 +62,7 @@ pub(super) fn log_item(doc: &DocId, item: &Item) -> Result<LogItem, StoreError> 
     }
 }
 
-/// What an append comes to that finds its place taken.
+/// The outcome of an append whose place is taken.
 pub(super) fn met(doc: &DocId, old: &Item, record: &LogRecord) -> Result<Appended, StoreError> {
     // The same event, compared decoded, is a repeat: its bytes may be of an older encoding.
     match from_item(old) {

@@ -1,6 +1,6 @@
 //! The op log in memory, with its stream, for tests and simulations.
 //!
-//! It keeps DynamoDB's items, so that what is not encoded is lost here too.
+//! It stores DynamoDB's items, so that anything not encoded is lost here too.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ struct State {
     /// By document and sort key.
     docs: BTreeMap<DocId, BTreeMap<String, Item>>,
     stream: VecDeque<EventRecord>,
-    /// Number of the newest record that the stream has had; they count from 1.
+    /// Number of the stream's newest record, counted from 1.
     newest: u64,
 }
 
@@ -47,9 +47,9 @@ impl MemoryOpLog {
         MemoryOpLog { clock, state: Mutex::default() }
     }
 
-    /// Up to `limit` records of the stream, oldest first, as an event source mapping hands them on, from
-    /// after the place `after` (0: the beginning); and the place after them. Records older than a day are
-    /// gone, and are passed over.
+    /// Up to `limit` records of the stream after the place `after` (0: the beginning), oldest first, in the
+    /// form in which an event source mapping delivers them; and the place after them. Records older than a
+    /// day are gone, and are skipped.
     pub fn stream(&self, after: u64, limit: usize) -> (Vec<EventRecord>, u64) {
         let mut state = self.lock();
         state.trim(self.clock.now_ms());
@@ -61,7 +61,7 @@ impl MemoryOpLog {
         (records, place)
     }
 
-    /// Puts an item in whose `ops` are these bytes, whatever they are: as damage does, or a newer Inklog.
+    /// Inserts an item with these bytes as its `ops`, valid or not, as damage or a newer Inklog would.
     pub fn put_bytes(&self, doc: &DocId, agent: &Agent, after: u64, ops: Vec<u8>) {
         let sort_key = sort_key(agent, after);
         let item = HashMap::from([
@@ -133,7 +133,7 @@ impl State {
     }
 }
 
-/// An item as the stream shows it. The log has texts, numbers and bytes only.
+/// An item as the stream shows it. The log uses strings, numbers and bytes only.
 fn image(item: &Item) -> serde_dynamo::Item {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) => serde_dynamo::AttributeValue::S(text.clone()),
@@ -145,7 +145,7 @@ fn image(item: &Item) -> serde_dynamo::Item {
     image.into()
 }
 
-/// DynamoDB's measure: names and values.
+/// An item's size as DynamoDB counts it: names and values.
 fn item_bytes(item: &Item) -> usize {
     let value_bytes = |value: &AttributeValue| match value {
         AttributeValue::S(text) => text.len(),

@@ -19,14 +19,14 @@ pub use dynamodb::{DynamoOpLog, create_table};
 pub use item::{Place, place_from_image, record_from_image};
 pub use name::short_name;
 
-/// What became of an append.
+/// The outcome of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
     /// The event is in the log now.
     Added,
     /// The same event was already there.
     Repeat,
-    /// Another event of the agent is at this place of its chain.
+    /// Another event of the agent has this place in its chain.
     Conflict,
 }
 

@@ -16,7 +16,7 @@ pub struct MemoryObjects {
 }
 
 impl MemoryObjects {
-    /// None yet.
+    /// No objects.
     pub fn new() -> MemoryObjects {
         MemoryObjects::default()
     }

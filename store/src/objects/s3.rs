@@ -53,7 +53,7 @@ impl Objects for S3Objects {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
-        // An earlier try of this very put may have come through.
+        // An earlier attempt of this very put may have succeeded.
         if error.code() == Some("PreconditionFailed") && self.get(key).await?.as_ref() == Some(&bytes) {
             return Ok(());
         }

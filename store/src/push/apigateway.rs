@@ -32,7 +32,7 @@ impl ApiGatewayPush {
 #[async_trait]
 impl Push for ApiGatewayPush {
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError> {
-        // Before the clock of the client's time-out starts: who waits here is not slow.
+        // Before the client's time-out starts: waiting here does not make a connection slow.
         let _permit = self.under_way.acquire().await.expect("it is never closed");
         let post = self
             .client

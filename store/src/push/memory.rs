@@ -8,10 +8,10 @@ use inklog_protocol::limits::MESSAGE_BYTES_MAX;
 
 use super::{Push, PushError};
 
-/// Bytes that wait for a connection before it takes no more, as in the emulated gateway: AWS does not say.
+/// How many bytes may wait for a connection, as in the emulated gateway; AWS does not publish its limit.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// Connections that take what is posted to them when they like to. Whoever has not opened one is gone.
+/// Connections that take posts whenever they choose to. A connection that was not opened is gone.
 #[derive(Default)]
 pub struct MemoryPush {
     // No method awaits anything while it holds this: each is one atomic step.

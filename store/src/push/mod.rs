@@ -13,14 +13,14 @@ pub enum PushError {
     /// The connection is closed (410): forget it.
     #[error("the connection is gone")]
     Gone,
-    /// The client reads too slowly, or too much is posted to it (429), or there is no answer in time: the
-    /// same again may work later.
+    /// The client reads too slowly, or too much is posted to it (429), or there is no answer in time: a retry
+    /// may succeed later.
     #[error("the connection cannot take the message now: {0}")]
     Busy(String),
-    /// The gateway failed (5xx, no connection): the same again may work.
+    /// The gateway failed (5xx, no connection): a retry may succeed.
     #[error("the gateway cannot take the message now: {0}")]
     Retry(String),
-    /// It will not work (403, 413, …).
+    /// A retry would fail too (403, 413, …).
     #[error("the gateway refused the message: {0}")]
     Refused(String),
 }
@@ -28,7 +28,7 @@ pub enum PushError {
 /// Sends text frames to connections, and closes them.
 #[async_trait]
 pub trait Push: Send + Sync {
-    /// Sends one message, in one try that takes about a second at most once it starts.
+    /// Sends one message, in one attempt that takes at most about a second once it starts.
     async fn post(&self, connection: &str, message: &str) -> Result<(), PushError>;
 
     /// Closes a connection, in one try. [`PushError::Gone`] if it is closed already.

@@ -1,6 +1,6 @@
-// Undo and redo of one's own edits only. A step holds ids, not positions: what was inserted is deleted where it is
-// now, as far as it is still there; what was deleted comes back at its tombstones' place, under new ids, which are its
-// heirs in the steps below and above.
+// Undo and redo of the user's own edits only. A step holds ids, not positions: undoing an insert deletes what is left
+// of it, wherever it is now; undoing a delete inserts the text again at its tombstones, under new ids, which replace
+// the old ones in the steps below and above (their heirs).
 
 import type { Change, IdRange, LocalOp } from "./crdt/index.js";
 import { type Piece, type Stretch, deleteRange, insertBefore, piecesAt, stand, stretches } from "./crdt/pieces.js";
@@ -14,15 +14,15 @@ const STEPS_MAX = 1_000;
 const WEIGHT_MAX = 64_000_000;
 const MERGE_MS = 500;
 
-/** A document's undo, which records edits from the first call on; always the same object for a document. */
+/** A document's undo stack, which records edits from the first call on; always the same object for a document. */
 export const undoOf = (doc: InklogDocument): UndoStack => doc.part(UndoStack);
 
-/** Deleted text that is about to come back, at one place. */
+/** Deleted text that is about to be restored, at one place. */
 interface Return extends Stretch {
   text: string;
-  /** Where its ids begin, counted from the first text that was added. */
+  /** Where its ids begin, counted from the first restored text. */
   from: number;
-  /** The old ids, each with the place where it begins, counted the same way. */
+  /** The old ids, each range with where it begins, counted the same way. */
   old: [ids: IdRange, from: number][];
 }
 
@@ -30,14 +30,14 @@ interface Return extends Stretch {
 export class UndoStack {
   /** An edit this many milliseconds after the previous one, or later, starts a new step. */
   mergeMs = MERGE_MS;
-  /** @internal How much memory the steps take together, in UTF-16 units. */
+  /** @internal How much memory all steps together may take, in UTF-16 units. */
   weightMax = WEIGHT_MAX;
   #undoable: Step[] = [];
   #redoable: Step[] = [];
   #heirs = new Heirs();
-  /** Edits that are one call of `edit`, until that is over. */
+  /** The edits of one call of `edit`, until it ends. */
   #group: Group | null = null;
-  /** The last of the last step; none when nothing may be added to that. */
+  /** The last edits of the last step; none if nothing may be added to it. */
   #last: Group | null = null;
   #words = 0;
   #isComposing = false;
@@ -66,7 +66,7 @@ export class UndoStack {
     return this.#step("redo", this.#redoable, this.#undoable);
   }
 
-  /** Whether an input method composes a word: its edits are one step, however long that takes. */
+  /** Whether an input method is composing a word: its edits are one step, however long it takes. */
   set composing(is: boolean) {
     if (is && !this.#isComposing) this.#words++;
     this.#isComposing = is;
@@ -84,7 +84,7 @@ export class UndoStack {
     let isMade = false;
     try {
       host.change(what, (changes) => {
-        // A step of which others have left nothing is skipped.
+        // Skips a step of which others have left nothing.
         while (!changes.length && from.length) this.#take(from, to, changes);
         isMade = changes.length > 0;
       });
@@ -94,9 +94,9 @@ export class UndoStack {
     return isMade;
   }
 
-  // --- What it is told
+  // --- Notifications from the document
 
-  /** @internal Tells what can be undone when that is another. */
+  /** @internal Emits `undo` if what can be undone or redone has changed. */
   tick(): number {
     const { canUndo, canRedo } = this;
     const told = this.#told;
@@ -107,7 +107,7 @@ export class UndoStack {
     return Infinity;
   }
 
-  /** @internal Notes what is deleted, and, when the edit is made, what was inserted. */
+  /** @internal Records what is deleted and, once the edit is made, what was inserted. */
   editing(at: number, del: number, ins: string): (ops: readonly LocalOp[]) => void {
     const host = this.#host;
     const { agent, replica } = host;
@@ -122,7 +122,7 @@ export class UndoStack {
     };
   }
 
-  /** @internal The edits of one call are over: they go on with the last step, or are a new one. */
+  /** @internal The edits of one call are complete: they continue the last step, or start a new one. */
   edited(): void {
     const group = this.#group;
     this.#group = null;
@@ -136,16 +136,16 @@ export class UndoStack {
     this.#shorten();
   }
 
-  /** Forgets the oldest steps when they are too many or too large, but never the newest. */
+  /** Forgets the oldest steps if there are too many or they are too large, but never the newest. */
   #shorten(): void {
     const [undoable, redoable] = [this.#undoable, this.#redoable];
     let weight = [...undoable, ...redoable].reduce((sum, step) => sum + step.weight, 0);
     while (undoable.length > 1 && (undoable.length > STEPS_MAX || weight > this.weightMax)) weight -= undoable.shift()!.weight;
-    // What was undone first is the last to be redone.
+    // What was undone first is redone last.
     while (redoable.length > 1 && weight > this.weightMax) weight -= redoable.shift()!.weight;
   }
 
-  /** Takes back the last step of one stack, and puts what makes that undone onto the other. */
+  /** Reverts the last step of one stack, and pushes its inverse onto the other. */
   #take(from: Step[], to: Step[], changes: Change[]): void {
     const { pieces } = from.pop()!;
     const inverse = new Step();
@@ -165,7 +165,7 @@ export class UndoStack {
     this.#shorten();
   }
 
-  /** Deletes what was inserted, as far as it is there. */
+  /** Deletes what is left of the inserted text. */
   #remove(ids: IdRange, inverse: Step, changes: Change[]): void {
     const host = this.#host;
     for (const range of this.#heirs.now(ids)) {
@@ -175,7 +175,7 @@ export class UndoStack {
     }
   }
 
-  /** Adds deleted text to what comes back, which has to be in one place; what stands elsewhere comes back before. */
+  /** Adds deleted text to what is being restored at one place; text of another place is restored before. */
   #restore(back: Return | null, ids: IdRange, text: string, inverse: Step, changes: Change[]): Return | null {
     const doc = this.#host.replica;
     const chars = text.length === ids.len ? text : [...text];
@@ -219,7 +219,7 @@ export class UndoStack {
     inverse.add({ agent, seq, len: back.len });
   }
 
-  /** @internal The document has begun anew, and knows none of the ids of before. */
+  /** @internal The document has started over, and knows none of the previous ids. */
   renewed(): void {
     this.#undoable = [];
     this.#redoable = [];
@@ -228,7 +228,7 @@ export class UndoStack {
     this.#last = null;
   }
 
-  /** @internal An agent's ids have new names: all steps get them, since others may use the old ones. */
+  /** @internal An agent's ids have new names: all steps adopt them, because others may use the old ones. */
   renamed({ agent, seq, to }: Rename): void {
     const named = (step: Step): Step => {
       const fresh = new Step();
@@ -250,7 +250,7 @@ export class UndoStack {
   }
 }
 
-/** Ids under new names, as far as those from `from` on of one agent are theirs. */
+/** Ids with those of one agent from `from` on renamed. */
 function underNewNames(ids: IdRange, agent: string, from: number, to: string): IdRange[] {
   const { seq, len } = ids;
   if (ids.agent !== agent || seq + len <= from) return [ids];

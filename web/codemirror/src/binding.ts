@@ -1,7 +1,8 @@
-// The text and the selection, both ways. CodeMirror's document is always `normalise(doc.text)` (LineMap translates),
-// and the selection is kept as anchors, so that where it is and where the others see it are the same place.
+// Synchronizes text and selection in both directions. CodeMirror's document is always `normalise(doc.text)` (LineMap
+// translates positions), and the selection is kept as anchors, so that the user and the others see it at the same
+// place.
 //
-// What the editor cannot show yet, in the middle of an update or of a word that an input method composes, is `_ahead`:
+// Changes that the editor cannot show yet, during an update or while an input method composes a word, are in `_ahead`:
 // one ChangeSet from the editor's text to the document's, through which everything else is mapped.
 import { Annotation, EditorSelection, StateEffect, Transaction, type ChangeSet, type Text, type TransactionSpec } from "@codemirror/state";
 import { logException, type EditorView, type PluginValue, type ViewUpdate } from "@codemirror/view";
@@ -35,24 +36,24 @@ export const presenceChanged = StateEffect.define<null>();
 /** Whether the document can be edited in this editor. */
 export const opened = StateEffect.define<boolean>();
 
-/** What is ahead of the editor when it shows the transaction's changes. */
+/** The value of `_ahead` once the editor shows the transaction's changes. */
 interface Shown {
   ahead: ChangeSet | null;
 }
 
-/** On what the binding does itself. */
+/** Marks the binding's own transactions. */
 export const fromInklog = Annotation.define<Shown>();
 
-/** How often to look whether an input method's word is done: not every kind of it tells the page. */
+/** How often to check whether an input method's word is complete: not every input method tells the page. */
 const LOOK_MS = 200;
 
-/** Characters of a CSS colour. */
+/** The maximum length of a CSS colour. */
 const COLOR_MAX = 100;
 
-/** The editor in which somebody worked last: of several on one document, it shows the others a caret. */
+/** The last editor used: of several on one document, it is the one whose caret the others see. */
 const inUse = new WeakMap<InklogDocument, Binding>();
 
-/** Views that still show the text of a document that they were taken from. */
+/** Views that still show the text of a document to which they are no longer bound. */
 const left = new WeakMap<EditorView, InklogDocument>();
 
 interface Range {
@@ -62,20 +63,20 @@ interface Range {
 
 export class Binding implements PluginValue {
   private _lines: LineMap | null = null;
-  /** Of the document's text, as far as it was followed. */
+  /** The line map of the document's text, as far as the binding has followed it. */
   private _length = 0;
-  /** The editor's text, as far as it was followed. */
+  /** The editor's text, as far as the binding has followed it. */
   private _seen: Text;
   private _ahead: ChangeSet | null = null;
-  /** A transaction of the binding's own that the editor is about to take. */
+  /** A transaction of the binding's own that the editor is about to apply. */
   private _showing: Shown | null = null;
-  /** What was handed to the document and is not told back yet. */
+  /** Edits passed to the document that it has not reported back yet. */
   private _own: Edit[][] = [];
   private _selection: Range[] = [];
   private _user: InklogUser;
   private _agent = "";
   private _gone = false;
-  /** The two texts are not known to be equal, and will be made so in a moment. */
+  /** The two texts may differ; a reset is scheduled. */
   private _broken = false;
   private _isMending = false;
   private _updating = false;
@@ -96,7 +97,7 @@ export class Binding implements PluginValue {
     user: Partial<InklogUser>,
     private readonly _ended: () => void,
   ) {
-    // It takes notes from now on.
+    // The undo stack records from now on.
     undoOf(_doc);
     const name = user.name ?? _doc.user;
     this._user = { name, color: user.color ?? colorOf(name) };
@@ -105,13 +106,13 @@ export class Binding implements PluginValue {
     void _doc.ready.then(fill);
     this._stop.push(
       _doc.on("status", (status) => {
-        // A document that this device does not know yet can be begun without the server; its text joins what comes.
+        // A document that is new to this device can be started without the server; its text merges with what arrives.
         if (status === "offline") queueMicrotask(fill);
         if (status === "closed") queueMicrotask(() => this._dispatch({ effects: opened.of(false) }));
       }),
     );
     if (_doc.status === "offline") queueMicrotask(fill);
-    // Another document's text must not be taken for this one's, not even for a while.
+    // Never treat another document's text as this one's, not even briefly.
     this._stranger = left.get(view);
     left.delete(view);
     if (this._stranger && this._stranger !== _doc)
@@ -123,7 +124,7 @@ export class Binding implements PluginValue {
       for (const effect of effects) if (effect.is(setInklogUser)) this._user = { ...this._user, ...effect.value };
     if (!this._lines) return;
     this._updating = true;
-    // CodeMirror takes out a plugin that throws: the editor would go on without the document.
+    // CodeMirror removes a plugin that throws: the editor would continue without the document.
     try {
       if (this._broken) this._mend();
       else for (const tr of update.transactions) if (tr.docChanged) this._take(this._lines, tr);
@@ -151,7 +152,7 @@ export class Binding implements PluginValue {
     if (this._doc.status !== "closed") this._tell(null);
   }
 
-  /** Undoes or redoes; what then has to be done in the editor, where there is anything. */
+  /** Undoes or redoes; returns the transaction that the editor then needs, if any. */
   step(which: "undo" | "redo"): TransactionSpec | null {
     if (!this._lines || this._broken || this._doc.status === "closed") return null;
     this._stepping = true;
@@ -161,7 +162,7 @@ export class Binding implements PluginValue {
     } finally {
       this._stepping = false;
     }
-    // Also where nobody dispatches what is given.
+    // Even if nobody dispatches the result.
     this._soon(() => this.release());
     if (!isMade || !this._ahead) return null;
     const selection = EditorSelection.cursor(Math.min(this._stepEnd, this._ahead.newLength));
@@ -174,7 +175,7 @@ export class Binding implements PluginValue {
     for (const agent of this._shown.keys()) if (!presenceOf(this._doc).others.has(agent)) this._shown.delete(agent);
     for (const { agent, user, state } of presenceOf(this._doc).others.values()) {
       const cursor = readRange(state["cursor"]);
-      // Presence may overtake the text that it points into; the caret then waits where it was.
+      // Presence may overtake the text that it points into; the caret then stays where it was.
       if (!cursor) this._shown.delete(agent);
       else if (knows(this._doc, cursor.anchor) && knows(this._doc, cursor.head)) this._shown.set(agent, cursor);
       const shown = this._shown.get(agent);
@@ -186,7 +187,7 @@ export class Binding implements PluginValue {
     return found;
   }
 
-  /** Shows what is ahead, but for what touches the line of a word that is being composed. */
+  /** Shows what is ahead, except changes that touch the line of a word in composition. */
   release(): void {
     if (!this._isComposing()) undoOf(this._doc).composing = false;
     clearInterval(this._timer);
@@ -200,7 +201,7 @@ export class Binding implements PluginValue {
     }
     if (later) this._timer = setInterval(() => this.release(), LOOK_MS);
     if (!now) return;
-    // In the middle of another's update of the editor, nothing can be dispatched.
+    // Nothing can be dispatched during another update of the editor.
     try {
       this.view.dispatch(this._spec(now, later && later.map(now)));
     } catch {
@@ -220,13 +221,13 @@ export class Binding implements PluginValue {
     this._word = tr.changes.mapPos(this._word, -1);
   }
 
-  /** What was done in the editor, done to the document. */
+  /** Applies the editor's changes to the document. */
   private _edit(lines: LineMap, tr: Transaction): void {
     const before = this._text();
     let set = tr.changes;
     this._word = tr.isUserEvent("input.type.compose.start") ? startOf(set) : set.mapPos(this._word, -1);
     if (this._ahead) {
-      // What is typed at the end of a word belongs to it, whatever another has put there.
+      // Text typed at the end of a word belongs to it, whatever others have inserted there.
       const isInWord = this._isComposing() && startOf(tr.changes) > this._word;
       set = tr.changes.map(this._ahead, isInWord);
       this._ahead = this._ahead.map(tr.changes, !isInWord);
@@ -237,12 +238,12 @@ export class Binding implements PluginValue {
     set.iterChanges((from, to, _fromB, _toB, inserted) => {
       changes.push(wholePairs(before, { from, to, insert: inserted.toString() }));
     });
-    // From the last to the first, so that each finds its place as it was.
+    // From last to first, so that positions stay valid.
     const edits = changes.reverse().map((change) => lines.local(change, viewOf(before))).filter(({ del, ins }) => del || ins);
-    // What another has deleted already.
+    // Others have already deleted it.
     if (edits.length === 0) return;
     if (this._doc.length !== this._length) throw new Error("the document has changes that the editor has not received yet");
-    // One step of undo is a whole word.
+    // A whole word is one undo step.
     const isWord = tr.isUserEvent("input.type.compose");
     if (!isWord || tr.isUserEvent("input.type.compose.start")) undoOf(this._doc).composing = false;
     if (isWord) undoOf(this._doc).composing = true;
@@ -303,7 +304,7 @@ export class Binding implements PluginValue {
     }
   }
 
-  /** What was done to the document, done in the editor. */
+  /** Applies the document's changes to the editor. */
   private _follow({ changes, origin }: DocumentEvents["change"]): void {
     if (!this._lines || this._broken) return;
     try {
@@ -330,39 +331,39 @@ export class Binding implements PluginValue {
     }
   }
 
-  /** The document's text, as an editor shows it that has caught up. */
+  /** The document's text, as an up-to-date editor shows it. */
   private _text(): Text {
     return this._ahead ? this._ahead.apply(this._seen) : this._seen;
   }
 
   private _spec(now: ChangeSet, later: ChangeSet | null): TransactionSpec {
     const isCarried = later !== null || this._isComposing() || this._isStale();
-    // The anchors know the places, however coarse the changes are.
+    // The anchors give exact places, however coarse the changes are.
     const changes = isCarried ? now : coarse(now, this._seen);
     const carried = this.view.state.selection.map(changes);
     const places = isCarried ? inOrder(carried) : this._places(now.newLength);
     return { changes, ...(!places.eq(carried) && { selection: places }), ...quiet((this._showing = { ahead: later })) };
   }
 
-  /** An input method holds on to the DOM of the line in which it composes a word. */
+  /** An input method depends on the DOM of the line in which it composes a word. */
   private _isComposing(): boolean {
     const { view } = this;
     return view.composing && view.root.activeElement === view.contentDOM;
   }
 
-  // --- Whatever happens
+  // --- Recovery
 
   private _repair(error: unknown): void {
     logException(this.view.state, error, "Inklog");
     this._mend();
   }
 
-  /** One of the two texts may have been changed without the other: the document's is the one that counts. */
+  /** One of the two texts may have changed without the other: the document's text wins. */
   private _mend(): void {
     this._broken = true;
     if (this._isMending) return;
     this._isMending = true;
-    // A moment later, all that happened is told, and nothing is in the middle of something.
+    // By then all changes have been reported, and no update is in progress.
     queueMicrotask(() => {
       this._isMending = false;
       this._refill();
@@ -382,7 +383,7 @@ export class Binding implements PluginValue {
 
   // --- The selection
 
-  /** Where an anchor is in the document, as an editor shows it that has caught up. */
+  /** An anchor's position in the document, as an up-to-date editor shows it. */
   private _place(anchor: Anchor): number {
     return this._lines!.toView(this._doc.position(anchor));
   }
@@ -393,7 +394,7 @@ export class Binding implements PluginValue {
     return this._ahead.invertedDesc.mapPos(Math.min(at, this._ahead.newLength));
   }
 
-  /** Where the anchors of the selection are, now or in a text of this length that is to be shown. */
+  /** The selection's position, now or in a text of this length that is about to be shown. */
   private _places(length?: number): EditorSelection {
     const place = (anchor: Anchor) => (length === undefined ? this._toEditor(anchor) : Math.min(this._place(anchor), length));
     const ranges = this._selection.map(({ anchor, head }) => EditorSelection.range(place(anchor), place(head)));
@@ -401,7 +402,7 @@ export class Binding implements PluginValue {
     return EditorSelection.create(ranges, Math.min(this.view.state.selection.mainIndex, ranges.length - 1));
   }
 
-  /** Whether all that was selected has gone: what comes in its place is not selected. Or two ranges became one. */
+  /** Whether the whole selected text is gone, so that its replacement is not selected; or two ranges became one. */
   private _closed({ state }: ViewUpdate): boolean {
     const { ranges } = state.selection;
     return ranges.length !== this._selection.length || ranges.some(
@@ -409,7 +410,7 @@ export class Binding implements PluginValue {
     );
   }
 
-  /** Whether the anchors may name characters that have other names now (another agent), or none here. */
+  /** Whether the anchors may name characters that now have other ids (a new agent) or are missing here. */
   private _isStale(): boolean {
     return this._agent !== this._doc.agent || !this._selection.every(({ anchor, head }) => knows(this._doc, anchor) && knows(this._doc, head));
   }
@@ -431,21 +432,21 @@ export class Binding implements PluginValue {
     this._tell(cursor);
   }
 
-  /** What the others are told has a limit, which no name or colour may exceed. */
+  /** The presence state is limited; no name or colour may exceed its share. */
   private _tell(cursor: Range | null): void {
     const { name, color } = this._user;
     presenceOf(this._doc).set({ name: shortName(name), color: String(color).slice(0, COLOR_MAX), cursor });
   }
 }
 
-/** What others did is not to be undone here, nor to be refused by the host's filters: the text would differ. */
+/** Others' edits cannot be undone here, and the host's filters must not reject them: the texts would differ. */
 function quiet(shown: Shown): TransactionSpec {
   return { annotations: [fromInklog.of(shown), Transaction.addToHistory.of(false), Transaction.remote.of(true)], filter: false };
 }
 
 const then = (first: ChangeSet | null, second: ChangeSet) => (first ? first.compose(second) : second);
 
-/** Where the first change of a set is, in the text before it. */
+/** The position of a set's first change, in the text before it. */
 function startOf(set: ChangeSet): number {
   let start = -1;
   set.iterChangedRanges((from) => start < 0 && (start = from));
@@ -456,14 +457,14 @@ function isSame(a: readonly Edit[], b: readonly Edit[]): boolean {
   return a.length === b.length && a.every(({ at, del, ins }, i) => at === b[i]!.at && del === b[i]!.del && ins === b[i]!.ins);
 }
 
-/** CodeMirror carries a selection whose text is replaced over to one that ends before it begins. */
+/** CodeMirror maps a selection whose text is replaced to one that ends before it begins. */
 function inOrder(selection: EditorSelection): EditorSelection {
   if (selection.ranges.every(({ from, to }) => from <= to)) return selection;
   const ranges = selection.ranges.map((range) => (range.from <= range.to ? range : EditorSelection.cursor(range.to)));
   return EditorSelection.create(ranges, selection.mainIndex);
 }
 
-/** A range from what somebody sent. */
+/** Parses a range from another user's state. */
 function readRange(value: unknown): Range | null {
   const { anchor, head } = (value ?? {}) as { anchor?: unknown; head?: unknown };
   return isAnchor(anchor) && isAnchor(head) ? { anchor, head } : null;

@@ -1,4 +1,4 @@
-// Where others' selections are drawn: within the box that the text has.
+// Where others' selections are drawn: within the text's box.
 import { EditorSelection } from "@codemirror/state";
 import { Direction, RectangleMarker, type EditorView } from "@codemirror/view";
 
@@ -23,7 +23,7 @@ export function columnOf(view: EditorView): Column {
   };
 }
 
-/** CodeMirror's boxes reach into the padding around the text. */
+/** CodeMirror's boxes extend into the padding around the text. */
 export function boxesOf(view: EditorView, anchor: number, head: number): RectangleMarker[] {
   const { left, right } = columnOf(view);
   const boxes: RectangleMarker[] = [];

@@ -1,4 +1,5 @@
-/** Colours on which white letters can be read (4.5 to 1 at least), and which show on white and on black. */
+/** Colours on which white letters are readable (contrast at least 4.5 to 1), and which are visible on white and black.
+ * */
 export const COLORS: readonly string[] = ["#0a76a0", "#c2410c", "#547310", "#9440d8", "#b0307a", "#0c7a65", "#965c08", "#4f66d8"];
 
 /** A colour for a name, always the same one. */

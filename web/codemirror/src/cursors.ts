@@ -1,12 +1,12 @@
-// Where the others are. Drawn in layers over and under the text, not inside it: what one person types, and an input
-// method in the middle of a word, is not disturbed by another's caret.
+// Shows the others' carets and selections. They are drawn in layers over and under the text, not inside it, so that
+// they disturb neither typing nor an input method in the middle of a word.
 import { EditorSelection, type Extension } from "@codemirror/state";
 import { layer, RectangleMarker, type EditorView, type LayerMarker, type ViewUpdate } from "@codemirror/view";
 import { presenceChanged } from "./binding.js";
 import { boxesOf, columnOf } from "./boxes.js";
 import { remoteCursors } from "./sync.js";
 
-/** A caret of this height from the editor's top and nearer has its name below. */
+/** Up to this distance from the editor's top, a caret has its name below it. */
 const TOP_PX = 20;
 
 class Selection implements LayerMarker {
@@ -32,7 +32,7 @@ class Caret implements LayerMarker {
     private readonly _left: number,
     private readonly _top: number,
     private readonly _height: number,
-    /** The name reaches to the left: there is more room. */
+    /** The name extends to the left, where there is more room. */
     private readonly _isLate: boolean,
     private readonly _name: string,
     private readonly _color: string,

@@ -1,13 +1,13 @@
-// Each line in the direction of its own text. CodeMirror lays out all lines in one direction unless it is told to look.
+// Lays out each line in the direction of its own text. By default, CodeMirror uses one direction for all lines.
 import { RangeSetBuilder, type Extension } from "@codemirror/state";
 import { Decoration, EditorView, ViewPlugin, type DecorationSet, type ViewUpdate } from "@codemirror/view";
 
 const auto = Decoration.line({ attributes: { dir: "auto" } });
 
-/** Characters of a line in which a letter is looked for. */
+/** How many characters of a line are searched for a letter. */
 const LOOKED_AT = 2_000;
 
-/** A line without a letter stays in the direction of the page. */
+/** A line without a letter keeps the direction of the page. */
 function directions(view: EditorView): DecorationSet {
   const found = new RangeSetBuilder<Decoration>();
   let done = -1;

@@ -1,5 +1,5 @@
-// Text that is dragged. CodeMirror removes, where it is dropped, the range that it was dragged from, with all that
-// others typed into it meanwhile; here only the characters that were taken are removed.
+// Dragged text. On a drop, CodeMirror removes the whole range that the text came from, including what others have typed
+// into it meanwhile; this extension removes only the dragged characters.
 import { StateEffect, StateField, type Extension } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { normalise } from "@inklog/client/lines";
@@ -9,7 +9,7 @@ interface Span {
   to: number;
 }
 
-/** What is being dragged: its text when it was taken, and where its characters are now. */
+/** What is being dragged: its text when the drag began, and where its characters are now. */
 interface Dragged {
   text: string;
   spans: readonly Span[];
@@ -54,7 +54,7 @@ function drop(event: DragEvent, view: EditorView): boolean {
   const given = event.dataTransfer?.files.length ? "" : event.dataTransfer?.getData("Text");
   if (!given || state.readOnly) return false;
   const is = state.field(dragged);
-  // An end of dragging is not always told: what comes now may be another's.
+  // Browsers do not always report the end of a drag: this drop may belong to another one.
   const isOurs = is !== null && normalise(is.text) === normalise(given);
   const removed = isOurs && moves(view, event) ? is.spans : [];
   const insert = state.toText(state.facet(EditorView.clipboardInputFilter).reduce((text, filter) => filter(text, state), given));
@@ -70,7 +70,7 @@ function drop(event: DragEvent, view: EditorView): boolean {
   return true;
 }
 
-/** Whether dragging moves text, as CodeMirror decides it; else it copies. */
+/** Whether dragging moves text rather than copying it, by CodeMirror's rule. */
 function moves(view: EditorView, event: DragEvent): boolean {
   const [decided] = view.state.facet(EditorView.dragMovesSelection);
   if (decided) return decided(event);

@@ -1,6 +1,6 @@
-// CodeMirror's own `undo` and `redo` call ours. Toolbars, Vim's `u` and `historyKeymap` know no others; they ask the
-// state of `history()`, in whose place is what stands here. So a `history()` beside it, or one in `basicSetup`, does no
-// harm: it would take back what others typed.
+// Makes CodeMirror's own `undo` and `redo`, which toolbars, Vim's `u` and `historyKeymap` use, call the document's.
+// They read the state of `history()`, and this file puts another state in its place. A separate `history()`, such as
+// the one in `basicSetup`, is then harmless; otherwise it would undo what others typed.
 import { history, historyField } from "@codemirror/commands";
 import { EditorState, type Extension, type Facet, type Transaction } from "@codemirror/state";
 import type { InklogDocument } from "@inklog/client";
@@ -8,7 +8,7 @@ import { undoOf } from "@inklog/client/undo";
 
 type Step = "undo" | "redo";
 
-/** What `@codemirror/commands` asks of its history; it is not said anywhere, so it is looked at before it is used. */
+/** What `@codemirror/commands` expects of its history. This is undocumented, so it is checked before use. */
 interface HistoryState {
   readonly done: readonly unknown[];
   readonly undone: readonly unknown[];
@@ -21,10 +21,10 @@ interface HistoryState {
 
 const METHODS = ["isolate", "addMapping", "addSelection", "addChanges", "pop"] as const;
 
-/** For `undoDepth`, which counts. */
+/** For `undoDepth`, which counts the entries. */
 const ONE = [{ changes: true, selectionsAfter: [], toJSON: () => ({ selectionsAfter: [] }) }];
 
-/** `take` makes a step of the document, and gives what shows it in the editor. */
+/** `take` undoes or redoes a step of the document, and returns the transaction that shows it in the editor. */
 export function steps(doc: InklogDocument, owner: Facet<any, readonly unknown[]>, take: (state: EditorState, which: Step) => Transaction | null): Extension {
   const plain = EditorState.create({ extensions: history() }).field(historyField) as HistoryState;
   if (!METHODS.every((name) => typeof plain[name] === "function")) return [];
@@ -38,7 +38,7 @@ export function steps(doc: InklogDocument, owner: Facet<any, readonly unknown[]>
     isolate: () => ours,
     addMapping: () => ours,
     addSelection: () => ours,
-    // An editor that was taken from the document, and has a `history()`, goes on with that.
+    // An editor that is no longer bound to the document, and has a `history()`, continues with that.
     addChanges: (...given) => (given[4].state.facet(owner).length ? ours : plain.addChanges(...given)),
     pop: (side, state, onlySelection) => (onlySelection ? null : take(state, side === 0 ? "undo" : "redo")),
   };

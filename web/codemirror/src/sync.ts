@@ -1,4 +1,4 @@
-// The extension around the binding: how it is found from a view, and what must not happen in the editor.
+// The extension around the binding: finds it from a view, and prevents what must not happen in the editor.
 import { EditorState, Facet, Prec, StateField, Transaction, type Extension, type TransactionSpec } from "@codemirror/state";
 import { EditorView, ViewPlugin } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
@@ -22,7 +22,7 @@ export function sync(doc: InklogDocument, options: SyncOptions): Extension {
     bindings.add(made);
     return made;
   });
-  // Of this document alone: where another takes its place in the editor, that begins anew.
+  // One per document: if another document takes its place in the editor, the plugin starts anew.
   const isOpen = StateField.define<boolean>({
     create: () => false,
     update: (is, tr) => tr.effects.reduce((is, effect) => (effect.is(opened) ? effect.value : is), is),
@@ -31,10 +31,11 @@ export function sync(doc: InklogDocument, options: SyncOptions): Extension {
     binding,
     plugin.of(binding),
     isOpen,
-    // Until the text is here, and when the document is closed, there is nothing to edit. Else the host decides.
+    // Before the text has arrived, and after the document is closed, there is nothing to edit. Otherwise the host
+    // decides.
     Prec.highest(EditorState.readOnly.computeN([isOpen], (state) => (state.field(isOpen) ? [] : [true]))),
     EditorState.changeFilter.of((tr) => tr.startState.field(isOpen) && doc.status !== "closed"),
-    // The last of all filters.
+    // Runs after all other filters.
     Prec.highest(EditorState.transactionFilter.of(repaired)),
     EditorView.domEventObservers({ compositionend: releaseLater }),
     dragging,
@@ -56,12 +57,12 @@ export function remoteCursors(view: EditorView): RemoteCursor[] {
   return bindingOf(view)?.cursors() ?? [];
 }
 
-/** A task later, the editor itself has seen the end of the composition. */
+/** In the next task, the editor itself has seen the end of the composition. */
 function releaseLater(_: Event, view: EditorView): void {
   setTimeout(() => bindingOf(view)?.release());
 }
 
-/** No half of a pair may stand alone in a document, so none comes into the editor. */
+/** A document must not contain half a surrogate pair, so none may enter the editor. */
 function repaired(tr: Transaction): TransactionSpec | readonly TransactionSpec[] {
   if (!tr.docChanged || tr.annotation(fromInklog)) return tr;
   const { doc } = tr.startState;
@@ -73,7 +74,7 @@ function repaired(tr: Transaction): TransactionSpec | readonly TransactionSpec[]
     adjusted ||= insert !== change.insert;
     changes.push({ ...change, insert });
   });
-  // U+FFFD takes as much room as the half that it stands for, so all places stay right.
+  // U+FFFD is as long as the half it replaces, so all positions stay valid.
   const { selection, effects, scrollIntoView } = tr;
   const userEvent = tr.annotation(Transaction.userEvent);
   return adjusted ? { changes, effects, scrollIntoView, ...(selection && { selection }), ...(userEvent && { userEvent }) } : tr;

@@ -1,6 +1,6 @@
 import { EditorView } from "@codemirror/view";
 
-// The caret's own colour comes as --inklog-color. A name shows when its caret moves, and then makes room.
+// A caret's colour is in --inklog-color. A name appears when its caret moves, and then disappears.
 export const theme = EditorView.baseTheme({
   ".cm-inklog-selections, .cm-inklog-carets": { pointerEvents: "none" },
   ".cm-inklog-selection": { backgroundColor: "var(--inklog-color)", opacity: "0.22" },
@@ -26,8 +26,7 @@ export const theme = EditorView.baseTheme({
   ".cm-inklog-caret-top .cm-inklog-name": { bottom: "auto", top: "100%", borderRadius: "0 3px 3px 3px" },
   ".cm-inklog-caret-top.cm-inklog-caret-late .cm-inklog-name": { borderRadius: "3px 0 3px 3px" },
   "@media (prefers-reduced-motion: reduce)": { ".cm-inklog-name": { animation: "none" } },
-  // Where the system's colours replace all others, a background says nothing, and text has a ground that covers what
-  // is under it.
+  // With forced colours, backgrounds carry no meaning, and text has a backplate that covers what is under it.
   "@media (forced-colors: active)": {
     ".cm-inklog-selections": { zIndex: "150 !important" },
     ".cm-inklog-selection": {
@@ -45,6 +44,6 @@ export const theme = EditorView.baseTheme({
       color: "CanvasText",
     },
   },
-  // It goes at once: a name that fades cannot be read for a while.
+  // It disappears at once: a fading name would be unreadable for a while.
   "@keyframes cm-inklog-name": { "100%": { visibility: "hidden" } },
 });

@@ -1,6 +1,6 @@
-// Changes that follow one another, as one ChangeSet. What sweeps through the text in one direction, as replacing all
-// matches or undoing that does, is collected in the positions of the text before it, at a cost that is linear;
-// CodeMirror's own `compose`, once for each change, is not.
+// Composes successive changes into one ChangeSet. A sweep, changes that run through the text in one direction, such as
+// replacing all matches or undoing that, is collected in positions of the text before it, at linear cost; calling
+// CodeMirror's own `compose` for each change would be quadratic.
 import { ChangeSet, Text } from "@codemirror/state";
 import { normalise, type View, type ViewChange } from "@inklog/client/lines";
 
@@ -13,16 +13,16 @@ export const viewOf = (doc: Text): View => ({
 
 export class Trail {
   private readonly _sets: ChangeSet[] = [];
-  /** The text before the sweep; it is made when it is asked for. */
+  /** The text before the sweep, created on demand. */
   private _base: Text | null;
   /** Its length. */
   private _length: number;
-  /** Of `_sets`, how many lead to `_base`. */
+  /** How many of `_sets` lead to `_base`. */
   private _applied = 0;
-  /** The sweep, in the positions of the text before it. */
+  /** The sweep, in positions of the text before it. */
   private _sweep: ViewChange[] = [];
   private _goesUp = true;
-  /** How much longer the text before the last of the sweep has become. */
+  /** By how much the text before the sweep's last change has grown. */
   private _shift = 0;
 
   constructor(private _from: Text) {
@@ -30,7 +30,7 @@ export class Trail {
     this._length = _from.length;
   }
 
-  /** The text as it is now, to whoever translates the next change. */
+  /** The current text, for translating the next change. */
   readonly view: View = {
     isBreak: (at) => {
       const last = this._sweep.at(-1);
@@ -44,7 +44,7 @@ export class Trail {
       this._close();
       return viewOf(this._text()).isBreak(at);
     },
-    // Asked for local edits alone.
+    // Only local edits need it.
     breaks: 0,
   };
 
@@ -75,7 +75,7 @@ export class Trail {
     this._sweep.push({ from: from - this._shift, to: to - this._shift, insert });
   }
 
-  /** All of it; `null` where nothing was added. */
+  /** All changes as one set; `null` if there are none. */
   set(): ChangeSet | null {
     this._close();
     return this._sets.length ? composed(this._sets) : null;
@@ -106,14 +106,14 @@ export class Trail {
 
 const growth = ({ from, to, insert }: ViewChange) => insert.length - (to - from);
 
-/** Composes changes that follow each other, by halves: the cost stays near their number. */
+/** Composes successive changes by halves, at a cost close to linear. */
 function composed(sets: readonly ChangeSet[]): ChangeSet {
   if (sets.length === 1) return sets[0]!;
   const half = sets.length >> 1;
   return composed(sets.slice(0, half)).compose(composed(sets.slice(half)));
 }
 
-/** A set in two, both from the same text: what touches a range, and what does not. */
+/** Splits a set in two, both from the same text: the changes that touch a range, and those that do not. */
 export function parted(set: ChangeSet, from: number, to: number): { touching: ChangeSet | null; other: ChangeSet | null } {
   const touching: { from: number; to: number; insert: Text }[] = [];
   const other: typeof touching = [];
@@ -124,11 +124,11 @@ export function parted(set: ChangeSet, from: number, to: number): { touching: Ch
   return { touching: of(touching), other: of(other) };
 }
 
-/** A line of this many characters, and a set of this many changes, are large. */
+/** A line of this many characters is large, and so is a set of this many changes. */
 const LARGE_LINE = 5_000;
 const LARGE_SET = 200;
 
-/** CodeMirror copies a line for every change in it: of many in a large line, it is given one. */
+/** CodeMirror copies a line for every change in it, so many changes in a large line are joined into one. */
 export function coarse(set: ChangeSet, doc: Text): ChangeSet {
   let count = 0;
   set.iterChangedRanges(() => count++);
@@ -146,7 +146,7 @@ export function coarse(set: ChangeSet, doc: Text): ChangeSet {
   return ChangeSet.of(changes.map(({ from, to, parts }) => ({ from, to, insert: textOf(parts.join("")) })), set.length);
 }
 
-/** The least change from what an editor shows to a document's text. */
+/** The smallest change from what an editor shows to a document's text. */
 export function leastChange(shown: string, text: string): ViewChange | null {
   const wanted = normalise(text);
   if (shown === wanted) return null;

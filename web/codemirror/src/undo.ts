@@ -1,4 +1,4 @@
-// Undo and redo of one's own edits, on the usual keys and for the browser's own commands (a menu, a shaken phone).
+// Undo and redo of the user's own edits, on the usual keys and for the browser's commands (a menu, shaking a phone).
 import { Prec, type Extension } from "@codemirror/state";
 import { EditorView, keymap, type Command } from "@codemirror/view";
 import { bindingOf } from "./sync.js";
@@ -17,10 +17,10 @@ function step(view: EditorView, which: "undo" | "redo"): boolean {
   return true;
 }
 
-/** What the host does not let be typed in, no key changes. */
+/** In an editor that is not editable, the keys change nothing. */
 const typed = (command: Command): Command => (view) => view.state.facet(EditorView.editable) && command(view);
 
-// Above all others: with a `history()` beside it, its keys would take back what others typed.
+// Highest precedence: the keys of a separate `history()` would undo what others typed.
 export const undoKeys: Extension = Prec.highest([
   keymap.of([
     { key: "Mod-z", run: typed(undo), preventDefault: true },
@@ -31,7 +31,7 @@ export const undoKeys: Extension = Prec.highest([
     beforeinput(event, view) {
       const command = event.inputType === "historyUndo" ? undo : event.inputType === "historyRedo" ? redo : null;
       if (!command) return false;
-      // The browser would change the text by itself.
+      // Otherwise the browser would change the text itself.
       event.preventDefault();
       typed(command)(view);
       return true;

@@ -17,8 +17,8 @@ interface Lease {
   token: OpenOptions["token"];
 }
 
-// Documents in use in this tab. Closing waits for the end of the current task: StrictMode, and a component that moves,
-// leave and come back within it, and find the same document, its connection and its text.
+// Documents in use in this tab. Closing waits for the end of the current task: under StrictMode, or when it moves, a
+// component unmounts and mounts again within one task, and finds the same document with its connection and text.
 const leases = new Map<string, Lease>();
 const listeners = new Set<() => void>();
 
@@ -65,7 +65,7 @@ function subscribe(tell: () => void): () => void {
   return () => void listeners.delete(tell);
 }
 
-/** Leases a document, which is opened for the first; the result returns the lease. */
+/** Leases a document; the first lease opens it. Returns a function that ends the lease. */
 function take(key: string, options: DocumentOptions): () => void {
   const lease = leases.get(key) ?? open(key, options);
   lease.users += 1;

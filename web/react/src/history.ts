@@ -37,7 +37,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** `GET {origin}/_inklog/docs/{doc}/events`, which a local stack offers to its own machine only. */
 export function localEvents(origin: string | undefined = globalThis.location?.origin): EventsSource {
   return async (docId, signal) => {
-    // A page without a server of its own has the origin "null".
+    // A page that no server delivered has the origin "null".
     if (!origin || !URL.canParse(origin) || !LOOPBACK.test(new URL(origin).hostname)) return null;
     const answer = await fetch(`${origin}/_inklog/docs/${encodeURIComponent(docId)}/events`, { signal }).catch((cause) => {
       throw new Error("the server does not respond; the history loads when it is back", { cause });
@@ -45,7 +45,7 @@ export function localEvents(origin: string | undefined = globalThis.location?.or
     const isJson = answer.headers.get("content-type")?.includes("json") ?? false;
     if (answer.ok && isJson) return (await answer.json()) as HistoryEvent[];
     if (answer.status >= 500) throw new Error(`the server could not list the events (${answer.status}); try again`);
-    // A document that nobody has written in yet has no events; any other answer is from another kind of server.
+    // A document without edits has no events; any other answer comes from another kind of server.
     return answer.status === 404 && isJson ? [] : null;
   };
 }

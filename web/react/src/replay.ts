@@ -1,7 +1,7 @@
 // Replays a document's events: the text after any number of them.
 import { TextDoc, type Change, type WireEvent } from "@inklog/client/crdt";
 
-/** Events between two states that are kept to go on from: twice as many whenever there would be too many states. */
+/** How many events lie between two cached states; doubles whenever there would be too many states. */
 const MARK_EVENTS_FIRST = 500;
 const MARKS_MAX = 32;
 
@@ -12,13 +12,14 @@ export class Replay {
   private _count = 0;
   private _last: Change[] = [];
 
-  /** `events` in an order in which they were made, or near it: one that is early waits for those before it. */
+  /** `events` in an order in which they may have been made, or close to it: one that is too early waits for those
+   * before. */
   constructor(readonly events: readonly WireEvent[]) {}
 
-  /** The text after the first `count` events, and what the last of them changed in the text before it. */
+  /** The text after the first `count` events, and what the last of them changed. */
   at(count: number): { text: string; changes: readonly Change[] } {
     const wanted = Math.max(0, Math.min(count, this.events.length));
-    // From before the last event, so that what it changes is told.
+    // Starts before the last event, so that its changes are reported.
     const mark = Math.max(0, Math.min(Math.ceil(wanted / this._markEvents), this._marks.length) - 1);
     if (this._count > wanted || this._count < mark * this._markEvents) {
       this._doc = TextDoc.decode(this._marks[mark]!);

@@ -29,7 +29,7 @@ function useTold<T>(
   return useSyncExternalStore(subscribe, get, () => none);
 }
 
-// The text is put together once a change, not once a render.
+// The text is assembled once per change, not once per render.
 const texts = new WeakMap<InklogDocument, { text: string | null }>();
 
 function textOf(doc: InklogDocument): string {
@@ -44,7 +44,7 @@ function textOf(doc: InklogDocument): string {
   return (held.text ??= doc.text);
 }
 
-/** The text; `""` until it is here. For an editor, use a binding instead: it follows edits, not whole texts. */
+/** The text; `""` until it has arrived. For an editor, use a binding instead: it follows edits, not whole texts. */
 export function useText(doc: InklogDocument | null): string {
   return useTold(doc, "change", textOf, "");
 }
@@ -63,7 +63,7 @@ export function useConnectionStatus(doc: InklogDocument | null): ConnectionStatu
 
 const NOTHING: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
 
-/** How many of the edits are durable on the server, sent, and only here. */
+/** How many edits are durable on the server, sent, and only on this device. */
 export function useSaveStatus(doc: InklogDocument | null): SaveStatus {
   return useTold(doc, "save", (doc) => doc.save, NOTHING);
 }

@@ -57,8 +57,8 @@ pub struct RedisLiveState {
 }
 
 impl RedisLiveState {
-    /// Live state made from the log of this name: what another log has left in the same Redis is
-    /// never served.
+    /// Live state derived from the log of this name; what another log has left in the same Redis is never
+    /// served.
     pub fn new(client: RedisClient, log_name: impl Into<String>) -> RedisLiveState {
         let log_name = log_name.into();
         let deployment = Deployment::new(&log_name);
@@ -106,7 +106,7 @@ impl RedisLiveState {
             self.client.eval(&call).await
         };
         let answer = put.await;
-        // Only after a refusal: after silence the swap may have happened.
+        // Only after a refusal: without an answer, the swap may have happened.
         if let Err(StoreError::Refused { .. }) = answer {
             let mut unlink = ::redis::cmd("UNLINK");
             for index in 0..count {
@@ -152,8 +152,8 @@ impl RedisLiveState {
         .await
     }
 
-    /// An undecodable document is a miss: drops it, so that a rebuild decides. What a newer Inklog wrote
-    /// stays.
+    /// Treats an undecodable document as a miss, and drops it, so that it is rebuilt. What a newer Inklog
+    /// wrote stays.
     async fn miss_if_damaged<T>(
         &self,
         doc: &DocId,
@@ -202,7 +202,7 @@ impl LiveState for RedisLiveState {
         doc: &DocId,
         cursor: &Cursor,
     ) -> Result<Option<(Vec<LoggedEvent>, Cursor)>, StoreError> {
-        // Scripts count in doubles, which are exact up to here; no tail is that long.
+        // Scripts count in doubles, which are exact up to this number; no tail is that long.
         if cursor.offset > MAX_SEQ {
             return Ok(None);
         }

@@ -1,30 +1,30 @@
-// A document from its chains: these hang at each other in the Fugue tree, which is walked once, in document order. Depths
-// and gaps come with the walk, so nothing is searched.
+// Builds a document from its chains, which form the Fugue tree. One walk in document order yields depths and gaps, so
+// nothing needs to be searched.
 import { RIGHT, type Op } from "./event.js";
 import { type Nodes, addSibling } from "./order.js";
 import { START, type Run } from "./run.js";
 import type { Tree } from "./tree.js";
 
-/** A chain that is walked. */
+/** A chain that the walk has entered. */
 interface Walk {
   chain: Op;
   depth: number;
-  /** The next of its nodes, counted from 0. */
+  /** Its next node, counted from 0. */
   node: number;
-  /** Which of all children, in the order of their places, hangs at it next. */
+  /** Its next child, as an index into all children in the order of their places. */
   child: number;
-  /** The gap before what comes next; 0 when that is what it was. */
+  /** The gap before the next node; 0 if it does not change. */
   gap: number;
 }
 
-/** Fills an empty replica. `chains` are in the order of their ids and have their numbers; `visibility` says how many
- * nodes are visible in document order, how many then deleted, and so on, and `text` has the characters of the visible
- * ones. Returns how many nodes hang at the start of the document, directly or not; -1 when a parent is missing, or text
- * is missing or left over. */
+/** Fills an empty replica. `chains` are ordered by id and numbered; `visibility` lists, in document order, how many
+ * nodes are visible, how many are deleted, and so on; `text` holds the characters of the visible ones. Returns how many
+ * nodes descend from the start of the document; -1 if a parent is missing, or if there is too little or too much text.
+ * */
 export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly number[], text: string): number {
   const { tree } = nodes;
   const { length } = chains;
-  // Where each chain hangs: twice the parent's number, counted from the start's, plus the side.
+  // Each chain's place: twice the parent's number, counted from the start's, plus the side.
   const places = new Uint32Array(length);
   for (let i = 0; i < length; i++) {
     const { agent, seq, ref, refSeq, side } = chains[i]!;
@@ -32,13 +32,13 @@ export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly 
     if (parent === -1 || (ref === agent && refSeq >= seq)) return -1;
     places[i] = (parent - START) * 2 + side;
   }
-  // Children in the order of their places, and at one place by id.
+  // Children ordered by place, then by id.
   const order = sorted(places);
   const childAt = (i: number) => chains[order[i]!]!;
-  /** Beyond both ends it is no place: `undefined`. */
+  /** `undefined` beyond either end. */
   const placeAt = (i: number): number | undefined => places[order[i]!];
 
-  // The first child of each chain; and places with several are kept for those that will come.
+  // Find each chain's first child, and record the places with several children for later inserts.
   const firstChild = new Uint32Array(length).fill(length);
   let above = -1;
   for (let i = 0; i < length; i++) {
@@ -56,7 +56,7 @@ export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly 
     const chain = childAt(i);
     stack.push({ chain, depth, node: 0, child: firstChild[order[i]!]!, gap: chain.side === RIGHT ? depth : 0 });
   };
-  /** All that hang where child `from` does; returns the first that does not. */
+  /** Walks all children at the place of child `from`; returns the first child at another place. */
   const enterAll = (from: number, depth: number) => {
     let to = from;
     while (placeAt(to) === placeAt(from)) to++;
@@ -70,7 +70,7 @@ export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly 
     if (walk.gap) writer.gap = walk.gap;
     for (;;) {
       const place = placeAt(walk.child);
-      // The node of this chain that the next child hangs at: none is beyond the chain's end.
+      // The node of this chain that is the next child's parent; it is never beyond the chain's end.
       const node = place === undefined ? Infinity : (place >> 1) + START - chain.lv;
       const isRight = place !== undefined && place % 2 === RIGHT;
       const end = Math.min(isRight ? node + 1 : node, chain.count);
@@ -79,7 +79,7 @@ export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly 
       if (node >= chain.count) break;
       const below = depth + node + 1;
       if (isRight && end < chain.count && childAt(walk.child).agent.name >= chain.agent.name) {
-        // After all of this chain.
+        // The chain is complete.
         walk.child = enterAll(walk.child, below);
       } else {
         walk.gap = below;
@@ -93,13 +93,13 @@ export function build(nodes: Nodes, chains: readonly Op[], visibility: readonly 
   return writer.unit === text.length ? writer.done : -1;
 }
 
-/** The indexes of numbers in ascending order, of equal ones in their own: a radix sort, since to compare takes longer than all
- * else that is done to read a state. */
+/** The indexes of `numbers` in ascending order; the sort is stable. A radix sort, because comparing would take longer
+ * than everything else that reading a state does. */
 function sorted(numbers: Uint32Array): Uint32Array {
   let order = new Uint32Array(numbers.length).map((_, i) => i);
   for (let shift = 0; shift < 32; shift += 8) {
     const digitOf = (number: number) => (number >>> shift) & 0xff;
-    // Where the next with each digit goes.
+    // The next position for each digit.
     const next = new Uint32Array(257);
     for (const number of numbers) next[digitOf(number) + 1]!++;
     for (let digit = 1; digit < 256; digit++) next[digit]! += next[digit - 1]!;
@@ -119,11 +119,11 @@ class Writer {
   done = 0;
   /** The gap before the next node. */
   gap = 0;
-  /** The unit of the text that comes next. */
+  /** The next unit of the text. */
   unit = 0;
   #run: Run;
   #dead = true;
-  /** Nodes left of the stretch of visible or deleted ones, and which stretch comes next. */
+  /** How many nodes of the current stretch, visible or deleted, are left; and the index of the next stretch. */
   #left = 0;
   #stretch = 0;
 
@@ -135,7 +135,7 @@ class Writer {
     this.#run = tree.first;
   }
 
-  /** Nodes `from … to-1` of a chain of which the first has a depth. */
+  /** Appends nodes `from … to-1` of a chain whose first node has this depth. */
   write(chain: Op, from: number, to: number, depth: number): void {
     const { tree } = this;
     for (let node = from, count; node < to; node += count) {

@@ -1,10 +1,10 @@
-// The characters by number: each node's code point stands at the node's number, for good, so that nothing is moved
-// when text is edited.
+// Characters by number. A node's code point stays at the node's number forever, so that edits move nothing.
 
 export class Chars {
   #points: Uint32Array = new Uint32Array(64);
 
-  /** Gives nodes from `lv` on the characters of well-formed `text` from unit `from` on, and returns where those end. */
+  /** Assigns the characters of well-formed `text`, from unit `from` on, to the nodes from `lv` on; returns where they
+   * end. */
   set(lv: number, len: number, text: string, from: number): number {
     const end = lv + len;
     if (end > this.#points.length) this.#points = grown(this.#points, end);
@@ -58,7 +58,7 @@ export class Chars {
   }
 }
 
-/** Code points of a text; -1 when it is none, or not well-formed. */
+/** How many code points a text has; -1 if it is not a string, or not well-formed. */
 export function codePoints(text: string): number {
   if (typeof text !== "string") return -1;
   let count = text.length;
@@ -71,7 +71,7 @@ export function codePoints(text: string): number {
   return count;
 }
 
-/** Made once, when it is needed: that takes longer than to decode a word, and some platforms have none. */
+/** Created once, on demand: creating it takes longer than decoding a word, and some platforms lack it. */
 let decoder: { decode(units: Uint16Array): string } | undefined;
 
 /** The string of code units. */
@@ -80,7 +80,7 @@ export function toText(units: Uint16Array): string {
   return decoder.decode(units);
 }
 
-/** In slices, since a call takes only so many arguments. */
+/** In slices, because the number of arguments of a call is limited. */
 const bySlices = {
   decode(units: Uint16Array): string {
     let text = "";
@@ -89,7 +89,7 @@ const bySlices = {
   },
 };
 
-/** A copy with room for at least `length`, and some more. */
+/** A copy with room for at least `length`, plus some spare. */
 export function grown(old: Uint32Array, length: number): Uint32Array {
   const array = new Uint32Array(Math.max(length, old.length * 2));
   array.set(old);

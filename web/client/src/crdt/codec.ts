@@ -1,6 +1,6 @@
-// What the binary state is written in: LEB128 numbers and a checksum. No number here needs more than 55 bits, and all
-// that is done with one over 53 is to refuse it, except where a chain hangs: that is a number times 4 plus a rest
-// below 4, and kept apart as such.
+// The building blocks of the binary state: LEB128 numbers and a checksum. No number needs more than 55 bits, and
+// numbers over 53 bits are rejected; the exception is a chain's place, a number times 4 plus a rest below 4, whose two
+// parts are kept separate.
 
 export function putVarint(out: number[], value: number): void {
   for (; value >= 0x80; value = Math.floor(value / 0x80)) out.push((value % 0x80) | 0x80);
@@ -18,7 +18,7 @@ export function putVarint4(out: number[], number: number, rest: number): void {
   putVarint(out, Math.floor(number / 32));
 }
 
-/** Reads fields one after the other, and never trusts a length. */
+/** Reads fields in sequence, and never trusts a length. */
 export class Reader {
   constructor(
     readonly bytes: Uint8Array,
@@ -29,7 +29,7 @@ export class Reader {
     return this.bytes.length - this.at;
   }
 
-  /** Throws unless what was read may be so. */
+  /** Throws unless what was read is valid. */
   check(holds: boolean): void {
     if (!holds) throw new Error(`byte ${this.at}`);
   }

@@ -1,4 +1,4 @@
-// The document as an editor sees it: indexes in UTF-16 units become ids and anchors, and back.
+// The document as an editor sees it: converts indexes in UTF-16 units to ids and anchors, and back.
 import { codePoints } from "./chars.js";
 import { LEFT, RIGHT } from "./event.js";
 import { MAX_DELETE, MAX_SEQ, type Agent, idText } from "./ids.js";
@@ -10,8 +10,8 @@ import { decodeState, encodeState } from "./state.js";
 import type { Anchor, Change, IdRange } from "./types.js";
 
 /** A replica of one document. All indexes and lengths count UTF-16 units. An index inside a surrogate pair counts as
- * the one before the pair, and a range that has half a pair has all of it. Changes are added to the array that is
- * given, and made one after the other; neighbours are joined, also with the last one that is there. */
+ * the one before the pair, and a range that includes half a pair includes all of it. Changes are appended to the given
+ * array, to be applied one after the other; adjacent ones are joined, also with the last one already there. */
 export class TextDoc extends Replica {
   /** A document from its canonical state. Throws {@link DecodeError}. */
   static decode(bytes: Uint8Array): TextDoc {
@@ -33,26 +33,27 @@ export class TextDoc extends Replica {
     return this.slice(0, this.length);
   }
 
-  /** Half a surrogate pair at an end comes out as U+FFFD. */
+  /** Half a surrogate pair at either end becomes U+FFFD. */
   slice(from: number, to: number): string {
     return this.tree.text(Math.max(from, 0), Math.min(to, this.length));
   }
 
-  /** Unites a canonical state, the format `binary` of a DOC_STATE, with this document. Throws {@link DecodeError}, or
-   * {@link EventError} when the two cannot be of one document; then nothing has changed. */
+  /** Merges a canonical state, the format `binary` of a DOC_STATE, into this document. Throws {@link DecodeError}, or
+   * {@link EventError} if the two cannot be states of one document; nothing has changed then. */
   mergeState(bytes: Uint8Array, changes?: Change[]): void {
     this.merge(decodeState(bytes), changes);
   }
 
-  /** @internal Unites another replica, which is used up, with this one. */
+  /** @internal Merges another replica into this one, and consumes it. */
   merge(other: Replica, changes?: Change[]): void {
     if (this.version.size + this.waitingCount > 0) return merge(this, other, changes);
     this.become(other);
     if (this.length > 0 && changes) addChange(changes, 0, 0, this.toString());
   }
 
-  /** A local insert: integrates at once, and advances `agent`'s version; the op's `seq` is the agent's version before.
-   * Its text is well-formed: half a surrogate pair becomes U+FFFD. Should events wait for just these ids, they are applied too, and what they change is added to `changes`. */
+  /** A local insert: integrates at once, and advances `agent`'s version; the op's `seq` is the agent's previous
+   * version. Its text is well-formed: half a surrogate pair becomes U+FFFD. Events that were waiting for these ids are
+   * applied too, and their changes are added to `changes`. */
   insert(agent: string, at: number, text: string, changes?: Change[]): LocalOp {
     const { tree } = this;
     let run = tree.first;
@@ -67,7 +68,7 @@ export class TextDoc extends Replica {
     return this.insertAfter(run, off, agent, at, text, changes);
   }
 
-  /** @internal A local insert after `off` nodes of a run, which is unit `at`. */
+  /** @internal A local insert after `off` nodes of a run, at unit `at`. */
   insertAfter(run: Run, off: number, agent: string, at: number, text: string, changes?: Change[]): LocalOp {
     const { tree, ids } = this;
     let count = codePoints(text);
@@ -77,15 +78,15 @@ export class TextDoc extends Replica {
     }
     const owner = this.owner(agent, at, at, count);
     if (count === 0) throw new RangeError("there is no text to insert");
-    // When what stands next hangs below what stands before, the new node goes on the left of it, where nothing hangs
-    // yet, since it is the first node of that subtree.
+    // If the next node descends from the previous one, the new node becomes the next node's left child. It has none
+    // yet, because it is the first node of its subtree.
     const isLeft = off < run.len || run.next.gap >= run.depth + off;
     const parent = !isLeft ? run.lv + off - 1 : off < run.len ? run.lv + off : run.next.lv;
     const { end: seq } = owner;
     const origin = parent >= 0 ? ids.idOf(parent) : null;
     const lv = ids.push(owner, seq, count);
     tree.chars.set(lv, count, text, 0);
-    // No other node hangs there, so nothing has to be asked about siblings.
+    // There are no siblings at this place, so their order does not matter.
     if (off < run.len || !isLeft) tree.insert(run, off, lv, count, parent, isLeft ? LEFT : RIGHT, false);
     else tree.insert(run.next, 0, lv, count, parent, LEFT, false);
     this.#finish(owner, seq + count, changes);
@@ -100,7 +101,7 @@ export class TextDoc extends Replica {
     return this.deleted(owner, gone, changes);
   }
 
-  /** @internal The ops of a local delete whose targets are tombstones by now. */
+  /** @internal The ops of a local delete whose targets are already tombstones. */
   deleted(owner: Agent, gone: readonly IdRange[], changes?: Change[]): LocalOp[] {
     const ops: LocalOp[] = [];
     let { end } = owner;
@@ -138,7 +139,7 @@ export class TextDoc extends Replica {
     return { id: idText(ids.idOf(run.lv + tree.nodes(run, unit))), side };
   }
 
-  /** Where an anchor is now; where its character is deleted, that is where it was. */
+  /** The anchor's current index; if its character is deleted, the index where it was. */
   position({ id, side }: Anchor): number {
     const { tree, ids } = this;
     const place = id === null ? null : ids.parse(id);
@@ -171,20 +172,20 @@ function note(doc: TextDoc, out: IdRange[], lv: number, count: number): void {
 /** Whether an id comes right after those of a range. */
 export const follows = (last: IdRange, agent: string, seq: number): boolean => last.agent === agent && last.seq + last.len === seq;
 
-/** @internal Calls back with what is visible in a range, in the order of the document. */
+/** @internal Calls back with the visible pieces of a range of ids, in document order. */
 export function visitRange(doc: TextDoc, at: number, len: number, visit: (lv: number, count: number) => void): void {
   const end = Math.min(at + len, doc.length);
   if (at >= 0 && at < end) doc.tree.visit(at, end - at, false, (run, off, count) => visit(run.lv + off, count));
 }
 
-/** Whose characters are visible in a range, in the order of the document. */
+/** The ids of the visible characters in a range, in document order. */
 export function idsAt(doc: TextDoc, at: number, len: number): IdRange[] {
   const out: IdRange[] = [];
   visitRange(doc, at, len, (lv, count) => note(doc, out, lv, count));
   return out;
 }
 
-/** Where those of a range of ids are that are still visible. */
+/** Where the still visible characters of a range of ids are. */
 export function find(doc: TextDoc, { agent, seq, len }: IdRange): { at: number; len: number }[] {
   const { tree, ids } = doc;
   const out: { at: number; len: number }[] = [];

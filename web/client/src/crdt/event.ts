@@ -1,4 +1,4 @@
-// Events and ops, read from their wire form and checked before anything is changed.
+// Reads events and ops from their wire form, and validates them before anything changes.
 import { codePoints } from "./chars.js";
 import { EventError } from "./errors.js";
 import { MAX_DELETE, MAX_SEQ, type Agent, type Ids } from "./ids.js";
@@ -17,15 +17,15 @@ export class Op {
     public seq: number,
     /** How many ids it uses up. */
     public count: number,
-    /** Null for nodes that are deleted already. */
+    /** Null if the nodes are already deleted. */
     public text: string | null,
     public side: Side = RIGHT,
-    /** Where the first node hangs, or what is deleted; null for the start of the document. */
+    /** The first node's origin, or the first id deleted; null for the start of the document. */
     public ref: Agent | null = null,
     public refSeq = 0,
-    /** The number of the first node, once it has one; -1 before. */
+    /** The first node's number; -1 until it has one. */
     public lv = -1,
-    /** The depth of the first node; of an op of a state. */
+    /** The first node's depth; only in an op of a state. */
     public depth = 0,
   ) {}
 }
@@ -34,11 +34,11 @@ export interface Event {
   agent: Agent;
   after: number;
   ops: Op[];
-  /** How many of the ops refer only to what is known. */
+  /** How many leading ops refer only to known ids. */
   ready: number;
 }
 
-/** Whether a value is a number that an id, an end or a length can have. */
+/** Whether a value is a valid number for an id, an end or a length. */
 export const isSeq = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= MAX_SEQ;
 
 /** Throws when the event breaks a rule. */
@@ -78,7 +78,7 @@ export function readOp(ids: Ids, wire: WireOp): Op {
     op.ref = reference.agent;
     op.refSeq = reference.seq;
     const limit = op.ref === agent ? seq : MAX_SEQ;
-    // Sums over 2^53 would be rounded.
+    // A sum over 2^53 would be rounded.
     if ((op.isDelete ? op.count : 1) > limit - op.refSeq) throw bad(wire, "refers to what cannot be before it");
   }
   return op;

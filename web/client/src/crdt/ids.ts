@@ -1,11 +1,11 @@
-// Who typed what: `(agent, seq)` to a node's number and back, and how far each agent's chain is applied. Numbers are
-// given in the order of arrival, and a chain is applied in order, so both tables only grow at their ends.
+// Who typed what: maps `(agent, seq)` to a node's number and back, and records how far each agent's chain is applied.
+// Numbers follow the order of arrival and chains are applied in order, so both tables grow only at their ends.
 import { EventError } from "./errors.js";
 
 /** The upper bound of an id's number plus the length of its op: every number is exact. */
 export const MAX_SEQ = 2 ** 53;
 
-/** Most ids that one delete may name. */
+/** The maximum number of ids that one delete may name. */
 export const MAX_DELETE = 100_000;
 
 /** Nodes `lv … lv+len-1` are `seq … seq+len-1` of an agent. */
@@ -16,7 +16,7 @@ export interface Range {
   len: number;
 }
 
-/** The id of a node, or of what is none. */
+/** The id of a node, or an id without one. */
 export interface Id {
   agent: Agent;
   seq: number;
@@ -25,24 +25,24 @@ export interface Id {
 /** An id as text: `<agent>-<seq>`. */
 export const idText = ({ agent, seq }: Id): string => `${agent.name}-${seq}`;
 
-/** An id as text in its two parts, split at the last dash. Nothing is checked. */
+/** Splits an id's text at the last dash, without validating it. */
 export function splitId(id: string): { agent: string; seq: number } {
   const dash = id.lastIndexOf("-");
   return { agent: id.slice(0, dash), seq: Number(id.slice(dash + 1)) };
 }
 
 export class Agent {
-  /** The end of its chain: the ids below are known. */
+  /** The end of its chain: all ids below it are known. */
   end = 0;
   /** Its nodes, ascending. A known id in none of these is void. */
   ranges: Range[] = [];
 
   constructor(readonly name: string) {}
 
-  // Below, a number and the distance of two are added last: what comes out is exact up to 2^53, what is added first may
-  // not be.
+  // Below, a number and the difference of two others are added last: the result is exact up to 2^53, while a sum in
+  // between might not be.
 
-  /** The node with an id; -1 for a void or an unknown one. */
+  /** The node with an id; -1 if the id is void or unknown. */
   lvOf(seq: number): number {
     const range = this.ranges[this.#rangeAt(seq)];
     return range !== undefined && seq < range.seq + range.len ? range.lv + (seq - range.seq) : -1;
@@ -59,10 +59,10 @@ export class Agent {
     }
   }
 
-  /** The last range that begins at an id or before; -1 when none does. */
+  /** The last range that begins at or before an id; -1 if there is none. */
   #rangeAt(seq: number): number {
     const { ranges } = this;
-    // Most often it is the last of all.
+    // Usually it is the very last.
     let low = ranges.length - 1;
     if (low < 0 || ranges[low]!.seq <= seq) return low;
     let high = low;
@@ -75,7 +75,7 @@ export class Agent {
   }
 }
 
-/** The last element of which a condition holds that holds of all those before it too; -1 when of none. */
+/** The index of the last element that meets a condition, which all elements before it meet too; -1 if none does. */
 export function lastOf<T>(array: readonly T[], holds: (element: T) => boolean): number {
   let high = array.length;
   let low = -1;
@@ -95,7 +95,7 @@ export class Ids {
   #recent: Agent | undefined;
   #found: Range | undefined;
 
-  /** The agent of that name, which is listed from now on. */
+  /** The agent of this name; it is added if it is new. */
   agent(name: string): Agent {
     if (this.#recent?.name === name) return this.#recent;
     let agent = this.agents.get(name);
@@ -113,14 +113,14 @@ export class Ids {
     return [...this.agents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Reads an id, `<agent>-<seq>`, whose agent is listed from now on. Throws {@link EventError} on what is none. */
+  /** Parses an id, `<agent>-<seq>`, and adds its agent if it is new. Throws {@link EventError} if it is invalid. */
   parse(id: string): Id {
     const dash = typeof id === "string" ? id.lastIndexOf("-") : -1;
     let seq = 0;
     let at = dash + 1;
     for (; at > 0 && at < id.length; at++) {
       const digit = id.charCodeAt(at) - 48;
-      // No other characters, no leading zeros, and 2^53 + 1 would come out as 2^53.
+      // Rejects other characters, leading zeros, and 2^53 + 1, which would parse as 2^53.
       if (digit < 0 || digit > 9 || (seq === 0 && at > dash + 1) || seq > (MAX_SEQ - digit) / 10) break;
       seq = seq * 10 + digit;
     }
@@ -130,7 +130,7 @@ export class Ids {
     return { agent: isRecent ? recent : this.agent(id.slice(0, dash)), seq };
   }
 
-  /** Gives the next `len` nodes the ids from `seq` on, which lies above all that the agent has. */
+  /** Gives the next `len` nodes the ids from `seq` on, which is above every id of the agent so far. */
   push(agent: Agent, seq: number, len: number): number {
     const lv = this.next;
     this.next += len;

@@ -1,18 +1,18 @@
-// Local ops: what an editor's edits become, with their ids as numbers until they are written for the wire; and composing
-// a stream of them into as few as say the same.
+// Local ops: what an editor's edits become, with numeric ids until they are written to the wire. Composing merges a
+// stream of them into as few equivalent ops as possible.
 import { RIGHT, LEFT, type Side } from "./event.js";
 import { MAX_DELETE, splitId } from "./ids.js";
 import type { WireOp } from "./types.js";
 
-/** An op of one agent, which whoever holds it knows. */
+/** An op of one agent; its holder knows which. */
 export interface LocalOp {
   /** The number of its first id. */
   seq: number;
   /** How many ids it uses up. */
   count: number;
-  /** What it inserts; `null` where it deletes. */
+  /** What it inserts; `null` for a delete. */
   text: string | null;
-  /** On which side of its origin an insert hangs. */
+  /** On which side of its origin an insert goes. */
   side: Side;
   /** The agent of an insert's origin, or of the first id that is deleted; `null` for the start of the document. */
   ref: string | null;
@@ -22,7 +22,7 @@ export interface LocalOp {
 /** The end of the ids that an op refers to. */
 export const refEndOf = ({ text, count, refSeq }: LocalOp): number => refSeq + (text === null ? count : 1);
 
-/** An op of `agent` as it travels. */
+/** The wire form of an op of `agent`. */
 export function wireOp(agent: string, { seq, count, text, side, ref, refSeq }: LocalOp): WireOp {
   const id = `${agent}-${seq}`;
   const reference = ref === null ? null : `${ref}-${refSeq}`;
@@ -30,7 +30,7 @@ export function wireOp(agent: string, { seq, count, text, side, ref, refSeq }: L
   return side === RIGHT ? { type: "insert", id, text, left: reference } : { type: "insert", id, text, right: reference! };
 }
 
-/** Reads what {@link wireOp} wrote, or another who keeps to the rules: nothing is checked. */
+/** Reads what {@link wireOp} or another conforming client wrote, without validating it. */
 export function localOp(op: WireOp): LocalOp {
   const { seq } = splitId(op.id);
   const isDelete = op.type === "delete";
@@ -41,8 +41,8 @@ export function localOp(op: WireOp): LocalOp {
   return { seq, count, text, side: !isDelete && op.right ? LEFT : RIGHT, ref: agent, refSeq };
 }
 
-/** Appends the next op of `agent` to the ops of an event that is not sent yet; where it goes on with the last of them,
- * that one grows instead (in place). The ids used stay the same. */
+/** Appends the next op of `agent` to the ops of an unsent event. If it continues the last of them, that one grows
+ * instead, in place. The ids used stay the same. */
 export function pushOp(ops: LocalOp[], agent: string, op: LocalOp): void {
   const last = ops.at(-1);
   if (!last || last.seq + last.count !== op.seq || !extend(last, agent, op)) ops.push({ ...op });
@@ -50,7 +50,7 @@ export function pushOp(ops: LocalOp[], agent: string, op: LocalOp): void {
 
 function extend(last: LocalOp, agent: string, op: LocalOp): boolean {
   if (last.text !== null && op.text !== null) {
-    // It must hang at the id before its own: the last op's last character.
+    // Its origin must be the id before its own: the last op's last character.
     if (op.side !== RIGHT || op.ref !== agent || op.refSeq !== op.seq - 1) return false;
     last.text += op.text;
     last.count += op.count;
@@ -60,8 +60,8 @@ function extend(last: LocalOp, agent: string, op: LocalOp): boolean {
   const count = last.count + op.count;
   // The longer delete keeps the first one's id, and names only ids below it.
   if (count > MAX_DELETE || (op.ref === agent && refEndOf(op) > last.seq)) return false;
-  // Backspace takes ids from the last to the first, but which of a delete's own ids stands for which target says
-  // nothing: they are all void.
+  // Backspace deletes ids from the last to the first. Which of the delete's own ids stands for which target does not
+  // matter: they are all void.
   if (refEndOf(op) === last.refSeq) last.refSeq = op.refSeq;
   else if (refEndOf(last) !== op.refSeq) return false;
   last.count = count;

@@ -1,10 +1,10 @@
-// Another replica's state, united with this one: checked as a whole first, then put in.
+// Merges another replica's state into this one: first checks it as a whole, then inserts it.
 import { EventError } from "./errors.js";
 import { Op, RIGHT } from "./event.js";
 import { idText } from "./ids.js";
 import type { Changes, Replica } from "./replica.js";
 
-/** The whole state as inserts, by id, with the numbers of their nodes and without their text. */
+/** The whole state as inserts, ordered by id, with the numbers of their nodes and without their text. */
 export function stateOf(replica: Replica): Op[] {
   const { ids } = replica;
   const ops: Op[] = [];
@@ -22,8 +22,8 @@ export function stateOf(replica: Replica): Op[] {
   return ops;
 }
 
-/** Unites the state of another replica, which is used up, with this one: nodes, tombstones and versions. Throws, with
- * nothing changed, when the two cannot be of one document. */
+/** Merges the state of another replica into this one, nodes, tombstones and versions, and consumes it. Throws, with
+ * nothing changed, if the two cannot be states of one document. */
 export function merge(replica: Replica, other: Replica, changes: Changes): void {
   const { ids } = replica;
   const ops = stateOf(other);
@@ -31,7 +31,7 @@ export function merge(replica: Replica, other: Replica, changes: Changes): void 
   for (const op of ops) {
     op.agent = ids.agent(op.agent.name);
     if (op.ref) op.ref = ids.agent(op.ref.name);
-    // Of what is known, all must be nodes here too.
+    // Every known id must be a node here too.
     let missing = knownOf(op);
     op.agent.eachNode(op.seq, op.seq + missing, (_, len) => (missing -= len));
     if (missing > 0) throw new EventError(`${idText(op)} contradicts this document`);
@@ -54,7 +54,7 @@ export function merge(replica: Replica, other: Replica, changes: Changes): void 
     op.lv = ids.push(agent, op.seq, op.count);
     fresh.push(op);
   }
-  // What something hangs at is less deep.
+  // A parent is less deep than its children.
   for (const op of fresh.sort((a, b) => a.depth - b.depth)) replica.put(op, changes);
   replica.reach(other.version, changes);
 }

@@ -1,4 +1,4 @@
-// A state in JSON, the format `ops` of a DOC_STATE, for who cannot read the binary one.
+// A state in JSON, the format `ops` of a DOC_STATE, for clients that cannot read the binary one.
 import type { TextDoc } from "./doc.js";
 import { EventError } from "./errors.js";
 import { bad, endOf, isSeq, readOp, type Op } from "./event.js";
@@ -6,8 +6,8 @@ import { idText, lastOf } from "./ids.js";
 import { Replica } from "./replica.js";
 import type { Change, WireOp } from "./types.js";
 
-/** Unites a DOC_STATE of format `ops` with a document. Throws {@link EventError} when it is no state, or not one of this
- * document; then nothing has changed. */
+/** Merges a DOC_STATE of format `ops` into a document. Throws {@link EventError} if it is not a state, or not one of
+ * this document; nothing has changed then. */
 export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, number>, changes?: Change[]): void {
   const other = new Replica();
   const { ids } = other;
@@ -31,7 +31,7 @@ export function mergeOps(doc: TextDoc, ops: WireOp[], version: Record<string, nu
 
 const byId = (a: Op, b: Op): number => (a.agent === b.agent ? a.seq - b.seq : a.agent.name < b.agent.name ? -1 : 1);
 
-/** Each after what it hangs at. */
+/** Each after its parent. */
 function inOrder(ops: Op[]): Op[] {
   const order: Op[] = [];
   const below = new Map<Op, Op[]>();
@@ -50,7 +50,7 @@ function inOrder(ops: Op[]): Op[] {
     else below.set(above, [op]);
   });
   for (let i = 0; i < order.length; i++) for (const op of below.get(order[i]!) ?? []) order.push(op);
-  // The rest hangs at each other.
+  // The rest form cycles.
   if (order.length < ops.length) throw new EventError("a state has a cycle");
   return order;
 }

@@ -1,18 +1,18 @@
-// Where a new node goes. Children of one node on one side are ordered by id, agent by agent, and an agent's come in
-// ascending order, since its chain is applied in order. Nearly every node has at most one child on a side, and that
-// one is found in the tree; from the second on it is kept where each agent's children of that node end (on the right)
-// or begin (on the left), and the new node's neighbour tells the place: after all that hangs below the one before
-// it, or before all that hangs below the one after it.
+// Where a new node goes. Children of one node on one side are ordered by id, agent by agent; an agent's arrive in
+// ascending order, because its chain is applied in order. Nearly every node has at most one child on a side, which the
+// tree finds. From the second on, a table keeps each agent's last child (on the right) or first child (on the left),
+// and the new node goes next to its neighbour: after the subtree of the sibling before it, or before the subtree of the
+// sibling after it.
 import { LEFT, RIGHT, type Side } from "./event.js";
 import { type Ids, lastOf } from "./ids.js";
 import type { Place, Tree } from "./tree.js";
 
-/** What the order of a document's nodes is read from. */
+/** What determines the order of a document's nodes. */
 export interface Nodes {
   tree: Tree;
   ids: Ids;
-  /** Of the agents that have children of one node on one side, by name: the last child of each on the right, the first on
-   * the left. By twice the parent's number, plus the side. */
+  /** For each place with several children, by agent and ordered by name: its last child on the right, its first on the
+   * left. The key is twice the parent's number, plus the side. */
   siblings: Map<number, number[]>;
 }
 
@@ -24,12 +24,12 @@ export function placeOf(nodes: Nodes, lv: number, parent: number, side: Side): P
   const off = parent - run.lv + (isRight ? 1 : 0);
   const depth = run.depth + (parent - run.lv) + 1;
   const inside = isRight && off < run.len;
-  // Is the node beside outside of the parent's subtree, then there is no child on that side yet.
+  // If the adjacent node is outside the parent's subtree, there is no child on that side yet.
   const beside = isRight ? run.next : run;
   if (!inside && (beside.gap < depth || (!isRight && off > 0))) return { run, off };
   const neighbour = addSibling(nodes, lv, parent, side, () => {
     if (inside) return parent + 1;
-    // What is below the only child is deeper than it, and before the next node that is not.
+    // The only child's subtree is deeper than the child, and ends before the next node that is not.
     return (isRight && beside.depth <= depth ? beside : tree.seek(beside, isRight, false, depth)).lv;
   });
   if (neighbour === undefined) return { run, off };
@@ -38,8 +38,8 @@ export function placeOf(nodes: Nodes, lv: number, parent: number, side: Side): P
   return { run: after, off: 0 };
 }
 
-/** Adds a node beside the only child (asked for when nothing is kept yet); returns the sibling before it on the
- * right, after it on the left. */
+/** Adds a node beside the only child (which is asked for only if the table has no entry yet). Returns the sibling
+ * before it on the right, after it on the left. */
 export function addSibling(
   { ids, siblings }: Nodes,
   lv: number,

@@ -1,15 +1,15 @@
-// Text by its ids: taken out as it is deleted, and put back where it stood. Undo is made of this.
+// Text by its ids: removed when it is deleted, and put back where it was. Undo is built on this.
 import { type TextDoc, eachRange, follows, visitRange } from "./doc.js";
 import type { LocalOp } from "./local.js";
 import { addChange } from "./replica.js";
 import type { Change, IdRange } from "./types.js";
 
-/** Characters whose ids follow each other. */
+/** Characters with consecutive ids. */
 export interface Piece extends IdRange {
   text: string;
 }
 
-/** What is visible in a range, in the order of the document, by ids that follow each other. */
+/** The visible text of a range, in document order, in pieces with consecutive ids. */
 export function piecesAt(doc: TextDoc, at: number, len: number): Piece[] {
   const out: Piece[] = [];
   visitRange(doc, at, len, (lv, count) => notePieces(doc, out, lv, count));
@@ -28,7 +28,7 @@ function notePieces(doc: TextDoc, out: Piece[], lv: number, count: number): void
   });
 }
 
-/** A local delete of what is visible of a range of ids, which is put into `gone`, an empty array. */
+/** A local delete of the visible characters of a range of ids; `gone`, an empty array, receives them. */
 export function deleteRange(doc: TextDoc, agent: string, { agent: name, seq, len }: IdRange, gone: Piece[], changes: Change[]): LocalOp[] {
   const { tree } = doc;
   const owner = doc.owner(agent, 0, 0, len);
@@ -41,14 +41,14 @@ export function deleteRange(doc: TextDoc, agent: string, { agent: name, seq, len
   return doc.deleted(owner, gone, changes);
 }
 
-/** Where nodes stand in the order of the document: nothing stands between the first and the last of them. */
+/** Adjacent nodes in document order: nothing else is between the first and the last of them. */
 export interface Stretch {
   first: number;
   last: number;
   len: number;
 }
 
-/** Where the characters with these ids stand, deleted or not, in the order of the ids. What is no character's id is a
+/** Where the characters with these ids are, deleted or not, in the order of the ids. Ids without a character become a
  * stretch from -1 to -1. */
 export function stretches(doc: TextDoc, { agent, seq, len }: IdRange): Stretch[] {
   const { tree, ids } = doc;
@@ -72,14 +72,15 @@ export function stretches(doc: TextDoc, { agent, seq, len }: IdRange): Stretch[]
   return out;
 }
 
-/** Whether nothing stands between two nodes, in this order, not even what is deleted. */
+/** Whether the second node directly follows the first, with not even a tombstone in between. */
 export function stand(doc: TextDoc, node: number, next: number): boolean {
   if (node < 0 || next < 0) return node === next;
   const run = doc.tree.locate(node);
   return (node + 1 < run.lv + run.len ? node + 1 : run.next.lv) === next;
 }
 
-/** A local insert right before a node, which may be deleted: text comes back to where that stood. At the end for -1. */
+/** A local insert directly before a node, which may be a tombstone, so that text returns to its place; -1 is the end.
+ * */
 export function insertBefore(doc: TextDoc, node: number, agent: string, text: string, changes: Change[]): LocalOp {
   const { tree } = doc;
   if (node < 0) {

@@ -1,5 +1,4 @@
-// What is applied and what waits: events go in here, in any order and as often as they like; another replica's state
-// too.
+// What is applied and what waits. Takes events, in any order and any number of times, and other replicas' states.
 import { endOf, readEvent, refEnd, type Event, type Op } from "./event.js";
 import { Ids, type Agent } from "./ids.js";
 import { placeOf } from "./order.js";
@@ -10,13 +9,13 @@ import type { Applied, Change, WireEvent } from "./types.js";
 /** Where changes are collected, if anyone asks for them. */
 export type Changes = Change[] | undefined;
 
-/** What waits for one agent. */
+/** The events that wait for one agent. */
 class Queue {
-  /** The agent's own events that cannot be applied yet, by `after`; */
+  /** The agent's own events that cannot be applied yet, by `after`. */
   readonly own = new Map<number, Event>();
-  /** and the first events of other chains that wait for ids of this agent. */
+  /** The first events of other chains that wait for ids of this agent. */
   blocked: Event[] = [];
-  /** How often the agent's end has moved since its own were last looked through. */
+  /** How often the agent's end has moved since its own events were last scanned. */
   moves = 0;
 }
 
@@ -27,14 +26,14 @@ export class Replica {
   ids = new Ids();
   /** @internal */
   siblings = new Map<number, number[]>();
-  /** What has been applied: of each agent, the end of its chain. */
+  /** What has been applied: the end of each agent's chain. */
   version: ReadonlyMap<string, number> = new Map();
   /** How many events cannot be applied yet. */
   waitingCount = 0;
-  /** @internal What waits, by the agent that it waits for. */
+  /** @internal The waiting events, by the agent that they wait for. */
   queues = new Map<Agent, Queue>();
 
-  /** @internal Takes the place of another replica, which is used up. */
+  /** @internal Takes over the content of another replica, and consumes it. */
   become(other: Replica): void {
     this.tree = other.tree;
     this.ids = other.ids;
@@ -44,7 +43,7 @@ export class Replica {
     this.queues = other.queues;
   }
 
-  /** Applies an event, or keeps it until it can be. Throws {@link EventError} on one that breaks the rules. */
+  /** Applies an event, or keeps it until it can be applied. Throws {@link EventError} if it breaks the rules. */
   apply(wire: WireEvent, changes?: Change[]): Applied {
     const event = readEvent(this.ids, wire);
     const { agent, after } = event;
@@ -57,8 +56,8 @@ export class Replica {
     return "waits";
   }
 
-  /** Applies the event that comes next in a chain if all that it refers to is known; if not, it waits for that. Ids of
-   * its own agent are: they lie below the op's own, so what is not applied by then never comes. */
+  /** Applies the next event of a chain if it refers to known ids only; otherwise the event waits for them. Ids of its
+   * own agent count as known: they are below the op's own, so any that are not applied by then never will be. */
   #tryIt(event: Event, changes: Changes): boolean {
     const { agent, ops } = event;
     for (; event.ready < ops.length; event.ready++) {
@@ -76,8 +75,8 @@ export class Replica {
     return true;
   }
 
-  /** @internal Makes nodes of an insert, unless they have their numbers, and puts them where the order of siblings says. At a void
-   * id it uses up its ids and makes none. */
+  /** @internal Creates an insert's nodes, unless they already have numbers, and places them by the order of siblings.
+   * If its origin is void, it uses up its ids and creates none. */
   put({ agent, seq, count, text, side, ref, refSeq, lv }: Op, changes: Changes): void {
     const parent = ref ? ref.lvOf(refSeq) : START;
     if (parent === -1) return;
@@ -88,7 +87,7 @@ export class Replica {
     this.tree.insert(place.run, place.off, lv, count, parent, side, text === null);
   }
 
-  /** @internal Makes tombstones of the nodes among the ids `from … to-1`. */
+  /** @internal Turns the nodes among the ids `from … to-1` into tombstones. */
   deleteIds(agent: Agent, from: number, to: number, changes: Changes): void {
     const { tree } = this;
     this.eachPiece(agent, from, to, (run, off, len) => {
@@ -117,7 +116,7 @@ export class Replica {
     (this.version as Map<string, number>).set(agent.name, end);
   }
 
-  /** @internal Moves agents' ends forward to those of a state that was put in, and applies what waited for them. */
+  /** @internal Moves agents' ends forward to those of a merged state, and applies what waited for them. */
   reach(version: ReadonlyMap<string, number>, changes: Changes): void {
     const moved: Agent[] = [];
     for (const [name, end] of version) {
@@ -130,8 +129,8 @@ export class Replica {
     for (const agent of moved) this.release(agent, changes);
   }
 
-  /** Keeps an event until it can be applied, and says whether it is new. Of two with the same place in a chain the first
-   * stays. */
+  /** Keeps an event until it can be applied; returns whether it is new. Of two events with the same place in a chain,
+   * the first stays. */
   #keep(event: Event): boolean {
     const { own } = this.#queueOf(event.agent);
     if (own.has(event.after)) return false;
@@ -168,7 +167,8 @@ export class Replica {
     for (let agent; (agent = moved.pop()) !== undefined; ) {
       const queue = this.#queueOf(agent);
       tryNext(agent);
-      // A merge or a broken chain can leave events that are covered. All are looked through only once in so many moves.
+      // A merge or a broken chain can leave covered events behind. A scan of all of them is due only once in so many
+      // moves.
       if (++queue.moves >= queue.own.size) this.#dropCovered(agent);
       const { blocked } = queue;
       queue.blocked = [];
@@ -189,8 +189,8 @@ export class Replica {
   }
 }
 
-/** Adds a change, or makes the last one larger where they go together: a word typed in one event becomes one change,
- * and so does a deletion that finds its characters in several places of the tree. */
+/** Adds a change, or extends the last one if the two are adjacent: a word typed in one event becomes one change, and so
+ * does a deletion whose characters are in several places of the tree. */
 export function addChange(changes: Change[], at: number, del: number, ins: string): void {
   const last = changes[changes.length - 1];
   if (last && del === 0 && last.ins && last.at + last.ins.length === at) last.ins += ins;

@@ -1,33 +1,33 @@
-// What the tree is made of.
+// The tree's elements.
 import { RIGHT, type Side } from "./event.js";
 
-/** The number of the start of the document, as a parent; no character has it. */
+/** The number of the start of the document as a parent; no character has it. */
 export const START = -2;
 
-/** Most nodes of a run: what has to be done for a run's nodes one by one stays cheap. */
+/** The maximum number of nodes in a run, so that work on each node of a run stays cheap. */
 export const MAX_RUN = 512;
 
 /** Higher than any depth or gap. */
 const HIGH = 2 ** 30 - 1;
 
-/** Nodes with consecutive numbers that stand next to each other, each the right child of the one before, all visible
- * or all deleted. Ids do not matter to it. */
+/** Adjacent nodes with consecutive numbers, each the right child of the one before, all visible or all deleted. Their
+ * ids need not be consecutive. */
 export class Run {
-  /** Under which the tree finds it. */
+  /** Its index in the tree. */
   index = 0;
-  /** The one before it in the document and the one after it, in a circle. */
+  /** The runs before and after it in the document, as a circular list. */
   prev: Run = this;
   next: Run = this;
-  /** Its place in the tree, once it has one: NIL where there is none. */
+  /** Its place in the tree, once it has one; NIL where nothing is. */
   up: Run = this;
   left: Run = this;
   right: Run = this;
-  /** Of it and all below it in the tree: units, the least depth and the least gap. */
+  /** Over its subtree of the splay tree: the sum of units, the least depth and the least gap. */
   sum: number;
   lowDepth: number;
   lowGap: number;
   constructor(
-    /** The first node's number, given in the order of arrival here. */
+    /** The first node's number, in the order of arrival here. */
     public lv: number,
     public len: number,
     /** The first node's depth, 1 for a child of the start; node k stands at `depth + k`. */
@@ -35,9 +35,9 @@ export class Run {
     /** The depth of the lowest common ancestor of the first node and the node before it in the document, plus one.
      * Before node k > 0 of the run that is `depth + k`. */
     public gap: number,
-    /** The first node's parent, */
+    /** The first node's parent. */
     public parent: number,
-    /** and on which side of it it hangs. */
+    /** The first node's side of its parent. */
     public side: Side,
     public dead: boolean,
     /** UTF-16 units of its visible text. */
@@ -49,13 +49,13 @@ export class Run {
   }
 }
 
-/** In the place of a run that is not there. */
+/** Stands in for a missing run. */
 export const NIL = new Run(START, 0, HIGH, HIGH, START, RIGHT, true, 0);
 
-/** Whether `len` nodes, visible or not, may become the last ones of a run that they stand after: the first of them
- * must be the right child, with the next number, of its last node. */
+/** Whether `len` nodes, visible or not, may be appended to the run before them: the first of them must be the right
+ * child of its last node, and have the next number. */
 export const joins = (run: Run, lv: number, parent: number, side: Side, dead: boolean, len: number): boolean =>
   lv === run.lv + run.len && parent === lv - 1 && side === RIGHT && dead === run.dead && run.len + len <= MAX_RUN;
 
-/** Whether a run may become part of the one before it. */
+/** Whether a run may be appended to the one before it. */
 export const goesOn = (run: Run, next: Run): boolean => joins(run, next.lv, next.parent, next.side, next.dead, next.len);

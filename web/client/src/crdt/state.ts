@@ -12,9 +12,9 @@ import { Replica } from "./replica.js";
 const MAGIC = 0x494e4b53;
 const VERSION = 1;
 const HEADER = 9;
-/** The highest number for a near parent. */
+/** The largest number written for a near parent. */
 const NEAR = 127;
-/** Most nodes, deleted ones included, of a document here: each takes some bytes. */
+/** The maximum number of nodes, tombstones included, in a document here: each takes some bytes. */
 const MAX_NODES = 2 ** 27;
 
 export function encodeState(replica: Replica): Uint8Array {
@@ -38,8 +38,9 @@ export function encodeState(replica: Replica): Uint8Array {
   return bytes;
 }
 
-/** Chains, which are runs of one agent's nodes with consecutive ids, each the right child of the one before: how many
- * each agent has, how far each begins beyond the one before, how long it is, and where it hangs. */
+/** The columns of all chains. A chain is a run of one agent's nodes with consecutive ids, each the right child of the
+ * one before. Columns: how many each agent has, how far each begins beyond the one before, its length, and its place.
+ * */
 function chainColumns(replica: Replica, agents: Agent[]): number[][] {
   const rank = new Map(agents.map((agent, i) => [agent, i]));
   const count = agents.map(() => 0);
@@ -74,9 +75,9 @@ function chainColumns(replica: Replica, agents: Agent[]): number[][] {
   return [counts, gaps, lens, near, whose, far];
 }
 
-/** Where a chain's parent likely is. Exact as long as that is an id at all. */
+/** A guess at a chain's parent, exact whenever it is a valid id. */
 const nearGuess = (end: number, seq: number): number => end - (seq - end);
-/** A distance with its side is written as four times this, */
+/** A distance with its side is written as four times this number, */
 const fold = (distance: number): number => (distance < 0 ? -1 - distance : distance);
 /** plus this. */
 const rest = (distance: number, side: Side): number => (distance < 0 ? 2 : 0) + side;
@@ -110,7 +111,7 @@ function visibilityOf({ tree }: Replica): number[] {
   return out;
 }
 
-/** Reads what {@link encodeState} wrote. Whatever the bytes hold: either a document comes out, or a DecodeError. */
+/** Reads what {@link encodeState} wrote. Any bytes give either a document or a {@link DecodeError}. */
 export function decodeState(bytes: Uint8Array): Replica {
   const version = bytes[4]!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,15 +1,15 @@
-// Document order: the runs in a splay tree, which brings what is used to its root, so that going on beside the last
-// edit takes no search, and any other place one of logarithmic length, on average over the searches. Besides, each run
-// knows the next one, and each node's number its run.
+// Document order: the runs in a splay tree, which moves what is used to its root. An edit beside the last one needs no
+// search; any other place takes an amortized logarithmic one. In addition, each run links to the next, and each node's
+// number to its run.
 //
-// The Fugue tree itself is nowhere: `depth` and `gap` of the runs (see run.ts) are enough to find where a subtree begins
-// and ends. The subtree of node c ends before the first run after c whose gap is at most depth(c), and begins at the
-// last run, at or before c, whose gap is at most that; both are one search over the least gaps.
+// The Fugue tree itself is not stored: `depth` and `gap` of the runs (see run.ts) are enough to find where a subtree
+// begins and ends. The subtree of node c ends before the first run after c whose gap is at most depth(c), and begins at
+// the last run, at or before c, whose gap is at most that; each takes one search over the least gaps.
 import { Chars, grown, toText } from "./chars.js";
 import { LEFT, RIGHT, type Side } from "./event.js";
 import { MAX_RUN, NIL, Run, START, goesOn, joins } from "./run.js";
 
-/** Where a new node goes: before node `off` of a run, or after its last, when `off` is its length. */
+/** Where a new node goes: before node `off` of a run, or after its last node if `off` is its length. */
 export interface Place {
   run: Run;
   off: number;
@@ -19,11 +19,11 @@ export class Tree {
   chars = new Chars();
   /** A tombstone that stands for the start of the document. */
   first = new Run(START, 1, 0, 0, START, RIGHT, true, 0);
-  /** Another for its end, which is outside of every subtree. */
+  /** Another one for its end, outside every subtree. */
   end = new Run(START, 1, 0, 0, START, LEFT, true, 0);
   #root = this.first;
   #runs: Run[] = [];
-  /** Indexes of runs that are no more. */
+  /** Indexes of removed runs, for reuse. */
   #free: number[] = [];
   /** The index of the run that a node is in. */
   #runOf: Uint32Array = new Uint32Array(64);
@@ -58,7 +58,7 @@ export class Tree {
     }
   }
 
-  /** How many units stand before node `off` of a run. */
+  /** How many units precede node `off` of a run. */
   index(run: Run, off: number): number {
     return this.#top(run).left.sum + this.units(run, 0, off);
   }
@@ -68,13 +68,14 @@ export class Tree {
     return run.dead ? 0 : run.units === run.len ? len : this.chars.units(run.lv + off, len);
   }
 
-  /** How many whole nodes of a visible run stand before unit `at` of the document, which is in it or at its end. */
+  /** How many whole nodes of a visible run precede unit `at` of the document, which is in the run or at its end. */
   nodes(run: Run, at: number): number {
     at -= this.index(run, 0);
     return run.units === run.len ? at : this.chars.nodes(run.lv, at);
   }
 
-  /** Inserts nodes before node `off` of a run, or after its last; their characters are known when they are visible. */
+  /** Inserts nodes before node `off` of a run, or after its last; if they are visible, their characters are already
+   * set. */
   insert(run: Run, off: number, lv: number, len: number, parent: number, side: Side, dead: boolean): void {
     const above = this.locate(parent);
     const depth = above.depth + (parent - above.lv) + 1;
@@ -113,13 +114,13 @@ export class Tree {
     return run;
   }
 
-  /** Calls back with each piece of nodes that is visible in the `len` units from `at` on, in whole or in part; when it
-   * `buries` them they are tombstones then. */
+  /** Calls back with each piece of visible nodes that lies, in whole or in part, in the `len` units from `at` on. With
+   * `buries` they are tombstones by then. */
   visit(at: number, len: number, buries: boolean, visit: (run: Run, off: number, count: number) => void): void {
     while (len > 0) {
       const run = this.runAt(at);
       const off = this.nodes(run, at);
-      // Begins before `at` when that is inside a pair.
+      // It begins before `at` if that is inside a pair.
       const from = this.index(run, off);
       const end = run.left.sum + run.units;
       len += at - from;
@@ -132,12 +133,12 @@ export class Tree {
     }
   }
 
-  /** Makes tombstones of `len` nodes of a visible run, and joins them with tombstones beside them. */
+  /** Turns `len` nodes of a visible run into tombstones, and joins them with adjacent tombstones. */
   bury(run: Run, off: number, len: number): void {
     const { lv, prev, next } = run;
     const rest = run.len - len;
     const units = run.units - this.units(run, off, len);
-    // Most often it is the end of a run, beside tombstones that can take it over.
+    // Usually it is the end of a run, beside tombstones that can absorb it.
     if (rest > 0 && off === rest && next.dead && next.len + len <= MAX_RUN && joins(run, next.lv, next.parent, next.side, false, 0)) {
       run.len = rest;
       next.len += len;
@@ -167,7 +168,7 @@ export class Tree {
     this.#splay(run);
   }
 
-  /** The first run after `from`, or the last one before it, whose gap, or depth, is at most `most`: there is one. */
+  /** The first run after `from`, or the last before it, whose gap, or depth, is at most `most`; there always is one. */
   seek(from: Run, forward: boolean, byGap: boolean, most: number): Run {
     const low = (run: Run) => (byGap ? run.lowGap : run.lowDepth);
     this.#top(from);
@@ -185,7 +186,7 @@ export class Tree {
     if (from >= to) return "";
     let run = this.runAt(from);
     const start = this.index(run, 0);
-    // Whole runs are copied, into an array with room for what is cut off.
+    // Copies whole runs, into an array with room for what is cut off afterwards.
     const out = new Uint16Array(to - start + MAX_RUN * 2);
     for (let at = 0; at < to - start; run = run.next) {
       if (!run.dead) at = this.chars.copy(run.lv, run.len, out, at);
@@ -193,7 +194,7 @@ export class Tree {
     return toText(out.subarray(from - start, to - start));
   }
 
-  /** Notes that nodes are in a run. */
+  /** Records that nodes are in a run. */
   #own(run: Run, lv: number, len: number): void {
     const end = lv + len;
     if (end > this.#runOf.length) this.#runOf = grown(this.#runOf, end);
@@ -222,7 +223,7 @@ export class Tree {
     this.#root = fresh;
   }
 
-  /** Cuts a run before node `off`, and returns the right part. */
+  /** Splits a run before node `off`, and returns the right part. */
   #split(run: Run, off: number): Run {
     const { lv, len, dead } = run;
     const depth = run.depth + off;
@@ -233,7 +234,7 @@ export class Tree {
     return right;
   }
 
-  /** Puts two neighbouring tombstones together. */
+  /** Joins two adjacent tombstones. */
   #join(run: Run, next: Run): Run {
     run.len += next.len;
     run.next = next.next;
@@ -242,19 +243,19 @@ export class Tree {
     this.#free.push(next.index);
     this.#splay(next);
     next.left.up = NIL;
-    // Of all that is left of `next` it is the last.
+    // It is the last run left of `next`.
     this.#splay(run).right = next.right;
     next.right.up = run;
     update(run);
     return run;
   }
 
-  /** Brings a run to the root that has not changed. */
+  /** Moves an unchanged run to the root. */
   #top(run: Run): Run {
     return run === this.#root ? run : this.#splay(run);
   }
 
-  /** Brings a run to the root, and all sums up to date that it is part of. */
+  /** Moves a run to the root, and updates all sums that it is part of. */
   #splay(run: Run): Run {
     while (run.up !== NIL) {
       const { up } = run;
@@ -267,7 +268,7 @@ export class Tree {
   }
 }
 
-/** Brings a run up by one; its sums are not updated. */
+/** Rotates a run up by one level, without updating its own sums. */
 function rotate(run: Run): void {
   const { up } = run;
   const top = up.up;

@@ -25,7 +25,7 @@ export interface WireDelete {
 /** One step of an agent's chain. */
 export interface WireEvent {
   agent: string;
-  /** The end of the agent's event before, 0 for its first. */
+  /** The end of the agent's previous event, 0 for its first. */
   after: number;
   ops: WireOp[];
   /** When the server took it, in ms since the epoch. */
@@ -40,7 +40,7 @@ export interface Change {
   ins: string;
 }
 
-/** The outcome for an event: it is part of the document, it already was, or it waits until it can be applied. */
+/** What happened to an event: it is now part of the document, it already was, or it waits until it can be applied. */
 export type Applied = "now" | "repeat" | "waits";
 
 /** A place that moves with the text: beside a character (-1 after it, 1 before it), or at the start (-1) or the

@@ -1,11 +1,11 @@
-// What came back under new ids: of each old id the new one. The ids of an agent are looked up by pages, which are there
-// only where something came back; a new id may have an heir itself.
+// Maps the old ids of restored text to its new ones, the heirs. An agent's ids are looked up by page, and a page exists
+// only if something on it was restored. An heir may have an heir itself.
 
 import type { IdRange } from "../crdt/index.js";
 
 const PAGE = 128;
 
-/** Ids from `from` on are those of `agent` from `seq` on. */
+/** The ids from `from` on are now those of `agent` from `seq` on. */
 interface Heir {
   agent: string;
   seq: number;
@@ -14,10 +14,10 @@ interface Heir {
 
 export class Heirs {
   readonly #heirs: Heir[] = [];
-  /** By agent and by page: of each id, the number of its heir, from 1 on. */
+  /** By agent and page: the number of each id's heir, from 1 on. */
   readonly #pages = new Map<string, Map<number, Uint32Array>>();
 
-  /** Ids have new names, from `seq` of `heir` on. */
+  /** Gives ids their heirs, from `seq` of `heir` on. */
   set({ agent, seq, len }: IdRange, heir: { agent: string; seq: number }): void {
     const pages = this.#pages.get(agent) ?? new Map<number, Uint32Array>();
     this.#pages.set(agent, pages);
@@ -31,7 +31,7 @@ export class Heirs {
     });
   }
 
-  /** The names that ids have now, in their order. */
+  /** The current names of ids, in their order. */
   now(range: IdRange): IdRange[] {
     if (!this.#pages.has(range.agent)) return [range];
     const out: IdRange[] = [];
@@ -48,7 +48,7 @@ export class Heirs {
     return out;
   }
 
-  /** The number of the heir of the first of some ids, 0 for none, and how many from the first on have the same. */
+  /** The number of the first id's heir, 0 for none, and how many ids from the first on share it. */
   #first({ agent, seq, len }: IdRange): { number: number; count: number } {
     const pages = this.#pages.get(agent);
     if (!pages) return { number: 0, count: len };
@@ -66,7 +66,7 @@ export class Heirs {
   }
 }
 
-/** Calls back with each page of a range and the part of it that is meant, until that says that it is enough. */
+/** Calls back with each page of a range and the part of it in the range, until the callback ends the iteration. */
 function eachPage(seq: number, len: number, visit: (index: number, from: number, to: number) => boolean): void {
   for (const end = seq + len; seq < end; ) {
     const from = seq % PAGE;

@@ -1,4 +1,4 @@
-// What a step of undo is made of, and when an edit goes on with the last one.
+// What an undo step consists of, and when an edit continues the last one.
 
 import type { IdRange, TextDoc } from "../crdt/index.js";
 import { shortName } from "../names.js";
@@ -8,22 +8,22 @@ export interface Piece extends IdRange {
   text?: string;
 }
 
-/** What a piece takes in memory beside its text, in UTF-16 units. */
+/** How much memory a piece takes besides its text, in UTF-16 units. */
 const PIECE_WEIGHT = 64;
-/** From this many units on, a step of typing ends with a word; */
+/** From this many units on, a step of typing ends with the current word. */
 const WORDS_UNITS = 20;
-/** and at this many in any case. */
+/** At this many units, a step of typing ends in any case. */
 const STEP_UNITS = 100;
-/** With more places than these at once, nobody types. */
+/** Edits of more places than this at once are not typing. */
 const PLACES_MAX = 100;
 
-/** What makes one step. */
+/** One step. */
 export class Step {
   readonly pieces: Piece[] = [];
   /** How much memory it takes, in UTF-16 units. */
   weight = 0;
 
-  /** Adds a piece, which is this step's from then on; with the last one it is one where their ids follow each other. */
+  /** Adds a piece, which the step then owns; if its ids follow those of the last piece, the two become one. */
   add(piece: Piece): void {
     const last = this.pieces.at(-1);
     const { agent, seq, len, text } = piece;
@@ -42,43 +42,43 @@ export class Step {
   }
 }
 
-/** What is done at one place: a character typed, perhaps over a selection; one deleted; or anything else. */
+/** What an edit does at one place: types a character, perhaps over a selection; deletes one; or anything else. */
 type Kind = "type" | "over" | "delete" | "else";
 
-/** An edit of one place, by the characters beside it: places in numbers move when others type. */
+/** An edit of one place, identified by the characters beside it, because positions move when others type. */
 interface Spot {
   kind: Kind;
   ins: string;
-  /** How much longer the text has become. */
+  /** By how much the text has grown. */
   more: number;
-  /** What stood before what came; the first and the last of what went. */
+  /** The character before the insertion; the first and the last character deleted. */
   before: string | null;
   first: string | null;
   last: string | null;
-  /** What stands beside the place now. */
+  /** The characters beside the place now. */
   left: string | null;
   right: string | null;
 }
 
-/** Edits that are made at once, and how they continue the last step. */
+/** Edits that are made together, and how they continue the last step. */
 export class Group {
   readonly step = new Step();
-  /** None are kept when there are too many. */
+  /** Empty if there are too many. */
   #spots: Spot[] = [];
   #count = 0;
-  /** Units typed in the step, as of now. */
+  /** Units typed in the step so far. */
   #units = 0;
-  /** The step ends with this. */
+  /** Whether the step ends here. */
   #ends = false;
 
   constructor(
     /** When it began, in ms. */
     readonly time: number,
-    /** Which of an input method's words it belongs to; 0: to none. */
+    /** Which of an input method's words it belongs to; 0 for none. */
     readonly word: number,
   ) {}
 
-  /** Takes an edit that is about to be made; what it gives is called when it is. */
+  /** Takes an edit that is about to be made; the returned function is called once it is. */
   edit(doc: TextDoc, at: number, del: number, ins: string, deleted: string): () => void {
     if (++this.#count > PLACES_MAX) {
       this.#spots = [];
@@ -102,7 +102,7 @@ export class Group {
     };
   }
 
-  /** Whether these edits are of the same step as those before. To be asked once. */
+  /** Whether these edits belong to the same step as the previous ones. To be called once. */
   follows(last: Group | null, mergeMs: number): boolean {
     const goesOn = last !== null && ((this.word > 0 && this.word === last.word) || this.#continues(last, mergeMs));
     this.#units = Math.max(0, (goesOn ? last.#units : 0) + (this.#spots[0]?.more ?? 0));
@@ -126,11 +126,11 @@ export class Group {
 }
 
 function kindOf(ins: string, deleted: string, isWord: boolean): Kind {
-  // An editor indents a new line, and deletes an indent at once.
+  // Editors indent a new line, and delete an indent as a whole.
   if (!ins) return isCharacter(deleted) || /^([ \t]+|\r\n)$/.test(deleted) ? "delete" : "else";
   if (!isWord && !isCharacter(ins) && !/^(\r\n?|\n)[ \t]*$/.test(ins)) return "else";
   return deleted ? "over" : "type";
 }
 
-/** Whether it is one character as people see it. */
+/** Whether it is one character as people see it, a grapheme. */
 const isCharacter = (text: string) => text.length === 1 || shortName(text, 1) === text;
