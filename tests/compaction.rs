@@ -247,8 +247,8 @@ async fn a_live_state_that_lacks_an_old_event_is_dropped() {
     assert!(!operator.compact(&doc).await.unwrap().unwrap().live_dropped, "it may still be on its way");
     harness.clock.pass_ms(60_000);
     assert!(operator.compact(&doc).await.unwrap().unwrap().live_dropped);
-    let live = harness.documents.open(&doc).await.unwrap();
-    assert_eq!(live.into_doc().text(), "hello");
+    let live = harness.documents.read(&doc).await.unwrap();
+    assert_eq!(live.text(), "hello");
 }
 
 #[tokio::test]

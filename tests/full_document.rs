@@ -157,7 +157,7 @@ async fn a_full_document_is_read_compacted_rebuilt_and_gets_smaller() {
         let join = json!({"action": "JOIN_DOC", "docId": "d"});
         let state = world.harness.ask_sync(&world.documents, join).await;
         assert_eq!(state["action"], "DOC_STATE");
-        world.documents.open(&doc).await.unwrap().into_doc().len() as u64
+        world.documents.read(&doc).await.unwrap().len() as u64
     };
     assert_eq!(joined().await, chars);
     compact_all(&world.documents, &world.harness.clock, &doc).await;

@@ -38,7 +38,7 @@ pub fn long(chars: usize) -> Vec<Event> {
 }
 
 async fn text(documents: &Documents, doc: &DocId) -> String {
-    documents.open(doc).await.expect("the document is readable").into_doc().text()
+    documents.read(doc).await.expect("the document is readable").text()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

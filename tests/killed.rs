@@ -176,7 +176,7 @@ async fn a_materializer_may_end_anywhere() {
             }
             let live = harness.documents.live.read(&d).await.unwrap();
             let live = live.map(|live| assemble(&d, &live).unwrap().text());
-            let opened = harness.documents.open(&d).await.unwrap().into_doc().text();
+            let opened = harness.documents.read(&d).await.unwrap().text();
             let wanted = replayed_text(&harness.documents).await;
             assert!(live.is_none_or(|live| live == wanted), "{place_of_death}");
             assert_eq!(opened, wanted, "{place_of_death}");

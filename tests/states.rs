@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
 use inklog_crdt::Doc;
 use inklog_ingest::{Gate, Sync};
@@ -14,6 +16,7 @@ use inklog_protocol::{DocId, ServerMessage};
 use inklog_store::audience::Audience;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
+use inklog_store::live::NewBase;
 use inklog_store::push::memory::MemoryPush;
 use inklog_store::tap::{Call, Done, Fault, Operation, Tap};
 use inklog_store::{Clock as _, Connections as _, LiveState as _, ManualClock, PushError};
@@ -84,6 +87,22 @@ fn world(harness: &Harness, documents: Documents, pause: Option<Duration>) -> Wo
     let tap: Arc<dyn Tap> = readers.clone();
     let sync = Sync::new(Gate::open(), documents, audience.tapped(&tap), "log".to_owned());
     World { sync, readers, connections }
+}
+
+/// A live state whose base has the right version and checksum over a body that no document has.
+async fn with_a_body_that_cannot_be_decoded(harness: &Harness, doc: &DocId) {
+    let mut of_bob = Doc::new();
+    of_bob.apply(&typed("bob", 0, "x")[0]);
+    let mut state = of_bob.encode();
+    let (magic_and_format, sum) = (5, 4);
+    state.truncate(state.len() - 1);
+    let crc = crc32fast::hash(&state[magic_and_format + sum..]);
+    state[magic_and_format..magic_and_format + sum].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(Doc::decode_version(&state).as_ref(), Ok(of_bob.version()));
+    assert!(Doc::decode(&state).is_err());
+    let base = NewBase { generation: "forged".into(), state, waiting: Vec::new(), aside_bytes: 0 };
+    harness.live.begin_rebuild(doc, "n").await.unwrap();
+    assert!(harness.live.swap_rebuild(doc, "n", base).await.unwrap());
 }
 
 impl World {
@@ -213,4 +232,61 @@ async fn a_reader_that_reads_nothing_is_given_up_and_may_come_again() {
         assert!(joined.is_none(), "it is given up, not refused");
     }
     assert!(harness.clock.monotonic() <= 2 * patience, "{:?}", harness.clock.monotonic());
+}
+
+#[tokio::test]
+async fn a_sync_that_needs_events_alone_decodes_no_base() {
+    let harness = Harness::memory();
+    let d = doc("d");
+    let events = typed("bob", 0, "xy");
+    harness.append(&d, events.clone()).await;
+    with_a_body_that_cannot_be_decoded(&harness, &d).await;
+    let late = harness.logged(events[1].clone());
+    harness.live.append(&d, &[late], "tail").await.unwrap();
+    let generation = async || Some(harness.live.read(&d).await.unwrap()?.tag.generation);
+
+    // Whoever decoded the base would drop it.
+    for format in ["binary", "ops"] {
+        let sync = json!({"action": "SYNC_STATE", "docId": "d", "format": format, "version": {"bob": 1}});
+        let answer = harness.ask_sync(&harness.documents, sync).await;
+        assert_eq!((&answer["action"], answer["events"].as_array().unwrap().len()), (&json!("OP_REPLAY"), 1));
+        assert_eq!(generation().await.as_deref(), Some("forged"));
+    }
+    // Who needs the document finds the damage; the next one gets a base that was made anew.
+    let join = || json!({"action": "JOIN_DOC", "docId": "d", "format": "ops"});
+    let refused = harness.ask_sync(&harness.documents, join()).await;
+    assert_eq!((&refused["code"], &refused["retry"]), (&json!("unavailable"), &json!(true)), "{refused}");
+    assert_eq!(generation().await, None, "it is dropped");
+    let state = harness.ask_sync(&harness.documents, join()).await;
+    assert_eq!(state["ops"][0]["text"], "xy", "{state}");
+    assert!(generation().await.is_some_and(|generation| generation != "forged"));
+}
+
+#[tokio::test]
+async fn whoever_meets_a_damaged_base_has_it_dropped() {
+    let harness = Harness::memory();
+    let d = doc("d");
+    harness.append(&d, typed("bob", 0, "xy")).await;
+    let folded = async || harness.documents.fold(&d).await.map(|folded| folded.is_some());
+    with_a_body_that_cannot_be_decoded(&harness, &d).await;
+    assert!(!folded().await.unwrap());
+    assert!(harness.live.read(&d).await.unwrap().is_none(), "the fold dropped it");
+    with_a_body_that_cannot_be_decoded(&harness, &d).await;
+    assert_eq!(harness.documents.read(&d).await.unwrap().text(), "xy", "read from the log");
+    assert!(harness.live.read(&d).await.unwrap().is_none(), "the reader dropped it");
+
+    // One byte is enough, wherever it is: a state in binary, which is passed on as it is kept, is checked.
+    harness.documents.rebuild(&d).await.unwrap();
+    let sound = harness.live.read(&d).await.unwrap().expect("it is kept").base;
+    for at in 0..sound.len() {
+        let mut state = sound.clone();
+        state[at] ^= 1;
+        let base = NewBase { generation: "damaged".into(), state, waiting: Vec::new(), aside_bytes: 0 };
+        harness.live.begin_rebuild(&d, "n").await.unwrap();
+        assert!(harness.live.swap_rebuild(&d, "n", base).await.unwrap());
+        let join = json!({"action": "JOIN_DOC", "docId": "d", "format": "binary"});
+        let answer = harness.ask_sync(&harness.documents, join).await;
+        let bytes = STANDARD.decode(answer["state"].as_str().expect("a state")).unwrap();
+        assert_eq!(bytes, sound, "byte {at}");
+    }
 }

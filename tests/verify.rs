@@ -99,7 +99,7 @@ async fn a_damaged_base_is_wrong_until_somebody_makes_it_anew() {
         match mend {
             "rebuild" => assert_eq!(operator.rebuild(&doc).await.unwrap().unwrap().chars, 5),
             "compact" => assert!(operator.compact(&doc).await.unwrap().unwrap().live_dropped),
-            _ => assert_eq!(harness.documents.open(&doc).await.unwrap().into_doc().text(), "hello"),
+            _ => assert_eq!(harness.documents.read(&doc).await.unwrap().text(), "hello"),
         }
         let verified = verify(&harness, &harness.documents, &doc).await;
         let live = if mend == "compact" { LiveCheck::Missing } else { LiveCheck::Equal };

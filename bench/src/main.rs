@@ -73,6 +73,9 @@ fn run(args: &Args) -> Result<(), String> {
         if wants("merge") {
             workloads::merge::run(trace, effort, &mut results);
         }
+        if wants("pipeline") {
+            workloads::pipeline::run(trace, effort, &mut results);
+        }
         workloads::played(trace, wants, effort, &mut results);
     }
     if wants("scale") {

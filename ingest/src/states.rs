@@ -3,6 +3,8 @@
 //! - Clients that ask for a document at the same time get one state, read once and encoded once. A client
 //!   that asks during a read waits for the next: its connection was registered after that read began, and
 //!   events in between would not reach it either way.
+//! - A base stays as it was found until the answer is known: events alone, or the encoded state, need no
+//!   decoded document.
 //! - Decoding and encoding run off the runtime's threads, large ones one after the other.
 //! - The total of encoded states is bounded; beyond it, a request waits a little and is then refused.
 //! - A connection receives one state of a document at a time, as fast as it reads.
@@ -19,13 +21,13 @@ use inklog_protocol::limits::{STATES_BYTES_MAX, STATES_OPENED_AT_ONCE};
 use inklog_protocol::parts::{self, Answer, StateBody};
 use inklog_protocol::{DocId, ErrorCode, LoggedEvent, Refusal, StateFormat};
 use inklog_store::Clock;
-use inklog_store::document::{Beyond, Documents, Opened, heavy};
+use inklog_store::document::{Base, Beyond, Documents, Opened, heavy};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::request::refuse_store;
 
-/// A state with at least this many characters is large.
-const LARGE_CHARS: usize = 1_000_000;
+/// A state of at least this many bytes, as it is sent, is large.
+const LARGE_BYTES: usize = 1_000_000;
 /// How long a request waits for room among the encoded states.
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// The unit in which that room is counted.
@@ -60,7 +62,7 @@ struct Asked {
 pub(crate) struct State {
     pub beyond: Beyond,
     /// What the parts are made of; taken by who makes them.
-    body: Mutex<Option<(Doc, Option<Vec<u8>>)>>,
+    body: Mutex<Option<Base>>,
     encoded: OnceCell<Encoded>,
 }
 
@@ -126,8 +128,8 @@ impl States {
                 asked.remove(&key);
             }
         }
-        let Opened { base, encoded, beyond, .. } = opened.map_err(refuse_store)?;
-        let body = Mutex::new(Some((base, encoded)));
+        let Opened { base, beyond, .. } = opened.map_err(refuse_store)?;
+        let body = Mutex::new(Some(base));
         Ok(Arc::new(State { beyond, body, encoded: OnceCell::new() }))
     }
 
@@ -144,42 +146,46 @@ impl States {
 
     async fn encode(&self, doc: &DocId, format: StateFormat, state: &State) -> Result<Encoded, Refusal> {
         let busy = || Refusal::new(ErrorCode::Unavailable, "too many states are being sent; try again");
-        let (base, encoded) = lock(&state.body).take().ok_or_else(busy)?;
-        let chars = base.len();
-        // Text of several bytes a character, or base64.
-        let bytes = encoded.as_ref().map_or(2 * chars, |encoded| encoded.len() * 4 / 3);
+        let base = lock(&state.body).take().ok_or_else(busy)?;
+        // Base64, or text of several bytes a character.
+        let bytes = match &base {
+            Base::Encoded(bytes) => bytes.len() * 4 / 3,
+            Base::Decoded(doc) => 2 * doc.len(),
+        };
         let units = (bytes / ROOM_UNIT_BYTES).clamp(1, STATES_BYTES_MAX / ROOM_UNIT_BYTES) as u32;
         let room = pin!(self.room.clone().acquire_many_owned(units));
         let room = match select(room, self.clock.sleep(ROOM_PATIENCE)).await {
             Either::Left((room, _)) => room.expect("it is never closed"),
             Either::Right(_) => return Err(busy()),
         };
-        let _large = match chars >= LARGE_CHARS {
+        let _large = match bytes >= LARGE_BYTES {
             true => Some(self.large.acquire().await.expect("it is never closed")),
             false => None,
         };
         let Beyond { base: version, events, cursor, .. } = &state.beyond;
         let lacks = |logged: &&LoggedEvent| !version.covers(&logged.event);
         let events: Vec<LoggedEvent> = events.iter().filter(lacks).cloned().collect();
-        let (doc, log, state_id) = (doc.clone(), self.log_name.clone(), self.documents.entropy.nonce());
+        let (name, log, state_id) = (doc.clone(), self.log_name.clone(), self.documents.entropy.nonce());
         let cursor = cursor.as_ref().map(inklog_store::live::Cursor::to_wire);
-        let parts = heavy(move || {
+        let of = move |body: StateBody<'_>| {
             let answer =
-                Answer { doc: &doc, log: &log, cursor: cursor.as_deref(), own: None, reference: None };
-            let of = |body: StateBody<'_>| parts::doc_state(answer, &state_id, body, &events);
-            match format {
-                StateFormat::Ops => {
-                    drop(encoded);
-                    of(StateBody::Ops(&base))
-                }
-                StateFormat::Binary => {
-                    let bytes = encoded.unwrap_or_else(|| base.encode());
-                    drop(base);
-                    of(StateBody::Binary(&bytes))
-                }
+                Answer { doc: &name, log: &log, cursor: cursor.as_deref(), own: None, reference: None };
+            parts::doc_state(answer, &state_id, body, &events)
+        };
+        let parts = match format {
+            StateFormat::Ops => {
+                let base = self.decoded(doc, base).await?;
+                heavy(move || of(StateBody::Ops(&base))).await
             }
-        });
-        Ok(Encoded { parts: parts.await.into(), _room: room })
+            StateFormat::Binary => heavy(move || of(StateBody::Binary(&base.encode()))).await,
+        };
+        Ok(Encoded { parts: parts.into(), _room: room })
+    }
+
+    async fn decoded(&self, doc: &DocId, base: Base) -> Result<Doc, Refusal> {
+        let decoded = self.documents.decode(doc, base).await.map_err(refuse_store)?;
+        let rebuilt = "the document's live state was damaged and is being rebuilt; try again";
+        decoded.ok_or_else(|| Refusal::new(ErrorCode::Unavailable, rebuilt))
     }
 
     /// Takes the connection's place for the document's parts; `None` while others are on their way.

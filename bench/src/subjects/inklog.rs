@@ -36,7 +36,8 @@ impl Subject for Inklog {
     }
 
     fn receive(&mut self, message: &[u8]) {
-        assert_eq!(self.doc.apply_encoded(message), Ok(Applied::Now));
+        let event = Event::decode(message).expect("it was encoded here");
+        assert_eq!(self.doc.apply(&event), Applied::Now);
     }
 
     fn text(&self) -> String {

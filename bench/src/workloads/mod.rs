@@ -3,6 +3,7 @@
 pub mod load;
 pub mod local;
 pub mod merge;
+pub mod pipeline;
 pub mod remote;
 pub mod scale;
 pub mod shapes;

@@ -87,7 +87,7 @@ fn same_origin(count: usize) -> Outcome {
     let start = Instant::now();
     let mut doc = Doc::new();
     events.iter().for_each(|event| {
-        doc.apply_encoded(event).expect("it was encoded here");
+        doc.apply(&Event::decode(event).expect("it was encoded here"));
     });
     let ms = millis(start);
     let state = doc.encode();

@@ -4,7 +4,7 @@ use crate::change::Changes;
 use crate::event_reader::{RawEvent, RawOp, RawTarget};
 use crate::tree::{Lv, Numbers, Run, START, Side};
 use crate::version::AgentNumber;
-use crate::{Agent, Applied, DecodeError, Doc, Event, Op, Origin};
+use crate::{Agent, Applied, Doc, Event, Op, Origin};
 
 use super::order::{self, Place};
 use super::waiting::Missing;
@@ -18,31 +18,22 @@ enum Known {
 }
 
 impl Doc {
-    /// Applies an event that is still encoded, or keeps it until it can be: what [`Event::decode`] and
-    /// [`Doc::apply`] do, without making anything anew for an event that is ready.
-    pub fn apply_encoded(&mut self, bytes: &[u8]) -> Result<Applied, DecodeError> {
-        match self.apply_if_ready(bytes)? {
-            Some(applied) => Ok(applied),
-            None => Ok(self.receive(&Event::decode(bytes)?, &mut Changes::unwanted())),
-        }
-    }
-
-    /// Applies an encoded event that is ready, or a repeat. `None`: it has to wait, or is an agent's
-    /// first, and so needs an event to keep, or a name.
-    pub(super) fn apply_if_ready(&mut self, bytes: &[u8]) -> Result<Option<Applied>, DecodeError> {
+    /// Applies an event that is ready, or a repeat, from bytes that were checked. `None`: it has to wait, or
+    /// is an agent's first, and so needs an event to keep, or a name.
+    pub(super) fn apply_if_ready(&mut self, bytes: &[u8]) -> Option<Applied> {
         let version = self.version();
         let look_up = |name| match version.find_name(name, self.recent) {
             Some(agent) => Some(Known::As(agent)),
             None => Agent::from_bytes(name).map(|_| Known::Not),
         };
-        let raw = RawEvent::read(bytes, look_up)?;
+        let raw = RawEvent::read(bytes, look_up).expect("the bytes were checked");
         let end = |agent| match agent {
             Known::As(agent) => version.end(agent),
             Known::Not => 0,
         };
         let own_end = end(raw.agent);
         if raw.after < own_end {
-            return Ok(Some(Applied::Repeat));
+            return Some(Applied::Repeat);
         }
         let is_ready = |op: &RawOp<Known>| match op.target {
             RawTarget::RightOf(Some(owner), seq) | RawTarget::LeftOf(Some(owner), seq) => seq < end(owner),
@@ -51,7 +42,7 @@ impl Doc {
         };
         let agent = match raw.agent {
             Known::As(agent) if raw.after == own_end && raw.ops().all(is_ready) => agent,
-            _ => return Ok(None),
+            _ => return None,
         };
         self.remember(agent);
         let mut end = raw.first.seq + raw.first.count;
@@ -65,7 +56,7 @@ impl Doc {
             let agent = self.version().name(agent).clone();
             self.release(&agent, &mut Changes::unwanted());
         }
-        Ok(Some(Applied::Now))
+        Some(Applied::Now)
     }
 
     fn perform_raw(&mut self, agent: AgentNumber, op: &RawOp<Known>) {

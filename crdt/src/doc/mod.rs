@@ -122,7 +122,7 @@ impl Doc {
     /// Applies an event, or keeps it until it can be. One that carries its bytes is applied from them.
     pub fn apply(&mut self, event: &Event) -> Applied {
         if let Some(bytes) = event.kept()
-            && let Ok(Some(applied)) = self.apply_if_ready(bytes)
+            && let Some(applied) = self.apply_if_ready(bytes)
         {
             return applied;
         }

@@ -48,7 +48,7 @@ fn check_sequential(name: &str) {
     let start = Instant::now();
     let mut remote = Doc::new();
     for bytes in &encoded {
-        assert_eq!(remote.apply_encoded(bytes), Ok(Applied::Now));
+        assert_eq!(remote.apply(&Event::decode(bytes).unwrap()), Applied::Now);
     }
     let applied = start.elapsed();
     assert_eq!(remote.text(), doc.text());

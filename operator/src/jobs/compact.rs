@@ -228,7 +228,7 @@ impl Operator {
     async fn drop_if_lacking(&self, doc: &DocId, replayed: &Replayed, now: u64) -> Result<bool, StoreError> {
         let live = match self.documents.peek(doc).await? {
             Peeked::Missing => return Ok(false),
-            Peeked::Sound(live) => live.into_doc(),
+            Peeked::Sound { state, .. } => state,
             Peeked::Damaged(what) => {
                 tracing::error!(%doc, "{what}: dropping it");
                 self.documents.live.drop_doc(doc).await?;

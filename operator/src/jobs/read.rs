@@ -39,8 +39,8 @@ impl Operator {
     pub async fn read(&self, doc: &DocId, from: Source) -> Result<Option<Reading>, StoreError> {
         let state = match from {
             Source::Live => {
-                let opened = self.documents.open(doc).await?;
-                Some(opened.into_doc()).filter(|state| !is_untouched(state))
+                let state = self.documents.read(doc).await?;
+                Some(state).filter(|state| !is_untouched(state))
             }
             Source::Log => {
                 let replayed = self.documents.replay(doc).await?;

@@ -2,7 +2,8 @@
 
 use inklog_crdt::Doc;
 use inklog_protocol::{DocId, VersionMap, version_to_wire};
-use inklog_store::document::{Opened, Peeked};
+use inklog_store::document::Peeked;
+use inklog_store::live::LiveDoc;
 use inklog_store::{StoreError, logged_len};
 use serde::{Deserialize, Serialize};
 
@@ -67,11 +68,11 @@ impl Operator {
         let (live, damaged) = match self.documents.peek(doc).await? {
             Peeked::Missing => (None, None),
             Peeked::Damaged(what) => (None, Some(what)),
-            Peeked::Sound(live) => (Some(live), None),
+            Peeked::Sound { live, state } => (Some((live, *state)), None),
         };
-        let (base, tail) = live.as_deref().map_or_else(Default::default, in_live_state);
+        let (base, tail) = live.as_ref().map_or_else(Default::default, |(live, _)| in_live_state(live));
         let state = match live {
-            Some(live) => live.into_doc(),
+            Some((_, state)) => state,
             None => self.documents.replay(doc).await?.doc,
         };
         let entry = self.documents.catalogue.entry(doc).await?;
@@ -98,10 +99,8 @@ impl Operator {
 }
 
 /// Base and tail of a live state.
-fn in_live_state(live: &Opened) -> (Option<BaseStatus>, TailStatus) {
-    let events = &live.beyond.events;
-    let tail = TailStatus { events: events.len(), bytes: events.iter().map(logged_len).sum() };
-    let base = live.encoded.as_ref().zip(live.tag.as_ref());
-    let base = base.map(|(bytes, tag)| BaseStatus { bytes: bytes.len(), generation: tag.generation.clone() });
-    (base, tail)
+fn in_live_state(live: &LiveDoc) -> (Option<BaseStatus>, TailStatus) {
+    let bytes = live.events.iter().map(logged_len).sum();
+    let base = BaseStatus { bytes: live.base.len(), generation: live.tag.generation.clone() };
+    (Some(base), TailStatus { events: live.events.len(), bytes })
 }

@@ -78,7 +78,7 @@ impl Operator {
                 replayed.damaged.push(what);
                 LiveCheck::Damaged
             }
-            Peeked::Sound(live) => self.check_live(doc, &live.into_doc(), &replayed, &records).await?,
+            Peeked::Sound { state, .. } => self.check_live(doc, &state, &replayed, &records).await?,
         };
         let history_equals_snapshot = replay_of(&records).encode() == replayed.doc.encode();
         replayed.damaged.extend(replayed.snapshot_lost.take());
@@ -131,7 +131,7 @@ impl Operator {
             }
             self.clock.sleep(LOOK_EVERY).await;
             match self.documents.peek(doc).await? {
-                Peeked::Sound(live) => version = live.into_doc().version().clone(),
+                Peeked::Sound { state, .. } => version = state.version().clone(),
                 Peeked::Missing => return Ok(LiveCheck::Missing),
                 Peeked::Damaged(_) => return Ok(LiveCheck::Damaged),
             }

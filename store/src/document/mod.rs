@@ -4,14 +4,14 @@
 //! Every reader of log and catalogue reads the whole log first and *then* the pointer: whatever a
 //! compaction removes from the log in between, the newer pointer leads to.
 //!
-//! The live state is a cache. To read a document, call [`Documents::open`], which falls back to log and
-//! snapshot if the live state is full, unreachable, foreign or damaged.
+//! The live state is a cache. To read a document, call [`Documents::read`], or [`Documents::open`] where not
+//! all of it is needed: both fall back to log and snapshot if the live state is full, unreachable, foreign or damaged.
 
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use inklog_crdt::{Agent, Doc};
+use inklog_crdt::{Agent, DecodeError, Doc};
 use inklog_protocol::limits::{FOLD_BYTES_MIN, SIZE_SHARE};
 use inklog_protocol::{DocId, LoggedEvent};
 
@@ -27,7 +27,7 @@ mod opened;
 mod waiting;
 
 pub use heavy::heavy;
-pub use opened::{Beyond, Opened, Peeked};
+pub use opened::{Base, Beyond, Opened, Peeked};
 
 /// Earlier segments that a segment names, so that they can be read in parallel.
 pub const SEGMENTS_AHEAD: usize = 16;
@@ -325,7 +325,7 @@ impl Documents {
         .await
     }
 
-    /// Reads a document: from the live state, rebuilt on a miss, or from log and snapshot if the live state
+    /// Opens a document: from the live state, rebuilt on a miss, or from log and snapshot if the live state
     /// cannot be read or kept. A document that was never written reads as empty, and stays unwritten.
     pub async fn open(&self, doc: &DocId) -> Result<Opened, StoreError> {
         let mut tries = 0;
@@ -349,73 +349,99 @@ impl Documents {
         }
     }
 
-    /// The live state with its base decoded; `None` is a miss. Of those who use a document, this alone
-    /// decides what a base is worth: a damaged one is dropped, whoever met it, and a rebuild makes another.
+    /// A whole document, opened like that: with all events beyond its base.
+    pub async fn read(&self, doc: &DocId) -> Result<Doc, StoreError> {
+        let Opened { base, beyond, .. } = self.open(doc).await?;
+        let Some(mut state) = self.decode(doc, base).await? else {
+            return Ok(self.replay(doc).await?.doc);
+        };
+        Ok(heavy(move || {
+            apply_all(&mut state, &beyond.events);
+            state
+        })
+        .await)
+    }
+
+    /// The live state; `None` is a miss. Of its base, the checksum is verified and the version read, which
+    /// is all that most answers need ([`Documents::decode`] for the rest).
     pub async fn base(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
-        match decoded(doc, self.live.read(doc).await?).await? {
-            Peeked::Missing => Ok(None),
-            Peeked::Sound(opened) => Ok(Some(*opened)),
-            Peeked::Damaged(what) => {
-                tracing::warn!(%doc, "{what}: dropping it");
+        let Some(live) = self.live.read(doc).await? else { return Ok(None) };
+        self.sound(doc, heavy(move || Opened::live(live)).await).await
+    }
+
+    /// Decodes a base. `None`: it was damaged, is dropped, and the next reader rebuilds it.
+    pub async fn decode(&self, doc: &DocId, base: Base) -> Result<Option<Doc>, StoreError> {
+        self.sound(doc, heavy(move || base.decode()).await).await
+    }
+
+    /// What was read of a live base. Of those who use a document, this alone decides what a base is worth: a
+    /// damaged one is dropped, whoever met it, and a rebuild makes another.
+    async fn sound<T>(&self, doc: &DocId, read: Result<T, DecodeError>) -> Result<Option<T>, StoreError> {
+        match read.map_err(|error| undecodable(doc, error)) {
+            Ok(read) => Ok(Some(read)),
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::warn!(%doc, "{error}: dropping it");
                 self.live.drop_doc(doc).await?;
                 Ok(None)
             }
+            Err(error) => Err(error),
         }
     }
 
-    /// What [`Documents::base`] would find, for those who look after documents and do not use them: it
-    /// changes nothing, neither an idle document's life nor a damaged base.
+    /// The whole live state, for those who look after documents and do not use them: this changes nothing,
+    /// neither an idle document's life nor a damaged base.
     pub async fn peek(&self, doc: &DocId) -> Result<Peeked, StoreError> {
-        decoded(doc, self.live.peek(doc).await?).await
+        let Some(live) = self.live.peek(doc).await? else { return Ok(Peeked::Missing) };
+        let name = doc.clone();
+        let peeked = heavy(move || {
+            let state = assemble(&name, &live)?;
+            Ok(Peeked::Sound { live: Box::new(live), state: Box::new(state) })
+        });
+        match peeked.await {
+            Err(error @ StoreError::Damaged { .. }) => Ok(Peeked::Damaged(error.to_string())),
+            peeked => peeked,
+        }
     }
 
-    /// Folds the tail into the base; `None` if somebody else does it first.
+    /// Folds the tail into the base; `None` if somebody else does it first, or the base is damaged, and is
+    /// dropped for that.
     pub async fn fold(&self, doc: &DocId) -> Result<Option<Folded>, StoreError> {
-        let Some(opened) = self.base(doc).await? else { return Ok(None) };
-        let Some(tag) = opened.tag.clone() else { return Ok(None) };
-        let Some(cursor) = opened.beyond.cursor.clone() else { return Ok(None) };
+        let Some(live) = self.live.read(doc).await? else { return Ok(None) };
         let generation = self.entropy.nonce();
-        let (base, folded) = heavy(move || {
-            let Opened { base: mut state, encoded, beyond, aside_bytes, .. } = opened;
-            let encoded = encoded.map_or(0, |encoded| encoded.len() as u64);
-            let before = encoded + waiting::bytes_of(&beyond.events) + aside_bytes;
-            for logged in &beyond.events {
-                state.apply(&logged.event);
-            }
-            let known = beyond.events.iter().map(|logged| (&logged.event, logged.at, &logged.author));
+        let (tag, cursor) = (live.tag.clone(), live.cursor.clone());
+        let folded = heavy(move || {
+            let LiveDoc { base, events, aside_bytes, .. } = live;
+            let before = base.len() as u64 + waiting::bytes_of(&events) + aside_bytes;
+            let mut state = Doc::decode(&base)?;
+            drop(base);
+            apply_all(&mut state, &events);
+            let known = events.iter().map(|logged| (&logged.event, logged.at, &logged.author));
             let (waiting, newly_aside) = waiting::newest(waiting::logged(&state, known));
             let (state, aside_bytes) = (state.encode(), aside_bytes + newly_aside);
             let bytes = state.len() as u64 + waiting::bytes_of(&waiting) + aside_bytes;
             let base = NewBase { generation, state, waiting, aside_bytes };
-            (base, Folded { before, bytes, aside_bytes })
-        })
-        .await;
+            Ok((base, Folded { before, bytes, aside_bytes }))
+        });
+        let Some((base, folded)) = self.sound(doc, folded.await).await? else { return Ok(None) };
         let swapped = self.live.fold(doc, &tag, &cursor, base).await?;
         tracing::debug!(%doc, swapped, ?folded, "folded the tail");
         Ok(swapped.then_some(folded))
     }
 }
 
-async fn decoded(doc: &DocId, live: Option<LiveDoc>) -> Result<Peeked, StoreError> {
-    let Some(live) = live else { return Ok(Peeked::Missing) };
-    let (live, base) = heavy(move || {
-        let base = Doc::decode(&live.base);
-        (live, base)
-    })
-    .await;
-    match base.map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error)) {
-        Ok(base) => Ok(Peeked::Sound(Box::new(Opened::live(live, base)))),
-        Err(error @ StoreError::Damaged { .. }) => Ok(Peeked::Damaged(error.to_string())),
-        Err(error) => Err(error),
+/// The document of a live state: its base with all events beyond it.
+pub fn assemble(doc: &DocId, live: &LiveDoc) -> Result<Doc, StoreError> {
+    let mut state = Doc::decode(&live.base).map_err(|error| undecodable(doc, error))?;
+    apply_all(&mut state, &live.events);
+    Ok(state)
+}
+
+fn apply_all(state: &mut Doc, events: &[LoggedEvent]) {
+    for logged in events {
+        state.apply(&logged.event);
     }
 }
 
-/// The document of a live state: its base with all events beyond it.
-pub fn assemble(doc: &DocId, live: &LiveDoc) -> Result<Doc, StoreError> {
-    let mut state = Doc::decode(&live.base)
-        .map_err(|error| StoreError::undecodable(format!("the live base of {doc}"), error))?;
-    for logged in &live.events {
-        state.apply(&logged.event);
-    }
-    Ok(state)
+fn undecodable(doc: &DocId, error: DecodeError) -> StoreError {
+    StoreError::undecodable(format!("the live base of {doc}"), error)
 }

@@ -1,6 +1,6 @@
 //! A document, opened for reading.
 
-use inklog_crdt::{Doc, Version};
+use inklog_crdt::{DecodeError, Doc, Version};
 use inklog_protocol::LoggedEvent;
 
 use super::{Replayed, waiting};
@@ -10,15 +10,21 @@ use crate::live::{BaseTag, Cursor, LiveDoc};
 #[derive(Debug)]
 pub struct Opened {
     /// The base.
-    pub base: Doc,
-    /// The encoded base ([`Doc::encode`]), if available.
-    pub encoded: Option<Vec<u8>>,
+    pub base: Base,
     /// What is beyond the base.
     pub beyond: Beyond,
     /// Which base and tail this is; `None` if it is kept nowhere.
     pub tag: Option<BaseTag>,
-    /// Bytes of the events that wait as well, and are in the log only.
-    pub aside_bytes: u64,
+}
+
+/// A base in the form in which it was found. The other one is made when it is asked for: an answer that is
+/// made of events alone, or of the encoded state, needs no decoded document.
+#[derive(Debug)]
+pub enum Base {
+    /// What the live state keeps. The checksum is right; what it covers has not been read.
+    Encoded(Vec<u8>),
+    /// What a replay made.
+    Decoded(Box<Doc>),
 }
 
 /// A live state, as somebody who only looks finds it.
@@ -29,7 +35,12 @@ pub enum Peeked {
     /// Its base cannot be read, and why.
     Damaged(String),
     /// A sound one.
-    Sound(Box<Opened>),
+    Sound {
+        /// As it is kept.
+        live: Box<LiveDoc>,
+        /// The document that all of it shows.
+        state: Box<Doc>,
+    },
 }
 
 /// The events after a base.
@@ -45,15 +56,34 @@ pub struct Beyond {
     older: Option<(Version, Vec<LoggedEvent>)>,
 }
 
+impl Base {
+    /// The document. Fails where the bytes are damaged although their checksum is right.
+    pub fn decode(self) -> Result<Doc, DecodeError> {
+        match self {
+            Base::Encoded(bytes) => Doc::decode(&bytes),
+            Base::Decoded(doc) => Ok(*doc),
+        }
+    }
+
+    /// What [`Doc::encode`] writes of it.
+    pub fn encode(self) -> Vec<u8> {
+        match self {
+            Base::Encoded(bytes) => bytes,
+            Base::Decoded(doc) => doc.encode(),
+        }
+    }
+}
+
 impl Opened {
-    pub(super) fn live(live: LiveDoc, base: Doc) -> Opened {
-        let LiveDoc { tag, base: encoded, events, aside_bytes, cursor } = live;
-        let beyond = Beyond { base: base.version().clone(), events, cursor: Some(cursor), older: None };
-        Opened { base, encoded: Some(encoded), beyond, tag: Some(tag), aside_bytes }
+    pub(super) fn live(live: LiveDoc) -> Result<Opened, DecodeError> {
+        let LiveDoc { tag, base, events, cursor, .. } = live;
+        let version = Doc::decode_version(&base)?;
+        let beyond = Beyond { base: version, events, cursor: Some(cursor), older: None };
+        Ok(Opened { base: Base::Encoded(base), beyond, tag: Some(tag) })
     }
 
     pub(super) fn replayed(replayed: Replayed) -> Opened {
-        let (events, aside_bytes) = waiting::newest(replayed.waiting());
+        let (events, _) = waiting::newest(replayed.waiting());
         // There is nothing in it that a sync could want again.
         let cursor = replayed.is_new().then(|| Cursor { tail: "none".to_owned(), offset: 0 });
         let Replayed { doc, records, snapshot, .. } = replayed;
@@ -62,16 +92,7 @@ impl Opened {
         let since = applied.chain(events.iter().cloned()).collect();
         let older = Some((snapshot.version().clone(), since));
         let beyond = Beyond { base: doc.version().clone(), events, cursor, older };
-        Opened { base: doc, encoded: None, beyond, tag: None, aside_bytes }
-    }
-
-    /// The document that all of this shows.
-    pub fn into_doc(self) -> Doc {
-        let mut doc = self.base;
-        for logged in &self.beyond.events {
-            doc.apply(&logged.event);
-        }
-        doc
+        Opened { base: Base::Decoded(Box::new(doc)), beyond, tag: None }
     }
 }
 
