@@ -1,7 +1,9 @@
 //! What a token claims, and whether it holds now.
 
+use std::collections::BTreeMap;
+
 use inklog_protocol::limits::{CLOCK_LEEWAY, TOKEN_LIFETIME_MAX};
-use serde::Deserialize;
+use inklog_protocol::{Right, RightError};
 use serde_json::{Map, Value};
 
 use crate::strict::{self, StrictError};
@@ -117,20 +119,23 @@ fn has_audience(claims: &Map<String, Value>, audience: &str) -> bool {
     }
 }
 
-/// Inklog's own claim. A field of tomorrow may restrict what the known ones allow, so that an unknown one is
-/// an error.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InklogClaim {
-    docs: Grants,
-}
-
+/// Inklog's own claim, which must be what it should be to the letter. A field of tomorrow may restrict what the
+/// known ones allow, so that an unknown one is an error, too.
 fn grants(claims: &Map<String, Value>, rules: &Rules) -> Result<Grants, TokenError> {
-    match claims.get("inklog") {
-        None => Ok(rules.default_access.map(Grants::everything).unwrap_or_default()),
-        Some(claim) => match InklogClaim::deserialize(claim) {
-            Ok(InklogClaim { docs }) => Ok(docs),
-            Err(error) => Err(TokenError::Grants(error.to_string())),
-        },
+    let malformed = |why: String| TokenError::Grants(why);
+    let Some(claim) = claims.get("inklog") else {
+        return Ok(rules.default_access.map(Grants::everything).unwrap_or_default());
+    };
+    // By hand: what serde derives takes a list for an object, and {"write": null} for "write".
+    let docs = match claim {
+        Value::Object(claim) if claim.len() == 1 => claim.get("docs").and_then(Value::as_object),
+        _ => None,
+    };
+    let docs = docs.ok_or_else(|| malformed("it must be {\"docs\": {…}} and nothing else".to_owned()))?;
+    let mut rights = BTreeMap::new();
+    for (doc, right) in docs {
+        let right: Result<Right, RightError> = right.as_str().ok_or(RightError).and_then(str::parse);
+        rights.insert(doc.clone(), right.map_err(|error| malformed(error.to_string()))?);
     }
+    Grants::try_from(rights).map_err(|error| malformed(error.to_string()))
 }
