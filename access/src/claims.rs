@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use crate::strict::{self, StrictError};
 use crate::{Grants, Identity, Rules, TokenError, TokenPart, display_name, user_of_subject};
 
+/// The name of Inklog's own claim.
+pub(crate) const INKLOG: &str = "inklog";
 /// Differences of clocks that are forgiven, in seconds.
 const LEEWAY: u64 = CLOCK_LEEWAY.as_secs();
 /// The longest life, in seconds, as two clocks see it.
@@ -123,7 +125,7 @@ fn has_audience(claims: &Map<String, Value>, audience: &str) -> bool {
 /// known ones allow, so that an unknown one is an error, too.
 fn grants(claims: &Map<String, Value>, rules: &Rules) -> Result<Grants, TokenError> {
     let malformed = |why: String| TokenError::Grants(why);
-    let Some(claim) = claims.get("inklog") else {
+    let Some(claim) = claims.get(INKLOG) else {
         return Ok(rules.default_access.map(Grants::everything).unwrap_or_default());
     };
     // By hand: what serde derives takes a list for an object, and {"write": null} for "write".

@@ -85,7 +85,7 @@ impl KeySource {
     }
 
     /// Loads the keys, within a few seconds.
-    pub(crate) async fn load(&self) -> Result<Jwks, SourceError> {
+    pub async fn load(&self) -> Result<Jwks, SourceError> {
         self.load_within(LOAD_TIMEOUT).await
     }
 
