@@ -105,7 +105,7 @@ fn encoded_otherwise(token: &str, corpus: &mut Vec<Bad>) {
             corpus.push(Bad::new("", format!("{what} in part {at}"), parts.join(".")));
         }
         // The last character has bits that no byte takes.
-        if bytes.len() % 3 != 0 {
+        if !bytes.len().is_multiple_of(3) {
             let last = parts[at].chars().last().expect("it is not empty");
             let start = &parts[at][..parts[at].len() - 1];
             for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars() {
