@@ -1,12 +1,16 @@
 //! What a token claims, and whether it holds now.
 
+use std::collections::BTreeMap;
+
 use inklog_protocol::limits::{CLOCK_LEEWAY, TOKEN_LIFETIME_MAX};
-use serde::Deserialize;
+use inklog_protocol::{Right, RightError};
 use serde_json::{Map, Value};
 
 use crate::strict::{self, StrictError};
 use crate::{Grants, Identity, Rules, TokenError, TokenPart, display_name, user_of_subject};
 
+/// The name of Inklog's own claim.
+pub(crate) const INKLOG: &str = "inklog";
 /// Differences of clocks that are forgiven, in seconds.
 const LEEWAY: u64 = CLOCK_LEEWAY.as_secs();
 /// The longest life, in seconds, as two clocks see it.
@@ -117,20 +121,23 @@ fn has_audience(claims: &Map<String, Value>, audience: &str) -> bool {
     }
 }
 
-/// Inklog's own claim. A field of tomorrow may restrict what the known ones allow, so that an unknown one is
-/// an error.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InklogClaim {
-    docs: Grants,
-}
-
+/// Inklog's own claim, which must be what it should be to the letter. A field of tomorrow may restrict what the
+/// known ones allow, so that an unknown one is an error, too.
 fn grants(claims: &Map<String, Value>, rules: &Rules) -> Result<Grants, TokenError> {
-    match claims.get("inklog") {
-        None => Ok(rules.default_access.map(Grants::everything).unwrap_or_default()),
-        Some(claim) => match InklogClaim::deserialize(claim) {
-            Ok(InklogClaim { docs }) => Ok(docs),
-            Err(error) => Err(TokenError::Grants(error.to_string())),
-        },
+    let malformed = |why: String| TokenError::Grants(why);
+    let Some(claim) = claims.get(INKLOG) else {
+        return Ok(rules.default_access.map(Grants::everything).unwrap_or_default());
+    };
+    // By hand: what serde derives takes a list for an object, and {"write": null} for "write".
+    let docs = match claim {
+        Value::Object(claim) if claim.len() == 1 => claim.get("docs").and_then(Value::as_object),
+        _ => None,
+    };
+    let docs = docs.ok_or_else(|| malformed("it must be {\"docs\": {…}} and nothing else".to_owned()))?;
+    let mut rights = BTreeMap::new();
+    for (doc, right) in docs {
+        let right: Result<Right, RightError> = right.as_str().ok_or(RightError).and_then(str::parse);
+        rights.insert(doc.clone(), right.map_err(|error| malformed(error.to_string()))?);
     }
+    Grants::try_from(rights).map_err(|error| malformed(error.to_string()))
 }

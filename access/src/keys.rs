@@ -322,7 +322,7 @@ impl<'a> Fields<'a> {
         }
         // What ring takes: odd, from 3 to 2^33 - 1.
         let exponent = e.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-        if e.len() > 5 || exponent < 3 || exponent >= 1 << 33 || exponent % 2 == 0 {
+        if e.len() > 5 || !(3..1 << 33).contains(&exponent) || exponent % 2 == 0 {
             return Err(self.wrong("has an RSA exponent that no sound key has"));
         }
         Ok(signature::RsaPublicKeyComponents { n, e })

@@ -3,6 +3,13 @@
 //! A token says who somebody is and what they may do with which documents. The authorizer alone reads
 //! tokens; what it found travels as the context of every later event ([`Identity::to_context`]), and is
 //! all that the other functions know and trust.
+//!
+//! ```text
+//!   token.rs    a token verified (claims.rs, strict.rs: read to the letter)
+//!   keys.rs     with which keys; source/ where they come from, live.rs when they are loaded again
+//!   signing.rs  tokens issued, for the command and tests
+//!   identity.rs, grants.rs   what comes out
+//! ```
 #![deny(missing_docs)]
 
 mod claims;

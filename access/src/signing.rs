@@ -16,6 +16,9 @@ use crate::{Algorithm, Grants, Jwks, KEYS_MAX, KeysError, SECRET_BYTES_MIN};
 /// What of a key everybody may see (RFC 7518, 6).
 const PUBLIC_FIELDS: [&str; 10] = ["kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", "key_ops"];
 
+/// What makes it a private one, or a secret.
+const PRIVATE_FIELDS: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+
 /// Why there is no signature, or no change to the keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
@@ -103,6 +106,11 @@ impl SigningKeys {
     pub fn to_json(&self) -> String {
         let keys: Vec<String> = self.0.iter().map(Value::to_string).collect();
         format!("{{\"keys\":[\n{}\n]}}\n", keys.join(",\n"))
+    }
+
+    /// Whether any has a private part, or is a secret.
+    pub fn are_secret(&self) -> bool {
+        self.0.iter().any(|key| PRIVATE_FIELDS.iter().any(|name| key.get(*name).is_some()))
     }
 
     /// What verifies their signatures.
@@ -332,6 +340,7 @@ mod tests {
             let keys = SigningKeys::generate(algorithm).unwrap();
             let public = keys.public().unwrap();
             assert!(public.0.iter().all(|key| key.get("d").is_none()), "{}", public.to_json());
+            assert!(keys.are_secret() && !public.are_secret());
             assert_eq!(public.signer(None).err(), Some(SigningError::NoneSigns));
             let kid = keys.signer(None).unwrap().kid().unwrap().to_owned();
             assert!(matches!(public.signer(Some(&kid)), Err(SigningError::CannotSign(_))));
@@ -339,6 +348,7 @@ mod tests {
             TokenVerifier::new(public.jwks().unwrap(), Rules::default()).verify(&token, NOW).unwrap();
         }
         let secret = SigningKeys::generate(Algorithm::Hs256).unwrap();
+        assert!(secret.are_secret());
         assert!(matches!(secret.public(), Err(SigningError::NoPublicHalf(_))));
     }
 

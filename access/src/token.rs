@@ -187,6 +187,8 @@ pub struct Inspection {
     pub kid: Option<String>,
     /// What it claims, if that can be read.
     pub identity: Option<Identity>,
+    /// Whether it has Inklog's own claim; without it, a deployment's default counts.
+    pub names_documents: bool,
     /// Whether its signature is good; `None`: there were no keys.
     pub is_signed: Option<bool>,
     /// Everything that it would be refused for; nothing, if it is valid and there were keys.
@@ -199,6 +201,7 @@ pub fn inspect(token: &str, keys: Option<&Jwks>, rules: &Rules, now_s: u64) -> I
         algorithm: None,
         kid: None,
         identity: None,
+        names_documents: false,
         is_signed: keys.map(|_| false),
         problems: Vec::new(),
     };
@@ -216,6 +219,8 @@ pub fn inspect(token: &str, keys: Option<&Jwks>, rules: &Rules, now_s: u64) -> I
             Err(error) => seen.problems.push(error),
         }
     }
+    seen.names_documents =
+        strict::object(&parts.claims).is_ok_and(|claims| claims.contains_key(claims::INKLOG));
     seen.identity = claims::read(&parts.claims, rules, now_s, &mut seen.problems);
     seen.algorithm = Some(parts.algorithm);
     seen.kid = parts.kid;

@@ -5,6 +5,7 @@
 //!   dev.rs     `dev`
 //!   play/      `play`: recorded sessions played back
 //!   load.rs    `load`: many clients, measured; arrivals.rs what both measure
+//!   keys.rs    `keys`; token.rs `token`
 //!   operator/  `docs`, `cat`, `log`, `verify`, `rebuild`, `compact`: `inklog-operator`, wherever the documents are
 //! ```
 //!
@@ -14,6 +15,7 @@
 pub mod args;
 mod arrivals;
 pub mod dev;
+pub mod keys;
 pub mod load;
 pub mod operator;
 mod output;
@@ -21,6 +23,7 @@ pub mod play;
 mod progress;
 mod server;
 pub mod stats;
+pub mod token;
 
 use std::io;
 
@@ -40,6 +43,12 @@ pub enum CommandError {
     /// `load`.
     #[error(transparent)]
     Load(#[from] load::LoadError),
+    /// `keys`.
+    #[error(transparent)]
+    Keys(#[from] keys::KeysJobError),
+    /// `token`.
+    #[error(transparent)]
+    Token(#[from] token::TokenJobError),
     /// An operator's.
     #[error(transparent)]
     Operator(#[from] operator::OperatorError),
@@ -71,6 +80,11 @@ async fn run_command(command: Command) -> Result<bool, CommandError> {
             output::print(json, &report, || report.to_text())?;
             Ok(report.ok)
         }
+        Command::Keys(job) => {
+            keys::run(&job)?;
+            Ok(true)
+        }
+        Command::Token(job) => Ok(token::run(&job).await?),
         Command::Job { job, target, json } => Ok(operator::run(&job, &target, json).await?),
     }
 }

@@ -100,3 +100,92 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     }
     innermost.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::generate_simple_self_signed;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{RootCertStore, ServerConfig};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_https_or_of_this_machine() {
+        for good in [
+            "https://a.example/.well-known/jwks.json",
+            "https://a.example:8443/a?b=c",
+            "https://10.0.0.1/x",
+            "http://localhost:8080/x",
+            "http://127.0.0.1/x",
+            "http://127.9.9.9:1/x",
+            "http://[::1]:1/x",
+        ] {
+            assert!(Fetcher::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.example/jwks",
+            "http://localhost.a.example/jwks",
+            "http://127.0.0.1.a.example/jwks",
+            "http://10.0.0.1/x",
+            "http://0.0.0.0/x",
+            "ftp://a.example/x",
+            "file:///etc/passwd",
+            "https://",
+            "https:///x",
+            "https://user:password@a.example/x",
+            "http://localhost@a.example/x",
+            "//a.example/x",
+            "https://a b/",
+            "",
+        ] {
+            assert!(Fetcher::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// An HTTPS server with a certificate of its own for `localhost`, and that certificate.
+    async fn https_server() -> (String, RootCertStore) {
+        let own = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key.into())
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(socket.read_u8().await.unwrap());
+                }
+                socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nkeys").await.unwrap();
+                socket.shutdown().await.unwrap();
+            }
+        });
+        (format!("https://localhost:{port}/"), roots)
+    }
+
+    #[tokio::test]
+    async fn a_server_is_believed_if_its_certificate_is() {
+        let (url, roots) = https_server().await;
+        let mut fetcher = Fetcher::new(&url).unwrap();
+        let error = fetcher.fetch().await.unwrap_err();
+        assert!(error.contains("certificate"), "{error}");
+        fetcher.roots = Some(roots.clone());
+        assert_eq!(fetcher.fetch().await.as_deref(), Ok(b"keys".as_slice()));
+        // Another name than its certificate has.
+        let mut fetcher = Fetcher::new(&url.replace("localhost", "127.0.0.1")).unwrap();
+        fetcher.roots = Some(roots);
+        let error = fetcher.fetch().await.unwrap_err();
+        assert!(error.contains("certificate"), "{error}");
+    }
+}

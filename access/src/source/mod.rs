@@ -85,11 +85,15 @@ impl KeySource {
     }
 
     /// Loads the keys, within a few seconds.
-    pub(crate) async fn load(&self) -> Result<Jwks, SourceError> {
+    pub async fn load(&self) -> Result<Jwks, SourceError> {
+        self.load_within(LOAD_TIMEOUT).await
+    }
+
+    async fn load_within(&self, patience: Duration) -> Result<Jwks, SourceError> {
         let unreachable = |reason| SourceError::Unreachable { place: self.to_string(), reason };
-        let json = match tokio::time::timeout(LOAD_TIMEOUT, self.read()).await {
+        let json = match tokio::time::timeout(patience, self.read()).await {
             Ok(read) => read.map_err(unreachable)?,
-            Err(_) => return Err(unreachable(format!("no answer within {} s", LOAD_TIMEOUT.as_secs()))),
+            Err(_) => return Err(unreachable(format!("no answer within {patience:?}"))),
         };
         Jwks::parse(&json).map_err(|error| SourceError::Keys { place: self.to_string(), error })
     }
@@ -147,6 +151,16 @@ mod tests {
         assert_eq!(shown("keys.json").as_deref(), Ok("keys.json"));
         assert_eq!(shown("https://a.example/jwks").as_deref(), Ok("https://a.example/jwks"));
         assert!(matches!(shown("ftp://a.example/jwks"), Err(SourceError::Url { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_is_given_up() {
+        // The kernel takes connections, and nobody answers.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let source = KeySource::url(&url).unwrap();
+        let error = source.load_within(Duration::from_millis(20)).await.unwrap_err();
+        assert!(error.to_string().ends_with("no answer within 20ms"), "{error}");
     }
 
     #[tokio::test]

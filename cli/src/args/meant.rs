@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use inklog_access::GrantsError;
 use inklog_local::editor::is_editor;
 use inklog_local::{Data, Latency, StackConfig};
 use inklog_protocol::{DocId, DocIdError, UserName, UserNameError};
 
+use super::access;
 use super::{DevArgs, EachArgs, LoadArgs, PlayArgs, RawCommand, RawLatency, StackArgs, TargetArgs};
+use crate::keys::KeysJob;
 use crate::load::Load;
 use crate::operator::{HttpBase, HttpError, Job, Target, Which};
 use crate::play::Play;
+use crate::token::TokenJob;
 
 /// Where a stack runs by default.
 const RUNNING_URL: &str = "http://127.0.0.1:8080";
@@ -44,6 +48,10 @@ pub enum Command {
         /// Whether to print the results as JSON.
         json: bool,
     },
+    /// Make or change keys.
+    Keys(KeysJob),
+    /// Issue or check a token.
+    Token(TokenJob),
     /// Do a job.
     Job {
         /// Which.
@@ -74,6 +82,12 @@ pub enum UsageError {
         /// What is wrong with it.
         error: UserNameError,
     },
+    /// Two rights to one document.
+    #[error("--doc names {0} twice: which right is meant?")]
+    DocTwice(String),
+    /// Rights that no token may hold.
+    #[error(transparent)]
+    Grants(#[from] GrantsError),
     /// A stack's address.
     #[error(transparent)]
     Url(#[from] HttpError),
@@ -104,6 +118,8 @@ pub(super) fn meant(raw: RawCommand, given: Option<&ArgMatches>) -> Result<Comma
         RawCommand::Dev(args) => Ok(Command::Dev(dev(args, given)?)),
         RawCommand::Play(args) => play(args),
         RawCommand::Load(args) => load(args),
+        RawCommand::Keys(args) => Ok(Command::Keys(args.into())),
+        RawCommand::Token(args) => Ok(Command::Token(access::token(args)?)),
         RawCommand::Docs(args) => job(Job::Docs, args.target),
         RawCommand::Cat(args) => job(Job::Cat(doc(&args.doc)?, args.from.into()), args.target),
         RawCommand::Log(args) => job(Job::Log(doc(&args.doc)?), args.target),

@@ -1,5 +1,6 @@
 //! The command line as written. [`meant`] interprets it.
 
+mod access;
 mod meant;
 
 use std::ffi::OsString;
@@ -41,6 +42,11 @@ enum RawCommand {
     Play(PlayArgs),
     /// Make many clients type in one document and measure how soon each sees the others' edits
     Load(LoadArgs),
+    /// Make and rotate the keys that sign tokens
+    #[command(subcommand)]
+    Keys(access::KeysArgs),
+    /// Issue a token, or tell what one allows
+    Token(access::TokenArgs),
     /// List the documents
     #[command(after_help = "\
 Examples:
