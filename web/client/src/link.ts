@@ -96,8 +96,8 @@ export class Link {
   }
 
   /** The server does not let the client in: a fresh token may help. */
-  refused(): void {
-    this.#lose(undefined, true);
+  refused(problem: InklogError): void {
+    this.#lose({ ...problem, retry: true }, true);
   }
 
   /** The network is gone, as far as the system knows. */
@@ -112,6 +112,11 @@ export class Link {
     this.#pauses.tries = 0;
     this.status = "connecting";
     this.deadline = 0;
+  }
+
+  /** Connects now, with a fresh token. */
+  renew(): void {
+    this.again();
   }
 
   close(): void {

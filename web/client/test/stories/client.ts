@@ -31,7 +31,7 @@ export class StoryClient {
 
   #newCore(): Core {
     // Jitter comes out in the middle, so that every pause is known.
-    const core = new Core("d", () => (this.#agents++ ? `alice~${this.#agents}` : "alice"), () => 0.5);
+    const core = new Core("d", "alice", (user) => (this.#agents++ ? `${user}~${this.#agents}` : user), () => 0.5);
     core.visible = false;
     core.putAside = (aside) => void this.#told.push({ aside });
     return core;
@@ -92,6 +92,7 @@ export class StoryClient {
       if (name === "change") for (const { at, del, ins } of value.changes) this.#shown = this.#shown.slice(0, at) + ins + this.#shown.slice(at + del);
       else if (name === "error") this.#told.push({ problem: value.code === UNREADABLE ? "unreadable" : value.code, retry: value.retry });
       else if (name === "link") {
+        if (value !== "again") this.#told.push({ problem: value.code, retry: value.retry });
         this.#told.push({ connection: value === "again" ? "dead" : "refused" });
         // Whoever holds the socket closes it.
         core.disconnected();
