@@ -409,7 +409,7 @@ export class InklogDocument {
   /** The page is back from somewhere: what is broken is noticed now. */
   #wake(): void {
     if (this.core.connection) this.core.woke(this.now());
-    else if (this.status === "offline") this.#link.again();
+    else if (this.status !== "connecting") this.#link.again();
   }
 }
 
