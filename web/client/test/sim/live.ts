@@ -30,8 +30,8 @@ export class LiveRoom {
     this.network = new Network(world, this.server);
     const room = this;
     this.WebSocket = class extends this.network.socketOf({ dead: false, offline: false }) {
-      constructor(url: string) {
-        super(url);
+      constructor(url: string, protocols?: string[]) {
+        super(url, protocols);
         room.connections += 1;
       }
     };
