@@ -4,6 +4,7 @@
 import { type Change, type LocalOp, TextDoc, type WireEvent, find } from "../crdt/index.js";
 import type { Access, DocumentEvents, InklogError } from "../types.js";
 import { type AccessRecord, accessKey } from "./access.js";
+import { ahead } from "./compare.js";
 import { type Kept, Keeper, type StoredAgent, isEventKey } from "./keeper.js";
 import { type OutEvent, type Outbox, judge, newOutbox, push, startOf, wireEvent } from "./outbox.js";
 import { deletedIn, typedIn } from "./reoffer.js";
@@ -201,9 +202,13 @@ export class OfflineDocument implements Kept {
     const agents = byAge.filter((stored) => this.isOfLog(stored));
     const newest = agents.find(({ base }) => base);
     if (newest && this.#mergeStored(newest)) this.cursor = newest.base!.cursor;
+    this.#applyAll(newest?.recent ?? []);
+    const known = new Map(this.doc.version);
     // What is saved shows, whichever tab wrote it.
     for (const { recent } of agents) this.#applyAll(recent);
     for (const stored of agents) this.#mergeIfBehind(stored);
+    // What the newest lacks, the log may have forgotten since: nothing after its cursor would tell.
+    if (ahead(this.doc.version, known).length) this.cursor = undefined;
     const free = agents.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
     const outboxes = this.#admit(free);
     // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
