@@ -1,5 +1,5 @@
 // The connection: made, made again after a loss, and made anew before its token expires or API Gateway would end it. Then
-// the new one is made first: the old one stays until the document is synced over the new, and is used again if that fails.
+// the new one is made first: the old one is heard until the document is synced over the new, and used again if that fails.
 
 import { type Backoff, backoff } from "./sync/backoff.js";
 import type { Core } from "./sync/core.js";
@@ -42,7 +42,7 @@ export interface Env {
 type Listening = (name: string, listener: (event: any) => void) => void;
 
 /** What is told of the connection. */
-type Listener = Pick<Core, "connected" | "received" | "disconnected" | "turnedAway">;
+type Listener = Pick<Core, "connected" | "received" | "overheard" | "disconnected" | "turnedAway">;
 
 /** An attempt to connect, and the connection that became of it. */
 interface Attempt {
@@ -50,6 +50,8 @@ interface Attempt {
   /** The token is asked for; the socket is opening; it is open. */
   state: "asking" | "opening" | "open";
   hasToken: boolean;
+  /** How often the document was synced over it. */
+  syncs: number;
   /** When its token should be replaced. */
   renewAt: number;
   /** When it is given up, or, open, made anew. */
@@ -72,7 +74,7 @@ export class Link {
   #current: Attempt | null = null;
   /** The one that is to take its place once it is open, */
   #coming: Attempt | null = null;
-  /** and the one whose place it took, until it is synced. */
+  /** and the one whose place it took, until the document is synced twice: what was broadcast meanwhile is here by then. */
   #former: Attempt | null = null;
   /** When the next attempt is due, where there is none. */
   #retryAt = 0;
@@ -92,7 +94,7 @@ export class Link {
     this.#address = options.url.split(/[?#]/)[0]!;
     const { random } = env.Math;
     this.#pauses = backoff(random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
-    this.#refusals = backoff(random, PAUSE_MS_FIRST, REFUSED_PAUSE_MS_LONGEST);
+    this.#refusals = backoff(random, PAUSE_MS_FIRST, REFUSED_PAUSE_MS_LONGEST, 0.5);
     this.#renewals = backoff(random, PAUSE_MS_FIRST, PAUSE_MS_LONGEST);
   }
 
@@ -119,8 +121,10 @@ export class Link {
   online(): void {
     this.status = "online";
     this.#wasOnline = true;
-    if (this.#former) this.#renewals.tries = 0;
-    this.#end("former");
+    if (this.#former && ++this.#current!.syncs > 1) {
+      this.#renewals.tries = 0;
+      this.#end("former");
+    }
     this.#tell(null);
   }
 
@@ -169,7 +173,7 @@ export class Link {
   }
 
   #begin(): Attempt {
-    const attempt: Attempt = { state: "asking", hasToken: false, renewAt: Infinity, deadline: this.#env.performance.now() + CONNECT_MS_MAX };
+    const attempt: Attempt = { state: "asking", hasToken: false, syncs: 0, renewAt: Infinity, deadline: this.#env.performance.now() + CONNECT_MS_MAX };
     if (this.status === "offline") this.status = "connecting";
     void this.#connect(attempt);
     return attempt;
@@ -226,8 +230,10 @@ export class Link {
       this.#use(attempt, now);
     };
     socket.onmessage = ({ data }: { data: string }) => {
-      if (attempt !== this.#current) return;
-      this.#core.received(data, env.performance.now());
+      const now = env.performance.now();
+      if (attempt === this.#current) this.#core.received(data, now);
+      else if (attempt === this.#former) this.#core.overheard(data, now);
+      else return;
       this.#flush();
     };
     // A browser does not say why an upgrade failed; other places do.

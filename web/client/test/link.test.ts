@@ -50,6 +50,7 @@ function link({ random = () => 1, token, fetch }: Given = {}) {
   const core = {
     connected: () => void told.push("connected"),
     received: (frame: string) => void told.push(frame),
+    overheard: (frame: string) => void told.push(`overheard ${frame}`),
     disconnected: () => void told.push("disconnected"),
     turnedAway: () => void told.push("turned away"),
   };
@@ -173,11 +174,12 @@ test("before its token expires, a connection is replaced by another, which is us
   assert.deepEqual([one.status, open()], ["online", [0, 1]]);
   sockets[0]!.onmessage!({ data: "on the old one" });
   sockets[1]!.onopen!({});
-  assert.deepEqual(open(), [0, 1], "it stays until the other is synced");
-  sockets[0]!.onmessage!({ data: "from the past" });
+  sockets[0]!.onmessage!({ data: "meanwhile" });
+  one.online();
+  assert.deepEqual(open(), [0, 1], "it stays until the other has told what was broadcast meanwhile");
   one.online();
   assert.deepEqual(open(), [1]);
-  assert.deepEqual(told, ["connected", "on the old one", "connected"]);
+  assert.deepEqual(told, ["connected", "on the old one", "connected", "overheard meanwhile"]);
   assert.equal(one.status, "online");
 });
 
@@ -204,6 +206,7 @@ test("where the new connection fails, open or not, the old one goes on, and it i
   assert.equal(await next(), 4_000);
   assert.deepEqual(codes(problems), []);
   works();
+  one.online();
   assert.deepEqual([one.status, open()], ["online", [5]]);
 });
 

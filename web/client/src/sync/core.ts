@@ -203,6 +203,19 @@ export class Core extends OfflineDocument {
     this.tick(now);
   }
 
+  /** A frame of the connection before this one: what it tells of others counts, what it answers does not. */
+  overheard(frame: string, now: number): void {
+    if (!this.connection) return;
+    try {
+      const message = decode(frame);
+      if (message.action === "REMOTE_OP") this.#takeBroadcast(message.events, now);
+    } catch {
+      // The next sync brings it.
+    }
+    this.#lookForGap(now);
+    this.tick(now);
+  }
+
   /** Time has passed, or the store has: does what is due. */
   tick(now: number): void {
     this.keeper.tick(now);

@@ -1,5 +1,6 @@
 // The core as the stories know a client: the only place that is to change with it.
 
+import { accessKey } from "../../src/sync/access.js";
 import { Core } from "../../src/sync/core.js";
 import { type Batch, type StoredAgent, agentPrefix, chainKey, readAgent, readChain } from "../../src/sync/keeper.js";
 import type { Frame, Step, Told } from "./story.js";
@@ -64,9 +65,9 @@ export class StoryClient {
 
   /** What can be asked at any time. */
   get state() {
-    const { doc, pending, synced, gap, own } = this.#core;
+    const { access, doc, pending, synced, gap, own } = this.#core;
     const text = doc.toString();
-    return { text, unsaved: pending.all, sending: pending.sent, synced, gap, agent: own.agent, shown: this.#shown };
+    return { text, unsaved: pending.all, sending: pending.sent, synced, gap, agent: own.agent, access, shown: this.#shown };
   }
 
   #edit({ at = this.#core.doc.length, del = 0, ins = "" }: NonNullable<Step["edit"]>): void {
@@ -144,6 +145,8 @@ export class StoryClient {
     this.#store = "prompt";
     this.#shown = "";
     this.#core = this.#newCore();
+    const access = this.#records.get(accessKey("d"));
+    if (access) this.#core.recall(access);
     this.#core.load(this.#storedAgents());
   }
 
@@ -151,9 +154,9 @@ export class StoryClient {
   #adopt(): boolean {
     if (!this.#adoptDue || this.#writing || this.#store === "broken") return false;
     this.#adoptDue = false;
-    const { outboxes } = this.#core;
+    const { outboxes, user } = this.#core;
     const orphans = this.#storedAgents().filter(
-      (stored) => stored.events.length && this.#core.isOfLog(stored) && !outboxes.some(({ agent }) => agent === stored.agent),
+      (stored) => stored.agent.split("~")[0] === user && stored.events.length && this.#core.isOfLog(stored) && !outboxes.some(({ agent }) => agent === stored.agent),
     );
     if (orphans.length) this.#core.adopt(orphans, this.#now);
     return orphans.length > 0;
