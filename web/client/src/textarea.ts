@@ -81,7 +81,11 @@ export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, 
   const lock = () => {
     if (!doc.readOnly) return unlock();
     ownReadOnly ??= element.readOnly;
+    // An input method goes on with its word, as far as it came, until it loses the focus.
+    const isWriting = !!binding?.isComposing && element.ownerDocument.activeElement === element;
+    if (isWriting) element.blur();
     element.readOnly = true;
+    if (isWriting) element.focus();
     for (const what of ["word", "drag"] as const) binding?.hold(what, false);
   };
   lock();
@@ -151,6 +155,10 @@ class TextareaBinding {
       }
       this.select();
     }
+  }
+
+  get isComposing(): boolean {
+    return this.#holds.has("word");
   }
 
   get #isLocked(): boolean {

@@ -275,7 +275,12 @@ export class Binding implements PluginValue {
   }
 
   private _reopen(): void {
-    queueMicrotask(() => this._dispatch({ effects: opened.of(this._openness()) }));
+    queueMicrotask(() => {
+      const { hasFocus } = this.view;
+      this._dispatch({ effects: opened.of(this._openness()) });
+      // A browser takes it from what stops being editable.
+      if (hasFocus && !this._gone && !this.view.hasFocus) this.view.focus();
+    });
   }
 
   private _fill(): void {
