@@ -315,7 +315,7 @@ test("the token's user counts, whatever the application calls them", async () =>
 
 // --- Tokens that do not live long
 
-test("while tokens live 20 s, the document stays online, and nobody waits for anybody's edits", async () => {
+test("while tokens live 20 s, the document stays online, nobody waits for anybody's edits, and everybody stays in sight", async () => {
   const { open, until, gate, server, world, network } = room();
   gate.lifetime = 20_000;
   gate.skew = 3_600_000;
@@ -324,6 +324,10 @@ test("while tokens live 20 s, the document stays online, and nobody waits for an
   const [ada, ben] = [open("ada"), open("ben")];
   await until(() => ada.doc.status === "online");
   await until(() => ben.doc.status === "online");
+  presenceOf(ada.doc).set({ is: "here" });
+  await until(() => presenceOf(ben.doc).others.size === 1);
+  const seen: number[] = [];
+  ben.doc.on("presence", (others) => seen.push(others.size));
   const statuses: string[] = [];
   ada.doc.on("status", (status) => statuses.push(status));
   let typed = "";
@@ -335,6 +339,7 @@ test("while tokens live 20 s, the document stays online, and nobody waits for an
   }
   await until(() => ada.doc.save.allSaved);
   assert.equal(server.whole().toString(), typed);
+  assert.deepEqual([...new Set(seen)], [1]);
   assert.deepEqual([statuses, ada.errors, ben.errors, server.refusals], [[], [], [], 0]);
   assert.ok(network.attempts > 100, `${network.attempts} connections`);
 });
