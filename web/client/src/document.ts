@@ -32,9 +32,9 @@ export class InklogDocument {
   readonly core: Core;
   /** @internal */
   readonly env: Env;
-  /** Who signs in says what may be done, which is not known before the server is. */
+  /** Opened with a token: nothing may be edited before the server has said what this user may do. */
   readonly #isGuarded: boolean;
-  /** What keeps the connection from being made. */
+  /** Why there is no connection. */
   #obstacle: InklogError | null = null;
   readonly #link: Link;
   readonly #persistence: Persistence;
@@ -74,12 +74,12 @@ export class InklogDocument {
     void this.#persistence.open().then((isKept) => isKept && this.#isReady());
   }
 
-  /** The user's name. Where the server demands a token, it is the token's, and known with `synced` at the latest. */
+  /** The user's name. If the server demands a token, it is the token's user, known by the time of `synced`. */
   get user(): string {
     return this.core.user;
   }
 
-  /** What the user may do with the document, as the server said it last, also on an earlier visit. */
+  /** What the user may do with the document: the server's last word, even if that was on an earlier visit. */
   get access(): Access {
     return this.core.access;
   }
@@ -139,16 +139,16 @@ export class InklogDocument {
   }
 
   /**
-   * The text that was typed here and is not saved, as far as it is visible: its pieces, in the order of the text. For the user
-   * to copy when they may not write any more; `text` contains it in its place.
+   * The visible text that was typed here and is not saved: its pieces, in the order of the text. For the user to copy once they
+   * may no longer write; `text` shows it in place.
    */
   unsavedText(): string[] {
     return this.core.unsavedText();
   }
 
   /**
-   * Connects now, with a fresh token: call it when somebody has signed in again or has got other rights. An open connection
-   * stays in use until the new one is synced.
+   * Connects now, with a fresh token: call it when the user has signed in again or has been given other rights. A working
+   * connection stays in use until the new one is synced.
    */
   reconnect(): void {
     this.#link.renew();

@@ -9,7 +9,7 @@ const REASONS: Record<string, string> = {
 export class ReadOnlyError extends Error {
   override readonly name = "ReadOnlyError";
 
-  /** `access`: the user's at the time. */
+  /** `access`: what the user could do at that time. */
   constructor(readonly access: Access) {
     super(REASONS[access ?? ""] ?? "whether you may change this document is not known yet: wait until doc.readOnly is false");
   }

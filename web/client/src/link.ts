@@ -1,5 +1,6 @@
-// The connection: made, made again after a loss, and made anew before its token expires or API Gateway would end it. Then
-// the new one is made first: the old one is heard until the document is synced over the new, and used again if that fails.
+// The connection: opened, reopened after a loss, and replaced before its token expires or API Gateway ends it. A replacement
+// is opened first: the old connection still delivers broadcasts until the document is synced over the new one, and is used
+// again if that fails.
 
 import { type Backoff, backoff } from "./sync/backoff.js";
 import type { Core } from "./sync/core.js";
@@ -10,9 +11,9 @@ import type { ConnectionStatus, InklogError, OpenOptions, WebSocketLike } from "
 const CONNECT_MS_MAX = 15_000;
 const PAUSE_MS_FIRST = 500;
 const PAUSE_MS_LONGEST = 30_000;
-/** Whoever is refused must sign in: nothing gets better by itself. */
+/** A refused user has to sign in; retrying soon does not help. */
 const REFUSED_PAUSE_MS_LONGEST = 300_000;
-/** A connection whose token is over is made again at once, but not again and again. */
+/** After an expired token, the client reconnects at once, but not again within this time. */
 const AT_ONCE_MS_MIN = 15_000;
 /** API Gateway ends a connection after two hours: it is made anew within this and a quarter of an hour more. */
 const LIFETIME_MS = 100 * 60_000;
@@ -44,17 +45,17 @@ type Listening = (name: string, listener: (event: any) => void) => void;
 /** What is told of the connection. */
 type Listener = Pick<Core, "connected" | "received" | "overheard" | "disconnected" | "turnedAway">;
 
-/** An attempt to connect, and the connection that became of it. */
+/** An attempt to connect, or the connection it led to. */
 interface Attempt {
   socket?: WebSocketLike;
-  /** The token is asked for; the socket is opening; it is open. */
+  /** Waiting for the token, for the socket, or connected. */
   state: "asking" | "opening" | "open";
   hasToken: boolean;
-  /** How often the document was synced over it. */
+  /** How many times the document was synced over it. */
   syncs: number;
   /** When its token should be replaced. */
   renewAt: number;
-  /** When it is given up, or, open, made anew. */
+  /** When an attempt is given up, or an open connection is replaced. */
   deadline: number;
 }
 
@@ -70,13 +71,13 @@ export class Link {
   readonly #pauses: Backoff;
   readonly #refusals: Backoff;
   readonly #renewals: Backoff;
-  /** The one in use, or on the way to it. The events of others mean nothing. */
+  /** The connection in use, or the attempt at one. */
   #current: Attempt | null = null;
-  /** The one that is to take its place once it is open, */
+  /** Takes the place of `#current` once it is open. */
   #coming: Attempt | null = null;
-  /** and the one whose place it took, until the document is synced twice: what was broadcast meanwhile is here by then. */
+  /** The connection that `#current` replaced, kept until two syncs have brought everything broadcast in between. */
   #former: Attempt | null = null;
-  /** When the next attempt is due, where there is none. */
+  /** When the next attempt is due if none is running. */
   #retryAt = 0;
   #atOnceAt = -Infinity;
   #wasOnline = false;
@@ -131,7 +132,7 @@ export class Link {
   /** The server does not let the client in: a fresh token may help. */
   refused(problem: InklogError): void {
     const now = this.#env.performance.now();
-    // Who has no rights under a new token is not to go on with the old one.
+    // A user without rights under the new token must not go on with the old one.
     if (problem.code === "forbidden") this.#end("former");
     if (!this.#current) return;
     if (problem.code === "forbidden" || this.#former || this.status !== "online" || now < this.#atOnceAt) {
@@ -159,7 +160,7 @@ export class Link {
     this.#retryAt = 0;
   }
 
-  /** Makes the connection anew now; one that works is used until then. */
+  /** Replaces the connection now; a working one stays in use until then. */
   renew(): void {
     if (this.status !== "online") return this.again();
     this.#end("coming");
@@ -183,7 +184,7 @@ export class Link {
     const env = this.#env;
     let protocols: string[] | undefined;
     try {
-      // By then, the attempt is where it belongs.
+      // The caller stores the attempt first.
       await null;
       const token = await this.#options.token?.();
       if (token) {
@@ -254,7 +255,7 @@ export class Link {
     };
   }
 
-  /** The document goes on over this connection, whichever it was on before. */
+  /** Moves the document to this connection. */
   #use(attempt: Attempt, now: number): void {
     this.#current = attempt;
     this.#core.connected(now);
@@ -262,8 +263,8 @@ export class Link {
   }
 
   /**
-   * A browser does not tell a server that refuses a token from none at all: whether one answers there is looked at. What it
-   * answers, no page may read.
+   * A browser reports a refused token and an unreachable server alike, so this checks whether a server answers at all. A page
+   * may not read the answer.
    */
   async #lookFor(attempt: Attempt): Promise<void> {
     const url = this.#address.replace(/^ws/, "http");
@@ -288,7 +289,7 @@ export class Link {
     return this.#pauses.tries + 1 >= attempts;
   }
 
-  /** An attempt came to nothing, or a connection ended. Where another one works, that goes on, and nobody needs to know. */
+  /** An attempt failed or a connection ended. If another one works, it takes over, and nothing is reported. */
   #fail(attempt: Attempt, problem?: InklogError, isRefused = false, pauses?: Backoff): void {
     if (!this.#isLive(attempt)) return;
     const now = this.#env.performance.now();
@@ -304,7 +305,7 @@ export class Link {
     } else this.#lose(problem, isRefused, pauses);
   }
 
-  /** There is no connection any more; another try comes after a pause, unless it is under way. */
+  /** The connection is gone; the next attempt follows after a pause, unless one is already running. */
   #lose(problem?: InklogError, isRefused = false, pauses = isRefused ? this.#refusals : this.#pauses): void {
     if (this.status === "online" && !isRefused) {
       this.#pauses.tries = 0;

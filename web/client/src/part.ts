@@ -13,7 +13,7 @@ import type { ConnectionStatus, DocumentEvents } from "./types.js";
 export interface Host {
   readonly docId: string;
   readonly status: ConnectionStatus;
-  /** No edit is taken. */
+  /** Whether edits are refused. */
   readonly readOnly: boolean;
   /** The agent that writes; it may change. */
   readonly agent: string;

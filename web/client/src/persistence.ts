@@ -24,7 +24,7 @@ export class Persistence {
   readonly #core: Core;
   readonly #env: Env;
   readonly #storage: OpenOptions["storage"];
-  /** Whoever was signed in last is taken for the user. */
+  /** The user is whoever was signed in last on this device. */
   readonly #isAnyone: boolean;
   readonly #server: string;
   readonly #flush: () => void;
@@ -157,7 +157,7 @@ export class Persistence {
   async #recall({ storage }: StoredAgents): Promise<void> {
     const wanted = accessKey(this.#core.docId, this.#server);
     const record: AccessRecord | undefined = (await storage.read(wanted)).find(([key]) => key === wanted)?.[1];
-    // What another user may do says nothing of this one.
+    // Another user's right says nothing about this one's.
     if (record && (this.#isAnyone || record.user === this.#core.user)) this.#core.recall(record);
   }
 

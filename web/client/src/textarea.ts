@@ -72,7 +72,7 @@ export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, 
   for (const type of ["dragend", "pointerdown"]) on(element, type, () => binding?.hold("drag", false));
   for (const type of ["keyup", "pointerup", "focus", "select"]) on(element, type, () => binding?.select());
   on(element.ownerDocument, "selectionchange", () => binding?.select());
-  /** What the application had set, while it does not count. */
+  /** The application's own setting, while it is overridden. */
   let ownReadOnly: boolean | null = null;
   const unlock = () => {
     if (ownReadOnly !== null) element.readOnly = ownReadOnly;
@@ -81,7 +81,7 @@ export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, 
   const lock = () => {
     if (!doc.readOnly) return unlock();
     ownReadOnly ??= element.readOnly;
-    // An input method goes on with its word, as far as it came, until it loses the focus.
+    // An input method ends its word only when the element loses the focus.
     const isWriting = !!binding?.isComposing && element.ownerDocument.activeElement === element;
     if (isWriting) element.blur();
     element.readOnly = true;

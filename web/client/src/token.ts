@@ -1,15 +1,15 @@
-// A token on its way to the server: as a subprotocol, which no log of addresses keeps. If it is a JWT, it says itself how
-// long it lives; nothing else in it concerns the client, which could not check it.
+// Sending a token: as a subprotocol, which access logs do not record. A JWT says how long it is valid; the client reads
+// nothing else from it, because it cannot verify it.
 
-/** What a subprotocol may consist of (RFC 7230, `token`). */
+/** The characters of a subprotocol (RFC 7230, `token`). */
 const CHARACTERS = /^[\w!#$%&'*+.^`|~-]+$/;
-/** A fresh token is fetched this long before the old one expires, or before a fifth of its life is left, whichever is sooner. */
+/** A token is replaced when this much time, or this share of its life, is left, whichever is more. */
 const MARGIN_MS_MIN = 10_000;
 const MARGIN_SHARE = 1 / 5;
-/** However little of its life seems to be left, as where clocks differ: a token is used for this share of it. */
+/** A token is used for at least this share of its life, so that a wrong clock does not lead to constant renewals. */
 const USE_SHARE_MIN = 1 / 10;
 
-/** The subprotocols that carry a token. Throws if it has characters that none may have. */
+/** The subprotocols that carry a token. Throws a TypeError if a subprotocol cannot hold it. */
 export function protocolsOf(token: string): string[] {
   if (typeof token !== "string" || !CHARACTERS.test(token)) {
     throw new TypeError("it must return a JWT, or text without spaces and special characters, or null for no token");

@@ -52,8 +52,8 @@ export interface OpenOptions {
   /** 1–128 of `A-Z a-z 0-9 . _ ~ -`. */
   docId: string;
   /**
-   * The user's name: 1–40 of `A-Z a-z 0-9 . _ -`. Default: a random guest name that this browser keeps. Where the server
-   * demands a token, the token's user counts, whatever is given here.
+   * The user's name: 1–40 of `A-Z a-z 0-9 . _ -`. Default: a random guest name that this browser keeps. If the server
+   * demands a token, the token's user is used instead.
    */
   user?: string;
   /**
@@ -114,9 +114,9 @@ export interface Fork {
 /** Somebody else who is here. `State` is the application's own type; received states are not checked against it. */
 export interface Presence<State = JsonObject> {
   readonly agent: string;
-  /** As the server knows them; where it demands no token, the part of the agent before `~`. */
+  /** According to the server; if it demands no token, the part of the agent before `~`. */
   readonly user: string;
-  /** The name that the server vouches for, from their token; absent where it demands none. It may be of any length. */
+  /** The name from their token, which the server vouches for; absent if it demands none. Of any length: see `shortName`. */
   readonly name?: string;
   readonly state: State;
 }
@@ -138,7 +138,7 @@ export interface DocumentEvents {
   /** The text changed. Apply `changes` one after the other. */
   change: { changes: Change[]; origin: "local" | "remote" | "undo" | "redo" };
   status: ConnectionStatus;
-  /** `doc.access` or `doc.readOnly` is another. */
+  /** `doc.access` or `doc.readOnly` changed. */
   access: Access;
   save: SaveStatus;
   /** The others, by agent, after the first call of `presenceOf(document)`. */

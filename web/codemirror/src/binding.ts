@@ -34,7 +34,7 @@ export const setInklogUser = StateEffect.define<Partial<InklogUser>>();
 
 export const presenceChanged = StateEffect.define<null>();
 /**
- * `waiting`: there is nothing to edit yet, or not any more · `open`: it can be edited · `locked`: the user may not change it.
+ * `waiting`: not ready yet, or closed · `open`: can be edited · `locked`: the user may not change it.
  */
 export type Openness = "waiting" | "open" | "locked";
 export const opened = StateEffect.define<Openness>();
@@ -183,7 +183,7 @@ export class Binding implements PluginValue {
       else if (knows(this._doc, cursor.anchor) && knows(this._doc, cursor.head)) this._shown.set(agent, cursor);
       const shown = this._shown.get(agent);
       if (!shown) continue;
-      // Who says that they are somebody else is shown by the name that the server has for them.
+      // The server's name wins: nobody can appear under another's.
       const name = shortName(known ?? state["name"]) || user;
       const color = typeof state["color"] === "string" ? state["color"] : colorOf(name);
       found.push({ agent, name, color, anchor: this._toEditor(shown.anchor), head: this._toEditor(shown.head) });
@@ -278,7 +278,7 @@ export class Binding implements PluginValue {
     queueMicrotask(() => {
       const { hasFocus } = this.view;
       this._dispatch({ effects: opened.of(this._openness()) });
-      // A browser takes it from what stops being editable.
+      // Browsers take the focus from an element that stops being editable.
       if (hasFocus && !this._gone && !this.view.hasFocus) this.view.focus();
     });
   }

@@ -1,10 +1,10 @@
-// What a user may do, as the server said it last. It is kept on the device, so that a document which may only be read is so
-// without a connection, too.
+// What a user may do, according to the server's last answer. It is kept on the device, so that a read-only document is also
+// read-only offline.
 
 import type { Access } from "../types.js";
 import { agentPrefix } from "./keeper.js";
 
-/** What a device knows of a document on a server: who was signed in last, and what they may do. */
+/** What a device knows about access to a document on a server: who was signed in last, and what they may do. */
 export interface AccessRecord {
   user: string;
   access: Access;

@@ -53,7 +53,7 @@ const PONG_PATIENCE_MS_WAKING = 4_000;
 
 const HELD = "you may not change this document now: what you typed is kept on this device, and sent once you may";
 
-/** What somebody showed last, and when that was heard; who they are where the server says it. */
+/** What somebody showed last and when it arrived; `user` and `name` if the server says who they are. */
 export interface Shown {
   state: JsonObject;
   heardAt: number;
@@ -104,7 +104,7 @@ export class Core extends OfflineDocument {
   visible = true;
   /** Events of others wait for something that the server, asked for all it has, does not have either. */
   gap = false;
-  /** Why the server took none of what was sent last. */
+  /** Why the server refused the last event for lack of a right. */
   #refusal: InklogError | null = null;
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
@@ -142,7 +142,7 @@ export class Core extends OfflineDocument {
     return { all: this.unsaved, sent: event ? event.end - event.after : 0 };
   }
 
-  /** Why what is typed here is not sent, or not taken; `null`: nothing is, or nothing is in its way. */
+  /** Why unsaved edits are not sent or not accepted; `null` if there are none, or nothing blocks them. */
   get held(): InklogError | null {
     if (!this.unsaved) return null;
     const isLocked = this.access !== null && !mayWrite(this.access);
@@ -151,7 +151,7 @@ export class Core extends OfflineDocument {
 
   // --- What it is told by its socket, its clock and its store
 
-  /** The server did not let the client in. What may be done with a document of which nothing is known, is nothing then. */
+  /** The server did not let the client in. If the user's right was not known, it counts as none. */
   turnedAway(isForbidden: boolean): void {
     if (isForbidden || this.access === null) this.allow("none");
   }
@@ -203,7 +203,7 @@ export class Core extends OfflineDocument {
     this.tick(now);
   }
 
-  /** A frame of the connection before this one: what it tells of others counts, what it answers does not. */
+  /** A frame from the connection that this one replaced: its broadcasts count, its answers do not. */
   overheard(frame: string, now: number): void {
     if (!this.connection) return;
     try {
@@ -378,7 +378,7 @@ export class Core extends OfflineDocument {
     if (inFlight) inFlight.lostAt = Math.max(inFlight.lostAt, now + ACK_PATIENCE_MS);
     const whole = parts.add(message);
     if (!whole) return;
-    // A server that demands no token may not say it.
+    // A server that demands no token need not say it.
     this.allow(whole.access ?? "manage");
     const isTaken = whole.action === "DOC_STATE" ? this.#takeState(whole, now) : this.#takeReplay(whole, now);
     if (isTaken) this.#takeSync(whole.cursor, now);

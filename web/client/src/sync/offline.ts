@@ -31,7 +31,7 @@ export interface ServerState {
   log: string | undefined;
   /** Base and events together. */
   doc: TextDoc;
-  /** Somebody else than before is signed in. */
+  /** The user, if it is another one than before. */
   newUser?: string | undefined;
 }
 
@@ -88,7 +88,7 @@ export class OfflineDocument implements Kept {
     return this.outboxes.reduce((sum, outbox) => sum + outbox.end - startOf(outbox), 0);
   }
 
-  /** The visible text of which that holds, in pieces, in the order of the text. */
+  /** Their visible text: its pieces, in the order of the text. */
   unsavedText(): string[] {
     const typedFrom = new Map(this.outboxes.filter(({ events }) => events.length).map((outbox) => [outbox.agent, startOf(outbox)]));
     return typedIn(this.doc, this.doc, typedFrom).map(({ text }) => text);
@@ -170,7 +170,7 @@ export class OfflineDocument implements Kept {
     this.updates.push(["renewed", null]);
   }
 
-  /** What this device knew of the user's right: to be called before `load`. */
+  /** Sets what this device last knew about the user's right; call it before `load`. */
   recall({ user, access }: AccessRecord): void {
     this.access = access;
     if (user === this.user) return;
@@ -207,7 +207,7 @@ export class OfflineDocument implements Kept {
     // What is saved shows, whichever tab wrote it.
     for (const { recent } of agents) this.#applyAll(recent);
     for (const stored of agents) this.#mergeIfBehind(stored);
-    // What the newest lacks, the log may have forgotten since: nothing after its cursor would tell.
+    // The log may since have forgotten what the newest base lacks; a replay after its cursor would not show that.
     if (ahead(this.doc.version, known).length) this.cursor = undefined;
     const free = agents.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
     const outboxes = this.#admit(free);
