@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** In bytes: what clear code takes now. To be lowered whenever the client gets smaller. */
-const LIMIT = 22_000;
+const LIMIT = 23_700;
 
 const size = async (source) => {
   const result = await build({

@@ -2,6 +2,7 @@
 // itself. Here the parts meet: the core with its rules, the connection, what is on the device, undo, presence, and time.
 
 import type { Anchor, Change, LocalOp, TextDoc } from "./crdt/index.js";
+import { ReadOnlyError } from "./errors.js";
 import { type Env, Link } from "./link.js";
 import { addressOf, checkDocId, checkUser } from "./options.js";
 import type { Host, Part } from "./part.js";
@@ -9,7 +10,8 @@ import { Persistence } from "./persistence.js";
 import { Core } from "./sync/core.js";
 import type { Update } from "./sync/offline.js";
 import { type ClientMessage, encode } from "./sync/wire.js";
-import type { ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, OpenOptions, SaveStatus, StorageStatus } from "./types.js";
+import { mayWrite } from "./sync/access.js";
+import type { Access, ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, OpenOptions, SaveStatus, StorageStatus } from "./types.js";
 
 /** What the page tells, and what that means here. */
 const PAGE_EVENTS = ["online", "offline", "pagehide", "pageshow", "visibilitychange"];
@@ -20,19 +22,20 @@ export const openDocument = (options: OpenOptions): InklogDocument => new Inklog
 /** One document, open in this tab. */
 export class InklogDocument {
   readonly docId: string;
-  readonly user: string;
   /** Resolves when the text is here, from this device or from the server. */
   readonly ready: Promise<void>;
   /** Resolves when the server's text is here for the first time. */
   readonly synced: Promise<void>;
   /** How many of the edits are durable; a new object whenever it changes. */
-  save: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
-  /** What keeps the document from the server; `null`: no known problem. */
-  problem: InklogError | null = null;
+  save: SaveStatus = { unsent: 0, sent: 0, allSaved: true, blocked: false };
   /** @internal */
   readonly core: Core;
   /** @internal */
   readonly env: Env;
+  /** Opened with a token: nothing may be edited before the server has said what this user may do. */
+  readonly #isGuarded: boolean;
+  /** Why there is no connection. */
+  #obstacle: InklogError | null = null;
   readonly #link: Link;
   readonly #persistence: Persistence;
   /** By what makes them. */
@@ -54,20 +57,44 @@ export class InklogDocument {
     this.env = env;
     checkDocId(options.docId);
     this.docId = options.docId;
-    this.user = options.user ?? guestName(env);
-    checkUser(this.user);
+    const user = options.user ?? guestName(env);
+    checkUser(user);
+    this.#isGuarded = !!options.token;
     const server = addressOf(options.url);
     const flush = () => this.flush();
-    this.core = new Core(this.docId, () => `${this.user}~${suffix(env)}`, env.Math.random, server);
+    this.core = new Core(this.docId, user, (user) => `${user}~${suffix(env)}`, env.Math.random, server);
     this.core.visible = isVisible(env);
-    this.#link = new Link(options, env, this.core, flush, (problem) => this.#setProblem(problem));
-    this.#persistence = new Persistence(this.core, env, options.storage, this.user, server, flush);
+    this.#link = new Link(options, env, this.core, flush, (problem) => this.#setObstacle(problem));
+    this.#persistence = new Persistence(this.core, env, options.storage, this.#isGuarded && options.user === undefined, server, flush);
     this.ready = new Promise((resolve) => (this.#isReady = resolve));
     this.synced = new Promise((resolve) => (this.#isSynced = resolve));
     this.#tellStatus();
     for (const name of PAGE_EVENTS) env.addEventListener?.(name, this.#onPage);
     // The change that brought it has been told by then: who reads the text when it is ready hears of each change once.
     void this.#persistence.open().then((isKept) => isKept && this.#isReady());
+  }
+
+  /** The user's name. If the server demands a token, it is the token's user, known by the time of `synced`. */
+  get user(): string {
+    return this.core.user;
+  }
+
+  /** What the user may do with the document: the server's last word, even if that was on an earlier visit. */
+  get access(): Access {
+    return this.core.access;
+  }
+
+  /**
+   * Whether the document takes no edits from this user: they may not change it, or it was opened with a `token` and the server
+   * has never said on this device what they may do.
+   */
+  get readOnly(): boolean {
+    return this.access === null ? this.#isGuarded : !mayWrite(this.access);
+  }
+
+  /** What keeps the document, or what was typed into it, from the server; `null`: no known problem. */
+  get problem(): InklogError | null {
+    return this.#obstacle ?? this.core.held;
   }
 
   /** The name under which this tab writes; it may change, see the `agent` event. */
@@ -112,11 +139,29 @@ export class InklogDocument {
   }
 
   /**
-   * Makes edits, one after the other; a place inside a surrogate pair is moved out of it. Throws, without
-   * changing anything, if the document is closed or an edit is malformed.
+   * The visible text that was typed here and is not saved: its pieces, in the order of the text. For the user to copy once they
+   * may no longer write; `text` shows it in place.
+   */
+  unsavedText(): string[] {
+    return this.core.unsavedText();
+  }
+
+  /**
+   * Connects now, with a fresh token: call it when the user has signed in again or has been given other rights. A working
+   * connection stays in use until the new one is synced.
+   */
+  reconnect(): void {
+    this.#link.renew();
+    this.flush();
+  }
+
+  /**
+   * Makes edits, one after the other; a place inside a surrogate pair is moved out of it. Throws, without changing anything,
+   * if the document is closed or an edit is malformed, and a {@link ReadOnlyError} if it is `readOnly`.
    */
   edit(edits: readonly Edit[]): void {
     if (this.status === "closed") throw new Error(`the document ${this.docId} is closed: open it again to edit it`);
+    if (this.readOnly) throw new ReadOnlyError(this.access);
     for (const { at, del, ins } of edits) {
       if (!Number.isFinite(at) || !Number.isFinite(del) || typeof ins !== "string") {
         throw new TypeError("an edit is { at: number, del: number, ins: string }");
@@ -280,17 +325,13 @@ export class InklogDocument {
         void this.#persistence.adopt();
         return;
       case "link":
-        return value === "again" ? this.#link.again() : this.#link.refused();
+        return value === "again" ? this.#link.again() : this.#link.refused(value);
       case "renamed":
         for (const part of this.#parts.values()) part.renamed?.(value);
         return;
       case "renewed":
         for (const part of this.#parts.values()) part.renewed?.();
         return;
-      case "error":
-        // It says why the server does not let the client in.
-        if (value.code === "unauthorized" || value.code === "forbidden") this.#setProblem(value);
-        return this.#emit(name, value);
       default:
         this.#emit(name, value);
     }
@@ -299,11 +340,12 @@ export class InklogDocument {
   /** Tells what is another than it was. */
   #tellStatus(): void {
     const { all, sent } = this.core.pending;
-    const save: SaveStatus = { unsent: all - sent, sent, allSaved: !all };
-    const { agent, status, storage, problem, gap } = this;
+    const { access, agent, readOnly, status, storage, problem, gap } = this;
+    const blocked = all > 0 && (status === "refused" || !!this.core.held);
+    const save: SaveStatus = { unsent: all - sent, sent, allSaved: !all, blocked };
     this.#warn(!save.allSaved && storage.kind !== "device");
-    for (const [name, value] of Object.entries({ agent, status, storage, problem, gap, save })) {
-      const told = JSON.stringify(value);
+    for (const [name, value] of Object.entries({ access, agent, status, storage, problem, gap, save })) {
+      const told = JSON.stringify(value) + (name === "access" && readOnly);
       if (told === this.#told.get(name)) continue;
       this.#told.set(name, told);
       if (value === save) this.save = save;
@@ -340,8 +382,8 @@ export class InklogDocument {
     return at > 0 ? this.position(this.anchor(Math.min(at, this.length), side)) : 0;
   }
 
-  #setProblem(problem: InklogError | null): void {
-    this.problem = problem;
+  #setObstacle(problem: InklogError | null): void {
+    this.#obstacle = problem;
     if (problem) this.core.tell(problem.code, problem.message, problem.retry);
   }
 
@@ -367,7 +409,7 @@ export class InklogDocument {
   /** The page is back from somewhere: what is broken is noticed now. */
   #wake(): void {
     if (this.core.connection) this.core.woke(this.now());
-    else if (this.status === "offline") this.#link.again();
+    else if (this.status !== "connecting") this.#link.again();
   }
 }
 

@@ -1,6 +1,7 @@
 // Removes from a device what it keeps of a document.
 
 import { forkPrefix, type ForkRecord } from "./forks.js";
+import { accessKey } from "./sync/access.js";
 import { addressOf } from "./options.js";
 import { type Storage, browserStorage, timed } from "./storage.js";
 import { StoredAgents } from "./storedAgents.js";
@@ -30,7 +31,7 @@ export interface Forgotten {
 export async function forgetDocument({ url, docId, storage, discardUnsent }: ForgetOptions): Promise<Forgotten> {
   const store = timed(storage ?? (await browserStorage()), globalThis);
   const server = addressOf(url);
-  const agents = new StoredAgents(store, docId, server, null);
+  const agents = new StoredAgents(store, docId, server, () => null);
   try {
     const found = await agents.read();
     const forks = (await store.read(forkPrefix(docId))).filter(([, fork]: [string, ForkRecord]) => fork.server === server);
@@ -38,8 +39,8 @@ export async function forgetDocument({ url, docId, storage, discardUnsent }: For
     const unsent = forks.reduce((sum, [, { text }]) => sum + text.length, typed);
     const forgotten = found.every(({ free }) => free) && (!unsent || !!discardUnsent);
     if (forgotten) {
-      const keys = [...found.flatMap(({ keys }) => [...keys]), ...forks.map(([key]) => key)];
-      if (keys.length) await store.write(keys.map((key) => [key, undefined]));
+      const keys = [...found.flatMap(({ keys }) => [...keys]), ...forks.map(([key]) => key), accessKey(docId, server)];
+      await store.write(keys.map((key) => [key, undefined]));
     }
     return { forgotten, unsent };
   } finally {

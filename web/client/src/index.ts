@@ -14,10 +14,11 @@
  * closed tab, a crash or days offline neither lose nor duplicate any of them.
  */
 export { InklogDocument, openDocument } from "./document.js";
+export { ReadOnlyError } from "./errors.js";
 export { forgetDocument, type ForgetOptions, type Forgotten } from "./forget.js";
 export type { Anchor, Change } from "./crdt/index.js";
 export type { Storage } from "./storage.js";
 export type {
-  ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, Json, JsonObject, JsonOf, JsonState, OpenOptions, Presence,
-  SaveStatus, StorageStatus, WebSocketConstructor, WebSocketLike,
+  Access, ConnectionStatus, DocumentEvents, Edit, Fork, InklogError, Json, JsonObject, JsonOf, JsonState, OpenOptions,
+  Presence, SaveStatus, StorageStatus, Token, WebSocketConstructor, WebSocketLike,
 } from "./types.js";

@@ -4,14 +4,17 @@
 // says `implements`: the published declarations leave out what is internal.
 
 import type { Change, LocalOp, TextDoc } from "./crdt/index.js";
+import type { Shown } from "./sync/core.js";
 import type { Rename } from "./sync/rename.js";
 import type { ClientMessage } from "./sync/wire.js";
-import type { ConnectionStatus, DocumentEvents, JsonObject } from "./types.js";
+import type { ConnectionStatus, DocumentEvents } from "./types.js";
 
 /** What a part may read, and do. */
 export interface Host {
   readonly docId: string;
   readonly status: ConnectionStatus;
+  /** Whether edits are refused. */
+  readonly readOnly: boolean;
   /** The agent that writes; it may change. */
   readonly agent: string;
   /** The text with its ids, as it is now: another object once the document has begun anew. For reading. */
@@ -19,7 +22,7 @@ export interface Host {
   /** The connection, once what the server had has come over it: another object each time. Else `null`. */
   readonly connection: object | null;
   /** What each agent last showed, and when that was heard, in the time of `now`. Part of it all is one's own. */
-  readonly shown: Map<string, { state: JsonObject; heardAt: number }>;
+  readonly shown: Map<string, Shown>;
   /** Counts what came for `shown`. */
   readonly showings: number;
   /** ms, never going back. */

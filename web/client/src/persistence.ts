@@ -5,6 +5,7 @@ import { type ForkRecord, forkId, forkPrefix, forksOf, withFork } from "./forks.
 import { type Env, wordsOf } from "./link.js";
 import { type Storage, browserStorage, inTime, noStorage, timed } from "./storage.js";
 import { StoredAgents } from "./storedAgents.js";
+import { type AccessRecord, accessKey } from "./sync/access.js";
 import { type Backoff, backoff } from "./sync/backoff.js";
 import type { Core } from "./sync/core.js";
 import type { StoredAgent } from "./sync/keeper.js";
@@ -23,7 +24,8 @@ export class Persistence {
   readonly #core: Core;
   readonly #env: Env;
   readonly #storage: OpenOptions["storage"];
-  readonly #user: string;
+  /** The user is whoever was signed in last on this device. */
+  readonly #isAnyone: boolean;
   readonly #server: string;
   readonly #flush: () => void;
   /** Of the store that is written to; none before it is open. */
@@ -36,12 +38,12 @@ export class Persistence {
   #isClosed = false;
   #isPersistAsked = false;
 
-  /** `server`: the address that what is kept belongs to. `flush` does what follows from what the core was told. */
-  constructor(core: Core, env: Env, storage: OpenOptions["storage"], user: string, server: string, flush: () => void) {
+  /** `isAnyone`: the user is not known beforehand. `server`: the address that what is kept belongs to. `flush` does what follows from what the core was told. */
+  constructor(core: Core, env: Env, storage: OpenOptions["storage"], isAnyone: boolean, server: string, flush: () => void) {
     this.#core = core;
     this.#env = env;
     this.#storage = storage;
-    this.#user = user;
+    this.#isAnyone = isAnyone;
     this.#server = server;
     this.#flush = flush;
     this.#retry = backoff(env.Math.random, PAUSE_MS_FIRST, PAUSE_MS_MAX, 0.5);
@@ -70,6 +72,7 @@ export class Persistence {
     } else {
       try {
         const agents = this.#agentsIn(await this.#openStore());
+        await inTime(this.#env, OPEN_MS_MAX, this.#recall(agents));
         found = await inTime(this.#env, OPEN_MS_MAX, agents.read());
         await this.#loadForks(agents);
         this.#core.load(found);
@@ -148,7 +151,14 @@ export class Persistence {
   // --- The store
 
   #agentsIn(storage: Storage): StoredAgents {
-    return new StoredAgents(storage, this.#core.docId, this.#server, this.#user);
+    return new StoredAgents(storage, this.#core.docId, this.#server, () => this.#core.user);
+  }
+
+  async #recall({ storage }: StoredAgents): Promise<void> {
+    const wanted = accessKey(this.#core.docId, this.#server);
+    const record: AccessRecord | undefined = (await storage.read(wanted)).find(([key]) => key === wanted)?.[1];
+    // Another user's right says nothing about this one's.
+    if (record && (this.#isAnyone || record.user === this.#core.user)) this.#core.recall(record);
   }
 
   #openStore(): Promise<Storage> {

@@ -101,12 +101,14 @@ export class DocumentPresence<State = JsonObject> {
     if (status === "closed") shown.clear();
     const others = new Map<string, Presence<any>>();
     this.#lapseAt = Infinity;
-    for (const [other, { state, heardAt }] of shown) {
+    for (const [other, { state, heardAt, user, name = user }] of shown) {
       if (now >= heardAt + LAPSE_MS) shown.delete(other);
       else {
         this.#lapseAt = Math.min(this.#lapseAt, heardAt + LAPSE_MS);
         // What an earlier connection of this tab has shown is still there for a while.
-        if (other !== agent) others.set(other, { agent: other, user: other.split("~")[0]!, state });
+        if (other === agent) continue;
+        const one = { agent: other, user: user ?? other.split("~")[0]!, state: state as any };
+        others.set(other, name === undefined ? one : { ...one, name });
       }
     }
     const { size } = this.others;

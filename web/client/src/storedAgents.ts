@@ -15,10 +15,10 @@ export class StoredAgents {
   #real: Map<string, Lock>;
   readonly #docId: string;
   readonly #server: string;
-  readonly #user: string | null;
+  readonly #user: () => string | null;
 
-  /** `server`: whose records are meant, beside those of no one. `user`: `null` means everybody's. */
-  constructor(readonly storage: Storage, docId: string, server: string, user: string | null) {
+  /** `server`: whose records are meant, beside those of no one. `user`: who is signed in; `null` means everybody's. */
+  constructor(readonly storage: Storage, docId: string, server: string, user: () => string | null) {
     this.#docId = docId;
     this.#server = server;
     this.#user = user;
@@ -36,11 +36,12 @@ export class StoredAgents {
   /** What the user's agents in the document have kept, but for those held by this tab; takes the locks that are free. */
   async read(): Promise<StoredAgent[]> {
     const prefix = chainKey(this.#docId, "");
+    const user = this.#user();
     const found: StoredAgent[] = [];
     for (const [key, value] of await this.storage.read(prefix)) {
       const agent = key.slice(prefix.length);
       const { server } = readChain(value);
-      const isOurs = (!server || server === this.#server) && (!this.#user || agent.split("~")[0] === this.#user);
+      const isOurs = (!server || server === this.#server) && (!user || agent.split("~")[0] === user);
       if (!isOurs || this.#locks.has(agent)) continue;
       const free = await this.hold(agent);
       // Read anew: the last holder may have written since.

@@ -30,7 +30,8 @@ const WAITING_MAX = 1_000;
 
 /**
  * Binds a textarea to a document; returns a function that unbinds them. Until the document is ready, and after it is
- * closed, the textarea takes no input; otherwise `readOnly` and `disabled` decide, which belong to the application.
+ * closed, the textarea takes no input; otherwise `readOnly` and `disabled` decide, which belong to the application. While
+ * `doc.readOnly` is true, `readOnly` is too, and afterwards what it was.
  */
 export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, options: TextareaOptions = {}): () => void {
   const ending = new AbortController();
@@ -52,7 +53,7 @@ export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, 
     before = element.value;
     if (event.inputType === "historyUndo") step("undo", event);
     else if (event.inputType === "historyRedo") step("redo", event);
-    else if (!binding || doc.status === "closed") event.preventDefault();
+    else if (!binding || doc.readOnly || doc.status === "closed") event.preventDefault();
   });
   on(element, "input", () => {
     if (binding) binding.input();
@@ -71,7 +72,26 @@ export function bindTextarea(doc: InklogDocument, element: HTMLTextAreaElement, 
   for (const type of ["dragend", "pointerdown"]) on(element, type, () => binding?.hold("drag", false));
   for (const type of ["keyup", "pointerup", "focus", "select"]) on(element, type, () => binding?.select());
   on(element.ownerDocument, "selectionchange", () => binding?.select());
+  /** The application's own setting, while it is overridden. */
+  let ownReadOnly: boolean | null = null;
+  const unlock = () => {
+    if (ownReadOnly !== null) element.readOnly = ownReadOnly;
+    ownReadOnly = null;
+  };
+  const lock = () => {
+    if (!doc.readOnly) return unlock();
+    ownReadOnly ??= element.readOnly;
+    // An input method ends its word only when the element loses the focus.
+    const isWriting = !!binding?.isComposing && element.ownerDocument.activeElement === element;
+    if (isWriting) element.blur();
+    element.readOnly = true;
+    if (isWriting) element.focus();
+    for (const what of ["word", "drag"] as const) binding?.hold(what, false);
+  };
+  lock();
   const stops = [
+    unlock,
+    doc.on("access", lock),
     doc.on("change", (change) => binding?.follow(change)),
     // A document that this device does not know yet can be begun without the server; its text joins what comes.
     doc.on("status", (status) => void (status === "offline" && begin())),
@@ -115,7 +135,7 @@ class TextareaBinding {
   /** The textarea's text has become another. */
   input(): void {
     const { value, selectionEnd: caret } = this.#element;
-    if (this.#doc.status === "closed") this.#catchUp();
+    if (this.#isLocked) this.#catchUp();
     else if (this.#waiting.length > 0) this.#shown.push({ value, caret });
     else {
       const change = difference(this.#value, value, caret);
@@ -135,6 +155,14 @@ class TextareaBinding {
       }
       this.select();
     }
+  }
+
+  get isComposing(): boolean {
+    return this.#holds.has("word");
+  }
+
+  get #isLocked(): boolean {
+    return this.#doc.readOnly || this.#doc.status === "closed";
   }
 
   /** The document has changed. */
@@ -205,7 +233,7 @@ class TextareaBinding {
     const doc = this.#doc;
     const lines = this.#lines;
     const { value, selectionEnd } = this.#element;
-    const done = isDrag(this.#value, this.#shown) ?? [difference(this.#value, value, selectionEnd)];
+    const done = this.#isLocked ? [] : (isDrag(this.#value, this.#shown) ?? [difference(this.#value, value, selectionEnd)]);
     let held = this.#held;
     try {
       for (const change of done) {

@@ -35,7 +35,16 @@ export interface WebSocketLike {
   send(data: string): void;
   close(code?: number): void;
 }
-export type WebSocketConstructor = new (url: string) => WebSocketLike;
+export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
+
+/** A token in the characters of a JWT; `null`: none. */
+export type Token = string | null | undefined;
+
+/**
+ * What this user may do with the document: nothing (`none`), read it, write in it, or also manage it. `null`: not known
+ * yet.
+ */
+export type Access = "none" | "read" | "write" | "manage" | null;
 
 export interface OpenOptions {
   /** The API's URL, including its stage: `wss://….amazonaws.com/prod`. */
@@ -43,12 +52,15 @@ export interface OpenOptions {
   /** 1–128 of `A-Z a-z 0-9 . _ ~ -`. */
   docId: string;
   /**
-   * The user's name: 1–40 of `A-Z a-z 0-9 . _ -`. Default: a random guest name that this browser keeps. With
-   * authentication on, it must be the name in the token.
+   * The user's name: 1–40 of `A-Z a-z 0-9 . _ -`. Default: a random guest name that this browser keeps. If the server
+   * demands a token, the token's user is used instead.
    */
   user?: string;
-  /** Called before every connection, also after a refusal; its result is sent as `?token=`. */
-  token?: () => string | Promise<string>;
+  /**
+   * Called before every connection, and again before the token expires: returns a token that is valid now. `null` or
+   * `undefined`: there is none, for example because nobody is signed in.
+   */
+  token?: () => Token | Promise<Token>;
   /** Default: `globalThis.WebSocket`. */
   WebSocket?: WebSocketConstructor;
   /**
@@ -61,7 +73,7 @@ export interface OpenOptions {
 /**
  * `connecting`: connecting to the server · `online`: connected, and synced at least once on this connection ·
  * `offline`: no connection; the client reconnects by itself · `refused`: the server refuses this user; the client
- * retries with a fresh token from time to time · `closed`: by `close()`.
+ * retries with a fresh token ever less often, and at once when {@link InklogDocument.reconnect} is called · `closed`: by `close()`.
  */
 export type ConnectionStatus = "connecting" | "online" | "offline" | "refused" | "closed";
 
@@ -73,6 +85,11 @@ export interface SaveStatus {
   readonly sent: number;
   /** Everything typed is durable on the server. */
   readonly allSaved: boolean;
+  /**
+   * The server takes no edits from this user at present: what is unsent stays on the device and is sent once the user may
+   * write again. `doc.problem` says why.
+   */
+  readonly blocked: boolean;
 }
 
 /** Where edits are kept until they are saved. */
@@ -97,8 +114,10 @@ export interface Fork {
 /** Somebody else who is here. `State` is the application's own type; received states are not checked against it. */
 export interface Presence<State = JsonObject> {
   readonly agent: string;
-  /** The part of the agent before `~`. */
+  /** According to the server; if it demands no token, the part of the agent before `~`. */
   readonly user: string;
+  /** The name from their token, which the server vouches for; absent if it demands none. Of any length: see `shortName`. */
+  readonly name?: string;
   readonly state: State;
 }
 
@@ -106,7 +125,7 @@ export interface Presence<State = JsonObject> {
 export interface InklogError {
   /**
    * The server's code (`forbidden`, `too_large`, …), or `unreachable`, `bad_url`, `no_websocket`, `token` (the callback
-   * failed), `storage`, `bad_message` (the server sent an invalid message).
+   * failed or returned what no WebSocket can carry), `storage`, `bad_message` (the server sent an invalid message).
    */
   readonly code: string;
   /** One line: what happened, and what to do. */
@@ -119,6 +138,8 @@ export interface DocumentEvents {
   /** The text changed. Apply `changes` one after the other. */
   change: { changes: Change[]; origin: "local" | "remote" | "undo" | "redo" };
   status: ConnectionStatus;
+  /** `doc.access` or `doc.readOnly` changed. */
+  access: Access;
   save: SaveStatus;
   /** The others, by agent, after the first call of `presenceOf(document)`. */
   presence: ReadonlyMap<string, Presence>;

@@ -50,11 +50,11 @@ export class UndoStack {
   }
 
   get canUndo(): boolean {
-    return this.#undoable.length > 0;
+    return this.#undoable.length > 0 && !this.#host.readOnly;
   }
 
   get canRedo(): boolean {
-    return this.#redoable.length > 0;
+    return this.#redoable.length > 0 && !this.#host.readOnly;
   }
 
   /** Reverts the user's last edits; returns whether anything changed. */
@@ -80,7 +80,7 @@ export class UndoStack {
 
   #step(what: "undo" | "redo", from: Step[], to: Step[]): boolean {
     const host = this.#host;
-    if (host.status === "closed") return false;
+    if (host.status === "closed" || host.readOnly) return false;
     let isMade = false;
     try {
       host.change(what, (changes) => {

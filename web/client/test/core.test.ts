@@ -60,7 +60,8 @@ test("an event that can never be applied keeps nobody from writing a base, and s
     alice.talk(server);
     alice.waits();
   }
-  assert.deepEqual([...alice.store.keys()].map((key) => key.replace(/^.*\/(\w)[^/]*$/, "$1")).sort(), ["a", "b", "t"]);
+  const kept = [...alice.store.keys()].filter((key) => key.includes("alice"));
+  assert.deepEqual(kept.map((key) => key.replace(/^.*\/(\w)[^/]*$/, "$1")).sort(), ["a", "b", "t"]);
   alice.crashes();
   assert.equal(alice.core.doc.toString(), "typed");
   assert.equal(alice.core.doc.waitingCount, 1);

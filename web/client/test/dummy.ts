@@ -60,7 +60,7 @@ export class Alice {
   }
 
   private newCore(): Core {
-    const core = new Core("d", () => `alice~${this.seed}${this.agents++}`, new Random(this.seed).next);
+    const core = new Core("d", "alice", (user) => `${user}~${this.seed}${this.agents++}`, new Random(this.seed).next);
     // Nobody looks, so that nothing but what a story is about is sent.
     core.visible = false;
     return core;

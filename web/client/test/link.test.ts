@@ -2,35 +2,59 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InklogError, WebSocketLike } from "../src/index.js";
+import type { InklogError, Token, WebSocketLike } from "../src/index.js";
 import { Link } from "../src/link.js";
+import { jwt } from "./sim/jwt.js";
 import { envOf } from "./sim/network.js";
 import { World, settle } from "./sim/world.js";
 
 interface FakeSocket extends WebSocketLike {
   url: string;
+  protocols: string[] | undefined;
+  isClosed: boolean;
 }
 
-function link(random = () => 1, token?: () => string) {
+interface Given {
+  random?: () => number;
+  token?: () => Token | Promise<Token>;
+  /** What asking the server without a WebSocket comes to. */
+  fetch?: () => Promise<unknown>;
+}
+
+function link({ random = () => 1, token, fetch }: Given = {}) {
   const world = new World(1);
   const sockets: FakeSocket[] = [];
   const problems: (InklogError | null)[] = [];
+  const told: string[] = [];
   class Socket implements FakeSocket {
-    onopen = null;
-    onmessage = null;
-    onclose: ((event: any) => void) | null = null;
-    onerror = null;
-    constructor(readonly url: string) {
+    onopen: FakeSocket["onopen"] = null;
+    onmessage: FakeSocket["onmessage"] = null;
+    onclose: FakeSocket["onclose"] = null;
+    onerror: FakeSocket["onerror"] = null;
+    isClosed = false;
+    constructor(
+      readonly url: string,
+      readonly protocols: string[] | undefined = undefined,
+    ) {
       sockets.push(this);
     }
     send() {}
     close() {
+      if (this.isClosed) return;
+      this.isClosed = true;
       this.onclose?.({});
     }
   }
-  const env = { ...envOf(world, { dead: false }), Math: { random } };
+  const env = { ...envOf(world, { dead: false }), Math: { random }, fetch };
   const options = { url: "ws://x/dev", docId: "d", WebSocket: Socket, ...(token && { token }) };
-  const link = new Link(options, env, { connected() {}, received() {}, disconnected() {} }, () => {}, (problem) => void problems.push(problem));
+  const core = {
+    connected: () => void told.push("connected"),
+    received: (frame: string) => void told.push(frame),
+    overheard: (frame: string) => void told.push(`overheard ${frame}`),
+    disconnected: () => void told.push("disconnected"),
+    turnedAway: () => void told.push("turned away"),
+  };
+  const link = new Link(options, env, core, () => {}, (problem) => void problems.push(problem));
   /** Time goes to what is due. */
   const next = async () => {
     const waited = Math.max(0, link.deadline - world.now);
@@ -39,55 +63,225 @@ function link(random = () => 1, token?: () => string) {
     await settle();
     return waited;
   };
-  return { link, sockets, next, world, problems };
+  const last = () => sockets.at(-1)!;
+  /** The newest socket opens, and the document is synced over it. */
+  const works = () => {
+    last().onopen!({});
+    link.online();
+  };
+  const open = () => sockets.map(({ isClosed }, i) => (isClosed ? -1 : i)).filter((i) => i >= 0);
+  return { link, sockets, last, works, next, open, world, problems, told };
 }
 
+/** Closed before it was open, as a browser tells it. */
+async function fails(socket: FakeSocket): Promise<void> {
+  socket.isClosed = true;
+  socket.onerror!({});
+  socket.onclose!({ code: 1006 });
+  await settle();
+}
+
+const codes = (problems: (InklogError | null)[]) => problems.flatMap((problem) => problem?.code ?? []);
+
 test("after a loss it connects again, with pauses that double up to 30 s, each with full jitter", async () => {
-  const { link: one, sockets, next } = link();
+  const { link: one, last, next } = link();
   await next();
   const pauses: number[] = [];
   for (let i = 0; i < 9; i++) {
-    sockets.at(-1)!.onclose!({});
+    last().onclose!({});
     assert.equal(one.status, "offline");
     pauses.push(await next());
   }
   assert.deepEqual(pauses, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
-  const { sockets: others, next: later } = link(() => 0.25);
+  const { last: lastOf, next: later } = link({ random: () => 0.25 });
   await later();
-  others.at(-1)!.onclose!({});
+  lastOf().onclose!({});
   assert.equal(await later(), 125);
 });
 
-test("the token is asked for before each connection, also after a refusal", async () => {
+test("the token travels as a subprotocol, and is asked for before each connection, also after a refusal", async () => {
   let asked = 0;
-  const { link: one, sockets, next } = link(undefined, () => `t/${++asked}`);
+  const { link: one, sockets, next, problems, told } = link({ token: () => `t.${++asked}` });
   await next();
-  assert.equal(sockets[0]!.url, "ws://x/dev?token=t%2F1");
+  assert.deepEqual(sockets[0]!.protocols, ["inklog", "inklog.jwt.t.1"]);
+  assert.equal(sockets[0]!.url, "ws://x/dev");
   sockets[0]!.onerror!({ message: "Unexpected server response: 401" });
   sockets[0]!.onclose!({});
   assert.equal(one.status, "refused");
+  assert.deepEqual(codes(problems), ["unauthorized"]);
+  assert.ok(told.includes("turned away"));
   await next();
-  assert.equal(sockets[1]!.url, "ws://x/dev?token=t%2F2");
+  assert.deepEqual(sockets[1]!.protocols, ["inklog", "inklog.jwt.t.2"]);
+});
+
+test("without a token, nobody needs one", async () => {
+  for (const none of [null, undefined, ""]) {
+    const { last, next } = link({ token: () => none });
+    await next();
+    assert.equal(last().protocols, undefined);
+  }
+});
+
+test("what cannot be a subprotocol is a problem, and the callback is called again", async () => {
+  for (const bad of ["a b", "ä", "a,b", "a/b", "a\n", {} as string]) {
+    let asked = 0;
+    const { sockets, next, problems } = link({ token: () => (asked++ ? "good" : bad) });
+    await next();
+    assert.equal(sockets.length, 0, bad);
+    assert.match(problems.at(-1)!.message, /^the token callback failed: it must return a JWT, or text/);
+    assert.deepEqual(codes(problems), ["token"]);
+    await next();
+    await next();
+    assert.deepEqual(sockets[0]?.protocols, ["inklog", "inklog.jwt.good"]);
+  }
+});
+
+test("a refused client asks ever less often, up to 5 min, and at once when it is told to", async () => {
+  const { link: one, last, next, sockets } = link({ token: () => "t" });
+  await next();
+  const pauses: number[] = [];
+  for (let i = 0; i < 12; i++) {
+    last().onerror!({ message: "Unexpected server response: 401" });
+    last().onclose!({});
+    assert.equal(one.status, "refused");
+    pauses.push(await next());
+  }
+  assert.deepEqual(pauses.slice(-4), [128_000, 256_000, 300_000, 300_000]);
+  const before = sockets.length;
+  last().onclose!({});
+  one.renew();
+  assert.equal(await next(), 0);
+  assert.equal(sockets.length, before + 1);
 });
 
 test("a connection is made anew before the gateway's two hours, and an attempt without an answer is given up", async () => {
-  const { link: one, sockets, next } = link(() => 0.999);
+  const { link: one, works, open, next } = link({ random: () => 0.999 });
   await next();
   assert.equal(await next(), 15_000);
   await next();
-  sockets.at(-1)!.onopen!({});
-  one.status = "online";
+  works();
   const lifetime = await next();
   assert.ok(lifetime > 100 * 60_000 && lifetime < 118 * 60_000);
-  assert.equal(await next(), 0);
+  assert.deepEqual([one.status, open().length], ["online", 2]);
+});
+
+test("before its token expires, a connection is replaced by another, which is used once it is open", async () => {
+  const { link: one, sockets, works, next, open, world, told } = link({ token: () => jwt({ iat: world.now / 1_000, exp: world.now / 1_000 + 3_600 }) });
+  await next();
+  works();
+  const waited = await next();
+  assert.ok(waited >= 42 * 60_000 && waited <= 48 * 60_000, `after ${waited} ms`);
+  assert.deepEqual([one.status, open()], ["online", [0, 1]]);
+  sockets[0]!.onmessage!({ data: "on the old one" });
+  sockets[1]!.onopen!({});
+  sockets[0]!.onmessage!({ data: "meanwhile" });
+  one.online();
+  assert.deepEqual(open(), [0, 1], "it stays until the other has told what was broadcast meanwhile");
+  one.online();
+  assert.deepEqual(open(), [1]);
+  assert.deepEqual(told, ["connected", "on the old one", "connected", "overheard meanwhile"]);
+  assert.equal(one.status, "online");
+});
+
+test("where the new connection fails, open or not, the old one goes on, and it is tried again ever less often", async () => {
+  const { link: one, sockets, works, last, next, open, world, told, problems } = link({ token: () => jwt({ iat: world.now / 1_000, exp: world.now / 1_000 + 3_600 }) });
+  await next();
+  works();
+  await next();
+  await fails(last());
+  assert.deepEqual([await next(), sockets.length], [500, 3]);
+  // Open, but not synced.
+  last().onopen!({});
+  assert.deepEqual(told, ["connected", "connected"]);
+  await fails(last());
+  assert.deepEqual(told, ["connected", "connected", "connected"], "the document joins on the old one again");
+  assert.deepEqual([await next(), sockets.length], [1_000, 4]);
+  // The server does not let it in.
+  last().onopen!({});
+  one.refused({ code: "unauthorized", message: "no", retry: false });
+  assert.deepEqual([one.status, open()], ["online", [0]]);
+  assert.equal(await next(), 2_000);
+  // It does not answer.
+  assert.equal(await next(), 15_000);
+  assert.equal(await next(), 4_000);
+  assert.deepEqual(codes(problems), []);
+  works();
+  one.online();
+  assert.deepEqual([one.status, open()], ["online", [5]]);
+});
+
+test("where the old connection ends first, the one on its way takes its place", async () => {
+  const { link: one, sockets, works, last, next, open, world } = link({ token: () => jwt({ iat: world.now / 1_000, exp: world.now / 1_000 + 60 }) });
+  await next();
+  works();
+  await next();
+  sockets[0]!.close();
   assert.equal(one.status, "connecting");
+  last().onopen!({});
+  one.online();
+  assert.deepEqual([one.status, open()], ["online", [1]]);
+});
+
+test("whom the server does not let in any more connects again at once, once, with a fresh token", async () => {
+  const { link: one, sockets, works, next, problems } = link({ token: () => "opaque" });
+  const unauthorized = { code: "unauthorized", message: "the token has expired", retry: false };
+  await next();
+  works();
+  one.refused(unauthorized);
+  assert.deepEqual([one.status, await next(), sockets.length], ["connecting", 0, 2]);
+  works();
+  one.refused(unauthorized);
+  assert.equal(one.status, "refused");
+  assert.deepEqual(problems.at(-1), { ...unauthorized, retry: true });
+  assert.ok((await next()) > 0);
+});
+
+test("who has no rights under a new token does not go on with the old one", async () => {
+  const { link: one, works, last, next, open } = link({ token: () => "opaque" });
+  await next();
+  works();
+  one.renew();
+  await settle();
+  last().onopen!({});
+  one.refused({ code: "forbidden", message: "no access", retry: false });
+  assert.deepEqual([one.status, open()], ["refused", []]);
+});
+
+test("a browser cannot tell a server that refuses a token from none: whether one answers there is looked at", async () => {
+  let answers = true;
+  const fetch = async () => {
+    if (!answers) throw new TypeError("Failed to fetch");
+  };
+  const { link: one, last, next, problems } = link({ token: () => "t", fetch });
+  await next();
+  await fails(last());
+  assert.equal(one.status, "offline", "one failure is nothing yet");
+  await next();
+  await fails(last());
+  assert.equal(one.status, "refused");
+  assert.deepEqual(codes(problems), ["unauthorized"]);
+  assert.match(problems.at(-1)!.message, /^ws:\/\/x\/dev answers, but does not let you in/);
+  answers = false;
+  await next();
+  await fails(last());
+  assert.equal(one.status, "offline");
+  assert.equal(problems.at(-1)!.code, "unreachable");
+});
+
+test("where no token was given, a failure is a failure", async () => {
+  const { link: one, last, next } = link({ fetch: async () => {} });
+  for (let i = 0; i < 3; i++) {
+    await next();
+    await fails(last());
+  }
+  assert.equal(one.status, "offline");
 });
 
 test("the network's coming back is not waited for", async () => {
-  const { link: one, sockets, next } = link();
+  const { link: one, last, next } = link();
   await next();
   for (let i = 0; i < 6; i++) {
-    sockets.at(-1)!.onclose!({});
+    last().onclose!({});
     await next();
   }
   one.offline();

@@ -11,7 +11,7 @@ let core: Core;
 const commands: Record<string, (command: any) => unknown> = {
   /** A client that knows nothing connects; gives what it asks for. */
   join() {
-    core = new Core("d", () => "alice", new Random(1).next);
+    core = new Core("d", "alice", (user) => user, new Random(1).next);
     core.connected(0);
     return core.frames.splice(0).map((frame) => JSON.parse(frame));
   },

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JSDOM } from "jsdom";
-import { InklogDocument } from "../src/index.js";
+import { InklogDocument, type Token } from "../src/index.js";
 import { normalise } from "../src/lines.js";
 import { presenceOf } from "../src/presence.js";
 import { undoOf } from "../src/undo.js";
 import { bindTextarea } from "../src/textarea.js";
 import { Device } from "./sim/device.js";
+import { Gate } from "./sim/gate.js";
 import { Network, envOf } from "./sim/network.js";
 import { Random } from "./sim/random.js";
 import { Server } from "./sim/server.js";
@@ -18,11 +19,12 @@ globalThis.AbortController = window.AbortController;
 
 class Room {
   readonly world = new World(11);
-  private readonly network = new Network(this.world, new Server(this.world));
+  readonly server = new Server(this.world);
+  private readonly network = new Network(this.world, this.server);
 
-  open(user: string) {
+  open(user: string, token?: () => Token) {
     const tab = { dead: false, offline: false };
-    const options = { url: "ws://sim/dev", docId: "d", user, WebSocket: this.network.socketOf(tab) };
+    const options = { url: "ws://sim/dev", docId: "d", user, WebSocket: this.network.socketOf(tab), ...(token && { token }) };
     const doc = new InklogDocument({ ...options, storage: new Device(this.world).storage(tab) }, envOf(this.world, tab));
     undoOf(doc).mergeMs = 0;
     const area = window.document.body.appendChild(window.document.createElement("textarea"));
@@ -473,4 +475,72 @@ test("the undo of many replaced words shows at once", async () => {
   const ms = (process.cpuUsage().user - user) / 1_000;
   assert.ok(ada.area.value === before);
   assert.ok(ms < 5_000, `${ms} ms`);
+});
+
+// --- A user who may not change the document
+
+async function guarded(right: "read" | "write") {
+  const room = new Room();
+  const gate = (room.server.gate = new Gate(room.world));
+  gate.allow("ada", right);
+  gate.allow("ben", "write");
+  const [ada, ben] = ["ada", "ben"].map((user) => room.open(user, () => gate.sign(user)));
+  const become = async (right: "read" | "write") => {
+    gate.allow("ada", right);
+    ada!.doc.reconnect();
+    await room.calm();
+  };
+  return { room, ada: ada!, ben: ben!, become };
+}
+
+const isLocked = ({ area, doc }: { area: HTMLTextAreaElement; doc: InklogDocument }) => {
+  const before = doc.text;
+  assert.equal(area.readOnly, true);
+  for (const kind of ["insertText", "insertFromPaste", "insertFromDrop", "deleteByCut", "historyUndo"]) asks(area, kind);
+  assert.equal(asks(area, "insertText").defaultPrevented, true);
+  for (const key of ["z", "y"]) press(area, key);
+  // What a browser lets in all the same is taken back.
+  type(area, "typed");
+  assert.deepEqual([area.value, doc.text], [before, before]);
+};
+
+test("a textarea is read-only while its user may not change the document, and afterwards what it was", async () => {
+  for (const own of [false, true]) {
+    const { room, ada, ben, become } = await guarded("read");
+    ada.unbind();
+    ada.area.readOnly = own;
+    const unbind = bindTextarea(ada.doc, ada.area);
+    await room.calm();
+    type(ben.area, "by Ben");
+    await room.calm();
+    assert.equal(ada.area.value, "by Ben");
+    isLocked(ada);
+    await become("write");
+    assert.equal(ada.area.readOnly, own);
+    await become("read");
+    isLocked(ada);
+    unbind();
+    assert.equal(ada.area.readOnly, own);
+  }
+});
+
+test("where the right goes in the middle of a word, the word ends, others' edits come, and it goes on when the right is back", async () => {
+  const { room, ada, ben, become } = await guarded("write");
+  await room.calm();
+  type(ada.area, "mine ");
+  await room.calm();
+  ada.area.dispatchEvent(new window.CompositionEvent("compositionstart"));
+  type(ada.area, "に");
+  type(ben.area, "> ", 0, 0);
+  await room.calm();
+  type(ada.area, "ほ");
+  await become("read");
+  type(ada.area, "ん");
+  ada.area.dispatchEvent(new window.CompositionEvent("compositionend"));
+  assert.deepEqual([ada.doc.text, ada.area.value], ["> mine に", "> mine に"]);
+  isLocked(ada);
+  await become("write");
+  press(ada.area, "z");
+  await room.calm();
+  assert.deepEqual([ada.area.value, ben.area.value], ["> mine ", "> mine "]);
 });

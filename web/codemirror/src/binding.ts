@@ -33,8 +33,11 @@ export interface RemoteCursor extends InklogUser {
 export const setInklogUser = StateEffect.define<Partial<InklogUser>>();
 
 export const presenceChanged = StateEffect.define<null>();
-/** Whether the document can be edited in this editor. */
-export const opened = StateEffect.define<boolean>();
+/**
+ * `waiting`: not ready yet, or closed · `open`: can be edited · `locked`: the user may not change it.
+ */
+export type Openness = "waiting" | "open" | "locked";
+export const opened = StateEffect.define<Openness>();
 
 /** The value of `_ahead` once the editor shows the transaction's changes. */
 interface Shown {
@@ -73,7 +76,7 @@ export class Binding implements PluginValue {
   /** Edits passed to the document that it has not reported back yet. */
   private _own: Edit[][] = [];
   private _selection: Range[] = [];
-  private _user: InklogUser;
+  private _user: Partial<InklogUser>;
   private _agent = "";
   private _gone = false;
   /** The two texts may differ; a reset is scheduled. */
@@ -99,8 +102,7 @@ export class Binding implements PluginValue {
   ) {
     // The undo stack records from now on.
     undoOf(_doc);
-    const name = user.name ?? _doc.user;
-    this._user = { name, color: user.color ?? colorOf(name) };
+    this._user = user;
     this._seen = view.state.doc;
     const fill = () => this._gone || this._lines || this._fill();
     void _doc.ready.then(fill);
@@ -108,8 +110,9 @@ export class Binding implements PluginValue {
       _doc.on("status", (status) => {
         // A document that is new to this device can be started without the server; its text merges with what arrives.
         if (status === "offline") queueMicrotask(fill);
-        if (status === "closed") queueMicrotask(() => this._dispatch({ effects: opened.of(false) }));
+        if (status === "closed") this._reopen();
       }),
+      _doc.on("access", () => this._reopen()),
     );
     if (_doc.status === "offline") queueMicrotask(fill);
     // Never treat another document's text as this one's, not even briefly.
@@ -173,14 +176,15 @@ export class Binding implements PluginValue {
     const found: RemoteCursor[] = [];
     if (!this._lines) return found;
     for (const agent of this._shown.keys()) if (!presenceOf(this._doc).others.has(agent)) this._shown.delete(agent);
-    for (const { agent, user, state } of presenceOf(this._doc).others.values()) {
+    for (const { agent, user, name: known, state } of presenceOf(this._doc).others.values()) {
       const cursor = readRange(state["cursor"]);
       // Presence may overtake the text that it points into; the caret then stays where it was.
       if (!cursor) this._shown.delete(agent);
       else if (knows(this._doc, cursor.anchor) && knows(this._doc, cursor.head)) this._shown.set(agent, cursor);
       const shown = this._shown.get(agent);
       if (!shown) continue;
-      const name = shortName(state["name"]) || user;
+      // The server's name wins: nobody can appear under another's.
+      const name = shortName(known ?? state["name"]) || user;
       const color = typeof state["color"] === "string" ? state["color"] : colorOf(name);
       found.push({ agent, name, color, anchor: this._toEditor(shown.anchor), head: this._toEditor(shown.head) });
     }
@@ -265,6 +269,20 @@ export class Binding implements PluginValue {
 
   // --- From the document
 
+  private _openness(): Openness {
+    if (this._doc.readOnly) return "locked";
+    return this._lines && this._doc.status !== "closed" ? "open" : "waiting";
+  }
+
+  private _reopen(): void {
+    queueMicrotask(() => {
+      const { hasFocus } = this.view;
+      this._dispatch({ effects: opened.of(this._openness()) });
+      // Browsers take the focus from an element that stops being editable.
+      if (hasFocus && !this._gone && !this.view.hasFocus) this.view.focus();
+    });
+  }
+
   private _fill(): void {
     this._stop.push(
       this._doc.on("change", (change) => this._follow(change)),
@@ -297,7 +315,7 @@ export class Binding implements PluginValue {
     const changes = this.view.state.changes(least ? { ...least, insert: textOf(least.insert) } : []);
     this._ahead = least && changes;
     try {
-      this._dispatch({ changes, effects: [opened.of(this._doc.status !== "closed"), presenceChanged.of(null)] });
+      this._dispatch({ changes, effects: [opened.of(this._openness()), presenceChanged.of(null)] });
     } catch (error) {
       this._broken = true;
       throw error;
@@ -434,7 +452,7 @@ export class Binding implements PluginValue {
 
   /** The presence state is limited; no name or colour may exceed its share. */
   private _tell(cursor: Range | null): void {
-    const { name, color } = this._user;
+    const { name = this._doc.user, color = colorOf(name) } = this._user;
     presenceOf(this._doc).set({ name: shortName(name), color: String(color).slice(0, COLOR_MAX), cursor });
   }
 }

@@ -3,7 +3,7 @@ import { EditorState, Facet, Prec, StateField, Transaction, type Extension, type
 import { EditorView, ViewPlugin } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
 import { wellFormed, type ViewChange } from "@inklog/client/lines";
-import { Binding, fromInklog, opened, type InklogUser, type RemoteCursor } from "./binding.js";
+import { Binding, fromInklog, opened, type InklogUser, type Openness, type RemoteCursor } from "./binding.js";
 import { dragging } from "./drag.js";
 import { steps } from "./historyField.js";
 import { wholePairs } from "./pairs.js";
@@ -23,18 +23,24 @@ export function sync(doc: InklogDocument, options: SyncOptions): Extension {
     return made;
   });
   // One per document: if another document takes its place in the editor, the plugin starts anew.
-  const isOpen = StateField.define<boolean>({
-    create: () => false,
+  const openness = StateField.define<Openness>({
+    create: () => (doc.readOnly ? "locked" : "waiting"),
     update: (is, tr) => tr.effects.reduce((is, effect) => (effect.is(opened) ? effect.value : is), is),
   });
+  const isOpen = (state: EditorState) => state.field(openness) === "open";
+  const isLocked = (state: EditorState) => state.field(openness) === "locked";
   return [
     binding,
     plugin.of(binding),
-    isOpen,
+    openness,
     // Before the text has arrived, and after the document is closed, there is nothing to edit. Otherwise the host
     // decides.
-    Prec.highest(EditorState.readOnly.computeN([isOpen], (state) => (state.field(isOpen) ? [] : [true]))),
-    EditorState.changeFilter.of((tr) => tr.startState.field(isOpen) && doc.status !== "closed"),
+    Prec.highest(EditorState.readOnly.computeN([openness], (state) => (isOpen(state) ? [] : [true]))),
+    EditorState.changeFilter.of((tr) => isOpen(tr.startState) && !doc.readOnly && doc.status !== "closed"),
+    // Somebody who may only read sees no caret that swallows typing, and no keyboard on a phone. Focus, selection and
+    // copying work.
+    Prec.highest(EditorView.editable.computeN([openness], (state) => (isLocked(state) ? [false] : []))),
+    EditorView.contentAttributes.computeN([openness], (state) => (isLocked(state) ? [{ tabindex: "0", "aria-readonly": "true" }] : [])),
     // Runs after all other filters.
     Prec.highest(EditorState.transactionFilter.of(repaired)),
     EditorView.domEventObservers({ compositionend: releaseLater }),

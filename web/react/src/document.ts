@@ -25,8 +25,8 @@ const listeners = new Set<() => void>();
 /**
  * Opens a document while the component is mounted; returns `null` on the first render, without a `docId`, and if it
  * cannot be opened (see {@link useDocumentError}). Components that ask for the same document share one. A changed `url`,
- * `docId` or `user` opens another; the other options are those of the first component, except that `token` is always
- * that of the latest render.
+ * `docId` or `user` opens another, and so does giving a `token` or giving none; the other options are those of the first
+ * component, except that `token` is always that of the latest render.
  */
 export function useDocument(options: DocumentOptions): InklogDocument | null {
   const key = keyOf(options);
@@ -50,7 +50,8 @@ export function useDocumentError(options: DocumentOptions): Error | null {
   return useLease(keyOf(options))?.error ?? null;
 }
 
-const keyOf = ({ url, docId, user }: DocumentOptions) => (docId == null ? null : JSON.stringify([url, docId, user]));
+const keyOf = ({ url, docId, user, token }: DocumentOptions) =>
+  docId == null ? null : JSON.stringify([url, docId, user, !!token]);
 
 function useLease(key: string | null): Lease | undefined {
   return useSyncExternalStore(
@@ -83,7 +84,7 @@ function take(key: string, options: DocumentOptions): () => void {
 function open(key: string, options: DocumentOptions): Lease {
   const lease: { -readonly [K in keyof Lease]: Lease[K] } = { doc: null, error: null, users: 0, token: options.token };
   try {
-    lease.doc = openDocument({ ...options, docId: options.docId!, token: () => lease.token?.() ?? "" });
+    lease.doc = openDocument({ ...options, docId: options.docId!, ...(options.token && { token: () => lease.token?.() }) });
   } catch (error) {
     // An exception in an effect would unmount the whole page.
     lease.error = error as Error;

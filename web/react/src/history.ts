@@ -6,9 +6,10 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Replay } from "./replay.js";
 import { useConnectionStatus } from "./state.js";
 
-/** An event, its time on the server (`at`, ms since the epoch), and its user. */
+/** An event, its time on the server (`at`, ms since the epoch), its user, and the name under which they wrote. */
 export interface HistoryEvent extends WireEvent {
   user?: string | null;
+  name?: string | null;
 }
 
 /** Fetches every event of a document in order of time; returns `null` if the server does not offer this. */

@@ -14,5 +14,5 @@ export { useDocument, useDocumentError, type DocumentOptions } from "./document.
 export { localEvents, useHistory, type EventsSource, type History, type HistoryEvent, type HistoryOptions } from "./history.js";
 export { Replay } from "./replay.js";
 export {
-  useConnectionStatus, useForks, useGap, usePresence, useProblem, useSaveStatus, useStorage, useText,
+  useAccess, useConnectionStatus, useForks, useGap, usePresence, useProblem, useSaveStatus, useStorage, useText,
 } from "./state.js";

@@ -2,7 +2,7 @@
 
 // A document's reports, as component state.
 import type {
-  ConnectionStatus, DocumentEvents, Fork, InklogDocument, InklogError, JsonObject, JsonState, Presence, SaveStatus, StorageStatus,
+  Access, ConnectionStatus, DocumentEvents, Fork, InklogDocument, InklogError, JsonObject, JsonState, Presence, SaveStatus, StorageStatus,
 } from "@inklog/client";
 import { presenceOf } from "@inklog/client/presence";
 import { useCallback, useSyncExternalStore } from "react";
@@ -61,7 +61,12 @@ export function useConnectionStatus(doc: InklogDocument | null): ConnectionStatu
   return useTold(doc, "status", (doc) => doc.status, "connecting");
 }
 
-const NOTHING: SaveStatus = { unsent: 0, sent: 0, allSaved: true };
+/** What the user may do with the document; `null` until the server has said it. `doc.readOnly` changes with it. */
+export function useAccess(doc: InklogDocument | null): Access {
+  return useTold(doc, "access", (doc) => doc.access, null);
+}
+
+const NOTHING: SaveStatus = { unsent: 0, sent: 0, allSaved: true, blocked: false };
 
 /** How many edits are durable on the server, sent, and only on this device. */
 export function useSaveStatus(doc: InklogDocument | null): SaveStatus {

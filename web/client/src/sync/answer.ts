@@ -1,6 +1,7 @@
 // The answer to a JOIN_DOC or SYNC_STATE: parts that come in any order.
 
 import type { WireEvent } from "../crdt/index.js";
+import type { Access } from "../types.js";
 import type { Ends, ReplayPart, StatePart } from "./wire.js";
 
 /** All parts of an answer, put together. */
@@ -13,6 +14,8 @@ export interface Answer {
   /** The log's name; `undefined`: the server does not say. */
   log: string | undefined;
   missing: Ends | undefined;
+  access: Access | undefined;
+  user: string | undefined;
 }
 
 export class Parts {
@@ -28,9 +31,9 @@ export class Parts {
     this.#came.set(part.part, part);
     if (this.#came.size < part.parts) return null;
     const parts = [...this.#came.values()].sort((a, b) => a.part - b.part);
-    const { cursor, missing } = parts.at(-1)!;
+    const { cursor, missing, access, user } = parts.at(-1)!;
     const state = parts.map((part) => (part.action === "DOC_STATE" && part.state) || "").join("");
-    return { action, state, events: parts.flatMap(({ events }) => events ?? []), cursor, log, missing };
+    return { action, state, events: parts.flatMap(({ events }) => events ?? []), cursor, log, missing, access, user };
   }
 }
 

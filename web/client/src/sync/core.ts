@@ -12,6 +12,7 @@
 //   and leads to a sync, as silence does from time to time.
 
 import { type Change, TextDoc, type WireEvent } from "../crdt/index.js";
+import { mayWrite } from "./access.js";
 import { type Answer, Parts, bytesOf } from "./answer.js";
 import { type Backoff, backoff } from "./backoff.js";
 import { agree, ahead } from "./compare.js";
@@ -20,7 +21,7 @@ import { OfflineDocument, type ServerState } from "./offline.js";
 import { type OutEvent, type Outbox, judge, sameOps, startOf, wireEvent } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { type ClientMessage, type Ends, type ErrorMessage, type ReplayPart, type ServerMessage, type StatePart, decode, encode } from "./wire.js";
-import type { JsonObject } from "../types.js";
+import type { InklogError, JsonObject } from "../types.js";
 
 /** The first sync after joining finds what was broadcast while the connection registered. */
 const SYNC_AFTER_JOIN_MS = 2_000;
@@ -49,6 +50,16 @@ const PONG_PATIENCE_MS = 8_000;
 const PONG_PATIENCE_MS_SLOW = 60_000;
 /** After a sleep, or out of the background, a connection is asked at once, and given up sooner. */
 const PONG_PATIENCE_MS_WAKING = 4_000;
+
+const HELD = "you may not change this document now: what you typed is kept on this device, and sent once you may";
+
+/** What somebody showed last and when it arrived; `user` and `name` if the server says who they are. */
+export interface Shown {
+  state: JsonObject;
+  heardAt: number;
+  user?: string | undefined;
+  name?: string | undefined;
+}
 
 /** What waits for an answer. */
 interface Request {
@@ -82,8 +93,8 @@ interface Connection {
 export class Core extends OfflineDocument {
   /** To send, in order. */
   frames: string[] = [];
-  /** What was last shown, by agent, and when; presence takes out what is over. */
-  readonly shown = new Map<string, { state: JsonObject; heardAt: number }>();
+  /** By agent; presence takes out what is over. */
+  readonly shown = new Map<string, Shown>();
   /** Counts what came for it. */
   showings = 0;
 
@@ -93,6 +104,8 @@ export class Core extends OfflineDocument {
   visible = true;
   /** Events of others wait for something that the server, asked for all it has, does not have either. */
   gap = false;
+  /** Why the server refused the last event for lack of a right. */
+  #refusal: InklogError | null = null;
   /** The agents of which something came since the cursor. */
   #since = new Set<string>();
   #refs = 0;
@@ -108,8 +121,8 @@ export class Core extends OfflineDocument {
   readonly #syncRetry: Backoff;
   readonly #renewal: Backoff;
 
-  constructor(docId: string, newAgent: () => string, random: () => number, server?: string) {
-    super(docId, newAgent, server);
+  constructor(docId: string, user: string, agentOf: (user: string) => string, random: () => number, server?: string) {
+    super(docId, user, agentOf, server);
     const upTo = (longest: number, least?: number) => backoff(random, 200, longest, least);
     this.#gap = upTo(SYNC_PAUSE_MS_MAX, 0.5);
     this.#sendRetry = upTo(5_000);
@@ -129,7 +142,19 @@ export class Core extends OfflineDocument {
     return { all: this.unsaved, sent: event ? event.end - event.after : 0 };
   }
 
+  /** Why unsaved edits are not sent or not accepted; `null` if there are none, or nothing blocks them. */
+  get held(): InklogError | null {
+    if (!this.unsaved) return null;
+    const isLocked = this.access !== null && !mayWrite(this.access);
+    return isLocked ? { code: "forbidden", message: HELD, retry: true } : this.#refusal;
+  }
+
   // --- What it is told by its socket, its clock and its store
+
+  /** The server did not let the client in. If the user's right was not known, it counts as none. */
+  turnedAway(isForbidden: boolean): void {
+    if (isForbidden || this.access === null) this.allow("none");
+  }
 
   /** The events of tabs that are no more. What they knew, and this one does not, the log may have forgotten since. */
   adopt(agents: StoredAgent[], now: number): void {
@@ -178,6 +203,19 @@ export class Core extends OfflineDocument {
     this.tick(now);
   }
 
+  /** A frame from the connection that this one replaced: its broadcasts count, its answers do not. */
+  overheard(frame: string, now: number): void {
+    if (!this.connection) return;
+    try {
+      const message = decode(frame);
+      if (message.action === "REMOTE_OP") this.#takeBroadcast(message.events, now);
+    } catch {
+      // The next sync brings it.
+    }
+    this.#lookForGap(now);
+    this.tick(now);
+  }
+
   /** Time has passed, or the store has: does what is due. */
   tick(now: number): void {
     this.keeper.tick(now);
@@ -206,7 +244,7 @@ export class Core extends OfflineDocument {
     if (connection) {
       due.push(connection.sync?.lostAt ?? connection.syncAt, connection.deadAt, this.#pingAt(connection));
       if (connection.inFlight) due.push(connection.inFlight.lostAt);
-      else if (connection.synced && connection.sendAt && this.pending.all) due.push(connection.sendAt);
+      else if (this.#maySend() && connection.sendAt && this.unsaved) due.push(connection.sendAt);
     }
     return Math.min(...due);
   }
@@ -225,11 +263,11 @@ export class Core extends OfflineDocument {
   /** Sends the oldest event, when none is in flight and the store has it. */
   #pump(now: number): void {
     const connection = this.connection;
-    if (!connection?.synced) return;
+    if (!connection) return;
     const { inFlight } = connection;
     // It may be known to be durable from elsewhere than its ack.
     if (inFlight && inFlight.outbox.events[0] !== inFlight.event) connection.inFlight = null;
-    if (connection.inFlight || now < connection.sendAt) return;
+    if (!this.#maySend() || connection.inFlight || now < connection.sendAt) return;
     connection.sendAt = 0;
     const outbox = this.outboxes.find((outbox) => outbox.events.length && !this.#isBlocked(outbox));
     if (!outbox) return;
@@ -244,6 +282,10 @@ export class Core extends OfflineDocument {
     const ref = ++this.#refs;
     connection.inFlight = { outbox, event, ref, lostAt: now + ACK_PATIENCE_MS };
     this.#send({ action: "SEND_OP", ...wireEvent(outbox.agent, event), ref });
+  }
+
+  #maySend(): boolean {
+    return this.synced && mayWrite(this.access);
   }
 
   /** An event that needs another outbox's goes after it: should that be refused, no one else needs it. */
@@ -304,8 +346,10 @@ export class Core extends OfflineDocument {
       }
       case "REMOTE_PRESENCE":
         this.showings++;
-        if (message.state) this.shown.set(message.agent, { state: message.state, heardAt: now });
-        else this.shown.delete(message.agent);
+        if (message.state) {
+          const { state, user, name } = message;
+          this.shown.set(message.agent, { state, heardAt: now, user, name });
+        } else this.shown.delete(message.agent);
         return;
       case "ERROR":
         return this.#takeError(message, now);
@@ -334,6 +378,8 @@ export class Core extends OfflineDocument {
     if (inFlight) inFlight.lostAt = Math.max(inFlight.lostAt, now + ACK_PATIENCE_MS);
     const whole = parts.add(message);
     if (!whole) return;
+    // A server that demands no token need not say it.
+    this.allow(whole.access ?? "manage");
     const isTaken = whole.action === "DOC_STATE" ? this.#takeState(whole, now) : this.#takeReplay(whole, now);
     if (isTaken) this.#takeSync(whole.cursor, now);
   }
@@ -380,14 +426,15 @@ export class Core extends OfflineDocument {
     if (outbox !== this.own && !outbox.events.length) this.keeper.drained(outbox, event.end);
     this.#sendRetry.tries = 0;
     this.#renewal.tries = 0;
+    this.#refusal = null;
     this.#active = true;
     this.calm();
     this.keeper.mark();
   }
 
   /** Says whether the sync is done with it. */
-  #takeReplay({ events, log, missing }: Answer, now: number): boolean {
-    if (log && this.log && log !== this.log) return this.#askForState(now);
+  #takeReplay({ events, log, missing, user = this.user }: Answer, now: number): boolean {
+    if ((log && this.log && log !== this.log) || user !== this.user) return this.#askForState(now);
     if (missing) {
       this.#forgot = true;
       return this.#askForState(now);
@@ -400,11 +447,12 @@ export class Core extends OfflineDocument {
   }
 
   /** Says whether the sync is done with it. */
-  #takeState({ state, events, cursor, log, missing }: Answer, now: number): boolean {
+  #takeState({ state, events, cursor, log, missing, user }: Answer, now: number): boolean {
     const base = state ? bytesOf(state) : new TextDoc().encode();
     const doc = TextDoc.decode(base);
     for (const event of events) doc.apply(event);
-    const server: ServerState = { base, events, cursor, log, doc };
+    const newUser = user === this.user ? undefined : user;
+    const server: ServerState = { base, events, cursor, log, doc, newUser };
     // What reached the log, and was never acknowledged, is saved, whatever becomes of the rest.
     for (const outbox of this.outboxes) judge(outbox, doc, (outbox) => this.#saved(outbox));
     const durable = this.durable();
@@ -413,7 +461,7 @@ export class Core extends OfflineDocument {
     const sameIds = agree(this.doc, doc, durable);
     // Where all of a text is there under its ids, the log is a copy of the one that it is from.
     const isCopy = sameIds && !lacks.length && durable.size > 0;
-    if (this.#forgot || !sameIds || (missing && lacks.length) || (isOther && !isCopy)) {
+    if (this.#forgot || !sameIds || (missing && lacks.length) || (isOther && !isCopy) || newUser) {
       this.#forgot = false;
       this.#aheadOf = [];
       this.beginAnew(server, sameIds && !isOther);
@@ -486,10 +534,14 @@ export class Core extends OfflineDocument {
     if (ref !== undefined && !ofSync && !ofSend) return;
     if (retry) return this.#tryAgain(now, ref);
     const final = code === "unauthorized" || code === "forbidden";
-    this.tell(code, message, !final);
     if (code === "unauthorized" || (ofSync && final)) {
-      this.updates.push(["link", "refused"]);
-    } else if (inFlight && !ofSync && !final) {
+      this.turnedAway(code === "forbidden");
+      this.updates.push(["link", { code, message, retry: false }]);
+      return;
+    }
+    this.tell(code, message, !final);
+    if (ofSend && final) this.#refusal = { code, message, retry: true };
+    if (inFlight && !ofSync && !final) {
       this.#refuse(inFlight.outbox, now, inFlight.event);
     } else {
       // Without the cursor, in case that is what it does not like.

@@ -2,7 +2,9 @@
 // no connection; the core, which does, goes on from here.
 
 import { type Change, type LocalOp, TextDoc, type WireEvent, find } from "../crdt/index.js";
-import type { DocumentEvents } from "../types.js";
+import type { Access, DocumentEvents, InklogError } from "../types.js";
+import { type AccessRecord, accessKey } from "./access.js";
+import { ahead } from "./compare.js";
 import { type Kept, Keeper, type StoredAgent, isEventKey } from "./keeper.js";
 import { type OutEvent, type Outbox, judge, newOutbox, push, startOf, wireEvent } from "./outbox.js";
 import { deletedIn, typedIn } from "./reoffer.js";
@@ -16,8 +18,8 @@ export interface Told extends DocumentEvents {
   renamed: Rename;
   /** The document was begun anew: ids of before mean nothing any more. */
   renewed: null;
-  /** The server does not let this client in (`refused`), or the connection does not answer any more (`again`). */
-  link: "refused" | "again";
+  /** The connection does not answer any more (`again`), or the server does not let this client in, and says why. */
+  link: "again" | InklogError;
 }
 
 /** A server's state. */
@@ -29,6 +31,8 @@ export interface ServerState {
   log: string | undefined;
   /** Base and events together. */
   doc: TextDoc;
+  /** The user, if it is another one than before. */
+  newUser?: string | undefined;
 }
 
 export type Update = { [K in keyof Told]: [name: K, value: Told[K]] }[keyof Told];
@@ -42,6 +46,8 @@ export class OfflineDocument implements Kept {
   cursor: string | undefined;
   /** The name of the log that the durable text is from; `undefined`: no server has said. */
   log: string | undefined;
+  /** What the user may do with the document; `null`: no server has said. */
+  access: Access = null;
   readonly keeper: Keeper;
   readonly #told = new Set<string>();
   /** Told of a text that the server forgot, as the document showed it, and of the log that had it. */
@@ -49,11 +55,13 @@ export class OfflineDocument implements Kept {
   /** Told of each local edit before it is made; what it returns is told the ops. */
   note: ((at: number, del: number, ins: string) => (ops: readonly LocalOp[]) => void) | undefined;
 
-  /** `server`: the address that what is kept here belongs to. */
-  constructor(readonly docId: string, protected readonly newAgent: () => string, readonly server?: string) {
-    this.outboxes = [newOutbox(newAgent())];
+  /** `agentOf` makes a new agent of a user. `server`: the address that what is kept here belongs to. */
+  constructor(readonly docId: string, public user: string, readonly agentOf: (user: string) => string, readonly server?: string) {
+    this.outboxes = [newOutbox(this.newAgent())];
     this.keeper = new Keeper(this);
   }
+
+  protected readonly newAgent = (): string => this.agentOf(this.user);
 
   /** The agent that writes. */
   get own(): Outbox {
@@ -78,6 +86,12 @@ export class OfflineDocument implements Kept {
   /** Ids that are typed and not known to be durable. */
   get unsaved(): number {
     return this.outboxes.reduce((sum, outbox) => sum + outbox.end - startOf(outbox), 0);
+  }
+
+  /** Their visible text: its pieces, in the order of the text. */
+  unsavedText(): string[] {
+    const typedFrom = new Map(this.outboxes.filter(({ events }) => events.length).map((outbox) => [outbox.agent, startOf(outbox)]));
+    return typedIn(this.doc, this.doc, typedFrom).map(({ text }) => text);
   }
 
   // --- Editing
@@ -156,6 +170,26 @@ export class OfflineDocument implements Kept {
     this.updates.push(["renewed", null]);
   }
 
+  /** Sets what this device last knew about the user's right; call it before `load`. */
+  recall({ user, access }: AccessRecord): void {
+    this.access = access;
+    if (user === this.user) return;
+    this.user = user;
+    this.outboxes = [newOutbox(this.newAgent())];
+  }
+
+  /** The server has said what the user may do. */
+  protected allow(access: Access): void {
+    if (access === this.access) return;
+    this.access = access;
+    this.#keepAccess();
+  }
+
+  #keepAccess(): void {
+    const record: AccessRecord = { user: this.user, access: this.access };
+    this.keeper.record(accessKey(this.docId, this.server), record);
+  }
+
   /** What the store has; the locks of the free ones are held by this tab, the others are only read. */
   load(agents: StoredAgent[]): void {
     this.#asWhole(() => this.#loadAll(agents));
@@ -168,9 +202,13 @@ export class OfflineDocument implements Kept {
     const agents = byAge.filter((stored) => this.isOfLog(stored));
     const newest = agents.find(({ base }) => base);
     if (newest && this.#mergeStored(newest)) this.cursor = newest.base!.cursor;
+    this.#applyAll(newest?.recent ?? []);
+    const known = new Map(this.doc.version);
     // What is saved shows, whichever tab wrote it.
     for (const { recent } of agents) this.#applyAll(recent);
     for (const stored of agents) this.#mergeIfBehind(stored);
+    // The log may since have forgotten what the newest base lacks; a replay after its cursor would not show that.
+    if (ahead(this.doc.version, known).length) this.cursor = undefined;
     const free = agents.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
     const outboxes = this.#admit(free);
     // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
@@ -207,6 +245,7 @@ export class OfflineDocument implements Kept {
    */
   resumeStore(agents: ReadonlyMap<string, string[]>): void {
     this.keeper.restart(({ agent }) => agents.get(agent) ?? []);
+    if (this.access) this.#keepAccess();
     for (const [agent, keys] of agents) {
       if (this.outboxOf(agent)) continue;
       const outbox = { ...newOutbox(agent), keys: new Set(keys) };
@@ -237,15 +276,16 @@ export class OfflineDocument implements Kept {
   }
 
   /**
-   * The log is not the one, or not any more the one, that the document is from: begins anew from the server's state.
-   * What was never saved is typed again, where the text around it is still there. What the store had of it for a log of
-   * another name stays there, for that log. What the document showed is put aside.
+   * The log is not the one, or not any more the one, that the document is from, or somebody else is signed in: begins anew
+   * from the server's state. What was never saved is typed again, where the text around it is still there. What the store
+   * had of it for a log of another name, or for another user, stays there, for them. What the log forgot is put aside.
    */
   protected beginAnew(server: ServerState, sameIds: boolean): void {
     const { doc: old, log, outboxes } = this;
     const { doc: fresh } = server;
     const before = old.toString();
-    const isOther = !!server.log && server.log !== log;
+    const { newUser } = server;
+    const isOther = !!newUser || (!!server.log && server.log !== log);
     const isTyped = ({ loaded }: OutEvent) => !loaded || !isOther;
     const typedFrom = new Map<string, number>();
     for (const { agent, events } of outboxes) {
@@ -258,6 +298,10 @@ export class OfflineDocument implements Kept {
       if (outbox.events[0] && !isTyped(outbox.events[0])) this.keeper.keepUnsent(outbox, typedFrom.get(outbox.agent));
       else this.keeper.remove(outbox);
     }
+    if (newUser) {
+      this.user = newUser;
+      this.#keepAccess();
+    }
     this.outboxes = [newOutbox(this.newAgent())];
     this.log = server.log ?? log;
     this.doc = fresh;
@@ -268,7 +312,7 @@ export class OfflineDocument implements Kept {
     this.updates.push(["renewed", null]);
     this.replaced(before);
     // With the next batch, which also removes what was kept of it.
-    if (before && before !== this.doc.toString()) this.putAside?.(before, log);
+    if (before && before !== this.doc.toString() && !newUser) this.putAside?.(before, log);
   }
 
   protected outboxOf(agent: string): Outbox | undefined {

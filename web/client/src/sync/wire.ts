@@ -2,7 +2,7 @@
 // frames.
 
 import type { WireEvent, WireOp } from "../crdt/index.js";
-import type { JsonObject } from "../types.js";
+import type { Access, JsonObject } from "../types.js";
 
 /** Where chains end, by agent. */
 export type Ends = Record<string, number>;
@@ -35,6 +35,9 @@ interface AnswerPart {
   cursor?: string;
   /** In the last part: ends of chains in the log that lie before those that the request named. */
   missing?: Ends;
+  /** In the last part: what this connection may do with the document, and under which user; the server decides both. */
+  access?: Exclude<Access, "none" | null>;
+  user?: string;
 }
 
 export interface StatePart extends AnswerPart {
@@ -66,7 +69,8 @@ export type ServerMessage =
   | { action: "REMOTE_OP"; events: WireEvent[] }
   /** The event is durable; `end` is where it ends. */
   | { action: "OP_ACK"; agent: string; after: number; end: number }
-  | { action: "REMOTE_PRESENCE"; agent: string; state: JsonObject | null }
+  /** `user` and `name` are the server's word, where it demands a token. */
+  | { action: "REMOTE_PRESENCE"; agent: string; state: JsonObject | null; user?: string; name?: string }
   | { action: "PONG" }
   | ErrorMessage;
 

@@ -18,6 +18,7 @@ class LiveWorld extends World {
 }
 
 export class LiveRoom {
+  readonly world: World = new LiveWorld(5);
   readonly server: Server;
   readonly network: Network;
   /** How many connections were made. */
@@ -25,13 +26,13 @@ export class LiveRoom {
   readonly WebSocket;
 
   constructor() {
-    const world = new LiveWorld(5);
+    const { world } = this;
     this.server = new Server(world);
     this.network = new Network(world, this.server);
     const room = this;
     this.WebSocket = class extends this.network.socketOf({ dead: false, offline: false }) {
-      constructor(url: string) {
-        super(url);
+      constructor(url: string, protocols?: string[]) {
+        super(url, protocols);
         room.connections += 1;
       }
     };

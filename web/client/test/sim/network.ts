@@ -4,6 +4,7 @@
 import type { Env } from "../../src/link.js";
 import type { WebSocketConstructor, WebSocketLike } from "../../src/index.js";
 import type { Tab } from "./device.js";
+import type { Identity } from "./gate.js";
 import type { Peer, Server } from "./server.js";
 import type { World } from "./world.js";
 
@@ -18,8 +19,11 @@ export interface Weather {
 
 export class Network {
   weather: Weather = { delay: 50, lost: 0, twice: 0, refused: 0 };
-  private peers = 0;
+  /** How many connections were begun. */
+  attempts = 0;
   private readonly sockets = new Set<Socket>();
+  /** The tabs see what a browser's see of an upgrade that was refused: nothing. */
+  isBrowser = false;
 
   constructor(
     readonly world: World,
@@ -30,8 +34,8 @@ export class Network {
   socketOf(tab: Tab & { offline: boolean }): WebSocketConstructor {
     const network = this;
     return class extends Socket {
-      constructor(_url: string) {
-        super(network, tab, ++network.peers);
+      constructor(_url: string, protocols?: string[]) {
+        super(network, tab, ++network.attempts, protocols);
         network.sockets.add(this);
       }
     };
@@ -50,6 +54,11 @@ export class Network {
     for (const socket of this.sockets) if (!tab || socket.tab === tab) socket.end();
   }
 
+  /** Ends the connections of a user. */
+  expel(user: string): void {
+    for (const socket of this.sockets) if (socket.identity?.user === user) socket.end();
+  }
+
   drop(socket: Socket): void {
     this.sockets.delete(socket);
   }
@@ -60,19 +69,25 @@ class Socket implements WebSocketLike, Peer {
   onmessage: ((event: any) => void) | null = null;
   onclose: ((event: any) => void) | null = null;
   onerror: ((event: any) => void) | null = null;
+  identity: Identity | null = null;
+  isReader = false;
   private state: "opening" | "open" | "ended" = "opening";
 
   constructor(
     private readonly network: Network,
     readonly tab: Tab & { offline: boolean },
     readonly id: number,
+    protocols: string[] | undefined,
   ) {
     const { world, weather } = network;
     world.after(1 + world.random.below(weather.delay), () => {
       if (this.state !== "opening" || tab.dead) return;
       if (tab.offline) return this.end();
-      if (world.random.chance(weather.refused)) {
-        this.onerror?.({ message: "Unexpected server response: 401" });
+      const { gate } = network.server;
+      this.identity = gate?.admit(protocols) ?? null;
+      if ((gate && !this.identity) || world.random.chance(weather.refused)) {
+        // A browser does not say why.
+        this.onerror?.(network.isBrowser ? {} : { message: "Unexpected server response: 401" });
         return this.end();
       }
       this.state = "open";
@@ -111,8 +126,8 @@ class Socket implements WebSocketLike, Peer {
   }
 }
 
-/** The surroundings of one tab; dead, it hears of nothing any more. */
-export function envOf(world: World, tab: Tab, page?: EventTarget): Env {
+/** The surroundings of one tab; dead, it hears of nothing any more. `fetch` finds the server where the tab is online. */
+export function envOf(world: World, tab: Tab & { offline?: boolean }, page?: EventTarget): Env {
   return {
     performance: { now: () => world.now },
     Date: { now: () => world.now },
@@ -122,6 +137,10 @@ export function envOf(world: World, tab: Tab, page?: EventTarget): Env {
       if (timer) timer.dead = true;
     },
     addEventListener: page?.addEventListener.bind(page),
+    fetch: () =>
+      new Promise((resolve, reject) => {
+        world.after(10, () => void (tab.dead || (tab.offline ? reject(new TypeError("Failed to fetch")) : resolve({}))));
+      }),
     removeEventListener: page?.removeEventListener.bind(page),
   };
 }

@@ -4,10 +4,15 @@
 import { TextDoc, type WireEvent, type WireOp } from "../../src/crdt/index.js";
 import { opEnd, sameEvent } from "./events.js";
 import { agentOf, faultOf, read } from "./faults.js";
+import type { Gate, Identity } from "./gate.js";
 import type { World } from "./world.js";
 
 export interface Peer {
   id: number;
+  /** Whose connection it is, where the server demands a token. */
+  identity?: Identity | null;
+  /** It was told that it may only read. */
+  isReader?: boolean;
   push(frame: object): void;
 }
 
@@ -29,6 +34,8 @@ const PART_BYTES_MAX = 100_000;
 
 interface Logged extends WireEvent {
   at: number;
+  user?: string;
+  name?: string;
 }
 
 export class Server {
@@ -40,7 +47,11 @@ export class Server {
   private readonly poisoned = new Map<string, boolean>();
   private readonly floors = new Map<string, number>();
   private readonly registered = new Map<number, Peer>();
-  private readonly shown = new Map<string, { peer: number; state: unknown }>();
+  private readonly shown = new Map<string, { peer: number; state: unknown; user?: string; name?: string }>();
+  /** Without one, everybody may do everything. */
+  gate: Gate | null = null;
+  /** Messages that were not answered for lack of a right. */
+  refusals = 0;
   private generation = 1;
   /** The log's name. */
   name = "log-1";
@@ -87,6 +98,15 @@ export class Server {
       return;
     }
     const answer = (fields: object) => peer.push({ docId, ref, ...fields });
+    // Told that it may only read, a client is not to try.
+    if (peer.isReader && message.action === "SEND_OP") this.faulty.push(`without the right to: ${text}`);
+    const refusal = this.gate?.refuse(peer.identity ?? null, message);
+    if (refusal) {
+      this.refusals++;
+      const [code, message] = refusal;
+      answer({ action: "ERROR", code, message, retry: false });
+      return;
+    }
     const fail = () => {
       if (random.chance(0.5)) peer.push({ message: "Internal server error", connectionId: "c", requestId: "r" });
       else answer({ action: "ERROR", code: "unavailable", message: "try again", retry: true });
@@ -109,7 +129,7 @@ export class Server {
   }
 
   private sendOp(peer: Peer, { agent, after, ops }: any, answer: (fields: object) => void): void {
-    const event: Logged = { agent, after, ops, at: this.world.now };
+    const event: Logged = { agent, after, ops, at: this.world.now, ...nameOf(peer) };
     const place = `${agent} ${after}`;
     const there = this.places.get(place);
     const refuse = (code: string) => answer({ action: "ERROR", code, message: `refused: ${code}`, retry: false });
@@ -131,7 +151,7 @@ export class Server {
     world.after(world.random.below(300), () => {
       if (!this.log.includes(event)) return;
       for (const peer of this.registered.values()) {
-        if (peer === sender || world.random.chance(this.faults.lostBroadcast)) continue;
+        if (peer === sender || !this.reaches(peer) || world.random.chance(this.faults.lostBroadcast)) continue;
         peer.push({ action: "REMOTE_OP", docId: "d", events: [event] });
       }
     });
@@ -148,20 +168,25 @@ export class Server {
       answer({ action: "ERROR", code: "rate_limited", message: "too many agents", retry: true });
       return;
     }
-    if (state) this.shown.set(agent, { peer: peer.id, state });
+    if (state) this.shown.set(agent, { peer: peer.id, state, ...nameOf(peer) });
     else if (!this.shown.delete(agent)) return;
-    this.tellOthers(peer, { action: "REMOTE_PRESENCE", docId: "d", agent, state });
+    this.tellOthers(peer, { action: "REMOTE_PRESENCE", docId: "d", agent, state, ...nameOf(peer) });
   }
 
   private tellOthers(but: Peer, frame: object): void {
-    for (const peer of this.registered.values()) if (peer.id !== but.id) peer.push(frame);
+    for (const peer of this.registered.values()) if (peer.id !== but.id && this.reaches(peer)) peer.push(frame);
+  }
+
+  /** A registration ends with its token. */
+  private reaches({ identity = null }: Peer): boolean {
+    return !this.gate || this.gate.isValid(identity);
   }
 
   private sync(peer: Peer, { action, cursor, version = {}, confirm }: any, answer: (fields: object) => void): void {
     this.registered.set(peer.id, peer);
     if (action === "JOIN_DOC") {
-      for (const [agent, { peer: id, state }] of this.shown) {
-        if (id !== peer.id) peer.push({ action: "REMOTE_PRESENCE", docId: "d", agent, state });
+      for (const [agent, { peer: id, ...shown }] of this.shown) {
+        if (id !== peer.id) peer.push({ action: "REMOTE_PRESENCE", docId: "d", agent, ...shown });
       }
     }
     const end = `${this.generation}-${this.from + this.tail.length}`;
@@ -183,10 +208,13 @@ export class Server {
       ].map((part) => ({ action: "DOC_STATE", stateId, format: "binary", ...part }));
     }
     const missing = confirm ? this.missing(version) : {};
+    const { user, right: access = "manage" } = peer.identity ?? {};
+    const told = { cursor: end, access, ...(user && { user }), ...missing };
+    peer.isReader = access === "read";
     messages.forEach((message, i) => {
       const last = i + 1 === messages.length;
       const { name: log } = this;
-      answer({ ...message, log, protocol: 1, part: i + 1, parts: messages.length, ...(last && { cursor: end, ...missing, access: "manage" }) });
+      answer({ ...message, log, protocol: 1, part: i + 1, parts: messages.length, ...(last && told) });
     });
   }
 
@@ -252,6 +280,9 @@ export class Server {
     }
   }
 }
+
+/** Who somebody is, as the server tells others. */
+const nameOf = ({ identity }: Peer) => (identity ? { user: identity.user, name: identity.name } : {});
 
 /** Cuts events into parts, of few each, so that there are several soon, and none too large for a message. */
 function cut(events: Logged[]): Logged[][] {

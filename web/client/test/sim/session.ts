@@ -1,12 +1,13 @@
 // One random session: tabs on devices type, delete, undo, close, crash and come back, over a bad network to a server
 // with troubles of its own. Then the faults stop, and all must come out equal, with everything typed there once.
 
-import { InklogDocument, type Anchor, type Change, type Edit } from "../../src/index.js";
+import { InklogDocument, ReadOnlyError, type Anchor, type Change, type Edit, type Token } from "../../src/index.js";
 import { presenceOf } from "../../src/presence.js";
 import { undoOf } from "../../src/undo.js";
 import type { WireEvent } from "../../src/crdt/index.js";
 import { sameEvent } from "./events.js";
 import { Device, type Tab } from "./device.js";
+import { Gate, type Right } from "./gate.js";
 import { Network, envOf } from "./network.js";
 import { Server } from "./server.js";
 import { World } from "./world.js";
@@ -28,6 +29,8 @@ export interface SessionOptions {
   bind?: (doc: InklogDocument) => Editor;
   /** How many things happen before the faults stop. */
   steps?: number;
+  /** Whether the server demands tokens; else some sessions' does. `"short"`: tokens live 20 s, and nobody's right changes. */
+  tokens?: boolean | "short";
 }
 
 const plain = (doc: InklogDocument): Editor => {
@@ -56,11 +59,13 @@ class OpenTab implements Tab {
   constructor(
     readonly session: Session,
     readonly device: Device,
-    user: string,
+    readonly user: string,
   ) {
-    const { world, network } = session;
+    const { world, network, gate } = session;
+    // With a token, the server knows the user.
+    const who = gate ? { token: () => session.tokenOf(this), ...(world.random.chance(0.5) && { user }) } : { user };
     this.doc = new InklogDocument(
-      { url: "ws://sim/dev", docId: "d", user, storage: device.storage(this), WebSocket: network.socketOf(this) },
+      { url: "ws://sim/dev", docId: "d", storage: device.storage(this), WebSocket: network.socketOf(this), ...who },
       envOf(world, this, this.page),
     );
     this.doc.on("change", ({ changes, origin }) => this.follow(changes, origin));
@@ -79,6 +84,12 @@ class OpenTab implements Tab {
   check(): void {
     if (this.shadow !== this.doc.text) throw new Error(`the changes tell ${this.shadow}, the text is ${this.doc.text}`);
     if (this.editor.text() !== this.doc.text) throw new Error(`the editor shows another text than the document has`);
+    const { access, save, problem, status } = this.doc;
+    const isHeld = !save.allSaved && (access === "none" || access === "read" || status === "refused");
+    if (isHeld && !(save.blocked && problem)) throw new Error(`what waits for a right is not told: ${JSON.stringify([access, save, problem])}`);
+    const unsaved = this.doc.unsavedText();
+    if (save.allSaved && unsaved.length) throw new Error("what is saved is told as unsaved");
+    if (unsaved.some((text) => !this.doc.text.includes(text))) throw new Error("what is unsaved is not in the text");
   }
 }
 
@@ -86,11 +97,15 @@ export class Session {
   readonly world: World;
   readonly server: Server;
   readonly network: Network;
+  /** In some sessions, the server demands tokens, and rights change. */
+  readonly gate: Gate | null = null;
   /** Characters that somebody deleted, or brought back by undo or redo. */
   readonly deleted = new Set<string>();
   readonly restored = new Set<string>();
   /** Characters that a crash may have taken before the store had them. */
   private readonly excused = new Set<string>();
+  /** What somebody wrote under an agent of a tab, and what that tab had not saved then. */
+  private readonly foreigners: { agent: string; from: number; to: number; unsaved: Set<string> }[] = [];
   private readonly everTyped = new Set<string>();
   private readonly devices: { device: Device; user: string }[];
   private tabs: OpenTab[] = [];
@@ -101,6 +116,8 @@ export class Session {
   private readonly forgets: boolean;
   private forgot = false;
   private closing = 0;
+  /** Share of failures of the token callback. */
+  private signInFails = 0;
   readonly seen: Record<string, number> = {};
 
   constructor(
@@ -117,12 +134,14 @@ export class Session {
       user: random.chance(0.3) ? "same" : `user${i}`,
     }));
     const bad = random.pick([0, 0.02, 0.1]);
+    if (this.options.tokens ?? random.chance(0.4)) this.guard(this.gate = this.server.gate = new Gate(this.world));
     this.network.weather = {
       delay: random.pick([5, 50, 800]),
       lost: random.chance(0.5) ? bad : 0,
       twice: random.chance(0.5) ? bad : 0,
       refused: bad,
     };
+    if (this.gate) this.signInFails = bad;
     this.server.faults = {
       failure: random.chance(0.5) ? bad : 0,
       lostBroadcast: random.chance(0.5) ? 3 * bad : 0,
@@ -142,6 +161,36 @@ export class Session {
     await this.calm();
   }
 
+  private guard(gate: Gate): void {
+    const { random } = this.world;
+    this.network.isBrowser = random.chance(0.5);
+    gate.skew = random.pick([0, -3_600_000, 3_600_000, 7_000]);
+    gate.lifetime = this.options.tokens === "short" ? 20_000 : random.pick([20_000, 60_000, 3_600_000]);
+    gate.isOpaque = random.chance(0.2);
+    for (const { user } of this.devices) gate.allow(user, "write");
+  }
+
+  /** What the application's callback comes to. */
+  async tokenOf({ user }: OpenTab): Promise<Token> {
+    const { random } = this.world;
+    await new Promise<void>((done) => this.world.after(random.below(300), done));
+    if (random.chance(this.signInFails / 2)) throw new Error("the application does not answer");
+    return random.chance(this.signInFails / 2) ? null : this.gate!.sign(user);
+  }
+
+  /** Somebody's right becomes another, at once or with the next token. */
+  private changeRight(gate: Gate): void {
+    const { random } = this.world;
+    const { user } = random.pick(this.devices);
+    const right = random.pick<Right | null>([null, "read", "write", "write", "manage"]);
+    gate.allow(user, right);
+    this.count(`right ${right}`);
+    if (random.chance(0.4)) return;
+    this.count("revoke");
+    gate.revoke(user);
+    if (random.chance(0.8)) this.network.expel(user);
+  }
+
   private count(what: string): void {
     this.seen[what] = (this.seen[what] ?? 0) + 1;
   }
@@ -156,10 +205,13 @@ export class Session {
     const { random } = this.world;
     const tab = this.tabs.length ? random.pick(this.tabs) : undefined;
     const dice = random.below(100);
+    if (this.gate && this.options.tokens !== "short" && random.chance(0.06)) return this.changeRight(this.gate);
+    if (tab && this.gate && random.chance(0.02)) return tab.doc.reconnect();
     if (!tab || dice < 3) {
       const { device, user } = random.pick(this.devices);
       if (this.tabs.length < 5) this.open(device, user);
-    } else if (dice < 55) this.type(tab);
+    } else if (tab.doc.readOnly && dice < 73) this.tryToEdit(tab, dice);
+    else if (dice < 55) this.type(tab);
     else if (dice < 65) this.delete(tab);
     else if (dice < 70) tab.editor.undo();
     else if (dice < 73) tab.editor.redo();
@@ -176,6 +228,21 @@ export class Session {
     else if (dice < 98) this.server.compact(this.world.now - 60_000);
     else if (random.chance(0.3)) this.impersonate(tab);
     else tab.page.dispatchEvent(new Event("pagehide"));
+  }
+
+  /** What may not be edited is not, by whatever means. */
+  private tryToEdit(tab: OpenTab, dice: number): void {
+    const before = tab.doc.text;
+    try {
+      if (dice < 30) tab.editor.undo();
+      else if (dice < 40) tab.editor.redo();
+      else tab.doc.insert(0, "nobody may type this");
+      if (dice >= 40) throw new Error("an edit was taken that may not be made");
+    } catch (error) {
+      if (!(error instanceof ReadOnlyError)) throw error;
+    }
+    if (tab.doc.text !== before) throw new Error("a text was changed that may not be");
+    this.count("refused edit");
   }
 
   /** Every character typed is another one, so that it can be counted. */
@@ -270,6 +337,9 @@ export class Session {
     this.count("impersonate");
     const text = "x".repeat(1 + this.world.random.below(3));
     this.foreign += text.length;
+    const log = JSON.stringify(this.server.log);
+    const unsaved = new Set([...tab.typed].filter((char) => !log.includes(char)));
+    this.foreigners.push({ agent, from: after, to: after + text.length, unsaved });
     const op = { type: "insert" as const, id: `${agent}-${after}`, text, left: null };
     this.server.append({ agent, after, ops: [op], at: this.world.now });
   }
@@ -278,17 +348,29 @@ export class Session {
   private async calm(): Promise<void> {
     this.network.weather = { delay: 50, lost: 0, twice: 0, refused: 0 };
     this.server.faults = { failure: 0, lostBroadcast: 0, poison: 0 };
+    this.signInFails = 0;
+    for (const { user } of this.devices) this.gate?.allow(user, "write");
     for (const tab of this.tabs) if (tab.offline) this.setOffline(tab, false);
     for (const { device, user } of this.devices) {
-      if (!this.tabs.some((tab) => tab.device === device && tab.doc.user === user)) this.open(device, user);
+      if (!this.tabs.some((tab) => tab.device === device && tab.user === user)) this.open(device, user);
     }
-    const limit = this.world.now + 60 * 60_000;
+    // A token that does not say when it expires is used for an hour.
+    const limit = this.world.now + (this.gate ? 150 : 60) * 60_000;
+    this.checkCalls();
     while (!this.isDone()) {
       if (this.world.now > limit) throw new Error(`no end: ${this.state()}`);
       await this.world.runUntil(this.world.now + 5_000);
     }
     this.verify();
     for (const tab of this.tabs) tab.device.kill(tab);
+  }
+
+  /** Whatever was refused, nobody has tried again and again. */
+  private checkCalls(): void {
+    const { attempts } = this.network;
+    const most = 200 + this.world.now / 500;
+    if (attempts > most || this.server.refusals > most) throw new Error(`${attempts} connections, ${this.server.refusals} refusals in ${this.world.now} ms`);
+    this.seen.held = (this.seen.held ?? 0) + this.tabs.filter(({ doc }) => doc.save.blocked).length;
   }
 
   private isDone(): boolean {
@@ -311,9 +393,19 @@ export class Session {
   }
 
   private state(): string {
-    const tabs = this.tabs.map(({ doc, errors }) => ({ agent: doc.agent, status: doc.status, save: doc.save, text: doc.text, errors: errors.slice(-3) }));
+    const tabs = this.tabs.map(({ doc, errors }) => ({ agent: doc.agent, status: doc.status, access: doc.access, problem: doc.problem, save: doc.save, text: doc.text, errors: errors.slice(-3) }));
     const unsent = this.devices.flatMap(({ device }) => [...device.records].filter((record) => !this.isSent(device, record)).map(([key]) => key));
     return JSON.stringify({ unsent, server: this.server.whole().toString(), tabs }, null, 1);
+  }
+
+  /** Whether another wrote at the same place under the same ids, and that was deleted: no state tells such from one's own. */
+  private isTaken(char: string): boolean {
+    const whole = this.server.whole();
+    return this.foreigners.some(({ agent, from, to, unsaved }) => {
+      let isDeleted = false;
+      whole.eachPiece(whole.ids.agent(agent), from, to, ({ dead }) => (isDeleted ||= !!dead));
+      return isDeleted && unsaved.has(char);
+    });
   }
 
   private verify(): void {
@@ -333,7 +425,7 @@ export class Session {
     }
     if ((count.get("x") ?? 0) > this.foreign) throw new Error("foreign text is doubled");
     for (const char of this.everTyped) {
-      const gone = this.forgot || this.deleted.has(char) || this.restored.has(char) || this.excused.has(char);
+      const gone = this.forgot || this.deleted.has(char) || this.restored.has(char) || this.excused.has(char) || this.isTaken(char);
       if (!count.has(char) && !gone) throw new Error(`${show(char)} is lost`);
     }
   }

@@ -1,5 +1,6 @@
 // The core as the stories know a client: the only place that is to change with it.
 
+import { accessKey } from "../../src/sync/access.js";
 import { Core } from "../../src/sync/core.js";
 import { type Batch, type StoredAgent, agentPrefix, chainKey, readAgent, readChain } from "../../src/sync/keeper.js";
 import type { Frame, Step, Told } from "./story.js";
@@ -31,7 +32,7 @@ export class StoryClient {
 
   #newCore(): Core {
     // Jitter comes out in the middle, so that every pause is known.
-    const core = new Core("d", () => (this.#agents++ ? `alice~${this.#agents}` : "alice"), () => 0.5);
+    const core = new Core("d", "alice", (user) => (this.#agents++ ? `${user}~${this.#agents}` : user), () => 0.5);
     core.visible = false;
     core.putAside = (aside) => void this.#told.push({ aside });
     return core;
@@ -64,9 +65,9 @@ export class StoryClient {
 
   /** What can be asked at any time. */
   get state() {
-    const { doc, pending, synced, gap, own } = this.#core;
+    const { access, doc, pending, synced, gap, own } = this.#core;
     const text = doc.toString();
-    return { text, unsaved: pending.all, sending: pending.sent, synced, gap, agent: own.agent, shown: this.#shown };
+    return { text, unsaved: pending.all, sending: pending.sent, synced, gap, agent: own.agent, access, shown: this.#shown };
   }
 
   #edit({ at = this.#core.doc.length, del = 0, ins = "" }: NonNullable<Step["edit"]>): void {
@@ -92,6 +93,7 @@ export class StoryClient {
       if (name === "change") for (const { at, del, ins } of value.changes) this.#shown = this.#shown.slice(0, at) + ins + this.#shown.slice(at + del);
       else if (name === "error") this.#told.push({ problem: value.code === UNREADABLE ? "unreadable" : value.code, retry: value.retry });
       else if (name === "link") {
+        if (value !== "again") this.#told.push({ problem: value.code, retry: value.retry });
         this.#told.push({ connection: value === "again" ? "dead" : "refused" });
         // Whoever holds the socket closes it.
         core.disconnected();
@@ -143,6 +145,8 @@ export class StoryClient {
     this.#store = "prompt";
     this.#shown = "";
     this.#core = this.#newCore();
+    const access = this.#records.get(accessKey("d"));
+    if (access) this.#core.recall(access);
     this.#core.load(this.#storedAgents());
   }
 
@@ -150,9 +154,9 @@ export class StoryClient {
   #adopt(): boolean {
     if (!this.#adoptDue || this.#writing || this.#store === "broken") return false;
     this.#adoptDue = false;
-    const { outboxes } = this.#core;
+    const { outboxes, user } = this.#core;
     const orphans = this.#storedAgents().filter(
-      (stored) => stored.events.length && this.#core.isOfLog(stored) && !outboxes.some(({ agent }) => agent === stored.agent),
+      (stored) => stored.agent.split("~")[0] === user && stored.events.length && this.#core.isOfLog(stored) && !outboxes.some(({ agent }) => agent === stored.agent),
     );
     if (orphans.length) this.#core.adopt(orphans, this.#now);
     return orphans.length > 0;

@@ -25,6 +25,7 @@ export interface Step {
   synced?: boolean;
   gap?: boolean;
   agent?: string;
+  access?: string | null;
 }
 
 export type Frame = Record<string, any>;
@@ -96,6 +97,7 @@ const EXPECTATIONS: Record<string, Check> = {
   synced: isFlag,
   gap: isFlag,
   agent: isText,
+  access: (value) => value === null || isOneOf("none", "read", "write", "manage")(value),
 };
 
 /** What happens in a step, by name. */
