@@ -227,6 +227,12 @@ impl Outbox {
         self.closed.pop_front().map(|queued| queued.event)
     }
 
+    /// Each closed event is kept, with its boundaries, by a batch that `keep` names.
+    pub fn keep_all(&mut self, mut keep: impl FnMut(&Event) -> u64) {
+        self.closed.iter_mut().for_each(|queued| queued.kept = keep(&queued.event));
+        self.typed.clear();
+    }
+
     /// The log does not have this event, and never will.
     pub fn refuse(&mut self, after: u64) {
         if let Some(queued) = self.closed.iter_mut().find(|queued| queued.event.after() == after) {

@@ -150,6 +150,14 @@ pub enum Problem {
         /// The server's line.
         message: String,
     },
+    /// The server refuses something, with a code that this version does not know.
+    #[error("the server refused ({code}): {message}")]
+    RefusedOtherwise {
+        /// The code.
+        code: String,
+        /// The server's line.
+        message: String,
+    },
     /// A message that breaks the protocol.
     #[error("the server sent an invalid message: {0}")]
     Unreadable(String),
@@ -167,6 +175,14 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The code of a refusal, if this version knows it.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Problem::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
     /// Whether it is tried again, or done another way, without anyone's help.
     pub fn is_retried(&self) -> bool {
         !matches!(self, Problem::Refused { code: ErrorCode::Unauthorized | ErrorCode::Forbidden, .. })

@@ -69,8 +69,9 @@ impl Core {
             ServerMessage::RemotePresence { doc_id, agent, state, .. } if is_ours(&doc_id) => {
                 self.take_presence(agent, state, now);
             }
-            ServerMessage::Error { code, message, reference, .. } => {
-                self.take_error(code, message, reference.as_ref(), now);
+            ServerMessage::Error { code, message, retry, reference, .. } => {
+                let refused = Problem::Refused { code, message };
+                self.take_error(refused, retry, reference.as_ref(), now);
             }
             _ => {}
         }
@@ -192,7 +193,8 @@ impl Core {
         self.updates.push_back(Update::Saved(event));
     }
 
-    fn take_error(&mut self, code: ErrorCode, message: String, reference: Option<&Value>, now: Instant) {
+    /// `retry` is the server's word, which also says what to do about a code that is new.
+    fn take_error(&mut self, refused: Problem, retry: bool, reference: Option<&Value>, now: Instant) {
         let Some(connection) = &self.connection else { return };
         let is_named = reference.is_some();
         let reference = reference.and_then(Value::as_u64);
@@ -202,13 +204,14 @@ impl Core {
         if is_named && (reference.is_none() || !(of_sync || of_send)) {
             return;
         }
-        if code.retry() {
+        if retry {
             return self.try_again(now, reference);
         }
         let sent = connection.in_flight.map(|sent| sent.after);
-        let shut_out = matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden);
-        self.tell(Problem::Refused { code, message });
-        if code == ErrorCode::Unauthorized || (of_sync && shut_out) {
+        let code = refused.code();
+        let shut_out = !refused.is_retried();
+        self.tell(refused);
+        if code == Some(ErrorCode::Unauthorized) || (of_sync && shut_out) {
             self.verdict = Some(Verdict::Refused);
         } else if sent.is_some() && !of_sync && !shut_out {
             self.refuse(sent, now);
@@ -225,7 +228,7 @@ impl Core {
     }
 
     /// A frame that is no message: the gateway's own word that a function failed, which names neither
-    /// the request nor a code, or an action that this client is too old to know.
+    /// the request nor a code, or an action or a code that this client is too old to know.
     fn take_unknown(
         &mut self,
         text: &str,
@@ -235,6 +238,11 @@ impl Core {
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(fields)) if !fields.contains_key("action") => self.try_again(now, None),
             Ok(Value::Object(fields)) if !is_known(&fields["action"]) => {}
+            Ok(error) if error["action"] == "ERROR" && error["code"].is_string() => {
+                let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+                let refused = Problem::RefusedOtherwise { code: text("code"), message: text("message") };
+                self.take_error(refused, error["retry"] == true, error.get("ref"), now);
+            }
             _ => return Err(Unreadable(error.to_string())),
         }
         Ok(())

@@ -53,12 +53,10 @@ impl Core {
             return;
         }
         connection.send_at = None;
-        let next = self.keeper.next_batch();
         let Some(queued) = self.outbox.next_to_send() else { return };
-        let first_time = !queued.sent;
-        if first_time {
-            queued.sent = true;
-            queued.kept = self.keeper.keep_before_sending(&queued.event, next);
+        queued.sent = true;
+        if queued.kept == 0 {
+            queued.kept = self.keeper.keep_before_sending(&queued.event);
         }
         if !self.keeper.has(queued.kept) {
             self.integrate_closed();

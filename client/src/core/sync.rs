@@ -91,6 +91,7 @@ impl Core {
         self.retries.sync.reset();
         // A state that is nowhere kept has no cursor; an older one would bring it all again.
         self.cursor = cursor;
+        self.keeper.moved(self.cursor.as_deref());
         if self.cursor.is_some() {
             self.since_cursor.clear();
         }

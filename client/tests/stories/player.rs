@@ -183,6 +183,7 @@ impl Player {
                 let retry = problem.is_retried();
                 let code = match problem {
                     Problem::Refused { code, .. } => json!(code),
+                    Problem::RefusedOtherwise { code, .. } => json!(code),
                     Problem::Unreadable(_) => json!("unreadable"),
                     other => json!(other.to_string()),
                 };
