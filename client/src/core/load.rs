@@ -114,7 +114,7 @@ impl Core {
         // The log does not take it, whatever is typed behind it.
         if journal.refused == Some(start) && core.outbox.at(start).is_some() {
             let heir = (core.agents)();
-            core.outbox.rename(heir);
+            core.outbox.rename(heir, false);
             core.keeper.renewed(core.outbox.agent());
         }
         for event in core.outbox.closed() {

@@ -234,6 +234,8 @@ pub struct Core {
     forgot: bool,
     /// The log has more of the agent than was ever written here.
     is_foreign: bool,
+    /// The document is too large for what was sent last.
+    is_full: bool,
     connection: Option<Connection>,
     verdict: Option<Verdict>,
     /// Numbers the requests.
@@ -277,6 +279,7 @@ impl Core {
             ahead_of: Version::new(),
             forgot: false,
             is_foreign: false,
+            is_full: false,
             connection: None,
             verdict: None,
             references: 0,

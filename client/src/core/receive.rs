@@ -184,6 +184,7 @@ impl Core {
     /// The oldest event is durable.
     pub(super) fn saved(&mut self) {
         let Some(event) = self.outbox.take_first() else { return };
+        self.is_full = false;
         self.keeper.saved(&event);
         self.since_cursor.insert(event.agent().clone());
         self.retries.send.reset();
@@ -209,11 +210,12 @@ impl Core {
         }
         let sent = connection.in_flight.map(|sent| sent.after);
         let code = refused.code();
+        self.is_full |= code == Some(ErrorCode::TooLarge) && !of_sync;
         let shut_out = !refused.is_retried();
         self.tell(refused);
         if code == Some(ErrorCode::Unauthorized) || (of_sync && shut_out) {
             self.verdict = Some(Verdict::Refused);
-        } else if sent.is_some() && !of_sync && !shut_out {
+        } else if sent.is_some() && !of_sync && !shut_out && (!self.is_full || self.outbox.room_waits()) {
             self.refuse(sent, now);
         } else {
             // Without the cursor, in case that is what it does not like.
@@ -221,6 +223,7 @@ impl Core {
                 self.cursor = None;
             }
             self.try_again(now, reference);
+            // Nobody knows when there is a right, or room.
             if of_send && let Some(connection) = &mut self.connection {
                 connection.send_at = Some(now + self.retries.renewal.pause(&mut self.jitter));
             }

@@ -1,6 +1,6 @@
 //! When the log does not take what is here: new ids for what was typed, or a new beginning.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use inklog_crdt::{Doc, Event, Op};
 
@@ -9,6 +9,9 @@ use super::{Core, Update};
 use crate::answer::{Answer, Base};
 use crate::compare::{durable_spans, holds, places_of, typed_in};
 use crate::outbox::Outbox;
+
+/// More may be deleted in this time, before the state is asked for.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Core {
     /// The agent cannot be gone on with. The server's whole state is asked for: it decides what has to be
@@ -23,6 +26,19 @@ impl Core {
         if let Some(connection) = &mut self.connection {
             connection.restart_sync(now + pause);
         }
+    }
+
+    /// A document that is full takes what makes it smaller: that does not wait behind what it refused.
+    pub(super) fn make_room(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        if !connection.synced || connection.in_flight.is_some() || !self.outbox.room_waits() {
+            return;
+        }
+        let start = self.outbox.start();
+        self.outbox.refuse(start);
+        self.keeper.refused(start);
+        self.cursor = None;
+        connection.restart_sync(now + ROOM_PAUSE);
     }
 
     /// Finds out what a document that is the server's proves to be saved, and what to be another's.
@@ -49,7 +65,7 @@ impl Core {
         let (spans, durable) = durable_spans(&self.doc, self.outbox.agent(), &self.durable());
         let _ = fresh.merge(&spans, &durable);
         let heir = (self.agents)();
-        self.outbox.rename(heir);
+        self.outbox.rename(heir, self.is_full);
         for event in self.outbox.closed() {
             fresh.apply(event);
         }
@@ -134,7 +150,7 @@ impl Core {
         let mut outbox = Outbox::loaded(agent, start, events.into_iter(), Vec::new());
         if start < end {
             // Somebody else has gone on under the name.
-            outbox.rename((self.agents)());
+            outbox.rename((self.agents)(), false);
         }
         let mut with = server.clone();
         for event in outbox.closed() {

@@ -23,6 +23,9 @@ impl Core {
         for op in draft.ops() {
             self.outbox.push(op.clone());
         }
+        if self.is_full && deleted > 0 {
+            self.make_room(now);
+        }
         self.pump(now);
         Ok(())
     }
