@@ -6,7 +6,7 @@ use std::time::Instant;
 use inklog_crdt::Agent;
 use serde_json::Value;
 
-use crate::core::{Core, Fork, PresenceError, Problem, Update};
+use crate::core::{Access, Core, Fork, PresenceError, Problem, Update};
 use crate::text::{Text, TextChange};
 use crate::{ClientError, Link, Options, TextError};
 
@@ -35,6 +35,8 @@ pub enum Notice {
         /// The text before.
         text: String,
     },
+    /// What this client may do with the document is another ([`Client::access`]).
+    Access(Access),
     /// This client writes under another agent from now on.
     Agent(Agent),
     /// Something is wrong. The client goes on.
@@ -170,6 +172,25 @@ impl Client {
         self.link.core().has_gap()
     }
 
+    /// What this client may do with the document; `None`: the server has not said.
+    ///
+    /// Where it may not write, edits are refused with [`TextError::ReadOnly`]. What was typed before is kept, and sent
+    /// when it may write again.
+    pub fn access(&self) -> Option<Access> {
+        self.link.core().access()
+    }
+
+    /// Why the server does not let this client in; `None`: it does. The client tries again with a fresh token, ever less
+    /// often.
+    pub fn shut_out(&self) -> Option<&Problem> {
+        self.link.core().shut_out()
+    }
+
+    /// Why the server does not take what was typed; `None`: it does, or everything is saved.
+    pub fn held(&self) -> Option<Problem> {
+        self.link.core().held()
+    }
+
     /// Whom this client writes as.
     pub fn agent(&self) -> &Agent {
         self.link.core().agent()
@@ -227,6 +248,7 @@ impl Client {
             Update::Presence { agent, state } => Notice::Presence { agent, state },
             Update::Gap(stays) => Notice::Gap(stays),
             Update::Forked { text } => Notice::Forked { text },
+            Update::Access(access) => Notice::Access(access),
             Update::Agent(agent) => Notice::Agent(agent),
             Update::Problem(problem) => Notice::Problem(problem),
             Update::Saved(_) | Update::Sent(_) | Update::Received(_) | Update::Merged(_) => return,

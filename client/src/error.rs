@@ -40,6 +40,9 @@ pub enum TextError {
         /// The position, in the client's unit.
         at: usize,
     },
+    /// The server lets this client read the document at most, or not even that.
+    #[error("this document cannot be changed with the right that you have")]
+    ReadOnly,
     /// The document takes no more.
     #[error(transparent)]
     Edit(#[from] EditError),

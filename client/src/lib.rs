@@ -41,7 +41,7 @@ mod storage;
 mod text;
 mod tls;
 
-pub use self::core::{Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
+pub use self::core::{Access, Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
 pub use backoff::{Backoff, Jitter, Random};
 pub use client::{Client, Notice};
 pub use error::{ClientError, TextError};

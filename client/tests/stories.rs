@@ -106,6 +106,9 @@ fn is_step(step: &Map<String, Value>) -> bool {
         "text" | "agent" => value.is_string(),
         "unsaved" | "sending" => value.is_u64(),
         "synced" | "gap" => value.is_boolean(),
+        "access" => {
+            value.is_null() || ["none", "read", "write", "manage"].iter().any(|access| value == access)
+        }
         _ => false,
     };
     step.iter().filter(|(name, value)| is_action(name, value)).count() == 1

@@ -140,7 +140,7 @@ impl Core {
         if let Some(connection) = &self.connection {
             let sync = connection.sync.map(|sync| sync.lost_at).or(connection.sync_at);
             let sent = connection.in_flight.map(|sent| sent.lost_at);
-            let may_send = connection.synced && sent.is_none() && !self.outbox.is_empty();
+            let may_send = connection.synced && self.may_write() && sent.is_none() && !self.outbox.is_empty();
             let send = connection.send_at.filter(|_| may_send);
             due.extend([sync, sent, send, connection.dead_at, self.ping_at(connection)]);
         }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use inklog_crdt::{Agent, Doc, Event};
 
-use super::Core;
 use super::record::{Base as KeptBase, Head, Record, Unsent, encode};
+use super::{Access, Core};
 use crate::answer::Base;
 use crate::outbox::Outbox;
 
@@ -51,6 +51,7 @@ pub struct Fork {
 pub(super) struct Loaded {
     pub head: Head,
     pub cursor: Option<String>,
+    pub access: Option<Access>,
     pub forks: Vec<Fork>,
     pub unsent: Vec<Unsent>,
     /// The journal's length.
@@ -71,6 +72,7 @@ pub(super) struct Keeper {
     /// Where the document stands in what the server has, and what the store has of that.
     cursor: Option<String>,
     kept_cursor: Option<String>,
+    access: Option<Access>,
     forks: VecDeque<Fork>,
     unsent: VecDeque<Unsent>,
     /// Whether what is due is to be written now,
@@ -95,6 +97,7 @@ impl Keeper {
             heard: Vec::new(),
             cursor: None,
             kept_cursor: None,
+            access: None,
             forks: VecDeque::new(),
             unsent: VecDeque::new(),
             hurries: false,
@@ -110,6 +113,7 @@ impl Keeper {
     /// The store has this already.
     pub fn loaded(&mut self, kept: Loaded) {
         self.head = kept.head;
+        self.access = kept.access;
         self.forks.extend(kept.forks);
         self.unsent.extend(kept.unsent);
         self.cursor.clone_from(&kept.cursor);
@@ -169,6 +173,15 @@ impl Keeper {
             self.base = Some(KeptBase { state, cursor });
             self.hurries = true;
         }
+    }
+
+    pub fn access(&mut self, access: Access) {
+        self.access = Some(access);
+        // A journal that begins says it.
+        if !self.begins {
+            self.note(|| Record::Access(access));
+        }
+        self.hurries = true;
     }
 
     /// The document has what the server had at this cursor.
@@ -283,6 +296,7 @@ impl Keeper {
             records.push(Record::Head(self.head.clone()));
             records.extend(self.forks.iter().cloned().map(Record::Fork));
             records.extend(self.unsent.iter().cloned().map(Record::Unsent));
+            records.extend(self.access.map(Record::Access));
             self.kept_cursor = None;
         }
         if replaces {

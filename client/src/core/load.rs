@@ -6,7 +6,7 @@ use inklog_crdt::{Doc, Event, Op};
 
 use super::keep::{Fork, Loaded};
 use super::record::{Head, JournalError, Record, Unsent, decode};
-use super::{Agents, Core, CoreConfig, Jitter};
+use super::{Access, Agents, Core, CoreConfig, Jitter};
 use crate::outbox::Outbox;
 
 /// What a journal says, read from its beginning to its end.
@@ -26,6 +26,7 @@ struct Journal {
     refused: Option<u64>,
     /// What was typed after them.
     typed: Vec<Op>,
+    access: Option<Access>,
     forks: Vec<Fork>,
     unsent: Vec<Unsent>,
 }
@@ -66,6 +67,7 @@ impl Journal {
             Record::Fork(fork) => self.forks.push(fork),
             Record::NoForks => self.forks.clear(),
             Record::Unsent(unsent) => self.unsent.push(unsent),
+            Record::Access(access) => self.access = Some(access),
         }
         Ok(())
     }
@@ -108,9 +110,10 @@ impl Core {
         core.outbox =
             Outbox::loaded(head.agent.clone(), head.start, journal.events.into_values(), journal.typed);
         let (agent, start) = (head.agent.clone(), head.start);
-        let (cursor, forks, unsent) = (journal.cursor, journal.forks, journal.unsent);
+        let Journal { cursor, access, forks, unsent, .. } = journal;
         core.log.clone_from(&head.log);
-        core.keeper.loaded(Loaded { head, cursor, forks, unsent, bytes });
+        core.access = access;
+        core.keeper.loaded(Loaded { head, cursor, access, forks, unsent, bytes });
         // The log does not take it, whatever is typed behind it.
         if journal.refused == Some(start) && core.outbox.at(start).is_some() {
             let heir = (core.agents)();

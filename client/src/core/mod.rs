@@ -10,6 +10,7 @@
 //!   state.rs       an answer in whole: merged, or a reason to begin anew
 //!   renew.rs       new ids for what the log does not take; a new beginning where the server forgot
 //!   presence.rs    who is here
+//!   access.rs      what the server lets this client do
 //!   keep.rs        what the store is to hold; record.rs its binary form, load.rs going on with it
 //! ```
 //!
@@ -25,6 +26,7 @@
 //! - A server that forgot what was durable is not gone along with: the text is put aside, and the document begun
 //!   anew from what the server has.
 
+mod access;
 mod connection;
 mod keep;
 mod load;
@@ -45,6 +47,7 @@ use inklog_crdt::{Agent, Change, Doc, Event, Version};
 use inklog_protocol::{DocId, ErrorCode, LoggedEvent, StateFormat};
 use serde_json::Value;
 
+pub use self::access::Access;
 pub use self::keep::{Batch, Fork};
 pub use self::presence::PresenceError;
 pub use self::record::JournalError;
@@ -125,6 +128,8 @@ pub enum Update {
         /// The application's JSON.
         state: Option<Value>,
     },
+    /// What this client may do with the document is another.
+    Access(Access),
     /// Others' events have come that cannot be placed, and asking the server for all that it has did not bring
     /// what they need; or that is over.
     Gap(bool),
@@ -236,6 +241,11 @@ pub struct Core {
     is_foreign: bool,
     /// The document is too large for what was sent last.
     is_full: bool,
+    /// What the server lets this client do, as far as it has said; why it lets it not in; and why it did not take
+    /// what was sent last.
+    access: Option<Access>,
+    shut_out: Option<Problem>,
+    held: Option<Problem>,
     connection: Option<Connection>,
     verdict: Option<Verdict>,
     /// Numbers the requests.
@@ -280,6 +290,9 @@ impl Core {
             forgot: false,
             is_foreign: false,
             is_full: false,
+            access: None,
+            shut_out: None,
+            held: None,
             connection: None,
             verdict: None,
             references: 0,
@@ -377,6 +390,9 @@ impl Core {
 
     /// Tells of a problem that the socket's owner met.
     pub fn meet(&mut self, problem: Problem) {
+        if !problem.is_retried() {
+            self.turned_away(problem.clone());
+        }
         self.tell(problem);
     }
 

@@ -6,7 +6,7 @@ use inklog_crdt::{Applied, Change};
 use inklog_protocol::{ErrorCode, LoggedEvent, ServerMessage, WireEvent};
 use serde_json::Value;
 
-use super::{Core, Problem, Unreadable, Update, Verdict};
+use super::{Access, Core, Problem, Unreadable, Update, Verdict};
 use crate::answer::Part;
 
 /// So many of others' events are kept until the server's version is known; the sync after that finds the
@@ -43,9 +43,18 @@ impl Core {
                 return self.take_broadcast(events, now);
             }
             ServerMessage::OpReplay {
-                doc_id, part, parts, events, cursor, log, missing, reference, ..
+                doc_id,
+                part,
+                parts,
+                events,
+                cursor,
+                log,
+                missing,
+                access,
+                reference,
+                ..
             } if is_ours(&doc_id) => {
-                let content = Part { events, cursor, log, missing, ..Part::default() };
+                let content = Part { events, cursor, log, missing, access, ..Part::default() };
                 return self.take_part(reference.as_ref(), None, (part, parts), content, now);
             }
             ServerMessage::DocState {
@@ -60,10 +69,11 @@ impl Core {
                 cursor,
                 log,
                 missing,
+                access,
                 reference,
                 ..
             } if is_ours(&doc_id) => {
-                let content = Part { ops, version, state, events, cursor, log, missing };
+                let content = Part { ops, version, state, events, cursor, log, missing, access };
                 return self.take_part(reference.as_ref(), Some(state_id), (part, parts), content, now);
             }
             ServerMessage::RemotePresence { doc_id, agent, state, .. } if is_ours(&doc_id) => {
@@ -115,7 +125,11 @@ impl Core {
             sent.lost_at = sent.lost_at.max(now + self.config.answer_patience);
         }
         match came.add(of, part, parts, content)? {
-            Some(answer) => self.take_answer(answer, now),
+            Some(answer) => {
+                // A server that demands no token may not say it.
+                self.allow(answer.access.map_or(Access::Manage, Access::from));
+                self.take_answer(answer, now)
+            }
             None => Ok(()),
         }
     }
@@ -185,6 +199,7 @@ impl Core {
     pub(super) fn saved(&mut self) {
         let Some(event) = self.outbox.take_first() else { return };
         self.is_full = false;
+        self.held = None;
         self.keeper.saved(&event);
         self.since_cursor.insert(event.agent().clone());
         self.retries.send.reset();
@@ -212,8 +227,12 @@ impl Core {
         let code = refused.code();
         self.is_full |= code == Some(ErrorCode::TooLarge) && !of_sync;
         let shut_out = !refused.is_retried();
-        self.tell(refused);
+        self.tell(refused.clone());
+        if of_send {
+            self.held = Some(refused.clone());
+        }
         if code == Some(ErrorCode::Unauthorized) || (of_sync && shut_out) {
+            self.turned_away(refused);
             self.verdict = Some(Verdict::Refused);
         } else if sent.is_some() && !of_sync && !shut_out && (!self.is_full || self.outbox.room_waits()) {
             self.refuse(sent, now);

@@ -6,6 +6,7 @@
 use inklog_crdt::{Agent, DecodeError, Event};
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::keep::Fork;
 
 const VERSION: u8 = 1;
@@ -69,6 +70,8 @@ pub(super) enum Record {
     Refused(u64),
     /// What waits for another log.
     Unsent(Unsent),
+    /// What the server lets this client do.
+    Access(Access),
 }
 
 /// Why a journal cannot be gone on with.
@@ -139,6 +142,7 @@ pub(super) fn encode(records: &[Record]) -> Vec<u8> {
                 events.iter().for_each(|event| push_sized(&mut content, &event.encode()));
                 (12, content)
             }
+            Record::Access(access) => (13, access.as_str().into()),
         };
         out.push(kind);
         push_sized(&mut out, &content);
@@ -191,6 +195,7 @@ pub(super) fn decode(batch: &[u8]) -> Result<Vec<Record>, JournalError> {
                 }
                 Record::Unsent(Unsent { log, agent, start, events })
             }
+            13 => Record::Access(Access::named(&String::from_utf8_lossy(content))),
             _ => return Err(JournalError::Newer),
         });
         rest = more;

@@ -115,6 +115,7 @@ impl Core {
         connection.sync_at = Some(now + pause);
         self.active = false;
         let early = std::mem::take(&mut connection.early);
+        self.shut_out = None;
         self.calm();
         let taken = self.take_events(early, false, now);
         self.updates.push_back(Update::Synced);

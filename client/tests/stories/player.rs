@@ -104,6 +104,7 @@ impl Player {
         json!({
             "text": core.doc().text(), "unsaved": core.unsaved(), "sending": core.sending(),
             "synced": core.is_synced(), "gap": core.has_gap(), "agent": core.agent().as_str(),
+            "access": core.access().map(|access| access.as_str()),
         })
     }
 
