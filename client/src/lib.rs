@@ -19,7 +19,7 @@
 //! ```text
 //!   client.rs    what an application holds          options.rs  what it says at the beginning
 //!   text.rs      positions by byte, char, UTF-16    storage/    where what is typed is kept
-//!   link.rs      a core on a socket and a store     socket.rs tls.rs  making the connection
+//!   link.rs      a core on a socket and a store     socket.rs tls.rs token.rs  making the connection
 //!   core/        the rules: no socket, no clock, no store
 //!     outbox.rs  what is not known to be durable    answer.rs   a state or a replay in parts
 //!     compare.rs what two replicas say of one id    message.rs  frames that a client sends
@@ -40,6 +40,7 @@ mod socket;
 mod storage;
 mod text;
 mod tls;
+mod token;
 
 pub use self::core::{Access, Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
 pub use backoff::{Backoff, Jitter, Random};
