@@ -1,4 +1,4 @@
-//! A [`Core`] on a WebSocket and a store: frames out, frames in, batches written, and back again after a loss.
+//! A [`Core`] on a WebSocket and a store: sends and receives frames, writes batches, and reconnects.
 
 mod store;
 
@@ -56,7 +56,7 @@ enum Former {
     Closing(Closing),
 }
 
-/// A client on a socket. It does something only while it is asked to ([`Link::turn`]).
+/// A client on a socket. It works only within [`Link::turn`].
 pub struct Link {
     core: Core,
     address: Arc<Address>,
@@ -89,8 +89,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Connects, and comes back when the document's state is here. The first attempt must succeed: a wrong address is
-    /// not worth patience.
+    /// Connects, and returns once the document's state is here. The first attempt must succeed: a wrong address is not
+    /// worth patience.
     pub async fn open(options: Options) -> Result<Link, ClientError> {
         let mut link = Link::start(options).await?;
         while !link.core.is_synced() {
@@ -102,7 +102,7 @@ impl Link {
         Ok(link)
     }
 
-    /// Goes on with what the store has, and connects by and by.
+    /// Starts from the store; [`Link::turn`] connects.
     pub async fn start(mut options: Options) -> Result<Link, ClientError> {
         let config = options.core()?;
         let mut random = Random::from_system();
@@ -146,18 +146,18 @@ impl Link {
         &mut self.core
     }
 
-    /// How often the connection was lost and made anew.
+    /// How often the client reconnected after it lost a connection.
     pub fn reconnects(&self) -> usize {
         self.reconnects
     }
 
-    /// Whether the connection is open and the server's version known.
+    /// Whether the client is connected and has synced on this connection.
     pub fn is_online(&self) -> bool {
         self.is_online
     }
 
-    /// Sends and keeps what there is, and waits until something happens: one frame received, a batch stored, a timer,
-    /// a connection made or lost. May be dropped at any point; nothing is lost by that.
+    /// Sends and stores what is due, and waits until something happens: a frame was received, a batch was stored, a timer
+    /// fired, or a connection was opened or lost. You can drop the future at any point; nothing is lost.
     pub async fn turn(&mut self) -> Result<(), ClientError> {
         let now = Instant::now();
         self.core.tick(now);
@@ -173,8 +173,8 @@ impl Link {
         poll_fn(|cx| self.poll_turn(cx)).await
     }
 
-    /// Writes what can be written, says goodbye, and ends. What is not saved yet is sent by whoever opens the store
-    /// next; without one, it is lost.
+    /// Stores what is due, tells the others that this client leaves, and disconnects. The next client on the same store
+    /// sends what is not saved yet; without a store, it is lost.
     pub async fn close(mut self) -> Result<(), ClientError> {
         self.core.hurry();
         self.store.flush(&mut self.core).await?;

@@ -67,7 +67,8 @@ impl Core {
         if self.outbox.is_empty() {
             return None;
         }
-        let message = "this document cannot be changed with the right that you have".to_owned();
+        let message =
+            "you may not change this document: what you typed is kept, and sent once you may".to_owned();
         let lacks_right = || Problem::Refused { code: ErrorCode::Forbidden, message };
         self.held.clone().or_else(|| (!self.may_write()).then(lacks_right))
     }

@@ -71,21 +71,20 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Gives an agent that nobody has written under; the first one is the client's.
 pub type Agents = Box<dyn FnMut() -> Agent + Send>;
 
-/// What a core is told once.
+/// A core's settings.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
     /// Which document.
     pub doc: DocId,
-    /// The server's address: what is kept belongs to it.
+    /// The server's address; a store belongs to one address.
     pub server: String,
-    /// How states are asked for.
+    /// The format in which states are requested.
     pub format: StateFormat,
-    /// An acknowledgement that takes longer is taken for lost; so is, after twice that, a state of which
-    /// nothing came for so long.
+    /// How long to wait for an acknowledgement; for a state, twice as long between two parts.
     pub answer_patience: Duration,
-    /// Whether [`Update::Changed`] is wanted.
+    /// Whether to emit [`Update::Changed`].
     pub changes: bool,
-    /// Whether a dead connection is to be noticed soon: then a silent one is asked for a sign of life.
+    /// Whether to notice a dead connection soon, by pings when it is silent.
     pub visible: bool,
 }
 
@@ -106,56 +105,54 @@ impl CoreConfig {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// The client has what the server had when it was asked.
+    /// The document has everything that the server had when it was asked.
     Synced,
-    /// What came from others changed the text: the changes in the order in which they are to be made.
+    /// Others changed the text. Apply the changes in this order.
     Changed(Vec<Change>),
     /// An event of this client is on its way for the first time.
     Sent(Event),
     /// An event of this client is durable.
     Saved(Event),
-    /// An event of another came; it may have to wait.
+    /// An event of another client arrived; it may have to wait for others.
     Received(LoggedEvent),
-    /// A state came; the events up to this version are part of the document without having been received.
+    /// A state arrived: the document includes the events up to this version, without [`Update::Received`].
     Merged(Version),
-    /// This client writes under another agent from now on: somebody else uses the one before, the server
-    /// refused what it wrote, or the document was begun anew. Ids of what is not saved yet are new.
+    /// From now on, this client writes under another agent: somebody else uses the previous one, the server
+    /// refused what it wrote, or the document started again. What is not saved yet has new ids.
     Agent(Agent),
-    /// What another client shows; `None`: nothing any more.
+    /// What another client shows; `None`: it left, or shows nothing any more.
     Presence {
-        /// Whose.
+        /// The other client's agent.
         agent: String,
         /// The application's JSON.
         state: Option<Value>,
     },
-    /// What this client may do with the document is another.
+    /// What this client may do with the document has changed.
     Access(Access),
-    /// Others' events have come that cannot be placed, and asking the server for all that it has did not bring
-    /// what they need; or that is over.
+    /// Whether others' events wait for something that the server, asked for everything, does not have either.
     Gap(bool),
-    /// The server forgot what was durable, or is another one. The document was begun anew from what it has,
-    /// what was never saved was typed again, and what the document showed before is this text: nobody brings
-    /// it back by itself. The store keeps it, too ([`Core::forks`]).
+    /// The server has lost what was durable, or is another one. The document started again from the server's
+    /// text, and what was never saved was typed again. The previous text is here and in [`Core::forks`].
     Forked {
-        /// The document's text before.
+        /// The previous text.
         text: String,
     },
-    /// Something is wrong. The client goes on; while nothing gets better, each is told once.
+    /// Something is wrong. The client continues, and reports each problem once until it is over.
     Problem(Problem),
 }
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
-    /// The server refuses something.
+    /// The server refused a message.
     #[error("the server refused ({}): {message}", code_name(*.code))]
     Refused {
-        /// Which kind.
+        /// Why.
         code: ErrorCode,
         /// The server's line.
         message: String,
     },
-    /// The server refuses something, with a code that this version does not know.
+    /// The server refused a message, with a code that this version does not know.
     #[error("the server refused ({code}): {message}")]
     RefusedOtherwise {
         /// The code.
@@ -163,15 +160,15 @@ pub enum Problem {
         /// The server's line.
         message: String,
     },
-    /// A message that breaks the protocol.
+    /// The server sent a message that breaks the protocol.
     #[error("the server sent an invalid message: {0}")]
     Unreadable(String),
-    /// The server cannot be reached, or lets nobody in.
+    /// The server is unreachable.
     #[error("{url} cannot be reached: {reason}")]
     Unreachable {
         /// Its address.
         url: String,
-        /// What the last attempt met.
+        /// Why the last attempt failed.
         reason: String,
     },
     /// The token callback failed.
@@ -188,7 +185,7 @@ impl Problem {
         }
     }
 
-    /// Whether it is tried again, or done another way, without anyone's help.
+    /// Whether the client solves it by itself: it tries again, or another way.
     pub fn is_retried(&self) -> bool {
         !matches!(self, Problem::Refused { code: ErrorCode::Unauthorized | ErrorCode::Forbidden, .. })
     }
@@ -198,12 +195,12 @@ fn code_name(code: ErrorCode) -> String {
     serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// What the socket's owner is to know of the connection.
+/// What the owner of the socket must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It gives no sign of life: make another.
+    /// Reconnect: the connection is dead.
     Dead,
-    /// The server does not let this client in: a fresh token may help.
+    /// Disconnect: the server refuses this client. A fresh token may help.
     Refused,
 }
 
