@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use inklog_crdt::{Agent, Change, EditError, IdError, Version};
+use inklog_crdt::{Agent, Change, IdError, Version};
 use inklog_operator::Source;
 use inklog_protocol::{DocId, DocIdError};
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::operator::{AnyOperator, JobError};
 use crate::progress;
 use crate::server::{Server, ServerError};
 use crate::stats::{Percentiles, percentiles};
-use inklog_client::{ClientError, Link, Options, Random, Update, ws_url_of};
+use inklog_client::{ClientError, Link, Options, Random, TextError, Update, ws_url_of};
 
 /// If a client receives nothing for this long at the end, it asks.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ pub enum LoadError {
     Job(#[from] JobError),
     /// A client typed beyond its own document.
     #[error(transparent)]
-    Edit(#[from] EditError),
+    Edit(#[from] TextError),
     /// Something was there before.
     #[error("document {0} is not empty: choose another with --doc")]
     NotEmpty(DocId),

@@ -1,5 +1,5 @@
-//! A bot that appends what it reads, a line at a time. Kill it whenever you like: what it said is kept is sent by the
-//! next run, once.
+//! A bot that appends the lines that it reads. Kill it at any time: the next run sends every line that it reported as
+//! kept, once.
 //!
 //! `tail -f some.log | cargo run -p inklog-client --example append -- ws://127.0.0.1:8080/dev minutes`
 
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let doc = args.next().unwrap_or_else(|| "minutes".into());
 
     let storage = FileStorage::open(format!("{doc}.outbox"))?;
-    // Does not wait for the server: it works offline, too.
+    // Unlike `open`, this works offline, too.
     let mut client = Client::start(Options::new(url, doc, "bot").storage(storage)).await?;
     let mut lines = BufReader::new(stdin()).lines();
     loop {

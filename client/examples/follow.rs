@@ -1,4 +1,4 @@
-//! A bot that follows a document: it prints what others do to the text, and who is here.
+//! A bot that follows a document: it prints what others change, and who is here.
 //!
 //! `cargo run -p inklog-client --example follow -- ws://127.0.0.1:8080/dev minutes`
 

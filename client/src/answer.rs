@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use inklog_crdt::{Doc, Span, Version};
-use inklog_protocol::{VersionMap, WireEvent, WireOp, version_from_wire};
+use inklog_protocol::{Right, VersionMap, WireEvent, WireOp, version_from_wire};
 
 use crate::core::Unreadable;
 
@@ -19,6 +19,7 @@ pub(crate) struct Part {
     pub cursor: Option<String>,
     pub log: Option<String>,
     pub missing: VersionMap,
+    pub access: Option<Right>,
 }
 
 /// An answer, whole.
@@ -31,6 +32,8 @@ pub(crate) struct Answer {
     pub log: Option<String>,
     /// Whether the log lacks something of the version that the request named.
     pub is_missing_some: bool,
+    /// What may be done with the document; `None` from a server that does not tell.
+    pub access: Option<Right>,
 }
 
 /// The base of a state.
@@ -104,8 +107,14 @@ impl Parts {
 /// Puts parts together.
 fn whole(is_state: bool, parts: impl Iterator<Item = Part>) -> Result<Answer, Unreadable> {
     let unreadable = |error: &dyn std::fmt::Display| Unreadable(error.to_string());
-    let mut answer =
-        Answer { base: None, events: Vec::new(), cursor: None, log: None, is_missing_some: false };
+    let mut answer = Answer {
+        base: None,
+        events: Vec::new(),
+        cursor: None,
+        log: None,
+        is_missing_some: false,
+        access: None,
+    };
     let mut base = Base { spans: Vec::new(), version: Version::new(), bytes: None };
     let mut base64 = String::new();
     for part in parts {
@@ -118,6 +127,7 @@ fn whole(is_state: bool, parts: impl Iterator<Item = Part>) -> Result<Answer, Un
         answer.cursor = answer.cursor.or(part.cursor);
         answer.log = answer.log.or(part.log);
         answer.is_missing_some |= !part.missing.is_empty();
+        answer.access = answer.access.or(part.access);
     }
     if !base64.is_empty() {
         let bytes = STANDARD.decode(base64).map_err(|error| Unreadable(format!("state: {error}")))?;

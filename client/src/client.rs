@@ -1,4 +1,4 @@
-//! What an application holds: a document that can be read and edited at once.
+//! What an application uses: a document to read, edit and follow.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -6,45 +6,47 @@ use std::time::Instant;
 use inklog_crdt::Agent;
 use serde_json::Value;
 
-use crate::core::{Core, Fork, PresenceError, Problem, Update};
+use crate::core::{Access, Core, Fork, PresenceError, Problem, Update};
 use crate::text::{Text, TextChange};
 use crate::{ClientError, Link, Options, TextError};
 
-/// What an application is told.
+/// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// Others changed the text. Positions count on the text before the first change; each change is made on what the
-    /// ones before made of it.
+    /// Others changed the text. Apply the changes in this order; each position refers to the text after the changes
+    /// before it.
     Changed(Vec<TextChange>),
-    /// The document has what the server had when it was asked.
+    /// The document has everything that the server had when it was asked.
     Synced,
     /// Everything typed here is durable.
     Saved,
-    /// What another client shows; `None`: nothing any more.
+    /// What another client shows; `None`: it left, or shows nothing any more.
     Presence {
-        /// Whose: a user's name, or that, `~` and a suffix.
+        /// The other client's agent: a user's name, or the name, `~` and a suffix.
         agent: String,
-        /// What its application shows.
+        /// The JSON that its application shows.
         state: Option<Value>,
     },
-    /// Whether others' edits have come that cannot be placed, because what they need is nowhere to be had.
+    /// Whether others' edits cannot be placed because they need edits that the server does not have.
     Gap(bool),
-    /// The server forgot what was saved, or is another one. The document was begun anew from what it has, and what was
-    /// not saved yet was typed again. Before, the document showed this text; it is also among [`Client::forks`].
+    /// The server has lost what was saved, or is another one. The document started again from the server's text, and
+    /// what was not saved yet was typed again. The previous text is here and in [`Client::forks`].
     Forked {
-        /// The text before.
+        /// The previous text.
         text: String,
     },
-    /// This client writes under another agent from now on.
+    /// What this client may do with the document has changed ([`Client::access`]).
+    Access(Access),
+    /// From now on, this client writes under another agent.
     Agent(Agent),
-    /// Something is wrong. The client goes on.
+    /// Something is wrong. The client continues.
     Problem(Problem),
 }
 
 /// A client of one document.
 ///
-/// It does something only while it is waited for: call [`Client::next`] in a loop, beside whatever else the program waits
-/// for (`tokio::select!`). Edits show at once and are sent, and kept in the store, while the program waits.
+/// It works only while the program waits for it: call [`Client::next`] in a loop, or in `tokio::select!` next to other
+/// futures. Edits show at once; they are stored and sent while the program waits.
 pub struct Client {
     link: Link,
     text: Text,
@@ -52,14 +54,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and comes back when the server's text is here. A server that cannot be reached at the first attempt is
-    /// an error; one that is lost later is not.
+    /// Connects, and returns once the server's text is here. Fails if the first attempt to connect fails, if the
+    /// options are invalid, or if the store cannot be read. A connection that is lost later is not an error.
     pub async fn open(options: Options) -> Result<Client, ClientError> {
         let unit = options.unit;
         Ok(Client::on(Link::open(options).await?, unit))
     }
 
-    /// Begins with what the store has and does not wait for the server: the document can be edited offline.
+    /// Returns with the text in the store, without waiting for the server: the document can be edited offline. Fails if
+    /// the options are invalid or the store cannot be read.
     pub async fn start(options: Options) -> Result<Client, ClientError> {
         let unit = options.unit;
         Ok(Client::on(Link::start(options).await?, unit))
@@ -77,7 +80,7 @@ impl Client {
         client
     }
 
-    /// The text, with everything typed here and everything that has come.
+    /// The text, with all edits made here and received so far.
     pub fn text(&self) -> String {
         self.link.core().doc().text()
     }
@@ -87,7 +90,7 @@ impl Client {
         self.text.len(self.link.core().doc())
     }
 
-    /// Whether there is no text.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.link.core().doc().is_empty()
     }
@@ -102,13 +105,13 @@ impl Client {
         self.replace(self.len(), 0, text)
     }
 
-    /// Deletes `len` from a position on.
+    /// Deletes `len` from a position, both in the client's unit.
     pub fn delete(&mut self, at: usize, len: usize) -> Result<(), TextError> {
         self.replace(at, len, "")
     }
 
-    /// Replaces `len` from a position on by `text`. Positions count on [`Client::text`] as it is now, whatever notices
-    /// have not been taken yet. On an error nothing has changed.
+    /// Replaces `len` from a position with `text`. Positions refer to [`Client::text`] as it is now, including changes
+    /// whose notices you have not taken yet. An error changes nothing.
     pub fn replace(&mut self, at: usize, len: usize, text: &str) -> Result<(), TextError> {
         let doc = self.link.core().doc();
         let from = self.text.char_at(at, doc)?;
@@ -119,7 +122,7 @@ impl Client {
         Ok(())
     }
 
-    /// What happened next. May be dropped at any point, as in `tokio::select!`; nothing is lost by that.
+    /// Waits for the next notice. You can drop the future at any point, as `tokio::select!` does; nothing is lost.
     pub async fn next(&mut self) -> Result<Notice, ClientError> {
         loop {
             if let Some(notice) = self.notices.pop_front() {
@@ -129,12 +132,13 @@ impl Client {
         }
     }
 
-    /// What has happened and was not told yet.
+    /// The next notice, if one is here already.
     pub fn try_next(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
-    /// Waits until everything typed is durable on the server. What happens meanwhile is told by [`Client::next`] later.
+    /// Waits until all edits are durable on the server. Notices of what happens meanwhile stay for [`Client::next`].
+    /// Without a right to write, that may take for ever: see [`Client::held`].
     pub async fn saved(&mut self) -> Result<(), ClientError> {
         while !self.is_saved() {
             self.turn().await?;
@@ -142,7 +146,7 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until everything typed is in the store.
+    /// Waits until all edits are in the store.
     pub async fn kept(&mut self) -> Result<(), ClientError> {
         while !self.link.core().is_kept() {
             self.turn().await?;
@@ -150,58 +154,78 @@ impl Client {
         Ok(())
     }
 
-    /// Whether everything typed is durable on the server.
+    /// Whether all edits are durable on the server.
     pub fn is_saved(&self) -> bool {
         self.link.core().is_settled()
     }
 
-    /// How many characters, inserted or deleted, are not known to be durable.
+    /// How many characters, inserted or deleted here, are not known to be durable.
     pub fn unsaved(&self) -> u64 {
         self.link.core().unsaved()
     }
 
-    /// Whether the connection is there, and the text up to date when it was asked.
+    /// Whether the client is connected and has synced on this connection.
     pub fn is_online(&self) -> bool {
         self.link.is_online()
     }
 
-    /// Whether others' edits have come that cannot be placed.
+    /// Whether others' edits cannot be placed, see [`Notice::Gap`].
     pub fn has_gap(&self) -> bool {
         self.link.core().has_gap()
     }
 
-    /// Whom this client writes as.
+    /// What this client may do with the document; `None`: the server has not said.
+    ///
+    /// Where it may not write, edits are refused with [`TextError::ReadOnly`]. What was typed before is kept, and sent
+    /// when it may write again.
+    pub fn access(&self) -> Option<Access> {
+        self.link.core().access()
+    }
+
+    /// Why the server does not let this client in; `None`: it does. The client tries again with a fresh token, ever less
+    /// often.
+    pub fn shut_out(&self) -> Option<&Problem> {
+        self.link.core().shut_out()
+    }
+
+    /// Why the server does not take what was typed; `None`: it does, or everything is saved.
+    pub fn held(&self) -> Option<Problem> {
+        self.link.core().held()
+    }
+
+    /// The agent under which this client writes.
     pub fn agent(&self) -> &Agent {
         self.link.core().agent()
     }
 
-    /// Shows the others a state, until it is replaced: a JSON object of at most 4,096 bytes; `null` shows nothing.
+    /// Shows a state to the others until the next call: a JSON object of at most 4,096 bytes, or `null` for nothing.
+    /// An error changes nothing.
     pub fn show(&mut self, state: Value) -> Result<(), PresenceError> {
         self.link.core_mut().show_presence(state, Instant::now())
     }
 
-    /// The others who are here, by agent, and what they show.
+    /// Who else is here, by agent, and what they show.
     pub fn others(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.link.core().others()
     }
 
-    /// Texts that were put aside because the server forgot them, oldest first.
+    /// Texts that the server has lost, the oldest first.
     pub fn forks(&self) -> impl ExactSizeIterator<Item = &Fork> {
         self.link.core().forks()
     }
 
-    /// Gives up the texts that were put aside.
+    /// Deletes the texts of [`Client::forks`].
     pub fn discard_forks(&mut self) {
         self.link.core_mut().discard_forks();
     }
 
-    /// The rules beneath, for what is not offered here.
+    /// The state beneath, for what this type does not offer.
     pub fn core(&self) -> &Core {
         self.link.core()
     }
 
-    /// Ends: what can be kept is, and the others see this client leave. What is not saved is sent by whoever opens the
-    /// store next; without a store it is lost, so wait for [`Client::saved`] first.
+    /// Stores what is due, tells the others that this client leaves, and disconnects. The next client on the same store
+    /// sends what is not saved yet. Without a store it is lost: wait for [`Client::saved`] first.
     pub async fn close(self) -> Result<(), ClientError> {
         self.link.close().await
     }
@@ -212,7 +236,7 @@ impl Client {
         turned
     }
 
-    /// The positions of what comes later count on what came before.
+    /// In order: each change's positions refer to the text after the ones before.
     fn take_updates(&mut self) {
         while let Some(update) = self.link.core_mut().next_update() {
             self.notice(update);
@@ -227,6 +251,7 @@ impl Client {
             Update::Presence { agent, state } => Notice::Presence { agent, state },
             Update::Gap(stays) => Notice::Gap(stays),
             Update::Forked { text } => Notice::Forked { text },
+            Update::Access(access) => Notice::Access(access),
             Update::Agent(agent) => Notice::Agent(agent),
             Update::Problem(problem) => Notice::Problem(problem),
             Update::Saved(_) | Update::Sent(_) | Update::Received(_) | Update::Merged(_) => return,

@@ -1,32 +1,33 @@
-//! Why a client ends. What it can go on with is a [`Problem`](crate::Problem).
+//! Errors that end a client, and errors of edits. What a client can live with is a [`Problem`](crate::Problem).
 
 use inklog_crdt::EditError;
 
 use crate::StorageError;
 
-/// Why a client cannot go on.
+/// Why a client ends.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// A name or an address is none.
+    /// A name or an address is invalid.
     #[error("{0}")]
     Options(String),
-    /// The server stayed away for longer than the client is patient, or does not let it in.
+    /// The server is unreachable or refuses the client: at the first attempt, or for longer than
+    /// [`Options::give_up_after`](crate::Options::give_up_after).
     #[error("{url} cannot be reached: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// Its address.
         url: String,
-        /// What the last attempt met.
+        /// Why the last attempt failed.
         reason: String,
     },
-    /// What was typed cannot be kept. What is not in the store by now is in memory only.
+    /// The store failed. What it does not have yet was in memory only, and was not sent.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
-/// Why an edit was not made; nothing has changed.
+/// Why an edit failed; it changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// It reaches beyond the text.
+    /// It reaches beyond the end of the text.
     #[error("position {at} is beyond the text, which ends at {len}")]
     Beyond {
         /// The position, in the client's unit.
@@ -34,13 +35,16 @@ pub enum TextError {
         /// The text's length.
         len: usize,
     },
-    /// It would take a character apart.
+    /// It would split a character.
     #[error("position {at} is inside a character")]
     InsideCharacter {
         /// The position, in the client's unit.
         at: usize,
     },
-    /// The document takes no more.
+    /// You may not write to this document ([`Client::access`](crate::Client::access)).
+    #[error("you may not change this document: ask its owner for the right to write")]
+    ReadOnly,
+    /// The document or the agent has reached a limit.
     #[error(transparent)]
     Edit(#[from] EditError),
 }

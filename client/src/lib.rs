@@ -1,4 +1,4 @@
-//! A client of Inklog: a program opens a document, reads and edits it at once, and sees what others do.
+//! The Inklog client: a program opens a document, reads and edits it, and follows what others do.
 //!
 //! ```no_run
 //! # async fn bot() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,9 +17,9 @@
 //! ```
 //!
 //! ```text
-//!   client.rs    what an application holds          options.rs  what it says at the beginning
-//!   text.rs      positions by byte, char, UTF-16    storage/    where what is typed is kept
-//!   link.rs      a core on a socket and a store     socket.rs tls.rs  making the connection
+//!   client.rs    what an application uses           options.rs  how it opens a document
+//!   text.rs      positions by byte, char, UTF-16    storage/    stores edits until they are saved
+//!   link.rs      a core on a socket and a store     socket.rs tls.rs token.rs  open a connection
 //!   core/        the rules: no socket, no clock, no store
 //!     outbox.rs  what is not known to be durable    answer.rs   a state or a replay in parts
 //!     compare.rs what two replicas say of one id    message.rs  frames that a client sends
@@ -40,8 +40,9 @@ mod socket;
 mod storage;
 mod text;
 mod tls;
+mod token;
 
-pub use self::core::{Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
+pub use self::core::{Access, Agents, Core, CoreConfig, Fork, JournalError, PresenceError, Problem, Update};
 pub use backoff::{Backoff, Jitter, Random};
 pub use client::{Client, Notice};
 pub use error::{ClientError, TextError};
@@ -50,7 +51,7 @@ pub use options::Options;
 pub use storage::{FileStorage, Storage, StorageError};
 pub use text::{TextChange, Unit};
 
-/// What identifies a writer, and what a document is made of.
+/// A writer's name, and what a document consists of.
 pub use inklog_crdt::{Agent, Doc, Event};
 
 /// The examples of the README compile.

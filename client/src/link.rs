@@ -1,4 +1,4 @@
-//! A [`Core`] on a WebSocket and a store: frames out, frames in, batches written, and back again after a loss.
+//! A [`Core`] on a WebSocket and a store: sends and receives frames, writes batches, and reconnects.
 
 mod store;
 
@@ -16,16 +16,23 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use self::store::Store;
 use crate::core::{Core, Problem, Verdict};
 use crate::options::{Options, jitter};
-use crate::socket::{Address, ConnectError, Socket, connect};
+use crate::socket::{Address, ConnectError, Opened, Socket, connect};
 use crate::tls::Tls;
 use crate::{Backoff, ClientError, Jitter, Random};
 
 /// Pauses between attempts to connect.
 const RECONNECT_FIRST: Duration = Duration::from_millis(500);
 const RECONNECT_LONGEST: Duration = Duration::from_secs(30);
-/// API Gateway ends a connection after two hours: it is made anew within this and a quarter of an hour more.
+/// API Gateway ends a connection after two hours: it is renewed within this and a quarter of an hour more.
 const LIFETIME: Duration = Duration::from_secs(100 * 60);
 const LIFETIME_JITTER: Duration = Duration::from_secs(15 * 60);
+/// It is also renewed when its token has lived for this share of its life, and up to so much more.
+const TOKEN_SHARE: f64 = 0.7;
+const TOKEN_SHARE_JITTER: f64 = 0.1;
+/// A server that ends a connection because of its token is asked again at once, but no more often than this.
+const AT_ONCE_PAUSE: Duration = Duration::from_secs(15);
+/// After that, the pauses grow to this: nothing gets better by itself.
+const REFUSED_LONGEST: Duration = Duration::from_secs(5 * 60);
 /// A network fails now and then. What never worked is worth a word after this many attempts, what did work after so
 /// many.
 const ATTEMPTS_BEFORE_TOLD: u32 = 2;
@@ -33,25 +40,42 @@ const ATTEMPTS_BEFORE_TOLD_AGAIN: u32 = 6;
 /// Saying goodbye takes at most this.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Opened, ConnectError>> + Send>>;
+type Closing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 enum Wire {
     Connecting(Connecting),
     Open(Box<Socket>),
 }
 
-/// A client on a socket. It does something only while it is asked to ([`Link::turn`]).
+/// The connection before, while another takes its place.
+enum Former {
+    None,
+    /// It stays until the other one is up to date.
+    Kept(Box<Socket>),
+    Closing(Closing),
+}
+
+/// A client on a socket. It works only within [`Link::turn`].
 pub struct Link {
     core: Core,
     address: Arc<Address>,
     patience: Option<Duration>,
     store: Store,
     wire: Wire,
+    /// The connection that is to take the place of the open one,
+    coming: Option<Connecting>,
+    /// and the one whose place it took.
+    former: Former,
     /// Frames are on their way through the socket's buffer.
     flushing: bool,
     timer: Pin<Box<Sleep>>,
-    /// When the connection is made anew, whatever it is like.
-    ends_at: Option<Instant>,
+    /// When another connection is made to take the place of this one.
+    renews_at: Option<Instant>,
+    renewals: Backoff,
+    /// When a server that refused a token was last asked again at once.
+    at_once: Option<Instant>,
+    refusals: Backoff,
     /// Since when the server's version is not known; `None` while it is.
     lost_since: Option<Instant>,
     /// Whether this connection has learned the server's version, and any has.
@@ -65,8 +89,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Connects, and comes back when the document's state is here. The first attempt must succeed: a wrong address is
-    /// not worth patience.
+    /// Connects, and returns once the document's state is here. The first attempt must succeed: a wrong address is not
+    /// worth patience.
     pub async fn open(options: Options) -> Result<Link, ClientError> {
         let mut link = Link::start(options).await?;
         while !link.core.is_synced() {
@@ -78,7 +102,7 @@ impl Link {
         Ok(link)
     }
 
-    /// Goes on with what the store has, and connects by and by.
+    /// Starts from the store; [`Link::turn`] connects.
     pub async fn start(mut options: Options) -> Result<Link, ClientError> {
         let config = options.core()?;
         let mut random = Random::from_system();
@@ -91,12 +115,17 @@ impl Link {
         Ok(Link {
             core,
             wire: Wire::Connecting(Box::pin(connect(address.clone()))),
+            coming: None,
+            former: Former::None,
             address,
             patience,
             store,
             flushing: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            ends_at: None,
+            renews_at: None,
+            renewals: Backoff::new(RECONNECT_FIRST, RECONNECT_LONGEST).at_least(0.5),
+            at_once: None,
+            refusals: Backoff::new(RECONNECT_FIRST, REFUSED_LONGEST),
             lost_since: Some(Instant::now()),
             is_online: false,
             was_online: false,
@@ -117,37 +146,35 @@ impl Link {
         &mut self.core
     }
 
-    /// How often the connection was lost and made anew.
+    /// How often the client reconnected after it lost a connection.
     pub fn reconnects(&self) -> usize {
         self.reconnects
     }
 
-    /// Whether the connection is open and the server's version known.
+    /// Whether the client is connected and has synced on this connection.
     pub fn is_online(&self) -> bool {
         self.is_online
     }
 
-    /// Sends and keeps what there is, and waits until something happens: one frame received, a batch stored, a timer,
-    /// a connection made or lost. May be dropped at any point; nothing is lost by that.
+    /// Sends and stores what is due, and waits until something happens: a frame was received, a batch was stored, a timer
+    /// fired, or a connection was opened or lost. You can drop the future at any point; nothing is lost.
     pub async fn turn(&mut self) -> Result<(), ClientError> {
         let now = Instant::now();
         self.core.tick(now);
         match self.core.take_verdict() {
             Some(Verdict::Dead) => return self.again("it stopped responding"),
-            Some(Verdict::Refused) => {
-                return self
-                    .lost(&ConnectError::Unreachable("the server refuses what is asked".into()), true);
-            }
-            None if self.ends_at.is_some_and(|at| at <= now) => {
-                return self.again("it has lived long enough");
+            Some(Verdict::Refused) => return self.refused(now),
+            None if self.coming.is_none() && self.renews_at.is_some_and(|at| at <= now) => {
+                self.renews_at = None;
+                self.coming = Some(Box::pin(connect(self.address.clone())));
             }
             None => {}
         }
         poll_fn(|cx| self.poll_turn(cx)).await
     }
 
-    /// Writes what can be written, says goodbye, and ends. What is not saved yet is sent by whoever opens the store
-    /// next; without one, it is lost.
+    /// Stores what is due, tells the others that this client leaves, and disconnects. The next client on the same store
+    /// sends what is not saved yet; without a store, it is lost.
     pub async fn close(mut self) -> Result<(), ClientError> {
         self.core.hurry();
         self.store.flush(&mut self.core).await?;
@@ -169,11 +196,24 @@ impl Link {
         if let Poll::Ready(stored) = self.store.poll(&mut self.core, cx) {
             return Poll::Ready(stored.map_err(ClientError::from));
         }
+        if let Former::Closing(closing) = &mut self.former
+            && closing.as_mut().poll(cx).is_ready()
+        {
+            self.former = Former::None;
+        }
+        if let Some(coming) = &mut self.coming
+            && let Poll::Ready(made) = coming.as_mut().poll(cx)
+        {
+            self.coming = None;
+            self.take_place(made);
+            return Poll::Ready(Ok(()));
+        }
         let failure = match &mut self.wire {
             Wire::Connecting(connecting) => match connecting.as_mut().poll(cx) {
                 Poll::Pending => return self.poll_timer(cx),
-                Poll::Ready(Ok(socket)) => {
-                    self.connected(socket);
+                Poll::Ready(Ok(opened)) => {
+                    self.reconnects += usize::from(self.was_online);
+                    self.connected(opened);
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Err(failure)) => failure,
@@ -191,12 +231,40 @@ impl Link {
         Poll::Ready(self.lost(&failure, refused))
     }
 
-    fn connected(&mut self, socket: Socket) {
+    /// Gives back the socket before.
+    fn connected(&mut self, Opened { socket, lives }: Opened) -> Option<Box<Socket>> {
         let now = Instant::now();
-        self.wire = Wire::Open(Box::new(socket));
-        self.reconnects += usize::from(self.was_online);
-        self.ends_at = Some(now + LIFETIME + LIFETIME_JITTER.mul_f64((self.jitter)()));
+        let ends_at = now + LIFETIME + LIFETIME_JITTER.mul_f64((self.jitter)());
+        let share = TOKEN_SHARE + TOKEN_SHARE_JITTER * (self.jitter)();
+        let token_ends_at = lives.and_then(|(since, life)| since.checked_add(life.mul_f64(share)));
+        self.renews_at = Some(token_ends_at.map_or(ends_at, |at| at.min(ends_at)));
+        self.flushing = false;
         self.core.connected(now);
+        match std::mem::replace(&mut self.wire, Wire::Open(socket)) {
+            Wire::Open(former) => Some(former),
+            Wire::Connecting(_) => None,
+        }
+    }
+
+    /// Another connection is there for the open one, which is closed when the other is up to date. What was on its
+    /// way on the first may have arrived: joining on the second tells.
+    fn take_place(&mut self, made: Result<Opened, ConnectError>) {
+        match made {
+            Ok(opened) => {
+                self.core.disconnected();
+                if let Some(former) = self.connected(opened) {
+                    self.former = Former::Kept(former);
+                }
+            }
+            // The open one goes on as long as it may.
+            Err(failure) => {
+                tracing::debug!(url = self.address.url, %failure, "the connection cannot be renewed yet");
+                if let ConnectError::Token(reason) = failure {
+                    self.core.meet(Problem::Token(reason));
+                }
+                self.renews_at = Some(Instant::now() + self.renewals.pause(&mut self.jitter));
+            }
+        }
     }
 
     fn heard(&mut self, text: &str) {
@@ -206,11 +274,33 @@ impl Link {
             self.lost_since = None;
             self.is_online = true;
             self.was_online = true;
+            self.refusals.reset();
+            if let Former::Kept(_) = &self.former
+                && let Former::Kept(mut socket) = std::mem::replace(&mut self.former, Former::None)
+            {
+                self.renewals.reset();
+                self.former = Former::Closing(Box::pin(async move {
+                    // Whatever it answers, the connection ends here.
+                    let _ = tokio::time::timeout(CLOSE_MAX, socket.close()).await;
+                }));
+            }
         }
     }
 
+    /// The server does not let this client go on: a token may have expired, and a fresh one helps.
+    fn refused(&mut self, now: Instant) -> Result<(), ClientError> {
+        let expired = self.core.shut_out().and_then(Problem::code) == Some(ErrorCode::Unauthorized);
+        let was_asked = self.at_once.is_some_and(|at| now < at + AT_ONCE_PAUSE);
+        if expired && self.is_online && !was_asked && self.address.token.is_some() {
+            self.at_once = Some(now);
+            return self.again("its token has expired");
+        }
+        self.lost(&ConnectError::Unreachable("the server refuses what is asked".into()), true)
+    }
+
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        let deadline = [self.core.deadline(), self.ends_at].into_iter().flatten().min();
+        let renews_at = self.renews_at.filter(|_| self.coming.is_none());
+        let deadline = [self.core.deadline(), renews_at].into_iter().flatten().min();
         let Some(deadline) = deadline else { return Poll::Pending };
         let deadline = tokio::time::Instant::from_std(deadline);
         if self.timer.deadline() != deadline {
@@ -225,7 +315,9 @@ impl Link {
         tracing::debug!(url = self.address.url, reason, "the connection is made anew");
         self.disconnected();
         self.backoff.reset();
-        self.wire = Wire::Connecting(Box::pin(connect(self.address.clone())));
+        let coming = self.coming.take();
+        let coming = coming.unwrap_or_else(|| Box::pin(connect(self.address.clone())));
+        self.wire = Wire::Connecting(coming);
         Ok(())
     }
 
@@ -233,7 +325,8 @@ impl Link {
         self.core.disconnected();
         self.flushing = false;
         self.is_online = false;
-        self.ends_at = None;
+        self.renews_at = None;
+        self.former = Former::None;
         self.lost_since.get_or_insert_with(Instant::now);
     }
 
@@ -244,18 +337,20 @@ impl Link {
         }
         let was_open = matches!(self.wire, Wire::Open(_));
         self.disconnected();
+        self.coming = None;
         let waited = self.lost_since.map_or(Duration::ZERO, |since| since.elapsed());
         if self.patience.is_some_and(|patience| waited > patience) {
             return Err(self.unreachable(failure));
         }
         tracing::debug!(url = self.address.url, %failure, "lost the connection");
         // A token may have grown old; the next one is fresh.
-        let may_pass = refused && self.address.token.is_some() && self.backoff.tries() == 0;
+        let may_pass = refused && self.address.token.is_some() && self.refusals.tries() == 0;
         if !self.was_online && !was_open && !may_pass {
             self.first_failure.get_or_insert_with(|| failure.clone());
         }
         self.tell(failure, was_open);
-        let (address, pause) = (self.address.clone(), self.backoff.pause(&mut self.jitter));
+        let pauses = if refused { &mut self.refusals } else { &mut self.backoff };
+        let (address, pause) = (self.address.clone(), pauses.pause(&mut self.jitter));
         self.wire = Wire::Connecting(Box::pin(async move {
             tokio::time::sleep(pause).await;
             connect(address).await

@@ -1,4 +1,4 @@
-//! What an application says when it opens a document.
+//! How an application opens a document.
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use crate::{Jitter, Random};
 pub(crate) type Token = Box<dyn Fn() -> TokenFuture + Send + Sync>;
 type TokenFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
-/// Which document, where, as whom, and how.
+/// Which document to open, where, as whom, and how.
 pub struct Options {
     pub(crate) url: String,
     pub(crate) doc: String,
@@ -35,11 +35,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// The document `doc` at `url`, written as `user`.
+    /// The document `doc` at `url`, edited as `user`.
     ///
-    /// `url` is the API's address with its stage, such as `wss://….amazonaws.com/prod`; `doc` is 1 to 128 of
-    /// `A-Z a-z 0-9 . _ ~ -`; `user` 1 to 40 of `A-Z a-z 0-9 . _ -`, and with authentication on the name in the
-    /// token. What is wrong with them is said when the document is opened.
+    /// `url` is the API's address with its stage, such as `wss://….amazonaws.com/prod`. `doc` is 1 to 128 of
+    /// `A-Z a-z 0-9 . _ ~ -`. `user` is 1 to 40 of `A-Z a-z 0-9 . _ -`; if the server demands a token, it must be the
+    /// token's user. Opening the document fails with [`ClientError::Options`] if one of them is invalid.
     pub fn new(url: impl Into<String>, doc: impl Into<String>, user: impl Into<String>) -> Options {
         Options {
             url: url.into(),
@@ -57,9 +57,9 @@ impl Options {
         }
     }
 
-    /// A callback that gives a token. It is asked before every connection, also after a refusal, and should give a
-    /// fresh one then; what it gives travels as the second WebSocket subprotocol. One that knows its token already
-    /// returns `std::future::ready(…)`.
+    /// A callback that returns a token. It is called before every connection: also after a refusal, and before a JWT
+    /// expires; return a fresh token then. The token is sent as the second WebSocket subprotocol. If you have the token
+    /// already, return `std::future::ready(…)`.
     pub fn token<F, T, E>(mut self, callback: F) -> Options
     where
         F: Fn() -> T + Send + Sync + 'static,
@@ -73,53 +73,53 @@ impl Options {
         self
     }
 
-    /// Keeps what is typed there until it is saved, such as in a [`FileStorage`](crate::FileStorage). Without, it is in
-    /// memory only. A store belongs to one document at one address.
+    /// Stores edits until they are saved, for example in a [`FileStorage`](crate::FileStorage). Default: memory only. A
+    /// store belongs to one document at one address.
     pub fn storage(mut self, storage: impl Storage) -> Options {
         self.storage = Some(Box::new(storage));
         self
     }
 
-    /// Believes servers whose certificate leads to one of these roots (PEM), beside the system's.
+    /// Trusts these root certificates (PEM) in addition to the system's.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Options {
         self.roots.push(pem.into());
         self
     }
 
-    /// What positions and lengths count.
+    /// What positions and lengths count. Default: [`Unit::Utf8`].
     pub fn unit(mut self, unit: Unit) -> Options {
         self.unit = unit;
         self
     }
 
-    /// Gives up, with [`ClientError::Unreachable`], when the server stays away for longer. Without, the client tries
-    /// for ever, ever less often.
+    /// Ends the client with [`ClientError::Unreachable`] if the server is unreachable, or refuses the client, for
+    /// longer than this. Default: it retries for ever, ever less often.
     pub fn give_up_after(mut self, patience: Duration) -> Options {
         self.patience = Some(patience);
         self
     }
 
-    /// Takes an acknowledgement for lost after this long (10 s when left out).
+    /// How long to wait for an acknowledgement before the event is sent again. Default: 10 s.
     pub fn answer_patience(mut self, patience: Duration) -> Options {
         self.answer_patience = Some(patience);
         self
     }
 
-    /// Writes under exactly this agent, and not the user's name with a suffix of its own. Nobody may ever have written
-    /// under it, but for who kept what it wrote in this store.
+    /// Writes under exactly this agent. Default: the user's name and a random suffix. Nobody may ever have written under
+    /// it, except with this store.
     pub fn agent(mut self, agent: Agent) -> Options {
         self.agent = Some(agent);
         self
     }
 
-    /// Does not tell what changed in the text, which costs something in a document that changes much.
+    /// Emits no [`Notice::Changed`](crate::Notice::Changed), which saves work if a document changes a lot.
     pub fn without_changes(mut self) -> Options {
         self.changes = false;
         self
     }
 
-    /// Notices a dead connection only when it is used, and sends no sign of life: for a program that waits for hours
-    /// and pays for messages.
+    /// Sends no pings, and notices a dead connection only when it is used: for a program that is idle for hours and pays
+    /// for messages.
     pub fn without_pings(mut self) -> Options {
         self.visible = false;
         self

@@ -227,6 +227,12 @@ impl Outbox {
         self.closed.pop_front().map(|queued| queued.event)
     }
 
+    /// Each closed event is kept, with its boundaries, by a batch that `keep` names.
+    pub fn keep_all(&mut self, mut keep: impl FnMut(&Event) -> u64) {
+        self.closed.iter_mut().for_each(|queued| queued.kept = keep(&queued.event));
+        self.typed.clear();
+    }
+
     /// The log does not have this event, and never will.
     pub fn refuse(&mut self, after: u64) {
         if let Some(queued) = self.closed.iter_mut().find(|queued| queued.event.after() == after) {
@@ -250,40 +256,94 @@ impl Outbox {
         !self.typed.is_empty()
     }
 
+    /// Whether an op takes away what is durable, and so makes room, whatever becomes of the rest.
+    fn makes_room(&self, op: &Op) -> bool {
+        match op {
+            Op::Insert { .. } => false,
+            Op::Delete { target, len, .. } => {
+                target.agent != self.agent || target.seq.saturating_add(*len) <= self.start()
+            }
+        }
+    }
+
+    /// Whether something that makes room waits for the oldest event, which does not, or not alone.
+    pub fn room_waits(&self) -> bool {
+        let Some(first) = self.front() else { return false };
+        let only_makes_room = first.event.ops().iter().all(|op| self.makes_room(op));
+        !only_makes_room && self.ops().any(|op| self.makes_room(op))
+    }
+
     /// Gives everything new ids: those of `heir` from 0 on. The text comes out where it was typed, whatever
-    /// has happened around it.
-    pub fn rename(&mut self, heir: Agent) {
-        let rename = Rename { agent: self.agent.clone(), from: self.start(), to: heir.clone() };
+    /// has happened around it. With `room_first`, what makes room comes before all else.
+    pub fn rename(&mut self, heir: Agent, room_first: bool) {
+        let ahead: Vec<Op> = match room_first {
+            true => self.ops().filter(|op| self.makes_room(op)).cloned().collect(),
+            false => Vec::new(),
+        };
+        let rename = Rename::new(self.agent.clone(), self.start(), heir.clone(), &ahead);
         let closed = std::mem::take(&mut self.closed);
         let open = std::mem::take(&mut self.open);
-        *self = Outbox { open_bytes: self.open_bytes, ..Outbox::new(heir) };
+        let open_bytes = self.open_bytes;
+        *self = Outbox::new(heir);
+        for op in ahead {
+            if let Op::Delete { target, len, .. } = op {
+                self.push(Op::Delete { seq: self.end(), target, len });
+            }
+        }
+        self.close();
         for Queued { event, .. } in closed {
-            let event = self.event_of(rename.ops(event.ops()));
+            let ops = rename.ops(event.ops());
+            if ops.is_empty() {
+                continue;
+            }
+            let event = self.event_of(ops);
             self.end = event.end();
             self.typed.extend_from_slice(event.ops());
             self.closed.push_back(Queued::new(event));
         }
         self.open = rename.ops(&open);
+        self.open_bytes = if self.open.is_empty() { 0 } else { open_bytes };
         self.typed.extend_from_slice(&self.open);
         self.open_end = self.open.last().map_or(self.end, Op::end);
         self.typed_end = u64::MAX;
     }
 }
 
-/// The ids of `agent` from `from` on are those of `to` from 0 on.
+/// The ids of `agent` from `from` on are those of `to`: first those that go ahead, then the others.
 struct Rename {
     agent: Agent,
     from: u64,
     to: Agent,
+    /// The old ids of what goes ahead: where each begins, and how many all up to its end are.
+    ahead: Vec<(u64, u64)>,
 }
 
 impl Rename {
+    fn new(agent: Agent, from: u64, to: Agent, ahead: &[Op]) -> Rename {
+        let mut count = 0;
+        let counted = |op: &Op| {
+            count += op.end() - op.seq();
+            (op.seq(), count)
+        };
+        Rename { agent, from, to, ahead: ahead.iter().map(counted).collect() }
+    }
+
+    /// The ops that do not go ahead.
     fn ops(&self, ops: &[Op]) -> Vec<Op> {
-        ops.iter().flat_map(|op| self.op(op)).collect()
+        let stays = |op: &&Op| self.ahead.binary_search_by_key(&op.seq(), |(seq, _)| *seq).is_err();
+        ops.iter().filter(stays).flat_map(|op| self.op(op)).collect()
+    }
+
+    /// The new number of an old id that does not go ahead.
+    fn seq(&self, old: u64) -> u64 {
+        let before = self.ahead.partition_point(|(seq, _)| *seq < old);
+        let skipped = before.checked_sub(1).map_or(0, |last| self.ahead[last].1);
+        let all = self.ahead.last().map_or(0, |(_, count)| *count);
+        all + (old - self.from) - skipped
     }
 
     fn op(&self, op: &Op) -> Vec<Op> {
-        let seq = op.seq() - self.from;
+        let seq = self.seq(op.seq());
         match op {
             Op::Insert { text, origin, .. } => {
                 let origin = match origin {
@@ -312,7 +372,7 @@ impl Rename {
 
     fn id(&self, id: &Id) -> Id {
         match id.agent == self.agent && id.seq >= self.from {
-            true => Id::new(self.to.clone(), id.seq - self.from),
+            true => Id::new(self.to.clone(), self.seq(id.seq)),
             false => id.clone(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::options::Token;
 use crate::tls::Tls;
+use crate::token::lifetime_of;
 
 /// One attempt to connect takes at most this, the token's callback included.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
@@ -53,14 +54,24 @@ pub(crate) struct Address {
     pub tls: Tls,
 }
 
+/// A connection, and its token.
+pub(crate) struct Opened {
+    pub socket: Box<Socket>,
+    /// When the token was got, and how long it lives, if it says so.
+    pub lives: Option<(Instant, Duration)>,
+}
+
 /// Makes a connection, with a token that is asked for anew.
-pub(crate) async fn connect(address: Arc<Address>) -> Result<Socket, ConnectError> {
+pub(crate) async fn connect(address: Arc<Address>) -> Result<Opened, ConnectError> {
     let attempt = async {
         let token = match &address.token {
             Some(token) => Some(token().await.map_err(ConnectError::Token)?),
             None => None,
         };
-        upgraded(&address, token.as_deref()).await
+        let lifetime = token.as_deref().and_then(lifetime_of);
+        let lives = lifetime.map(|lifetime| (Instant::now(), lifetime));
+        let socket = Box::new(upgraded(&address, token.as_deref()).await?);
+        Ok(Opened { socket, lives })
     };
     match tokio::time::timeout(CONNECT_MAX, attempt).await {
         Ok(result) => result,

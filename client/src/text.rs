@@ -5,19 +5,19 @@ use ropey::Rope;
 
 use crate::TextError;
 
-/// What positions and lengths of a text count.
+/// What positions and lengths count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unit {
     /// Bytes of UTF-8, as Rust's strings do.
     #[default]
     Utf8,
-    /// Unicode scalar values (`char`), as Inklog itself does. Costs no memory; the others keep a copy of the text.
+    /// Unicode scalar values (`char`), as Inklog itself does. Needs no memory; the others keep a copy of the text.
     Char,
     /// UTF-16 units, as JavaScript and many editors do.
     Utf16,
 }
 
-/// What changed in the text: at `at`, `deleted` went and `inserted` came. Several are made one after the other.
+/// A change: `deleted` was removed at `at`, and `inserted` was put there. Apply several in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextChange {
     /// Where, in the client's unit.

@@ -114,6 +114,7 @@ impl Core {
 
     /// Time has passed, or the store has: does what is due.
     pub fn tick(&mut self, now: Instant) {
+        self.keeper.tick(now);
         let Some(connection) = &mut self.connection else { return self.show(now) };
         let sync = connection.sync.filter(|sync| sync.lost_at <= now).map(|sync| sync.reference);
         let sent = connection.in_flight.filter(|sent| sent.lost_at <= now).map(|sent| sent.reference);
@@ -135,11 +136,11 @@ impl Core {
 
     /// When [`Core::tick`] is due next; `None`: never, as long as nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        let mut due = vec![self.presence_deadline()];
+        let mut due = vec![self.presence_deadline(), self.keeper.deadline()];
         if let Some(connection) = &self.connection {
             let sync = connection.sync.map(|sync| sync.lost_at).or(connection.sync_at);
             let sent = connection.in_flight.map(|sent| sent.lost_at);
-            let may_send = connection.synced && sent.is_none() && !self.outbox.is_empty();
+            let may_send = connection.synced && self.may_write() && sent.is_none() && !self.outbox.is_empty();
             let send = connection.send_at.filter(|_| may_send);
             due.extend([sync, sent, send, connection.dead_at, self.ping_at(connection)]);
         }

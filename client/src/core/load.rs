@@ -4,30 +4,44 @@ use std::collections::BTreeMap;
 
 use inklog_crdt::{Doc, Event, Op};
 
-use super::keep::Fork;
-use super::record::{Head, JournalError, Record, decode};
-use super::{Agents, Core, CoreConfig, Jitter};
+use super::keep::{Fork, Loaded};
+use super::record::{Head, JournalError, Record, Unsent, decode};
+use super::{Access, Agents, Core, CoreConfig, Jitter};
 use crate::outbox::Outbox;
 
 /// What a journal says, read from its beginning to its end.
 #[derive(Default)]
 struct Journal {
     head: Option<Head>,
-    base: Option<super::record::Base>,
+    /// What the server's states showed.
+    base: Doc,
     /// Durable events that the base lacks.
     heard: Vec<Event>,
+    cursor: Option<String>,
+    /// So many of `heard` came before the cursor.
+    before_cursor: usize,
     /// Events that may have been sent, by their place.
     events: BTreeMap<u64, Event>,
+    /// Where one begins that the log does not take.
+    refused: Option<u64>,
     /// What was typed after them.
     typed: Vec<Op>,
+    access: Option<Access>,
     forks: Vec<Fork>,
+    unsent: Vec<Unsent>,
 }
 
 impl Journal {
     fn take(&mut self, record: Record) -> Result<(), JournalError> {
         match record {
             Record::Head(head) => *self = Journal { head: Some(head), ..Journal::default() },
-            Record::Base(base) => self.base = Some(base),
+            Record::Base(base) => {
+                let doc = Doc::decode(&base.state)?;
+                // One that lags does not take away what an earlier one had.
+                let merged = self.base.merge(&doc.spans(), doc.version());
+                merged.map_err(|error| JournalError::Damaged(error.to_string()))?;
+                (self.cursor, self.before_cursor) = (base.cursor, self.heard.len());
+            }
             Record::Heard(event) => self.heard.push(event),
             Record::Typed(event) => self.typed.extend(event.into_ops()),
             Record::Event(event) => {
@@ -41,12 +55,19 @@ impl Journal {
             }
             Record::Agent(agent) => {
                 (self.events, self.typed) = (BTreeMap::new(), Vec::new());
+                self.refused = None;
                 let head = self.head()?;
                 (head.agent, head.start) = (agent, 0);
+            }
+            Record::Refused(after) => self.refused = Some(after),
+            Record::Cursor(cursor) => {
+                (self.cursor, self.before_cursor) = (Some(cursor), self.heard.len());
             }
             Record::Log(log) => self.head()?.log = log,
             Record::Fork(fork) => self.forks.push(fork),
             Record::NoForks => self.forks.clear(),
+            Record::Unsent(unsent) => self.unsent.push(unsent),
+            Record::Access(access) => self.access = Some(access),
         }
         Ok(())
     }
@@ -78,30 +99,38 @@ impl Core {
         if head.server != core.config.server || head.doc != core.config.doc.as_str() {
             return Err(JournalError::Elsewhere { server: head.server, doc: head.doc });
         }
-        let mut doc = Doc::new();
-        if let Some(base) = journal.base {
-            doc = Doc::decode(&base.state)?;
-            core.cursor = base.cursor;
-        }
-        for event in &journal.heard {
+        let mut doc = journal.base;
+        core.cursor.clone_from(&journal.cursor);
+        for (at, event) in journal.heard.iter().enumerate() {
             doc.apply(event);
-            core.since_cursor.insert(event.agent().clone());
+            if at >= journal.before_cursor {
+                core.since_cursor.insert(event.agent().clone());
+            }
         }
         core.outbox =
             Outbox::loaded(head.agent.clone(), head.start, journal.events.into_values(), journal.typed);
+        let (agent, start) = (head.agent.clone(), head.start);
+        let Journal { cursor, access, forks, unsent, .. } = journal;
+        core.log.clone_from(&head.log);
+        core.access = access;
+        core.keeper.loaded(Loaded { head, cursor, access, forks, unsent, bytes });
+        // The log does not take it, whatever is typed behind it.
+        if journal.refused == Some(start) && core.outbox.at(start).is_some() {
+            let heir = (core.agents)();
+            core.outbox.rename(heir, false);
+            core.keeper.renewed(core.outbox.agent());
+        }
         for event in core.outbox.closed() {
             doc.apply(event);
         }
         // Where something is missing, the agent cannot be gone on with.
-        let end = doc.version().get(&head.agent);
+        let end = doc.version().get(core.outbox.agent());
         if end != core.outbox.end() {
-            let what = format!("{} stands at {end} of {}", head.agent, core.outbox.end());
+            let what = format!("{agent} stands at {end} of {}", core.outbox.end());
             return Err(JournalError::Damaged(what));
         }
-        core.told_sent = core.outbox.end();
-        core.log.clone_from(&head.log);
+        core.told_sent = if *core.outbox.agent() == agent { core.outbox.end() } else { 0 };
         core.doc = doc;
-        core.keeper.loaded(head, journal.forks, bytes);
         Ok(core)
     }
 }

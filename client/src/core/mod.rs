@@ -10,6 +10,7 @@
 //!   state.rs       an answer in whole: merged, or a reason to begin anew
 //!   renew.rs       new ids for what the log does not take; a new beginning where the server forgot
 //!   presence.rs    who is here
+//!   access.rs      what the server lets this client do
 //!   keep.rs        what the store is to hold; record.rs its binary form, load.rs going on with it
 //! ```
 //!
@@ -25,6 +26,7 @@
 //! - A server that forgot what was durable is not gone along with: the text is put aside, and the document begun
 //!   anew from what the server has.
 
+mod access;
 mod connection;
 mod keep;
 mod load;
@@ -45,6 +47,7 @@ use inklog_crdt::{Agent, Change, Doc, Event, Version};
 use inklog_protocol::{DocId, ErrorCode, LoggedEvent, StateFormat};
 use serde_json::Value;
 
+pub use self::access::Access;
 pub use self::keep::{Batch, Fork};
 pub use self::presence::PresenceError;
 pub use self::record::JournalError;
@@ -68,21 +71,20 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Gives an agent that nobody has written under; the first one is the client's.
 pub type Agents = Box<dyn FnMut() -> Agent + Send>;
 
-/// What a core is told once.
+/// A core's settings.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
     /// Which document.
     pub doc: DocId,
-    /// The server's address: what is kept belongs to it.
+    /// The server's address; a store belongs to one address.
     pub server: String,
-    /// How states are asked for.
+    /// The format in which states are requested.
     pub format: StateFormat,
-    /// An acknowledgement that takes longer is taken for lost; so is, after twice that, a state of which
-    /// nothing came for so long.
+    /// How long to wait for an acknowledgement; for a state, twice as long between two parts.
     pub answer_patience: Duration,
-    /// Whether [`Update::Changed`] is wanted.
+    /// Whether to emit [`Update::Changed`].
     pub changes: bool,
-    /// Whether a dead connection is to be noticed soon: then a silent one is asked for a sign of life.
+    /// Whether to notice a dead connection soon, by pings when it is silent.
     pub visible: bool,
 }
 
@@ -103,62 +105,70 @@ impl CoreConfig {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    /// The client has what the server had when it was asked.
+    /// The document has everything that the server had when it was asked.
     Synced,
-    /// What came from others changed the text: the changes in the order in which they are to be made.
+    /// Others changed the text. Apply the changes in this order.
     Changed(Vec<Change>),
     /// An event of this client is on its way for the first time.
     Sent(Event),
     /// An event of this client is durable.
     Saved(Event),
-    /// An event of another came; it may have to wait.
+    /// An event of another client arrived; it may have to wait for others.
     Received(LoggedEvent),
-    /// A state came; the events up to this version are part of the document without having been received.
+    /// A state arrived: the document includes the events up to this version, without [`Update::Received`].
     Merged(Version),
-    /// This client writes under another agent from now on: somebody else uses the one before, the server
-    /// refused what it wrote, or the document was begun anew. Ids of what is not saved yet are new.
+    /// From now on, this client writes under another agent: somebody else uses the previous one, the server
+    /// refused what it wrote, or the document started again. What is not saved yet has new ids.
     Agent(Agent),
-    /// What another client shows; `None`: nothing any more.
+    /// What another client shows; `None`: it left, or shows nothing any more.
     Presence {
-        /// Whose.
+        /// The other client's agent.
         agent: String,
         /// The application's JSON.
         state: Option<Value>,
     },
-    /// Others' events have come that cannot be placed, and asking the server for all that it has did not bring
-    /// what they need; or that is over.
+    /// What this client may do with the document has changed.
+    Access(Access),
+    /// Whether others' events wait for something that the server, asked for everything, does not have either.
     Gap(bool),
-    /// The server forgot what was durable, or is another one. The document was begun anew from what it has,
-    /// what was never saved was typed again, and what the document showed before is this text: nobody brings
-    /// it back by itself. The store keeps it, too ([`Core::forks`]).
+    /// The server has lost what was durable, or is another one. The document started again from the server's
+    /// text, and what was never saved was typed again. The previous text is here and in [`Core::forks`].
     Forked {
-        /// The document's text before.
+        /// The previous text.
         text: String,
     },
-    /// Something is wrong. The client goes on; while nothing gets better, each is told once.
+    /// Something is wrong. The client continues, and reports each problem once until it is over.
     Problem(Problem),
 }
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
-    /// The server refuses something.
+    /// The server refused a message.
     #[error("the server refused ({}): {message}", code_name(*.code))]
     Refused {
-        /// Which kind.
+        /// Why.
         code: ErrorCode,
         /// The server's line.
         message: String,
     },
-    /// A message that breaks the protocol.
+    /// The server refused a message, with a code that this version does not know.
+    #[error("the server refused ({code}): {message}")]
+    RefusedOtherwise {
+        /// The code.
+        code: String,
+        /// The server's line.
+        message: String,
+    },
+    /// The server sent a message that breaks the protocol.
     #[error("the server sent an invalid message: {0}")]
     Unreadable(String),
-    /// The server cannot be reached, or lets nobody in.
+    /// The server is unreachable.
     #[error("{url} cannot be reached: {reason}")]
     Unreachable {
         /// Its address.
         url: String,
-        /// What the last attempt met.
+        /// Why the last attempt failed.
         reason: String,
     },
     /// The token callback failed.
@@ -167,7 +177,15 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Whether it is tried again, or done another way, without anyone's help.
+    /// The code of a refusal, if this version knows it.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Problem::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether the client solves it by itself: it tries again, or another way.
     pub fn is_retried(&self) -> bool {
         !matches!(self, Problem::Refused { code: ErrorCode::Unauthorized | ErrorCode::Forbidden, .. })
     }
@@ -177,12 +195,12 @@ fn code_name(code: ErrorCode) -> String {
     serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// What the socket's owner is to know of the connection.
+/// What the owner of the socket must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It gives no sign of life: make another.
+    /// Reconnect: the connection is dead.
     Dead,
-    /// The server does not let this client in: a fresh token may help.
+    /// Disconnect: the server refuses this client. A fresh token may help.
     Refused,
 }
 
@@ -218,6 +236,13 @@ pub struct Core {
     forgot: bool,
     /// The log has more of the agent than was ever written here.
     is_foreign: bool,
+    /// The document is too large for what was sent last.
+    is_full: bool,
+    /// What the server lets this client do, as far as it has said; why it lets it not in; and why it did not take
+    /// what was sent last.
+    access: Option<Access>,
+    shut_out: Option<Problem>,
+    held: Option<Problem>,
     connection: Option<Connection>,
     verdict: Option<Verdict>,
     /// Numbers the requests.
@@ -261,6 +286,10 @@ impl Core {
             ahead_of: Version::new(),
             forgot: false,
             is_foreign: false,
+            is_full: false,
+            access: None,
+            shut_out: None,
+            held: None,
             connection: None,
             verdict: None,
             references: 0,
@@ -358,6 +387,9 @@ impl Core {
 
     /// Tells of a problem that the socket's owner met.
     pub fn meet(&mut self, problem: Problem) {
+        if !problem.is_retried() {
+            self.turned_away(problem.clone());
+        }
         self.tell(problem);
     }
 

@@ -6,7 +6,7 @@ use inklog_crdt::{Applied, Change};
 use inklog_protocol::{ErrorCode, LoggedEvent, ServerMessage, WireEvent};
 use serde_json::Value;
 
-use super::{Core, Problem, Unreadable, Update, Verdict};
+use super::{Access, Core, Problem, Unreadable, Update, Verdict};
 use crate::answer::Part;
 
 /// So many of others' events are kept until the server's version is known; the sync after that finds the
@@ -43,9 +43,18 @@ impl Core {
                 return self.take_broadcast(events, now);
             }
             ServerMessage::OpReplay {
-                doc_id, part, parts, events, cursor, log, missing, reference, ..
+                doc_id,
+                part,
+                parts,
+                events,
+                cursor,
+                log,
+                missing,
+                access,
+                reference,
+                ..
             } if is_ours(&doc_id) => {
-                let content = Part { events, cursor, log, missing, ..Part::default() };
+                let content = Part { events, cursor, log, missing, access, ..Part::default() };
                 return self.take_part(reference.as_ref(), None, (part, parts), content, now);
             }
             ServerMessage::DocState {
@@ -60,17 +69,19 @@ impl Core {
                 cursor,
                 log,
                 missing,
+                access,
                 reference,
                 ..
             } if is_ours(&doc_id) => {
-                let content = Part { ops, version, state, events, cursor, log, missing };
+                let content = Part { ops, version, state, events, cursor, log, missing, access };
                 return self.take_part(reference.as_ref(), Some(state_id), (part, parts), content, now);
             }
             ServerMessage::RemotePresence { doc_id, agent, state, .. } if is_ours(&doc_id) => {
                 self.take_presence(agent, state, now);
             }
-            ServerMessage::Error { code, message, reference, .. } => {
-                self.take_error(code, message, reference.as_ref(), now);
+            ServerMessage::Error { code, message, retry, reference, .. } => {
+                let refused = Problem::Refused { code, message };
+                self.take_error(refused, retry, reference.as_ref(), now);
             }
             _ => {}
         }
@@ -114,7 +125,11 @@ impl Core {
             sent.lost_at = sent.lost_at.max(now + self.config.answer_patience);
         }
         match came.add(of, part, parts, content)? {
-            Some(answer) => self.take_answer(answer, now),
+            Some(answer) => {
+                // A server that demands no token may not say it.
+                self.allow(answer.access.map_or(Access::Manage, Access::from));
+                self.take_answer(answer, now)
+            }
             None => Ok(()),
         }
     }
@@ -183,6 +198,8 @@ impl Core {
     /// The oldest event is durable.
     pub(super) fn saved(&mut self) {
         let Some(event) = self.outbox.take_first() else { return };
+        self.is_full = false;
+        self.held = None;
         self.keeper.saved(&event);
         self.since_cursor.insert(event.agent().clone());
         self.retries.send.reset();
@@ -192,7 +209,8 @@ impl Core {
         self.updates.push_back(Update::Saved(event));
     }
 
-    fn take_error(&mut self, code: ErrorCode, message: String, reference: Option<&Value>, now: Instant) {
+    /// `retry` is the server's word, which also says what to do about a code that is new.
+    fn take_error(&mut self, refused: Problem, retry: bool, reference: Option<&Value>, now: Instant) {
         let Some(connection) = &self.connection else { return };
         let is_named = reference.is_some();
         let reference = reference.and_then(Value::as_u64);
@@ -202,15 +220,21 @@ impl Core {
         if is_named && (reference.is_none() || !(of_sync || of_send)) {
             return;
         }
-        if code.retry() {
+        if retry {
             return self.try_again(now, reference);
         }
         let sent = connection.in_flight.map(|sent| sent.after);
-        let shut_out = matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden);
-        self.tell(Problem::Refused { code, message });
-        if code == ErrorCode::Unauthorized || (of_sync && shut_out) {
+        let code = refused.code();
+        self.is_full |= code == Some(ErrorCode::TooLarge) && !of_sync;
+        let shut_out = !refused.is_retried();
+        self.tell(refused.clone());
+        if of_send {
+            self.held = Some(refused.clone());
+        }
+        if code == Some(ErrorCode::Unauthorized) || (of_sync && shut_out) {
+            self.turned_away(refused);
             self.verdict = Some(Verdict::Refused);
-        } else if sent.is_some() && !of_sync && !shut_out {
+        } else if sent.is_some() && !of_sync && !shut_out && (!self.is_full || self.outbox.room_waits()) {
             self.refuse(sent, now);
         } else {
             // Without the cursor, in case that is what it does not like.
@@ -218,6 +242,7 @@ impl Core {
                 self.cursor = None;
             }
             self.try_again(now, reference);
+            // Nobody knows when there is a right, or room.
             if of_send && let Some(connection) = &mut self.connection {
                 connection.send_at = Some(now + self.retries.renewal.pause(&mut self.jitter));
             }
@@ -225,7 +250,7 @@ impl Core {
     }
 
     /// A frame that is no message: the gateway's own word that a function failed, which names neither
-    /// the request nor a code, or an action that this client is too old to know.
+    /// the request nor a code, or an action or a code that this client is too old to know.
     fn take_unknown(
         &mut self,
         text: &str,
@@ -235,6 +260,11 @@ impl Core {
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(fields)) if !fields.contains_key("action") => self.try_again(now, None),
             Ok(Value::Object(fields)) if !is_known(&fields["action"]) => {}
+            Ok(error) if error["action"] == "ERROR" && error["code"].is_string() => {
+                let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+                let refused = Problem::RefusedOtherwise { code: text("code"), message: text("message") };
+                self.take_error(refused, error["retry"] == true, error.get("ref"), now);
+            }
             _ => return Err(Unreadable(error.to_string())),
         }
         Ok(())

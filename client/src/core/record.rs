@@ -6,6 +6,7 @@
 use inklog_crdt::{Agent, DecodeError, Event};
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::keep::Fork;
 
 const VERSION: u8 = 1;
@@ -33,6 +34,16 @@ pub(super) struct Base {
     pub cursor: Option<String>,
 }
 
+/// Events that were typed for a log which the server does not have any more: they are sent when it has it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unsent {
+    pub log: String,
+    pub agent: Agent,
+    /// Where the agent's chain stands in that log.
+    pub start: u64,
+    pub events: Vec<Event>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Record {
     /// The journal begins.
@@ -53,6 +64,14 @@ pub(super) enum Record {
     Fork(Fork),
     /// The texts that were put aside are given up.
     NoForks,
+    /// All that the server had at this cursor stands before it in the journal.
+    Cursor(String),
+    /// The log does not have the event that begins here, and never will.
+    Refused(u64),
+    /// What waits for another log.
+    Unsent(Unsent),
+    /// What the server lets this client do.
+    Access(Access),
 }
 
 /// Why a journal cannot be gone on with.
@@ -86,6 +105,14 @@ struct ForkJson {
     log: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct UnsentJson {
+    log: String,
+    #[serde(with = "agent_name")]
+    agent: Agent,
+    start: u64,
+}
+
 /// The bytes of a batch.
 pub(super) fn encode(records: &[Record]) -> Vec<u8> {
     let mut out = vec![VERSION];
@@ -93,9 +120,8 @@ pub(super) fn encode(records: &[Record]) -> Vec<u8> {
         let (kind, content) = match record {
             Record::Head(head) => (0, json(head)),
             Record::Base(Base { state, cursor }) => {
-                let cursor = json(cursor);
-                let mut content = (cursor.len() as u32).to_le_bytes().to_vec();
-                content.extend(cursor);
+                let mut content = Vec::new();
+                push_sized(&mut content, &json(cursor));
                 content.extend(state);
                 (1, content)
             }
@@ -107,12 +133,26 @@ pub(super) fn encode(records: &[Record]) -> Vec<u8> {
             Record::Log(log) => (7, json(log)),
             Record::Fork(Fork { text, log }) => (8, json(&ForkJson { text: text.clone(), log: log.clone() })),
             Record::NoForks => (9, Vec::new()),
+            Record::Cursor(cursor) => (10, cursor.as_bytes().into()),
+            Record::Refused(after) => (11, json(after)),
+            Record::Unsent(Unsent { log, agent, start, events }) => {
+                let head = UnsentJson { log: log.clone(), agent: agent.clone(), start: *start };
+                let mut content = Vec::new();
+                push_sized(&mut content, &json(&head));
+                events.iter().for_each(|event| push_sized(&mut content, &event.encode()));
+                (12, content)
+            }
+            Record::Access(access) => (13, access.as_str().into()),
         };
         out.push(kind);
-        out.extend((content.len() as u32).to_le_bytes());
-        out.extend(content);
+        push_sized(&mut out, &content);
     }
     out
+}
+
+fn push_sized(out: &mut Vec<u8>, content: &[u8]) {
+    out.extend((content.len() as u32).to_le_bytes());
+    out.extend(content);
 }
 
 /// The records of a batch.
@@ -142,6 +182,20 @@ pub(super) fn decode(batch: &[u8]) -> Result<Vec<Record>, JournalError> {
                 Record::Fork(Fork { text, log })
             }
             9 => Record::NoForks,
+            10 => Record::Cursor(String::from_utf8_lossy(content).into_owned()),
+            11 => Record::Refused(from_json(content)?),
+            12 => {
+                let (head, mut rest) = split_sized(content).ok_or_else(cut)?;
+                let UnsentJson { log, agent, start } = from_json(head)?;
+                let mut events = Vec::new();
+                while !rest.is_empty() {
+                    let (event, more) = split_sized(rest).ok_or_else(cut)?;
+                    events.push(Event::decode(event)?);
+                    rest = more;
+                }
+                Record::Unsent(Unsent { log, agent, start, events })
+            }
+            13 => Record::Access(Access::named(&String::from_utf8_lossy(content))),
             _ => return Err(JournalError::Newer),
         });
         rest = more;

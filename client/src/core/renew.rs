@@ -1,13 +1,17 @@
 //! When the log does not take what is here: new ids for what was typed, or a new beginning.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use inklog_crdt::{Doc, Op};
+use inklog_crdt::{Doc, Event, Op};
 
+use super::record::Unsent;
 use super::{Core, Update};
 use crate::answer::{Answer, Base};
 use crate::compare::{durable_spans, holds, places_of, typed_in};
 use crate::outbox::Outbox;
+
+/// More may be deleted in this time, before the state is asked for.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Core {
     /// The agent cannot be gone on with. The server's whole state is asked for: it decides what has to be
@@ -15,12 +19,26 @@ impl Core {
     pub(super) fn refuse(&mut self, after: Option<u64>, now: Instant) {
         if let Some(after) = after {
             self.outbox.refuse(after);
+            self.keeper.refused(after);
         }
         self.cursor = None;
         let pause = self.retries.renewal.pause(&mut self.jitter);
         if let Some(connection) = &mut self.connection {
             connection.restart_sync(now + pause);
         }
+    }
+
+    /// A document that is full takes what makes it smaller: that does not wait behind what it refused.
+    pub(super) fn make_room(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        if !connection.synced || connection.in_flight.is_some() || !self.outbox.room_waits() {
+            return;
+        }
+        let start = self.outbox.start();
+        self.outbox.refuse(start);
+        self.keeper.refused(start);
+        self.cursor = None;
+        connection.restart_sync(now + ROOM_PAUSE);
     }
 
     /// Finds out what a document that is the server's proves to be saved, and what to be another's.
@@ -47,7 +65,7 @@ impl Core {
         let (spans, durable) = durable_spans(&self.doc, self.outbox.agent(), &self.durable());
         let _ = fresh.merge(&spans, &durable);
         let heir = (self.agents)();
-        self.outbox.rename(heir);
+        self.outbox.rename(heir, self.is_full);
         for event in self.outbox.closed() {
             fresh.apply(event);
         }
@@ -61,8 +79,8 @@ impl Core {
 
     /// The log is not the one, or not any more the one, that the document is from: begins anew from the
     /// server's state. What was never saved is typed again under another agent, where the text around it is
-    /// still there; but for what was loaded from the store for a log of another name. What the document
-    /// showed is put aside.
+    /// still there; but for what was loaded from the store for a log of another name, which waits for that one.
+    /// What the document showed is put aside.
     pub(super) fn begin_anew(
         &mut self,
         server: Doc,
@@ -80,9 +98,16 @@ impl Core {
             false => Vec::new(),
         };
         let old_log = self.log.clone();
-        let heir = (self.agents)();
-        self.outbox = Outbox::new(heir);
+        if let Some(log) = old_log.clone().filter(|_| is_other) {
+            self.put_by(log, first);
+        }
+        self.log = answer.log.clone().or(self.log.take());
+        self.keeper.begin_anew(self.log.as_deref());
         let mut fresh = server;
+        self.outbox = match self.take_up(&mut fresh) {
+            Some(outbox) => outbox,
+            None => Outbox::new((self.agents)()),
+        };
         for (at, text) in typed.into_iter().rev() {
             if let Ok(op) = fresh.insert(self.outbox.agent(), at, &text) {
                 self.outbox.push(op);
@@ -94,9 +119,7 @@ impl Core {
             }
         }
         self.is_foreign = false;
-        self.log = answer.log.clone().or(self.log.take());
         self.since_cursor.clear();
-        self.keeper.begin_anew(self.log.as_deref());
         self.renewed(&base, &answer, cursor);
         self.replace(fresh);
         self.updates.push_back(Update::Merged(base.version));
@@ -104,6 +127,42 @@ impl Core {
             self.keeper.put_aside(&before, old_log.as_deref());
             self.updates.push_back(Update::Forked { text: before });
         }
+    }
+
+    /// What was loaded from the store, and ends before `first`, waits for the log that it was typed for.
+    fn put_by(&mut self, log: String, first: u64) {
+        let (agent, start) = (self.outbox.agent().clone(), self.outbox.start());
+        let events: Vec<Event> = self.outbox.closed().filter(|event| event.end() <= first).cloned().collect();
+        if !events.is_empty() {
+            self.keeper.put_by(Unsent { log, agent, start, events });
+        }
+    }
+
+    /// What waited for the log that the server has now, in its document; `None`: nothing, or the log lacks what
+    /// it was typed on, and it waits on.
+    fn take_up(&mut self, server: &mut Doc) -> Option<Outbox> {
+        let log = self.log.clone()?;
+        let Unsent { agent, start, mut events, .. } = self.keeper.unsent_for(&log)?.clone();
+        let is_there = |event: &Event| holds(server, event);
+        let there = events.iter().take_while(|event| is_there(event)).count();
+        let start = events.drain(..there).last().map_or(start, |last| last.end());
+        let end = server.version().get(&agent);
+        let mut outbox = Outbox::loaded(agent, start, events.into_iter(), Vec::new());
+        if start < end {
+            // Somebody else has gone on under the name.
+            outbox.rename((self.agents)(), false);
+        }
+        let mut with = server.clone();
+        for event in outbox.closed() {
+            with.apply(event);
+        }
+        if with.version().get(outbox.agent()) != outbox.end() {
+            return None;
+        }
+        self.keeper.taken_up(&log);
+        outbox.keep_all(|event| self.keeper.keep_before_sending(event));
+        *server = with;
+        Some(outbox)
     }
 
     /// What is here hangs on another agent, and on another base.

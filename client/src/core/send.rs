@@ -2,15 +2,19 @@
 
 use std::time::Instant;
 
-use inklog_crdt::{Draft, EditError, Op};
+use inklog_crdt::{Draft, Op};
 
 use super::connection::InFlight;
 use super::{Core, Update, message};
+use crate::TextError;
 
 impl Core {
     /// Replaces `deleted` characters from `at` on by `inserted`. Positions count Unicode scalar values.
     /// On an error nothing has changed.
-    pub fn edit(&mut self, at: usize, deleted: usize, inserted: &str, now: Instant) -> Result<(), EditError> {
+    pub fn edit(&mut self, at: usize, deleted: usize, inserted: &str, now: Instant) -> Result<(), TextError> {
+        if !self.may_write() {
+            return Err(TextError::ReadOnly);
+        }
         let agent = self.outbox.agent().clone();
         // Somebody else writes under this name: the edit may let in what waited for its ids.
         let is_awaited = self.doc.waiting().any(|event| *event.agent() == agent);
@@ -22,6 +26,9 @@ impl Core {
         }
         for op in draft.ops() {
             self.outbox.push(op.clone());
+        }
+        if self.is_full && deleted > 0 {
+            self.make_room(now);
         }
         self.pump(now);
         Ok(())
@@ -42,8 +49,9 @@ impl Core {
 
     /// Sends the oldest event, when none is in flight and the store has it.
     pub(super) fn pump(&mut self, now: Instant) {
+        let may_write = self.may_write();
         let Some(connection) = &mut self.connection else { return };
-        if !connection.synced {
+        if !connection.synced || !may_write {
             return;
         }
         let start = self.outbox.start();
@@ -53,12 +61,10 @@ impl Core {
             return;
         }
         connection.send_at = None;
-        let next = self.keeper.next_batch();
         let Some(queued) = self.outbox.next_to_send() else { return };
-        let first_time = !queued.sent;
-        if first_time {
-            queued.sent = true;
-            queued.kept = self.keeper.keep_before_sending(&queued.event, next);
+        queued.sent = true;
+        if queued.kept == 0 {
+            queued.kept = self.keeper.keep_before_sending(&queued.event);
         }
         if !self.keeper.has(queued.kept) {
             self.integrate_closed();

@@ -91,6 +91,7 @@ impl Core {
         self.retries.sync.reset();
         // A state that is nowhere kept has no cursor; an older one would bring it all again.
         self.cursor = cursor;
+        self.keeper.moved(self.cursor.as_deref());
         if self.cursor.is_some() {
             self.since_cursor.clear();
         }
@@ -114,6 +115,7 @@ impl Core {
         connection.sync_at = Some(now + pause);
         self.active = false;
         let early = std::mem::take(&mut connection.early);
+        self.shut_out = None;
         self.calm();
         let taken = self.take_events(early, false, now);
         self.updates.push_back(Update::Synced);

@@ -1,8 +1,8 @@
 //! A journal in a file.
 //!
 //! Each batch is a frame: four bytes with its length, four with its CRC-32 (both little-endian), and the batch. A frame
-//! that was being written when the process, or the machine, ended is cut off at the next start: nobody was told that it
-//! was kept. Beside `NAME` lie `NAME.lock`, which one process holds as long as it runs, and for a moment `NAME.new`.
+//! that was being written when the process or the machine died is cut off at the next start: nobody was told that it
+//! was stored. Beside `NAME` lie `NAME.lock`, which one process holds as long as it runs, and for a moment `NAME.new`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,7 +12,7 @@ use super::{Storage, StorageError};
 
 const HEADER_BYTES: usize = 8;
 
-/// A store in a file, which survives a process that is killed and a machine that loses its power.
+/// A store in a file. It survives a killed process and a power failure.
 #[derive(Debug)]
 pub struct FileStorage {
     path: PathBuf,
@@ -24,7 +24,7 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Opens the file, or makes it. Fails when another process has it open.
+    /// Opens the file, or creates it. Fails if another process has it open.
     pub fn open(path: impl AsRef<Path>) -> Result<FileStorage, StorageError> {
         let path = path.as_ref().to_owned();
         let lock_path = beside(&path, "lock");

@@ -1,4 +1,4 @@
-//! Where what was typed is kept until it is saved.
+//! Stores edits until they are saved.
 
 mod file;
 
@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use crate::core::JournalError;
 
-/// Why a store does not work.
+/// Why a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// Another process has it.
+    /// Another process uses it.
     #[error("{path} is in use by another process: end that one, or use another file")]
     InUse {
         /// The file.
@@ -33,23 +33,23 @@ pub enum StorageError {
         /// From where on.
         offset: u64,
     },
-    /// What it has is nothing that this client can go on with.
-    #[error("what is kept cannot be gone on with: {0}")]
+    /// This client cannot continue from what it has.
+    #[error("the store cannot be used: {0}")]
     Journal(#[from] JournalError),
     /// A store of the application's own.
     #[error("the store failed: {0}")]
     Other(String),
 }
 
-/// A journal of batches: each is kept whole or not at all, in the order in which they were written. One client uses it
-/// at a time. The calls may block: they are made on a thread of their own.
+/// A journal of batches. Each batch is stored whole or not at all, in the order of the calls. One client uses a store at a
+/// time. Calls may block: they are made on a thread of their own.
 pub trait Storage: Send + 'static {
-    /// All batches, the oldest first.
+    /// Returns all batches, the oldest first.
     fn load(&mut self) -> Result<Vec<Vec<u8>>, StorageError>;
 
-    /// Adds a batch. When this returns, it survives whatever happens to the process.
+    /// Appends a batch. Once this returns, the batch survives a crash.
     fn append(&mut self, batch: &[u8]) -> Result<(), StorageError>;
 
-    /// Puts a batch in the place of all others, at once: whenever the process ends, either they are there or it is.
+    /// Replaces all batches with this one, atomically: after a crash, either they are there or it is.
     fn replace(&mut self, batch: &[u8]) -> Result<(), StorageError>;
 }

@@ -104,6 +104,7 @@ impl Player {
         json!({
             "text": core.doc().text(), "unsaved": core.unsaved(), "sending": core.sending(),
             "synced": core.is_synced(), "gap": core.has_gap(), "agent": core.agent().as_str(),
+            "access": core.access().map(|access| access.as_str()),
         })
     }
 
@@ -183,6 +184,7 @@ impl Player {
                 let retry = problem.is_retried();
                 let code = match problem {
                     Problem::Refused { code, .. } => json!(code),
+                    Problem::RefusedOtherwise { code, .. } => json!(code),
                     Problem::Unreadable(_) => json!("unreadable"),
                     other => json!(other.to_string()),
                 };

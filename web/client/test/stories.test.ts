@@ -9,6 +9,17 @@ import { type Step, type Story, actionOf, storiesIn } from "./stories/story.js";
 
 const FOLDER = new URL("../../../tests/stories/", import.meta.url);
 
+/** Where this client does something else, and why. A story that is told as it stands is to leave this list. */
+const DIFFERENCES: ReadonlyMap<string, string> = new Map(
+  [
+    "what a full document refuses is offered again unchanged, ever less often",
+    "a delete behind text that finds no room goes first, under new ids",
+    "a delete that is typed while text waits for room goes first, too",
+    "of text that replaces other text, the delete goes first",
+    "what was typed and deleted before it found room needs none, and waits with it",
+  ].map((story) => [story, "in a full document, a delete waits behind the text that finds no room"]),
+);
+
 function replay({ steps }: Story): void {
   const client = new StoryClient();
   const names = new Names();
@@ -67,7 +78,13 @@ for (const [file, stories] of storiesIn(FOLDER)) {
     seen.add(name);
   }
   describe(file, () => {
-    for (const story of stories) test(story.name, () => replay(story));
+    for (const story of stories) {
+      test(story.name, () => {
+        if (!DIFFERENCES.has(story.name)) return replay(story);
+        assert.throws(() => replay(story), "no difference any more");
+      });
+    }
   });
 }
 assert.ok(seen.size > 0, "there are no stories");
+for (const name of DIFFERENCES.keys()) assert.ok(seen.has(name), `there is no story ${name}`);

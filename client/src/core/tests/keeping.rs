@@ -146,6 +146,44 @@ fn new_ids_change_places_with_the_old_in_one_write() {
 }
 
 #[test]
+fn a_state_that_lags_takes_nothing_away_of_what_is_kept() {
+    let mut server = Server::default();
+    server.writes(&bob(&["one ", "two "]));
+    let mut alice = Alice::kept().joins(&mut server);
+    alice.types("three ");
+    alice.talk(&mut server);
+    // What is not in the live state yet is not in its base either, and somebody has written since.
+    let mut server = Server { lag: 2, ..server.restarted() };
+    let folded = server.log.remove(0);
+    server.base.apply(&folded.event);
+    server.base.insert(&agent("dan"), 4, "since ").unwrap();
+    alice.reconnects();
+    alice.talk(&mut server);
+    let text = alice.core.doc().text();
+    assert!(text.contains("two ") && text.contains("three ") && text.contains("since "), "{text}");
+    alice.is_killed();
+    assert_eq!((alice.core.doc().text(), alice.core.unsaved()), (text, 0));
+}
+
+#[test]
+fn a_client_that_only_follows_stores_what_comes_in_time() {
+    let mut server = Server::default();
+    let mut alice = Alice::kept().joins(&mut server);
+    alice.hears(&remote(&bob(&["one "])));
+    let heard_at = alice.now;
+    alice.is_killed();
+    assert_eq!(alice.core.doc().text(), "", "not at once");
+    alice.talk(&mut server);
+    alice.hears(&remote(&bob(&["one "])));
+    while alice.now - heard_at < Duration::from_secs(5) {
+        alice.waits();
+        alice.talk(&mut server);
+    }
+    alice.is_killed();
+    assert_eq!(alice.core.doc().text(), "one ");
+}
+
+#[test]
 fn a_journal_does_not_outgrow_its_document() {
     let mut server = Server::default();
     let mut alice = Alice::kept().joins(&mut server);
