@@ -21,9 +21,17 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/stories");
 const DIFFERENCES: &[(&str, &str)] = &[
     ("where the store fails, what is typed is sent all the same, under another agent", ENDS),
     ("where the store works again, it gets what it missed", ENDS),
+    ("the server says who is signed in", ONE_USER),
+    ("what was typed before it was known who is signed in is theirs", ONE_USER),
+    (
+        "what somebody else left unsent on this device is not sent under another name, nor put aside",
+        ONE_USER,
+    ),
 ];
 const ENDS: &str = "a program whose store fails is told so by an error and ends: somebody restarts it, whereas a \
                     person goes on typing in a page";
+const ONE_USER: &str = "a program says who it is: with the token of somebody else, what it types is kept, and refused \
+                        as forbidden until the token is its own";
 
 #[test]
 fn the_client_does_what_the_stories_tell() {
