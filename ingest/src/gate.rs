@@ -11,6 +11,7 @@
 //! only whoever registers a connection looks again, afterwards ([`Gate::confirm`]).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -40,7 +41,7 @@ struct Guarded {
 }
 
 /// Why there is no gate, and so no function.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum GateError {
     /// The mode.
     #[error(transparent)]
@@ -48,6 +49,13 @@ pub enum GateError {
     /// Another setting.
     #[error(transparent)]
     Config(#[from] ConfigError),
+}
+
+/// A function that does not start shows its error like this, and it should be a line for people.
+impl fmt::Debug for GateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// Somebody who may go on.
