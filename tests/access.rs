@@ -478,19 +478,17 @@ async fn who_wrote_and_who_is_where_is_what_the_server_knows() {
     let op = json!({"type": "insert", "id": "alice-0", "text": "x", "left": null});
     let send = json!({"action": "SEND_OP", "docId": "notes", "op": op, "user": "eve", "name": "Eve"});
     assert_eq!(world.ask(Some(&alice(Right::Write)), &send).await.0, "OP_ACK");
-    let sync = json!({"action": "SYNC_STATE", "docId": "notes", "version": {}});
-    let (_, replay) = world.ask(Some(&alice(Right::Read)), &sync).await;
-    by_alice(&replay["events"][0]);
-
     let mut batch = StreamEvent::default();
     batch.records = world.log.stream(0, 10).0;
     Broadcaster::new(world.audience.clone()).handle(batch.clone()).await;
     by_alice(&of(world.push.take("d").remove(0))["events"][0]);
     Materializer::new(world.documents.clone(), world.clock.clone()).handle(batch).await;
     let cursor = world.documents.live.read(&notes).await.unwrap().expect("it is there").cursor;
-    let (tail, _) =
-        world.documents.live.since(&notes, &Cursor { offset: 0, ..cursor }).await.unwrap().expect("a tail");
-    assert_eq!(tail[0].author, Some(Author { user: "alice".into(), name: Some("Alice".into()) }));
+    let cursor = Cursor { offset: 0, ..cursor }.to_wire();
+    let sync = json!({"action": "SYNC_STATE", "docId": "notes", "version": {}, "cursor": cursor});
+    let (got, replay) = world.ask(Some(&alice(Right::Read)), &sync).await;
+    assert_eq!(got, "OP_REPLAY", "{replay}");
+    by_alice(&replay["events"][0]);
 }
 
 /// A connection fails to close, and the others do not.
