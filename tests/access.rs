@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::encodings::Body;
+use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_access::{AuthMode, Grants, Identity};
+use inklog_broadcaster::Broadcaster;
 use inklog_ingest::{Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
 use inklog_local::stack::ROUTES;
+use inklog_materializer::Materializer;
 use inklog_operator::{AccessOperator, Present};
 use inklog_protocol::limits::REVOCATION_CACHE_TTL;
 use inklog_protocol::{Author, ClientMessage, DocId, Request, Right, UserName};
@@ -19,6 +22,9 @@ use inklog_store::catalogue::Revocation;
 use inklog_store::catalogue::memory::MemoryCatalogue;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::connections::{Holder, PresenceEntry};
+use inklog_store::document::Documents;
+use inklog_store::live::Cursor;
+use inklog_store::log::memory::MemoryOpLog;
 use inklog_store::push::memory::MemoryPush;
 use inklog_store::tap::{Call, Fault, Operation, Tap, Tapped};
 use inklog_store::{Clock, Connections as _, ManualClock, Push as _, PushError, Revocations as _};
@@ -51,6 +57,10 @@ impl Asked {
 struct World {
     clock: Arc<ManualClock>,
     asked: Arc<Asked>,
+    log: Arc<MemoryOpLog>,
+    documents: Documents,
+    audience: Audience,
+    push: Arc<MemoryPush>,
     revocations: Arc<MemoryCatalogue>,
     connections: Arc<MemoryConnections>,
     connection: Connection,
@@ -63,7 +73,9 @@ struct World {
 impl World {
     /// `c` is in `notes`, where it may show presence.
     async fn new(mode: AuthMode) -> World {
-        let harness = Harness::memory();
+        let mut harness = Harness::memory();
+        let log = Arc::new(MemoryOpLog::new(harness.clock.clone()));
+        harness.documents.log = log.clone();
         let (connections, push) = (Arc::new(MemoryConnections::new()), Arc::new(MemoryPush::new()));
         push.open("c");
         let asked = Arc::new(Asked::default());
@@ -72,21 +84,25 @@ impl World {
         let audience = Audience {
             presence: connections.clone(),
             connections: connections.clone(),
-            push,
+            push: push.clone(),
             clock: clock.clone(),
         };
         let (documents, audience) = (harness.tapped(tap.clone()), audience.tapped(&tap));
         let revocations = Arc::new(MemoryCatalogue::new());
         let gate = Gate::new(mode, Tapped::new(revocations.clone(), tap, clock.clone()), clock.clone());
-        let (log, catalogue) = (documents.log.clone(), documents.catalogue.clone());
+        let (op_log, catalogue) = (documents.log.clone(), documents.catalogue.clone());
         let world = World {
             clock: harness.clock.clone(),
             asked,
+            log,
+            documents: documents.clone(),
+            audience: audience.clone(),
+            push,
             revocations,
             connections,
             connection: Connection::new(gate.clone(), audience.clone()),
             sync: Sync::new(gate.clone(), documents, audience.clone(), "log".to_owned()),
-            send_op: SendOp::new(gate.clone(), log, catalogue, clock),
+            send_op: SendOp::new(gate.clone(), op_log, catalogue, clock),
             presence: PresenceUpdate::new(gate.clone(), audience),
             fallback: Fallback::new(gate),
         };
@@ -417,6 +433,62 @@ async fn a_connection_without_an_identity_is_not_let_in() {
     event.request_context.event_type = Some("DISCONNECT".to_owned());
     assert_eq!(world.connection.handle(event).await.status_code, 200);
     assert_eq!(world.registered().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_answer_says_what_the_connection_may_do_and_as_whom() {
+    for frame in [
+        json!({"action": "JOIN_DOC", "docId": "notes"}),
+        json!({"action": "SYNC_STATE", "docId": "notes", "version": {}}),
+    ] {
+        for right in [Right::Read, Right::Write, Right::Manage] {
+            let world = World::new(AuthMode::Jwt).await;
+            let (_, answer) = world.ask(Some(&alice(right)), &frame).await;
+            assert_eq!((&answer["access"], &answer["user"]), (&json!(right), &json!("alice")), "{frame}");
+        }
+        let (_, answer) = World::new(AuthMode::Open).await.ask(None, &frame).await;
+        assert_eq!((&answer["access"], answer.get("user")), (&json!("manage"), None), "{frame}");
+    }
+}
+
+#[tokio::test]
+async fn who_wrote_and_who_is_where_is_what_the_server_knows() {
+    let world = World::new(AuthMode::Jwt).await;
+    let notes = doc("notes");
+    world.push.open("d");
+    world.connections.register(&notes, "d", None, world.clock.now_ms()).await.unwrap();
+    let by_alice = |frame: &Value| {
+        assert_eq!((&frame["user"], &frame["name"]), (&json!("alice"), &json!("Alice")), "{frame}");
+    };
+    let of = |frame: String| serde_json::from_str::<Value>(&frame).expect("JSON");
+
+    // Whatever a message says of it.
+    let presence = json!({
+        "action": "PRESENCE", "docId": "notes", "agent": "alice~1", "user": "eve", "name": "Eve",
+        "state": {"name": "Eve"},
+    });
+    world.ask(Some(&alice(Right::Read)), &presence).await;
+    by_alice(&of(world.push.take("d").remove(0)));
+    let join = json!({"action": "JOIN_DOC", "docId": "notes"});
+    let mut event = world.event(Some(&alice(Right::Read)), &join);
+    event.request_context.connection_id = Some("d".to_owned());
+    world.sync.handle(event).await;
+    by_alice(&of(world.push.take("d").remove(0)));
+
+    let op = json!({"type": "insert", "id": "alice-0", "text": "x", "left": null});
+    let send = json!({"action": "SEND_OP", "docId": "notes", "op": op, "user": "eve", "name": "Eve"});
+    assert_eq!(world.ask(Some(&alice(Right::Write)), &send).await.0, "OP_ACK");
+    let mut batch = StreamEvent::default();
+    batch.records = world.log.stream(0, 10).0;
+    Broadcaster::new(world.audience.clone()).handle(batch.clone()).await;
+    by_alice(&of(world.push.take("d").remove(0))["events"][0]);
+    Materializer::new(world.documents.clone(), world.clock.clone()).handle(batch).await;
+    let cursor = world.documents.live.read(&notes).await.unwrap().expect("it is there").cursor;
+    let cursor = Cursor { offset: 0, ..cursor }.to_wire();
+    let sync = json!({"action": "SYNC_STATE", "docId": "notes", "version": {}, "cursor": cursor});
+    let (got, replay) = world.ask(Some(&alice(Right::Read)), &sync).await;
+    assert_eq!(got, "OP_REPLAY", "{replay}");
+    by_alice(&replay["events"][0]);
 }
 
 /// A connection fails to close, and the others do not.

@@ -352,6 +352,33 @@ fn a_damaged_document_ends_no_job_on_all() {
     assert!(message.contains("there is no document nosuch"), "{message}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_there_is_listed_and_what_is_revoked_stays_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dev = Dev::on(folder.path(), 0, &[]);
+    let done = |args: &[&str], place: [&str; 2]| {
+        let (code, stdout, stderr) = said(inklog().args(args).args(place));
+        assert_eq!(code, Some(0), "{args:?}: {stdout}{stderr}");
+        stdout
+    };
+    let running = ["--url", dev.url.as_str()];
+    assert_eq!(done(&["who", "d"], running), "nobody is connected to d\n");
+    let mut socket = Socket::connect(&format!("{}/dev", dev.url.replace("http://", "ws://"))).await;
+    socket.ask(json!({"action": "JOIN_DOC", "docId": "d"})).await;
+    let present: Value = serde_json::from_str(&done(&["who", "d", "--json"], running)).expect("JSON");
+    assert_eq!((&present[0]["user"], &present[0]["right"]), (&Value::Null, &json!("manage")), "{present}");
+    assert_eq!(present.as_array().map(Vec::len), Some(1));
+    let revoked = done(&["revoke", "--user", "alice", "--doc", "d"], running);
+    assert!(revoked.starts_with("alice: ") && revoked.contains("void for document d; 0 "), "{revoked}");
+    assert_eq!(dev.interrupt().0, Some(0));
+
+    let stopped = ["--data", folder.path().to_str().expect("a plain path")];
+    let revoked: Value =
+        serde_json::from_str(&done(&["revoke", "--user", "alice", "--json"], stopped)).expect("JSON");
+    assert_eq!((&revoked["doc"], &revoked["failed"]), (&Value::Null, &json!([])), "{revoked}");
+    assert_eq!(done(&["who", "d"], stopped), "nobody is connected to d\n");
+}
+
 #[test]
 fn logs_say_what_happens_and_have_no_colours_in_a_file() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -11,6 +11,7 @@
 //! only whoever registers a connection looks again, afterwards ([`Gate::confirm`]).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -35,12 +36,19 @@ pub struct Gate(Option<Arc<Guarded>>);
 struct Guarded {
     revocations: Arc<dyn Revocations>,
     clock: Arc<dyn Clock>,
-    /// Revocations read lately, and when. A std mutex: it is never held across an await.
-    known: Mutex<HashMap<UserName, (Arc<[Revocation]>, u64)>>,
+    /// Revocations read lately. A std mutex: it is never held across an await.
+    known: Mutex<HashMap<UserName, ReadLately>>,
+}
+
+/// What was revoked from a user when it was read.
+#[derive(Clone)]
+struct ReadLately {
+    revoked: Arc<[Revocation]>,
+    at_ms: u64,
 }
 
 /// Why there is no gate, and so no function.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum GateError {
     /// The mode.
     #[error(transparent)]
@@ -48,6 +56,13 @@ pub enum GateError {
     /// Another setting.
     #[error(transparent)]
     Config(#[from] ConfigError),
+}
+
+/// A function that does not start shows its error like this, and it should be a line for people.
+impl fmt::Debug for GateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// Somebody who may go on.
@@ -222,10 +237,8 @@ impl Guarded {
         let now_ms = self.clock.now_ms();
         let cached = self.known.lock().expect("no holder panics").get(user).cloned();
         match cached {
-            Some((revoked, read_at))
-                if now_ms.saturating_sub(read_at) < REVOCATION_CACHE_TTL.as_millis() as u64 =>
-            {
-                Ok(revoked)
+            Some(read) if now_ms.saturating_sub(read.at_ms) < REVOCATION_CACHE_TTL.as_millis() as u64 => {
+                Ok(read.revoked)
             }
             _ => self.read(user).await,
         }
@@ -240,7 +253,7 @@ impl Guarded {
         if known.len() >= USERS_MAX {
             known.clear();
         }
-        known.insert(user.clone(), (revoked.clone(), now_ms));
+        known.insert(user.clone(), ReadLately { revoked: revoked.clone(), at_ms: now_ms });
         Ok(revoked)
     }
 }
