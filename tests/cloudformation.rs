@@ -52,7 +52,8 @@ const IN_VALUES: &[&str] = &[
     "Fn::Sub",
 ];
 /// The parts of the API that are made one after another.
-const PARTS_OF_THE_API: [&str; 4] = [
+const PARTS_OF_THE_API: [&str; 5] = [
+    "AWS::ApiGatewayV2::Authorizer",
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::RouteResponse",
@@ -349,8 +350,7 @@ fn who_reads_objects_may_list_the_bucket() {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
     let mut readers = 0;
     for function in Template::read().functions().values() {
-        let policies = function.properties["Policies"].as_array().cloned().unwrap_or_default();
-        let statements: Vec<Value> = policies.iter().flat_map(|policy| list(&policy["Statement"])).collect();
+        let statements = function.statements();
         let may = |action: &str| {
             let allowing =
                 statements.iter().filter(|statement| list(&statement["Action"]).contains(&json!(action)));
@@ -399,5 +399,40 @@ fn what_runs_is_bounded_and_watched() {
             (&reserved[0], &reserved[2]),
             (&json!("ReservesConcurrency"), &json!({"Ref": "AWS::NoValue"}))
         );
+    }
+}
+
+/// Whoever deploys without a word on access gets one that asks for tokens, or an error that says how to go on.
+#[test]
+fn access_is_demanded_unless_told_otherwise() {
+    let template = Template::read();
+    let parameters = template.section("Parameters");
+    assert_eq!(parameters["AuthMode"]["Default"], "jwt");
+    assert_eq!(parameters["AuthMode"]["AllowedValues"], json!(["jwt", "open"]));
+    assert_eq!(parameters["DefaultAccess"]["Default"], "none");
+    assert_eq!(
+        template.section("Conditions")["DemandsTokens"],
+        json!({"Fn::Equals": [{"Ref": "AuthMode"}, "jwt"]})
+    );
+
+    let rule = &template.section("Rules")["TokensHaveKeys"];
+    assert_eq!(rule["RuleCondition"], json!({"Fn::Equals": [{"Ref": "AuthMode"}, "jwt"]}));
+    let is_empty = |name: &str| json!({"Fn::Equals": [{"Ref": name}, ""]});
+    let empty = [is_empty("JwksUrl"), is_empty("JwksSecretArn")];
+    let asserted: Vec<&Value> =
+        rule["Assertions"].as_array().expect("assertions").iter().map(|one| &one["Assert"]).collect();
+    assert_eq!(asserted, [&json!({"Fn::Not": [{"Fn::And": empty}]}), &json!({"Fn::Or": empty})]);
+
+    // The keys are the authorizer's alone.
+    for function in template.functions().values() {
+        let of_keys = ["JwksUrl", "JwksSecretArn"].map(|name| json!({"Ref": name}));
+        let has_keys =
+            references(function.properties).iter().any(|(name, ..)| of_keys.contains(&json!({"Ref": name})));
+        assert_eq!(has_keys, function.binary == "authorizer", "{}", function.binary);
+        let may_read_secrets = function
+            .statements()
+            .iter()
+            .any(|statement| statement["Action"].to_string().contains("secretsmanager"));
+        assert_eq!(may_read_secrets, function.binary == "authorizer", "{}", function.binary);
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use inklog_access::AUDIENCE;
+use inklog_access::signing::{Claims, Rights, SigningKeys};
 use inklog_crdt::{Agent, Event, Id, Op, Origin};
 use inklog_ingest::{Gate, Sync};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
@@ -106,6 +108,21 @@ impl Harness {
     pub fn logged(&self, event: Event) -> LoggedEvent {
         LoggedEvent { event, at: self.clock.now_ms(), author: None }
     }
+}
+
+/// A token of ten minutes with rights to these documents (JSON).
+pub fn token(keys: &SigningKeys, user: &str, docs: &str, now_s: u64) -> String {
+    let docs = serde_json::from_str(docs).expect("rights by document");
+    let claims = Claims {
+        sub: user.to_owned(),
+        name: None,
+        aud: AUDIENCE.to_owned(),
+        iss: None,
+        iat: now_s,
+        exp: now_s + 600,
+        rights: Some(Rights { docs }),
+    };
+    keys.signer(None).expect("a key that signs").token(&claims).expect("a signature")
 }
 
 pub fn doc(name: &str) -> DocId {

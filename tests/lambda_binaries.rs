@@ -3,16 +3,22 @@
 
 use std::collections::BTreeSet;
 
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use inklog_access::Algorithm;
+use inklog_access::signing::SigningKeys;
 use inklog_crdt::Event;
-use inklog_protocol::DocId;
+use inklog_protocol::{DocId, UserName};
+use inklog_store::catalogue::Revocation;
 use inklog_store::connections::PresenceEntry;
 use inklog_store::objects::Snapshot;
-use inklog_store::{Connections as _, Presence as _};
+use inklog_store::{Connections as _, Presence as _, Revocations as _};
 use serde_json::{Value, json};
 
-use crate::harness::{agent, doc, typed};
+use crate::harness::{agent, doc, token, typed};
 use crate::sam::Template;
 
 pub mod process;
@@ -20,7 +26,8 @@ mod runtime_api;
 pub mod world;
 
 use process::{Lambda, run_to_end};
-use world::{GONE, World};
+use runtime_api::Answer;
+use world::{GONE, World, on_loopback};
 
 /// The connection of `events/*.json`.
 const ALICE: &str = "S7fV1dGcoAMCJfg=";
@@ -102,6 +109,96 @@ async fn connection_lets_in_and_cleans_up() {
     assert_eq!(left, [BOB]);
     let gone = json!({"action": "REMOTE_PRESENCE", "docId": "paper", "agent": "alice", "state": null});
     assert_eq!(world.next_post().await, (BOB.to_owned(), gone));
+}
+
+/// An attempt to connect with this token.
+fn attempt(token: Option<&str>) -> Value {
+    let mut event: Value = serde_json::from_str(include_str!("events/authorizer.json")).expect("an event");
+    if let Some(token) = token {
+        let offered = format!("inklog, inklog.jwt.{token}");
+        event["headers"]["Sec-WebSocket-Protocol"] = json!(offered);
+        event["multiValueHeaders"]["Sec-WebSocket-Protocol"] = json!([offered]);
+    }
+    event
+}
+
+/// API Gateway answers 401 to this error, and to no other.
+fn unauthorized(answer: &Answer) -> bool {
+    answer.as_ref().is_err_and(|error| error["errorMessage"] == "Unauthorized")
+}
+
+#[tokio::test]
+async fn authorizer_lets_in_whoever_has_a_token() {
+    let world = World::start().await;
+    let mut authorizer = Lambda::start(&world, "authorizer").await;
+    let now_s = world.now() / 1000;
+    let token = token(&world.keys, "alice", r#"{"paper":"write"}"#, now_s);
+    let allowed = authorizer.invoke(&attempt(Some(&token))).await;
+    assert_eq!(allowed["principalId"], "alice");
+    let statement = &allowed["policyDocument"]["Statement"][0];
+    assert_eq!(
+        (&statement["Effect"], &statement["Resource"][0]),
+        (&json!("Allow"), &attempt(None)["methodArn"])
+    );
+    let (iat, exp) = (now_s.to_string(), (now_s + 600).to_string());
+    let context = json!({"user": "alice", "docs": r#"{"paper":"write"}"#, "iat": iat, "exp": exp});
+    assert_eq!(allowed["context"], context, "strings only");
+
+    let expired = self::token(&world.keys, "alice", "{}", now_s - 3_600);
+    let stranger = self::token(&SigningKeys::generate(Algorithm::Es256).unwrap(), "alice", "{}", now_s);
+    for token in [None, Some(expired.as_str()), Some(&stranger), Some("nonsense")] {
+        assert!(unauthorized(&authorizer.answer(&attempt(token)).await), "{token:?}");
+    }
+    let alice = UserName::new("alice").unwrap();
+    world
+        .revocations
+        .revoke(&alice, &Revocation { doc: None, at: now_s }, now_s)
+        .await
+        .expect("DynamoDB answers");
+    assert!(unauthorized(&authorizer.answer(&attempt(Some(&token))).await), "revoked");
+    let log = authorizer.log();
+    assert!(log.contains("revoked") && log.contains("expired"), "{log}");
+    for token in [&token, &expired, &stranger] {
+        assert!(!log.contains(token.as_str()), "a token is in the log: {log}");
+    }
+}
+
+#[tokio::test]
+async fn authorizer_reads_its_keys_from_a_secret() {
+    let world = World::start().await;
+    let secret = json!({"Name": "keys", "SecretString": world.keys.to_json()});
+    let store = async move |headers: HeaderMap, body: String| {
+        assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
+        assert!(body.contains("arn:aws:secretsmanager:us-east-1:1:secret:keys"), "{body}");
+        secret.to_string()
+    };
+    let mut environment = world.environment("authorizer");
+    environment.insert("INKLOG_JWKS_URL".into(), String::new());
+    environment
+        .insert("INKLOG_JWKS_SECRET_ARN".into(), "arn:aws:secretsmanager:us-east-1:1:secret:keys".into());
+    let endpoint = on_loopback(Router::new().route("/", post(store))).await;
+    environment.insert("AWS_ENDPOINT_URL_SECRETS_MANAGER".into(), endpoint);
+    let mut authorizer = Lambda::start_in(environment, "authorizer").await;
+    let token = token(&world.keys, "bob", "{}", world.now() / 1000);
+    assert_eq!(authorizer.invoke(&attempt(Some(&token))).await["principalId"], "bob");
+    assert!(unauthorized(&authorizer.answer(&attempt(None)).await));
+}
+
+#[tokio::test]
+async fn without_keys_the_authorizer_does_not_start() {
+    let world = World::start().await;
+    for (name, value, said) in [
+        ("INKLOG_JWKS_URL", "", "INKLOG_JWKS_SECRET_ARN"),
+        ("INKLOG_JWKS_URL", "http://127.0.0.1:9/", "cannot load the keys"),
+        ("INKLOG_DEFAULT_ACCESS", "all", "none, read, write or manage"),
+    ] {
+        let mut environment = world.environment("authorizer");
+        environment.insert(name.into(), value.into());
+        let ended = run_to_end("authorizer", environment).await;
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{name}={value}: {stderr}");
+        assert!(stderr.contains(said), "{name}={value}: {stderr}");
+    }
 }
 
 #[tokio::test]

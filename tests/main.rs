@@ -5,6 +5,7 @@
 //! - `slow_reader`: one client that does not read, beside others, on the whole stack
 //! - `client`: the Rust client on a socket, and real stacks that forget
 //! - `access`: every action by every role, and that whoever is refused has changed and read nothing
+//! - `authorized`: access on the wire: the stack with tokens, and the built binaries, asked by every role
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `conformance`: one suite a store, for what is in memory and for the real client on what is embedded
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
@@ -36,6 +37,7 @@
 //! - `lambda_binaries`: each Lambda's binary on a stand-in of Lambda, with AWS's events
 
 mod access;
+mod authorized;
 mod broadcaster;
 mod client;
 mod cloudformation;

@@ -73,6 +73,13 @@ impl Template {
 }
 
 impl Function<'_> {
+    /// The statements of its policies, also those that a condition adds.
+    pub fn statements(&self) -> Vec<&Value> {
+        let policies = self.properties["Policies"].as_array().into_iter().flatten();
+        let statements = policies.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten());
+        statements.map(|statement| statement.get("Fn::If").map_or(statement, |choice| &choice[1])).collect()
+    }
+
     /// The variables that are Inklog's own.
     pub fn variables(&self) -> BTreeSet<&str> {
         self.environment.keys().copied().filter(|name| name.starts_with("INKLOG_")).collect()

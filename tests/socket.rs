@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// How long a frame that must come is waited for.
@@ -15,8 +17,14 @@ pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub async fn connect(url: &str) -> Socket {
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.expect("the upgrade is accepted");
-        Socket(socket)
+        let request = url.into_client_request().expect("a URL");
+        Socket::open(request).await.expect("the upgrade is accepted").0
+    }
+
+    /// Opens one as the request says, with the answer to it; or why it does not open.
+    pub async fn open(request: Request) -> Result<(Socket, Response), Error> {
+        let (socket, answer) = tokio_tungstenite::connect_async(request).await?;
+        Ok((Socket(socket), answer))
     }
 
     pub async fn send(&mut self, message: Value) {

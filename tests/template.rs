@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{KeySchemaElement, TableDescription};
 use inklog_access::AUTH_MODE_VARIABLE;
+use inklog_ingest::authorizer::settings::vars as authorizer;
 use inklog_local::stack::{ROUTES, broadcaster_mapping, materializer_mapping};
 use inklog_local::{EmbeddedDynamoDb, EventFilter, MappingConfig};
 use inklog_protocol::limits::INTEGRATION_TIMEOUT;
@@ -65,6 +66,34 @@ fn every_route_is_wired_as_in_the_local_stack() {
     assert_eq!(api["ProtocolType"], "WEBSOCKET");
     assert_eq!(api["RouteSelectionExpression"], "$request.body.action");
     assert_eq!(template.resources("AWS::ApiGatewayV2::Stage").len(), 1);
+}
+
+/// Only $connect can have one, and a token comes in either of two ways: no identity source may be demanded.
+#[test]
+fn the_authorizer_stands_before_every_connection() {
+    let template = Template::read();
+    for (id, route) in template.resources("AWS::ApiGatewayV2::Route") {
+        let (kind, authorizer) = match route["RouteKey"] == "$connect" {
+            true => (
+                json!({"Fn::If": ["DemandsTokens", "CUSTOM", "NONE"]}),
+                json!({"Fn::If": ["DemandsTokens", {"Ref": "Authorizer"}, {"Ref": "AWS::NoValue"}]}),
+            ),
+            false => (Value::Null, Value::Null),
+        };
+        assert_eq!((&route["AuthorizationType"], &route["AuthorizerId"]), (&kind, &authorizer), "{id}");
+    }
+    let authorizer = template.resource("Authorizer");
+    assert_eq!(authorizer["Condition"], "DemandsTokens");
+    let properties = &authorizer["Properties"];
+    assert_eq!(properties["AuthorizerType"], "REQUEST");
+    assert_eq!(properties["IdentitySource"], Value::Null);
+    let function = referred(&properties["AuthorizerUri"], "functions/${", ".Arn}/invocations");
+    assert_eq!(template.functions()["authorizer"].id, function);
+    let permission = &template.resource("AuthorizerPermission")["Properties"];
+    assert_eq!(permission["FunctionName"], json!({"Ref": function}));
+    assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
+    let source = permission["SourceArn"]["Fn::Sub"].as_str().expect("an ARN");
+    assert!(source.ends_with(":${WebSocketApi}/authorizers/${Authorizer}"), "{source}");
 }
 
 #[test]
@@ -168,9 +197,13 @@ async fn tables_are_those_that_the_stores_make() {
 /// Which variable each function needs is seen when its binary runs: `lambda_binaries`.
 #[test]
 fn variables_are_those_that_the_stores_read() {
-    let source = include_str!("../store/src/config.rs");
-    let read: BTreeSet<&str> =
-        source.split('"').filter(|text| text.starts_with("INKLOG_") && !text.contains(' ')).collect();
+    let sources =
+        [include_str!("../store/src/config.rs"), include_str!("../ingest/src/authorizer/settings.rs")];
+    let read: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.split('"'))
+        .filter(|text| text.starts_with("INKLOG_") && !text.contains(' '))
+        .collect();
     let on_aws_unset = BTreeSet::from([vars::DYNAMODB_ENDPOINT, vars::S3_ENDPOINT, vars::REDIS_CA_FILE]);
     assert!(read.is_superset(&on_aws_unset) && read.len() > on_aws_unset.len(), "{read:?}");
 
@@ -183,6 +216,12 @@ fn variables_are_those_that_the_stores_read() {
         (vars::REDIS_URL, json!({"Ref": "RedisUrl"})),
         (vars::API_ENDPOINT, json!({"Fn::Sub": api})),
         (AUTH_MODE_VARIABLE, json!({"Ref": "AuthMode"})),
+        (vars::ALLOWED_ORIGINS, json!({"Ref": "AllowedOrigins"})),
+        (authorizer::JWKS_URL, json!({"Ref": "JwksUrl"})),
+        (authorizer::JWKS_SECRET_ARN, json!({"Ref": "JwksSecretArn"})),
+        (authorizer::AUDIENCE, json!({"Ref": "Audience"})),
+        (authorizer::ISSUER, json!({"Ref": "Issuer"})),
+        (authorizer::DEFAULT_ACCESS, json!({"Ref": "DefaultAccess"})),
     ]);
     let functions = Template::read().functions();
     let mut set = BTreeSet::new();
@@ -261,8 +300,7 @@ fn policies_name_actions_and_resources() {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
     let mut used = BTreeSet::new();
     for function in Template::read().functions().values() {
-        let policies = function.properties["Policies"].as_array().cloned().unwrap_or_default();
-        for statement in policies.iter().flat_map(|policy| list(&policy["Statement"])) {
+        for statement in function.statements() {
             for action in list(&statement["Action"]) {
                 let action = action.as_str().expect("an action");
                 assert!(!action.contains('*'), "{}: {action}", function.binary);

@@ -37,19 +37,20 @@ pub async fn dev(config: StackConfig) -> Result<(), DevError> {
         }
     };
     tokio::pin!(stopped);
-    if !config.host.is_loopback() {
+    if !config.host.is_loopback() && config.auth.is_none() {
         tracing::warn!(
             "serving on {}: whoever reaches it can read and edit every document, for nobody is asked who they \
-             are",
+             are: use --auth",
             config.host
         );
     }
-    let has_editor = config.editor.is_some();
+    let (has_editor, keys) = (config.editor.is_some(), config.auth.as_ref().map(|auth| auth.keys.clone()));
     let stack = tokio::select! {
         started = Stack::start(config) => started?,
         () = &mut stopped => return Ok(()),
     };
-    let told = print_text(&ready(stack.http_url(), stack.ws_url(), has_editor)).map_err(DevError::Output);
+    let told = print_text(&ready(stack.http_url(), stack.ws_url(), has_editor, keys.as_deref()))
+        .map_err(DevError::Output);
     if told.is_ok() {
         stopped.await;
     }
@@ -57,9 +58,21 @@ pub async fn dev(config: StackConfig) -> Result<(), DevError> {
     told
 }
 
-/// The `ready:` line, and how to try the stack: in the editor, or without one with your own client.
-fn ready(http_url: &str, ws_url: &str, has_editor: bool) -> String {
+/// The `ready:` line, and how to try the stack: in the editor, or without one with your own client. `keys` is what
+/// verifies tokens, if they are demanded.
+fn ready(http_url: &str, ws_url: &str, has_editor: bool, keys: Option<&str>) -> String {
     let ready = format!("ready: {http_url}/ {ws_url}\n");
+    if let Some(keys) = keys {
+        let token = match keys.contains("://") {
+            true => format!("from whoever signs with the keys of {keys}"),
+            false => format!("inklog token --keys {keys} --user me --doc '*=write'"),
+        };
+        let editor =
+            if has_editor { format!("editor: {http_url}/d/hello#token=TOKEN\n") } else { String::new() };
+        return format!(
+            "{ready}token:  {token}\n{editor}also:   npx wscat -c {ws_url} -s inklog -s inklog.jwt.TOKEN\n"
+        );
+    }
     let play = format!("inklog play TRACE.json.gz --url {http_url}");
     if has_editor {
         return format!(
@@ -85,7 +98,7 @@ mod tests {
 
     #[test]
     fn one_line_says_ready_and_the_examples_are_legal() {
-        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", false);
+        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", false, None);
         let ready: Vec<&str> = text.lines().filter(|line| line.starts_with("ready:")).collect();
         assert_eq!(ready, ["ready: http://127.0.0.1:1/ ws://127.0.0.1:1/dev"]);
         let examples: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("> ")).collect();
@@ -97,10 +110,21 @@ mod tests {
 
     #[test]
     fn the_second_line_points_at_the_editor() {
-        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", true);
+        let text = ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", true, None);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "ready: http://127.0.0.1:1/ ws://127.0.0.1:1/dev");
         assert!(lines[1].contains("http://127.0.0.1:1/d/hello"), "{text}");
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn with_tokens_demanded_it_says_where_to_get_one() {
+        let text = |keys| ready("http://127.0.0.1:1", "ws://127.0.0.1:1/dev", true, Some(keys));
+        let own = text("keys.json");
+        assert!(own.starts_with("ready: http://127.0.0.1:1/ ws://127.0.0.1:1/dev\n"), "{own}");
+        assert!(own.contains("inklog token --keys keys.json --user"), "{own}");
+        assert!(own.contains("/d/hello#token=TOKEN"), "{own}");
+        let others = text("https://idp.example/jwks");
+        assert!(others.contains("https://idp.example/jwks") && !others.contains("inklog token"), "{others}");
     }
 }

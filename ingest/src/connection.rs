@@ -17,17 +17,29 @@ const SUBPROTOCOL: &str = "inklog";
 pub struct Connection {
     gate: Gate,
     audience: Audience,
+    /// Empty: pages of every site may connect.
+    origins: Vec<String>,
 }
 
 impl Connection {
     /// A function over these stores, behind this gate.
     pub fn new(gate: Gate, audience: Audience) -> Connection {
-        Connection { gate, audience }
+        Connection { gate, audience, origins: Vec::new() }
+    }
+
+    /// Lets in pages of these sites only, separated by commas, such as `https://notes.example.org`; all sites' if
+    /// there are none. Programs name no site, and are let in.
+    pub fn with_allowed_origins(mut self, origins: &str) -> Connection {
+        let origins =
+            origins.split(',').map(|origin| origin.trim().trim_end_matches('/').to_ascii_lowercase());
+        self.origins = origins.filter(|origin| !origin.is_empty()).collect();
+        self
     }
 
     /// Handles `$connect` and `$disconnect`.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         match event.request_context.event_type.as_deref() {
+            Some("CONNECT") if !self.is_welcome(&event) => respond(403, None),
             // The authorizer has let it in. Whoever comes past it is not let in here.
             Some("CONNECT") => match self.gate.identify(&event).await {
                 Ok(_) => connect(&event),
@@ -48,6 +60,12 @@ impl Connection {
         }
     }
 
+    fn is_welcome(&self, event: &ApiGatewayWebsocketProxyRequest) -> bool {
+        let Some(origin) = event.headers.get("origin") else { return true };
+        let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+        self.origins.is_empty() || self.origins.contains(&origin)
+    }
+
     async fn disconnect(&self, connection: &str) -> Result<(), StoreError> {
         for doc in self.audience.connections.docs_of(connection).await? {
             self.audience.leave(&doc, connection).await?;
@@ -64,4 +82,49 @@ fn connect(event: &ApiGatewayWebsocketProxyRequest) -> Response {
         response.headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use inklog_store::SystemClock;
+    use inklog_store::connections::memory::MemoryConnections;
+    use inklog_store::push::memory::MemoryPush;
+
+    #[tokio::test]
+    async fn pages_of_sites_that_are_not_listed_do_not_connect() {
+        let connections = Arc::new(MemoryConnections::new());
+        let audience = Audience {
+            presence: connections.clone(),
+            connections,
+            push: Arc::new(MemoryPush::new()),
+            clock: Arc::new(SystemClock),
+        };
+        let connect = async |allowed: &str, origin: Option<&'static str>| {
+            let connection = Connection::new(Gate::open(), audience.clone()).with_allowed_origins(allowed);
+            let mut event = ApiGatewayWebsocketProxyRequest::default();
+            event.request_context.event_type = Some("CONNECT".to_owned());
+            if let Some(origin) = origin {
+                event.headers.insert("Origin", HeaderValue::from_static(origin));
+            }
+            connection.handle(event).await.status_code
+        };
+        let listed = "https://notes.example, http://localhost:5173/";
+        for (allowed, origin, status) in [
+            ("", None, 200),
+            ("", Some("https://elsewhere.example"), 200),
+            (listed, None, 200),
+            (listed, Some("https://notes.example"), 200),
+            (listed, Some("http://localhost:5173"), 200),
+            (listed, Some("http://notes.example"), 403),
+            (listed, Some("https://notes.example.evil.example"), 403),
+            (listed, Some("https://notes.example:8443"), 403),
+            (listed, Some("null"), 403),
+            (listed, Some(""), 403),
+        ] {
+            assert_eq!(connect(allowed, origin).await, status, "{allowed:?} {origin:?}");
+        }
+    }
 }

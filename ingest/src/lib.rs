@@ -7,6 +7,7 @@
 //!
 //! | function | routes | uses |
 //! |---|---|---|
+//! | [`Authorizer`] | before `$connect` | the keys, revocations |
 //! | [`Connection`] | `$connect`, `$disconnect` | connections, presence |
 //! | [`SendOp`] | `SEND_OP` | op log, floors, sizes |
 //! | [`Sync`] | `JOIN_DOC`, `SYNC_STATE`, `LEAVE_DOC` | connections, live state (log on a miss) |
@@ -16,6 +17,7 @@
 //! Each asks its [`Gate`] first, which also reads revocations where access is controlled.
 #![deny(missing_docs)]
 
+pub mod authorizer;
 mod connection;
 mod fallback;
 mod gate;
@@ -26,6 +28,7 @@ mod sizes;
 mod states;
 mod sync;
 
+pub use authorizer::{Authorizer, NotAllowed};
 pub use connection::Connection;
 pub use fallback::Fallback;
 pub use gate::{Gate, GateError, is_revoked};

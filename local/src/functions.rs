@@ -1,18 +1,20 @@
 //! The Lambdas, as the emulators call them: the same handlers that run on AWS.
 
 use async_trait::async_trait;
-use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest,
+};
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use std::time::Duration;
 
 use inklog_broadcaster::Broadcaster;
-use inklog_ingest::{Connection, Fallback, PresenceUpdate, SendOp, Sync};
+use inklog_ingest::{Connection, Fallback, NotAllowed, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_snapshotter::Snapshotter;
 
-use crate::gateway::{BoxError, WebSocketFunction};
+use crate::gateway::{Authorization, Authorizer, BoxError, WebSocketFunction};
 use crate::schedule::ScheduledFunction;
 use crate::streams::StreamFunction;
 
@@ -35,6 +37,23 @@ macro_rules! behind_the_gateway {
 }
 
 behind_the_gateway!(Connection, SendOp, Sync, PresenceUpdate, Fallback);
+
+#[async_trait]
+impl Authorizer for inklog_ingest::Authorizer {
+    async fn authorize(
+        &self,
+        request: ApiGatewayCustomAuthorizerRequestTypeRequest,
+    ) -> Result<Authorization, BoxError> {
+        match self.handle(request).await {
+            Ok(allowed) => Ok(Authorization::Allow {
+                principal_id: allowed.principal_id.unwrap_or_default(),
+                context: allowed.context,
+            }),
+            Err(NotAllowed::Unauthorized) => Ok(Authorization::Unauthorized),
+            Err(unavailable) => Err(unavailable.into()),
+        }
+    }
+}
 
 #[async_trait]
 impl StreamFunction for Materializer {

@@ -26,7 +26,7 @@ pub use gateway::{
     Authorization, Authorizer, BoxError, Gateway, GatewayConfig, Leave, Routes, WebSocketFunction, serve,
 };
 pub use schedule::{Schedule, ScheduledFunction};
-pub use stack::{Data, Stack, StackConfig, StackError, StoppedStack, open_stopped};
+pub use stack::{Auth, Data, Stack, StackConfig, StackError, StoppedStack, open_stopped};
 pub use streams::{
     EventFilter, FileCheckpoints, Latency, Mapping, MappingConfig, RunningMapping, StreamFunction,
     WriteSignal, signal_on_write, streams_client,

@@ -48,6 +48,8 @@ pub mod vars {
     pub const REDIS_CA_FILE: &str = "INKLOG_REDIS_CA_FILE";
     /// `https://…` URL of the WebSocket API's stage, for posting to connections.
     pub const API_ENDPOINT: &str = "INKLOG_API_ENDPOINT";
+    /// Sites whose pages may connect, separated by commas; empty: those of every site.
+    pub const ALLOWED_ORIGINS: &str = "INKLOG_ALLOWED_ORIGINS";
     /// DynamoDB's endpoint, if it is not AWS's.
     pub const DYNAMODB_ENDPOINT: &str = "INKLOG_DYNAMODB_ENDPOINT";
     /// S3's endpoint, if it is not AWS's.
@@ -79,6 +81,12 @@ pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 /// Reads the process's environment; an empty variable counts as not set.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The sites whose pages may connect, as they are listed. The list may be empty, but not missing: an API that
+/// was to be closed to other sites is not open by a mistake in a name.
+pub fn allowed_origins() -> Result<String, ConfigError> {
+    std::env::var(vars::ALLOWED_ORIGINS).map_err(|_| ConfigError::Missing(vars::ALLOWED_ORIGINS))
 }
 
 /// The authorities in a PEM file, for [`RedisClient::open_trusting`].

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::process::Child;
 
-use super::runtime_api::RuntimeApi;
+use super::runtime_api::{Answer, RuntimeApi};
 use super::world::World;
 use crate::sam::Template;
 
@@ -98,11 +98,16 @@ impl Lambda {
 
     /// The function's answer to an event. An error that it reports, or its end, fails the test.
     pub async fn invoke(&mut self, event: &Value) -> Value {
+        let answer = self.answer(event).await;
+        answer.unwrap_or_else(|error| panic!("{} fails with {error}; its log:\n{}", self.binary, self.log()))
+    }
+
+    /// The function's answer to an event, or the error that it reports. Its end fails the test.
+    pub async fn answer(&mut self, event: &Value) -> Answer {
         let answer = self.api.invoke(event);
         let outcome = tokio::select! {
             answer = tokio::time::timeout(PATIENCE, answer) => match answer {
-                Ok(Ok(Ok(answer))) => return answer,
-                Ok(Ok(Err(error))) => format!("fails with {error}"),
+                Ok(Ok(answer)) => return answer,
                 Ok(Err(_)) | Err(_) => "does not answer".to_owned(),
             },
             ended = self.process.wait() => format!("has ended: {ended:?}"),
@@ -110,7 +115,8 @@ impl Lambda {
         panic!("{} {outcome}; its log:\n{}", self.binary, self.log());
     }
 
-    fn log(&self) -> String {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
         let mut log = String::new();
         let read = self.log.reopen().and_then(|mut file| file.read_to_string(&mut log));
         read.map_or_else(|error| error.to_string(), |_| log)

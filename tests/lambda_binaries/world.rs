@@ -9,10 +9,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use inklog_access::Algorithm;
+use inklog_access::signing::SigningKeys;
 use inklog_crdt::Event;
+use inklog_ingest::authorizer::settings::vars as authorizer;
 use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_REGION, LOCAL_SECRET_ACCESS_KEY};
 use inklog_local::{EmbeddedDynamoDb, EmbeddedS3};
 use inklog_protocol::DocId;
@@ -43,6 +46,10 @@ pub const GONE: &str = "gone";
 pub struct World {
     pub documents: Documents,
     pub connections: RedisConnections,
+    pub revocations: DynamoCatalogue,
+    /// What signs tokens, and what the identity provider serves the public part of.
+    pub keys: SigningKeys,
+    jwks_url: String,
     dynamodb: aws_sdk_dynamodb::Client,
     log_name: String,
     api: String,
@@ -76,9 +83,15 @@ impl World {
             entropy: Arc::new(SystemEntropy),
             doc_bytes_max: DOC_BYTES_MAX,
         };
+        let keys = SigningKeys::generate(Algorithm::Es256).expect("a key");
+        let public = keys.public().expect("a public part").to_json();
+        let identity_provider = on_loopback(Router::new().route("/jwks", get(async move || public))).await;
         World {
             documents,
             connections,
+            revocations: DynamoCatalogue::new(dynamodb.clone(), DOCS_TABLE),
+            keys,
+            jwks_url: format!("{identity_provider}/jwks"),
             dynamodb,
             log_name,
             api,
@@ -103,6 +116,11 @@ impl World {
             vars::REDIS_URL => self.redis.url(),
             vars::API_ENDPOINT => self.api.clone(),
             inklog_access::AUTH_MODE_VARIABLE => "open".to_owned(),
+            vars::ALLOWED_ORIGINS => String::new(),
+            authorizer::JWKS_URL => self.jwks_url.clone(),
+            authorizer::JWKS_SECRET_ARN | authorizer::ISSUER => String::new(),
+            authorizer::AUDIENCE => "inklog".to_owned(),
+            authorizer::DEFAULT_ACCESS => "none".to_owned(),
             "RUST_LOG" => "info".to_owned(),
             other => panic!("the template gives {binary} the unknown variable {other}"),
         };

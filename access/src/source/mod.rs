@@ -4,6 +4,7 @@ mod fetch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -25,7 +26,12 @@ enum Place {
     Text(Vec<u8>),
     File(PathBuf),
     Url(Fetcher),
+    Other { name: String, age_max: Duration, load: Box<Load> },
 }
+
+/// Reads the key set (JSON), or says why it cannot.
+type Load = dyn Fn() -> Loading + Send + Sync;
+type Loading = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
 
 /// Why there are no keys. Shows the place, and nothing of the keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +90,16 @@ impl KeySource {
         Ok(KeySource(Place::Url(Fetcher::new(url).map_err(refused)?)))
     }
 
+    /// A place of another kind, such as a store of secrets. `name` is what errors show; keys older than `age_max`
+    /// are loaded again.
+    pub fn other(
+        name: impl Into<String>,
+        age_max: Duration,
+        load: impl Fn() -> Loading + Send + Sync + 'static,
+    ) -> KeySource {
+        KeySource(Place::Other { name: name.into(), age_max, load: Box::new(load) })
+    }
+
     /// Loads the keys, within a few seconds.
     pub async fn load(&self) -> Result<Jwks, SourceError> {
         self.load_within(LOAD_TIMEOUT).await
@@ -103,6 +119,7 @@ impl KeySource {
             Place::Text(json) => Ok(json.clone()),
             Place::File(path) => read_file(path).await.map_err(|error| error.to_string()),
             Place::Url(fetcher) => fetcher.fetch().await,
+            Place::Other { load, .. } => load().await,
         }
     }
 
@@ -112,6 +129,7 @@ impl KeySource {
             Place::Text(_) => Duration::MAX,
             Place::File(_) => FILE_AGE_MAX,
             Place::Url(_) => URL_AGE_MAX,
+            Place::Other { age_max, .. } => age_max,
         }
     }
 }
@@ -122,6 +140,7 @@ impl fmt::Display for KeySource {
             Place::Text(_) => f.write_str("the configured text"),
             Place::File(path) => write!(f, "{}", path.display()),
             Place::Url(fetcher) => write!(f, "{}", fetcher.url()),
+            Place::Other { name, .. } => f.write_str(name),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use inklog_access::GrantsError;
+use inklog_access::{GrantsError, Rules};
 use inklog_local::editor::is_editor;
-use inklog_local::{Data, Latency, StackConfig};
+use inklog_local::{Auth, Data, Latency, StackConfig};
 use inklog_protocol::{DocId, DocIdError, UserName, UserNameError};
 
 use super::access;
@@ -152,6 +152,14 @@ fn dev(args: DevArgs, given: Option<&ArgMatches>) -> Result<StackConfig, UsageEr
         host: args.host,
         port: args.port,
         allow_origins: args.allow_origin.into_iter().filter(|origin| !origin.is_empty()).collect(),
+        auth: given_text(args.auth).map(|keys| Auth {
+            keys,
+            rules: Rules {
+                audience: args.audience,
+                issuer: given_text(args.issuer),
+                default_access: args.default_access.into(),
+            },
+        }),
         data,
         redis: given_text(args.redis),
         redis_ca: args.redis_ca.filter(|file| !file.as_os_str().is_empty()),
@@ -243,6 +251,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
     use inklog_operator::Source;
+    use inklog_protocol::Right;
 
     fn read(line: &str) -> Result<Command, ArgsError> {
         parse(line.split_whitespace().map(Into::into))
@@ -329,6 +338,24 @@ mod tests {
         };
         assert!(config.host.is_unspecified());
         assert_eq!(config.allow_origins, ["https://a", "https://b"]);
+    }
+
+    #[test]
+    fn dev_demands_tokens_when_told_with_what_to_verify_them() {
+        let Ok(Command::Dev(config)) = read("inklog dev --default-access manage") else { panic!("not dev") };
+        assert!(config.auth.is_none());
+        let Ok(Command::Dev(config)) = read("inklog dev --auth keys.json") else { panic!("not dev") };
+        let auth = config.auth.expect("it was told");
+        assert_eq!((auth.keys.as_str(), auth.rules), ("keys.json", Rules::default()));
+        let Ok(Command::Dev(config)) =
+            read("inklog dev --auth https://i/jwks --audience app --issuer https://i --default-access read")
+        else {
+            panic!("not dev")
+        };
+        let rules = config.auth.expect("it was told").rules;
+        assert_eq!((rules.audience.as_str(), rules.issuer.as_deref()), ("app", Some("https://i")));
+        assert_eq!(rules.default_access, Some(Right::Read));
+        assert!(read("inklog dev --auth keys.json --default-access admin").is_err());
     }
 
     #[test]

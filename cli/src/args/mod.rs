@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use inklog_access::AUDIENCE;
 use inklog_operator::Source;
+use inklog_protocol::Right;
 
 pub use meant::{Command, UsageError};
 
@@ -124,16 +126,30 @@ edits survive even kill -9.
 Examples:
   inklog dev
   inklog dev --port 9000 --memory
-  inklog dev --host 0.0.0.0 --allow-origin https://notes.example.org
+  inklog dev --auth keys.json
+  inklog dev --host 0.0.0.0 --auth https://idp.example.org/jwks.json --allow-origin https://notes.example.org
   inklog dev --redis redis://127.0.0.1:6379 --latency aws")]
 struct DevArgs {
-    /// Address to serve on; on any but a loopback address, whoever reaches it can read and edit everything
+    /// Address to serve on; on any but a loopback address, whoever reaches it can read and edit everything,
+    /// unless --auth demands tokens
     #[arg(long, env = "INKLOG_HOST", default_value = "127.0.0.1", value_name = "IP")]
     host: IpAddr,
-    /// Another site whose pages may connect, such as https://notes.example.org; needed only if --host is
-    /// not a loopback address; may be repeated
+    /// Another site whose pages may connect, such as https://notes.example.org, or the name by which browsers
+    /// reach this one; may be repeated
     #[arg(long, env = "INKLOG_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
+    /// Demand tokens, verified with these keys: a file with a key set (JWKS) or its https:// address
+    #[arg(long, env = "INKLOG_AUTH", value_name = "KEYS")]
+    auth: Option<String>,
+    /// With --auth: what a token's `aud` must be
+    #[arg(long, env = "INKLOG_AUDIENCE", default_value = AUDIENCE, value_name = "NAME")]
+    audience: String,
+    /// With --auth: what a token's `iss` must be [default: anybody who has a key]
+    #[arg(long, env = "INKLOG_ISSUER", value_name = "NAME")]
+    issuer: Option<String>,
+    /// With --auth: the right to every document of a token that names none
+    #[arg(long, env = "INKLOG_DEFAULT_ACCESS", value_enum, default_value_t = RawAccess::None)]
+    default_access: RawAccess,
     /// Port; 0 picks a free one
     #[arg(long, env = "INKLOG_PORT", default_value_t = 8080, value_name = "N")]
     port: u16,
@@ -162,6 +178,25 @@ struct DevArgs {
     /// How soon the stream's functions receive an edit
     #[arg(long, env = "INKLOG_LATENCY", value_enum, default_value_t = RawLatency::Fast)]
     latency: RawLatency,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RawAccess {
+    None,
+    Read,
+    Write,
+    Manage,
+}
+
+impl From<RawAccess> for Option<Right> {
+    fn from(raw: RawAccess) -> Option<Right> {
+        match raw {
+            RawAccess::None => None,
+            RawAccess::Read => Some(Right::Read),
+            RawAccess::Write => Some(Right::Write),
+            RawAccess::Manage => Some(Right::Manage),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

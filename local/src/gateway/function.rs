@@ -84,7 +84,8 @@ impl Routes {
     }
 
     /// Puts an authorizer before `$connect`. A request that lacks one of `identity_sources`
-    /// (`route.request.querystring.NAME` or `route.request.header.NAME`) gets 401 without calling it.
+    /// (`route.request.querystring.NAME` or `route.request.header.NAME`) gets 401 without calling it;
+    /// with none of them, every request is the authorizer's to decide.
     pub fn authorizer<S: Into<String>>(
         mut self,
         authorizer: Arc<dyn Authorizer>,

@@ -14,7 +14,9 @@ use super::ending::Ending;
 use super::{Inner, MESSAGE_BYTES_MAX};
 
 /// Why a call is refused; the SDK distinguishes these by the code, not by the status.
-enum Refusal {
+pub(super) enum Refusal {
+    Unsigned,
+    BadSignature,
     Forbidden,
     Gone,
     PayloadTooLarge,
@@ -25,6 +27,14 @@ enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
+            Self::Unsigned => {
+                (StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token")
+            }
+            Self::BadSignature => (
+                StatusCode::FORBIDDEN,
+                "InvalidSignatureException",
+                "The request is not signed with this API's credentials, or not now: check your secret and your clock",
+            ),
             Self::Forbidden => (StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden"),
             Self::Gone => (StatusCode::GONE, "GoneException", "Gone"),
             Self::PayloadTooLarge => {

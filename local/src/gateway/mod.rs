@@ -3,19 +3,19 @@
 //! A client's upgrade waits in `upgrade` for the authorizer and `$connect`. `open_connection` serves
 //! the connection and passes each message to the function of its route. Functions answer through
 //! `management`, the `@connections` API, which the real AWS SDK calls over HTTP. Limits, close codes,
-//! error texts and event fields are AWS's, so that what works here works there. Omitted on purpose:
-//! request signatures (any are accepted), account-wide rate limits, and billing.
+//! error texts, signatures and event fields are AWS's, so that what works here works there. Omitted on purpose:
+//! account-wide rate limits, and billing.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use axum::routing;
 use axum::serve::ListenerExt;
+use axum::{Router, middleware, routing};
 use tokio::net::TcpListener;
 
 mod activity;
@@ -25,9 +25,11 @@ mod event;
 mod function;
 mod management;
 mod open_connection;
+mod signature;
 mod upgrade;
 
 pub use function::{Authorization, Authorizer, BoxError, Routes, WebSocketFunction};
+pub use signature::new_credentials;
 
 use activity::Activities;
 use connection::{Connection, Connections};
@@ -37,6 +39,11 @@ use ending::Ending;
 pub const FRAME_BYTES_MAX: usize = 32 * 1024;
 /// The largest message, in bytes, in either direction. One of exactly this size passes.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
+/// The largest answer of an authorizer, in bytes: its policy and its context as JSON.
+pub const AUTHORIZER_RESULT_BYTES_MAX: usize = 8 * 1024;
+/// The longest URL that opens a connection, in characters.
+pub const URL_CHARS_MAX: usize = 4096;
 
 /// What a gateway is told about itself, and the limits that tests may shorten.
 #[derive(Clone, Debug)]
@@ -51,6 +58,8 @@ pub struct GatewayConfig {
     pub region: String,
     /// The account in the ARN that an authorizer gets.
     pub account_id: String,
+    /// With these, requests to `@connections` are signed.
+    pub credentials: Credentials,
     /// How long a connection may go without a message in either direction.
     pub idle_timeout: Duration,
     /// How long a connection may stay open at all.
@@ -74,6 +83,7 @@ impl Default for GatewayConfig {
             domain_name: "127.0.0.1:8080".to_owned(),
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
+            credentials: new_credentials(),
             idle_timeout: Duration::from_secs(10 * 60),
             connection_lifetime: Duration::from_secs(2 * 60 * 60),
             integration_timeout: Duration::from_secs(29),
@@ -120,23 +130,34 @@ impl Gateway {
         Self(Arc::new(Inner { config, routes, connections, activities, shutdown: OnceLock::new() }))
     }
 
-    /// The HTTP routes, to be merged with others: `/{stage}` and `/{stage}/@connections/{id}`.
-    pub fn router(&self) -> Router {
+    /// `/{stage}`, where clients open their WebSockets.
+    pub fn websocket(&self) -> Router {
         let stage = &self.0.config.stage;
-        let connections = routing::post(management::post).get(management::get).delete(management::delete);
         Router::new()
             .route(&format!("/{stage}"), routing::get(upgrade::upgrade))
             .route(&format!("/{stage}/"), routing::get(upgrade::upgrade))
-            .route("/{stage}/@connections/{id}", connections)
             .with_state(self.0.clone())
     }
 
-    /// The HTTP routes alone: every other path, such as an unknown stage, gets 403.
-    pub fn standalone_router(&self) -> Router {
-        let forbidden = || async {
-            (StatusCode::FORBIDDEN, axum::Json(serde_json::json!({ "message": "Forbidden" }))).into_response()
-        };
-        self.router().fallback(forbidden)
+    /// `/{stage}/@connections/{id}` as it is served on a socket: requests are signed.
+    pub fn management(&self) -> Router {
+        let signed = middleware::from_fn_with_state(self.0.clone(), signature::signed);
+        self.unsigned_management().layer(signed)
+    }
+
+    /// The same for callers in this process, which sign nothing. It must not be served on a socket.
+    pub fn in_process(&self) -> Router {
+        self.unsigned_management().fallback(forbidden)
+    }
+
+    fn unsigned_management(&self) -> Router {
+        let connections = routing::post(management::post).get(management::get).delete(management::delete);
+        Router::new().route("/{stage}/@connections/{id}", connections).with_state(self.0.clone())
+    }
+
+    /// All that is served on a socket; every other path, such as an unknown stage, gets 403.
+    pub fn router(&self) -> Router {
+        self.websocket().merge(self.management()).fallback(forbidden)
     }
 
     /// How many connections are open.
@@ -157,6 +178,10 @@ impl Gateway {
         }
         self.0.activities.none().await;
     }
+}
+
+async fn forbidden() -> impl IntoResponse {
+    (StatusCode::FORBIDDEN, axum::Json(serde_json::json!({ "message": "Forbidden" })))
 }
 
 impl Inner {

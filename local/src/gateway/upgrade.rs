@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::event::{self, Caller};
 use super::function::Authorization;
 use super::open_connection::OpenConnection;
-use super::{Inner, InvokeError};
+use super::{AUTHORIZER_RESULT_BYTES_MAX, Inner, InvokeError, URL_CHARS_MAX};
 
 /// `GET /{stage}`.
 pub(super) async fn upgrade(State(gateway): State<Arc<Inner>>, request: Request) -> Response {
@@ -25,6 +25,9 @@ pub(super) async fn upgrade(State(gateway): State<Arc<Inner>>, request: Request)
     let Some((key, on_upgrade)) = handshake(&mut parts) else {
         return refusal(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
     };
+    if parts.uri.to_string().len() > URL_CHARS_MAX {
+        return refusal(StatusCode::URI_TOO_LONG, "URI Too Long");
+    }
     if gateway.shutdown.get().is_some() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     }
@@ -95,6 +98,11 @@ async fn authorize(
     match answer.await {
         Ok(Ok(Authorization::Allow { principal_id, mut context })) => {
             context.insert("principalId".to_owned(), principal_id);
+            let bytes = serde_json::to_string(&context).map_or(usize::MAX, |json| json.len());
+            if bytes > AUTHORIZER_RESULT_BYTES_MAX {
+                tracing::error!(bytes, "the authorizer's answer is too large");
+                return Err(StatusCode::INTERNAL_SERVER_ERROR);
+            }
             Ok(context)
         }
         Ok(Ok(Authorization::Deny)) => Err(StatusCode::FORBIDDEN),

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
+use axum::Router;
 use axum::routing::get;
-use axum::{Router, middleware};
 use futures::future::BoxFuture;
-use inklog_access::AuthMode;
+use inklog_access::{AuthMode, KeySource, LiveVerifier, Rules, SourceError};
 use inklog_broadcaster::Broadcaster;
-use inklog_ingest::{Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
+use inklog_ingest::{Authorizer, Connection, Fallback, Gate, PresenceUpdate, SendOp, Sync};
 use inklog_materializer::Materializer;
 use inklog_operator::{AccessOperator, Operator};
 use inklog_protocol::limits::DOC_BYTES_MAX;
@@ -37,10 +38,12 @@ use crate::streams::{
     MemoryCheckpoints, RunningMapping, StreamFunction,
 };
 
+mod credentials;
 mod guard;
+mod headers;
 mod stores;
 
-use guard::{Guard, guarded};
+use guard::Guard;
 use stores::Stores;
 pub use stores::{StoppedStack, open_stopped};
 
@@ -77,15 +80,24 @@ pub enum Data {
     Dir(PathBuf),
 }
 
+/// What a stack that demands tokens verifies them with.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// A file with a key set (JWKS), or its `https://` address.
+    pub keys: String,
+    /// What a token must say beside its signature.
+    pub rules: Rules,
+}
+
 /// A stack's configuration.
 #[derive(Debug, Clone)]
 pub struct StackConfig {
     /// Where HTTP and WebSocket are served. On any but a loopback address, whoever reaches it may read and
-    /// edit everything.
+    /// edit everything, unless `auth` demands tokens.
     pub host: IpAddr,
     /// Its port; 0 picks a free one.
     pub port: u16,
-    /// Origins of other sites' pages that may connect, if `host` is not loopback.
+    /// Origins of other sites' pages that may connect. The stack knows itself by their names as well.
     pub allow_origins: Vec<String>,
     /// Where the embedded stores keep their data.
     pub data: Data,
@@ -107,8 +119,8 @@ pub struct StackConfig {
     pub editor: Option<PathBuf>,
     /// How large a document may be, in bytes of its encoded state and of what waits in it.
     pub doc_bytes_max: u64,
-    /// Whether messages need an identity.
-    pub auth: AuthMode,
+    /// Demands tokens; `None`: everybody may do everything, under any name.
+    pub auth: Option<Auth>,
 }
 
 impl Default for StackConfig {
@@ -127,7 +139,7 @@ impl Default for StackConfig {
             sweep_every: Duration::from_secs(60 * 60),
             editor: None,
             doc_bytes_max: DOC_BYTES_MAX,
-            auth: AuthMode::Open,
+            auth: None,
         }
     }
 }
@@ -183,6 +195,9 @@ pub enum StackError {
          NEW_IMAGE, or delete the table, so that it is created with one"
     )]
     NoStream(&'static str),
+    /// The keys of tokens cannot be had, or used.
+    #[error(transparent)]
+    Keys(#[from] SourceError),
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -204,6 +219,7 @@ pub struct Stack {
     stop_serving: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     stores: Stores,
+    credentials: Credentials,
 }
 
 impl Stack {
@@ -225,6 +241,14 @@ impl Stack {
 
     async fn start_all(config: StackConfig, clock: Arc<dyn Clock>) -> Result<Stack, StackError> {
         let editor = editor::router(config.editor.as_deref())?;
+        let verifier = match &config.auth {
+            Some(auth) => {
+                let verifier = LiveVerifier::new(KeySource::parse(&auth.keys)?, auth.rules.clone());
+                verifier.check(Duration::ZERO).await?;
+                Some(verifier)
+            }
+            None => None,
+        };
         // The port next: it is the likeliest to be missing, and nothing has been touched yet.
         let listener = listen(config.host, config.port).await?;
         let mut address =
@@ -237,6 +261,7 @@ impl Stack {
         let api_endpoint = format!("{http_url}/dev");
         let stores = Stores::open(&config, clock.clone(), &api_endpoint).await?;
 
+        let credentials = credentials::credentials(&config.data)?;
         let documents = stores.documents();
         let to_gateway = InProcess::new();
         let audience = stores.audience(&api_endpoint, to_gateway.clone());
@@ -244,12 +269,22 @@ impl Stack {
         let access = AccessOperator::new(stores.catalogue.clone(), audience.clone());
         let snapshotter = Arc::new(Snapshotter::new(operator.clone()));
 
-        let gate = Gate::new(config.auth, stores.catalogue.clone(), clock.clone());
-        let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
+        let mode = if verifier.is_some() { AuthMode::Jwt } else { AuthMode::Open };
+        let gate = Gate::new(mode, stores.catalogue.clone(), clock.clone());
+        let gateway_config = GatewayConfig {
+            domain_name: address.to_string(),
+            credentials: credentials.clone(),
+            ..GatewayConfig::default()
+        };
         let pipeline = Pipeline::new();
-        let gateway =
-            Gateway::new(gateway_config, routes(gate, &stores, &audience, clock.clone(), &pipeline));
-        to_gateway.serve(gateway.standalone_router());
+        let mut routes = routes(gate, &stores, &audience, clock.clone(), &pipeline);
+        if let Some(verifier) = verifier {
+            let authorizer = Authorizer::new(verifier, stores.catalogue.clone(), clock.clone());
+            // A token comes in either of two ways, and AWS demands all of the identity sources.
+            routes = routes.authorizer(Arc::new(authorizer), [""; 0]);
+        }
+        let gateway = Gateway::new(gateway_config, routes);
+        to_gateway.serve(gateway.in_process());
         let materializer = Arc::new(Materializer::new(documents, clock));
         let materializer = observed(&pipeline, Stage::Materializer, materializer);
         let broadcaster = observed(&pipeline, Stage::Broadcaster, Arc::new(Broadcaster::new(audience)));
@@ -266,11 +301,14 @@ impl Stack {
             Schedule::start("sweep", config.sweep_every, json!({"sweep": true}), snapshotter),
         ];
 
+        let guard = Guard::new(address.ip(), &config.allow_origins);
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .merge(editor)
-            .merge(operator::router(operator.clone(), access.clone(), pipeline.clone()))
-            .merge(guard(&config, address.ip(), gateway.router()));
+            .merge(guard.operators(operator::router(operator.clone(), access.clone(), pipeline.clone())))
+            .merge(guard.clients(gateway.websocket()))
+            .merge(guard.programs(gateway.management()));
+        let router = headers::secured(guard.everything(router));
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
         tracing::info!(http_url, ws_url, data = ?config.data, "the stack runs");
@@ -286,6 +324,7 @@ impl Stack {
             stop_serving,
             server,
             stores,
+            credentials,
         })
     }
 
@@ -307,6 +346,11 @@ impl Stack {
     /// The operator of its connections and their users.
     pub fn access_operator(&self) -> &AccessOperator {
         &self.access
+    }
+
+    /// What requests to `@connections` are signed with.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Forgets the embedded live state and all connections' registrations, like a flush of Redis.
@@ -336,15 +380,6 @@ impl Stack {
         }
         tracing::info!("the stack has stopped");
     }
-}
-
-/// On loopback, everything comes from this machine.
-fn guard(config: &StackConfig, host: IpAddr, router: Router) -> Router {
-    if config.host.is_loopback() {
-        return router;
-    }
-    let guard = Guard { host, allowed: config.allow_origins.clone() };
-    router.layer(middleware::from_fn_with_state(Arc::new(guard), guarded))
 }
 
 async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, StackError> {

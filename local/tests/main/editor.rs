@@ -150,3 +150,47 @@ async fn without_an_editor_it_says_how_to_get_one() {
     let error = stack(Some(folder.path())).await.err().expect("an empty folder is no editor").to_string();
     assert!(error.contains("index.html") && error.contains(folder.path().to_str().unwrap()), "{error}");
 }
+
+/// What an answer tells browsers, on whatever it is.
+#[tokio::test]
+async fn every_answer_is_secured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = stack(Some(&build(folder.path()))).await.expect("the stack starts");
+    let host = stack.http_url().trim_start_matches("http://").to_owned();
+    let own = format!("Host: {host}");
+    for (path, lines, status) in [
+        ("/", &[own.as_str()][..], 200),
+        ("/d/notes", &[&own], 200),
+        ("/assets/icon.svg", &[&own], 200),
+        ("/sw.js", &[&own], 200),
+        ("/nowhere", &[&own], 404),
+        ("/healthz", &[&own], 200),
+        ("/dev", &[&own], 426),
+        ("/dev", &[&own, "Origin: https://elsewhere.example"], 403),
+        ("/dev/@connections/x", &[&own], 403),
+        ("/_inklog/docs", &[&own], 200),
+        ("/_inklog/docs", &[&own, "Sec-Fetch-Site: cross-site"], 403),
+        ("/", &["Host: rebound.example"], 403),
+    ] {
+        let answer = request(stack.http_url(), "GET", path, lines).await;
+        assert_eq!(answer.status, status, "{path} {lines:?}");
+        let policy = answer.header("content-security-policy").expect("a policy");
+        for part in
+            ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'"]
+        {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        let socket = policy.contains(&format!("connect-src 'self' ws://{host} wss://{host};"));
+        assert_eq!(socket, lines[0] == own, "{path}: {policy}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+    }
+    stack.stop().await;
+}

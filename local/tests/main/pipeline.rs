@@ -132,7 +132,7 @@ async fn only_this_machine_may_look() {
         for (header, status) in [
             ("Host: 127.0.0.1:8080", 200),
             ("Host: [::1]:8080", 200),
-            ("Origin: http://localhost:5173", 200),
+            ("Origin: http://localhost:5173", 403),
             ("Host: rebound.example", 403),
             ("Origin: https://elsewhere.example", 403),
             ("Origin: null", 403),

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
     StreamViewType,
 };
 use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
-use inklog_local::embedded::{LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY};
 use inklog_local::{EmbeddedDynamoDb, WriteSignal, signal_on_write, streams_client};
 use inklog_store::config::dynamodb_config;
 
@@ -16,10 +15,6 @@ use inklog_store::config::dynamodb_config;
 pub async fn within<T>(what: &str, fact: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(Duration::from_secs(20), fact).await;
     waited.unwrap_or_else(|_| panic!("timed out waiting for {what}"))
-}
-
-pub fn credentials() -> Credentials {
-    Credentials::new(LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, None, None, "local")
 }
 
 pub fn http_client() -> SharedHttpClient {

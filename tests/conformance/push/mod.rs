@@ -81,12 +81,18 @@ impl Harness {
     async fn gateway() -> Harness {
         let (tell, opened) = mpsc::unbounded_channel();
         let routes = Routes::new().route("$connect", Arc::new(Connect(tell)));
-        let gateway = Gateway::new(GatewayConfig::default(), routes);
+        let settings = GatewayConfig::default();
+        let credentials = settings.credentials.clone();
+        let gateway = Gateway::new(settings, routes);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, gateway.standalone_router(), async { drop(stopped.await) }));
-        let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
+        tokio::spawn(serve(listener, gateway.router(), async { drop(stopped.await) }));
+        let aws = config::fixed_credentials(
+            "us-east-1",
+            credentials.access_key_id(),
+            credentials.secret_access_key(),
+        );
         let client = config::push_client(&aws, format!("http://{address}/dev"));
         let backend =
             Backend::Gateway { url: format!("ws://{address}/dev"), opened: Mutex::new(opened), _stop: stop };

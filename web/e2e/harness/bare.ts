@@ -45,11 +45,11 @@ export class BareWindow {
   }
 
   static async open(browser: Browser, stack: Stack, doc: string, { user = "ada", kind = "plain", style = "", ...options }: Setting = {}): Promise<BareWindow> {
-    const context = await browser.newContext({ viewport: { width: 800, height: 600 }, ...options });
+    const context = await browser.newContext({ viewport: { width: 800, height: 600 }, bypassCSP: true, ...options });
     const page = await context.newPage();
     const body = `<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>${STYLE}${style}</style><body><script>${(await bundle()).replaceAll("</script", "<\\/script")}</script>`;
     const window = new BareWindow(page, await context.newCDPSession(page));
-    // A page of the stack's own origin, with another content.
+    // A page of the stack's own origin, with another content: scripts and styles in the page, which the stack's own have not.
     await page.goto(`${stack.url}/sw.js?user=${user}`);
     await page.setContent(body);
     await page.evaluate(([doc, kind]) => ((globalThis as any).bare as Bare).open(doc!, kind), [doc, kind]);

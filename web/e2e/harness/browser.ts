@@ -9,7 +9,7 @@ export const SHOTS = process.env["INKLOG_SHOTS"];
 
 const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM, headless: true, args: ARGS });
+export const launch = (...args: string[]): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...ARGS, ...args] });
 
 /** A browser of somebody's own: nothing is shared with another. */
 export async function person(browser: Browser, name: string, options: BrowserContextOptions = {}): Promise<BrowserContext> {

@@ -7,7 +7,7 @@ import type { Plugin } from "vite";
 /** Kept when it is used, not before: few need it. */
 const LATER = /latin-ext.*\.woff2$|\.map$/;
 /** Never asked for by the application. */
-const NOT_OURS = /^(sw\.js|404\.html)$/;
+const NOT_OURS = /^(sw\.js|404\.(html|css))$/;
 
 export function serviceWorker(): Plugin {
   let out = "";

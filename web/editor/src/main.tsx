@@ -7,6 +7,7 @@ import { Home } from "./Home";
 import { docIdProblem } from "./names";
 import { Nowhere } from "./Nowhere";
 import { docIdOf, isHome, usePath } from "./route";
+import "./style/codeMirror";
 import "./style/base.css";
 import "./style/page.css";
 import "./style/home.css";

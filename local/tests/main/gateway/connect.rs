@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use futures::SinkExt;
+use inklog_local::gateway::{AUTHORIZER_RESULT_BYTES_MAX, URL_CHARS_MAX};
 use inklog_local::{Authorization, Authorizer, BoxError, Leave, Routes, WebSocketFunction};
 use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::connect_async;
@@ -187,4 +188,35 @@ async fn the_authorizer_decides_and_its_context_comes_with_every_event() {
         let read: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
         assert_eq!(read, event);
     }
+}
+
+#[tokio::test]
+async fn an_authorizer_without_identity_sources_decides_on_every_request_within_a_size() {
+    /// A context of as many bytes as the token says, and with no token none.
+    struct BySize;
+    #[async_trait]
+    impl Authorizer for BySize {
+        async fn authorize(
+            &self,
+            request: ApiGatewayCustomAuthorizerRequestTypeRequest,
+        ) -> Result<Authorization, BoxError> {
+            let Some(size) = request.query_string_parameters.first("size") else {
+                return Ok(Authorization::Unauthorized);
+            };
+            let principal_id = "p".to_owned();
+            let empty = serde_json::json!({ "principalId": principal_id, "x": "" }).to_string().len();
+            let context = HashMap::from([("x".to_owned(), "x".repeat(size.parse::<usize>()? - empty))]);
+            Ok(Authorization::Allow { principal_id, context })
+        }
+    }
+    let routes = Routes::new().authorizer(Arc::new(BySize), [""; 0]);
+    let running = Running::with(routes).await;
+    assert_eq!(running.refusal(running.url("")).await, 401);
+    connect_async(running.url(&format!("?size={AUTHORIZER_RESULT_BYTES_MAX}"))).await.unwrap();
+    let over = format!("?size={}", AUTHORIZER_RESULT_BYTES_MAX + 1);
+    assert_eq!(running.refusal(running.url(&over)).await, 500);
+
+    let longest = format!("?size=100&pad={}", "x".repeat(URL_CHARS_MAX - "/dev?size=100&pad=".len()));
+    connect_async(running.url(&longest)).await.unwrap();
+    assert_eq!(running.refusal(running.url(&format!("{longest}x"))).await, 414);
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::encodings::Body;
+use aws_sdk_apigatewaymanagement::config::Credentials;
 use futures::StreamExt;
 use inklog_local::{BoxError, Gateway, GatewayConfig, Routes, WebSocketFunction, serve};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{credentials, http_client, within};
+use crate::support::{http_client, within};
 
 mod connect;
 mod limits;
@@ -67,17 +68,19 @@ impl WebSocketFunction for Recorder {
 struct Running {
     gateway: Gateway,
     address: SocketAddr,
+    credentials: Credentials,
     _stop: oneshot::Sender<()>,
 }
 
 impl Running {
     async fn start(config: GatewayConfig, routes: Routes) -> Self {
+        let credentials = config.credentials.clone();
         let gateway = Gateway::new(config, routes);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, gateway.standalone_router(), async { drop(stopped.await) }));
-        Self { gateway, address, _stop: stop }
+        tokio::spawn(serve(listener, gateway.router(), async { drop(stopped.await) }));
+        Self { gateway, address, credentials, _stop: stop }
     }
 
     async fn with(routes: Routes) -> Self {
@@ -105,11 +108,15 @@ impl Running {
     }
 
     fn sdk_for(&self, stage: &str) -> aws_sdk_apigatewaymanagement::Client {
+        self.sdk_of(stage, self.credentials.clone())
+    }
+
+    fn sdk_of(&self, stage: &str, credentials: Credentials) -> aws_sdk_apigatewaymanagement::Client {
         use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Region, retry::RetryConfig};
         let config = aws_sdk_apigatewaymanagement::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
-            .credentials_provider(credentials())
+            .credentials_provider(credentials)
             .http_client(http_client())
             .retry_config(RetryConfig::disabled())
             .endpoint_url(format!("http://{}/{stage}", self.address));

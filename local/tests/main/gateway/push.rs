@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_apigatewaymanagement::config::Credentials;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use futures::StreamExt;
 use inklog_local::gateway::MESSAGE_BYTES_MAX;
 use inklog_local::{GatewayConfig, Routes};
 
+use crate::http::request;
 use crate::support::{percentiles, within};
 
 use super::{Recorder, Running, close_code, id_of, text};
@@ -103,4 +105,33 @@ async fn pushing_is_measured() {
     let rate = PUSHES as f64 / started.elapsed().as_secs_f64();
     let (p50, p99) = percentiles(samples);
     println!("post_to_connection, 16 at once: {rate:.0}/s with client and server, p50 {p50:?}, p99 {p99:?}");
+}
+
+#[tokio::test]
+async fn only_the_stacks_own_credentials_push() {
+    let connect = Recorder::ok();
+    let running = Running::with(Routes::new().route("$connect", connect.clone())).await;
+    let mut client = running.connect().await;
+    let id = id_of(&connect.event(0).await);
+    let push = async |credentials| {
+        let sdk = running.sdk_of("dev", credentials);
+        sdk.post_to_connection().connection_id(&id).data(Blob::new("x")).send().await
+    };
+    let own = running.credentials.clone();
+    for (key_id, secret) in
+        [(own.access_key_id(), "guessed"), ("guessed", own.secret_access_key()), ("local", "local-secret")]
+    {
+        let error = push(Credentials::new(key_id, secret, None, None, "test")).await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 403);
+    }
+    let path = format!("/dev/@connections/{id}");
+    for (method, line) in
+        [("POST", ""), ("DELETE", "X-Amz-Date: 20261127T080000Z"), ("GET", "Authorization: x")]
+    {
+        let lines: Vec<&str> = [line].into_iter().filter(|line| !line.is_empty()).collect();
+        let answer = request(&format!("http://{}", running.address), method, &path, &lines).await;
+        assert_eq!(answer.status, 403, "{method} {line}");
+    }
+    push(own).await.unwrap();
+    assert_eq!(text(&mut client).await, "x", "and nothing came before");
 }
