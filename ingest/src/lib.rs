@@ -20,6 +20,7 @@ mod connection;
 mod fallback;
 mod gate;
 mod presence;
+mod rates;
 mod request;
 mod send_op;
 mod sizes;
