@@ -20,6 +20,7 @@ use inklog_store::live::Cursor;
 use serde_json::Value;
 
 use crate::gate::{Caller, Gate};
+use crate::rates::Work;
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 use crate::states::States;
 
@@ -166,6 +167,8 @@ impl Sync {
         }
         let missing = self.missing(wish, &beyond.base, &beyond.events).await.map_err(refuse_store)?;
         let parts = self.states.parts(&wish.doc, wish.format, &state).await?;
+        let bytes = parts.iter().map(String::len).sum();
+        self.gate.spend(wish.caller.identity.as_ref(), &wish.connection, Work::State(bytes))?;
         Ok(Parts { parts, missing })
     }
 

@@ -109,6 +109,8 @@ pub struct StackConfig {
     pub doc_bytes_max: u64,
     /// Whether messages need an identity.
     pub auth: AuthMode,
+    /// Whether what a connection and a user may ask for is limited, as it is on AWS.
+    pub rate_limits: bool,
 }
 
 impl Default for StackConfig {
@@ -128,6 +130,7 @@ impl Default for StackConfig {
             editor: None,
             doc_bytes_max: DOC_BYTES_MAX,
             auth: AuthMode::Open,
+            rate_limits: true,
         }
     }
 }
@@ -245,6 +248,7 @@ impl Stack {
         let snapshotter = Arc::new(Snapshotter::new(operator.clone()));
 
         let gate = Gate::new(config.auth, stores.catalogue.clone(), clock.clone());
+        let gate = if config.rate_limits { gate.limited(clock.clone()) } else { gate };
         let gateway_config = GatewayConfig { domain_name: address.to_string(), ..GatewayConfig::default() };
         let pipeline = Pipeline::new();
         let gateway =
