@@ -149,12 +149,7 @@ impl SendOp {
     }
 
     /// Why the document has no room for the event, if it has none.
-    async fn no_room(
-        &self,
-        doc: &DocId,
-        event: &Event,
-        sender: &Sender,
-    ) -> Result<Option<Refusal>, Refusal> {
+    async fn no_room(&self, doc: &DocId, event: &Event, sender: &Sender) -> Result<Option<Refusal>, Refusal> {
         let now = self.clock.now_ms();
         let look = async || {
             if let Some(bytes) = self.catalogue.size(doc).await.map_err(refuse_store)? {
