@@ -6,6 +6,7 @@
 //! - `client`: the Rust client on a socket, and real stacks that forget
 //! - `access`: every action by every role, and that whoever is refused has changed and read nothing
 //! - `authorized`: access on the wire: the stack with tokens, and the built binaries, asked by every role
+//! - `rates`: who asks for too much
 //! - `pipeline`: one keystroke through every stage, and what clients see of it
 //! - `conformance`: one suite a store, for what is in memory and for the real client on what is embedded
 //! - `materializer`: its batches: failures, poison, newer encodings, missing bases
@@ -54,6 +55,7 @@ mod many_documents;
 mod materializer;
 mod pipeline;
 mod presence;
+mod rates;
 mod readme;
 mod rebuild;
 mod redis_cost;

@@ -23,10 +23,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("where the store works again, it gets what it missed", ENDS),
     ("the server says who is signed in", ONE_USER),
     ("what was typed before it was known who is signed in is theirs", ONE_USER),
-    (
-        "what somebody else left unsent on this device is not sent under another name, nor put aside",
-        ONE_USER,
-    ),
+    ("what somebody else left unsent on this device is not sent under another name, nor put aside", ONE_USER),
 ];
 const ENDS: &str = "a program whose store fails is told so by an error and ends: somebody restarts it, whereas a \
                     person goes on typing in a page";

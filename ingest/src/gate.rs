@@ -24,14 +24,20 @@ use inklog_store::config::{ConfigError, StoreFactory};
 use inklog_store::connections::Holder;
 use inklog_store::{Clock, Revocations, StoreError, SystemClock};
 
+use crate::rates::{Rates, Work, Worker};
 use crate::request::refuse_store;
 
 /// Maximum number of users whose revocations a warm function caches.
 const USERS_MAX: usize = 10_000;
 
-/// Decides on every message. A clone shares what is cached.
+/// Decides on every message. A clone shares what is cached and counted.
 #[derive(Clone)]
-pub struct Gate(Option<Arc<Guarded>>);
+pub struct Gate {
+    /// `None`: everybody may do everything.
+    guarded: Option<Arc<Guarded>>,
+    /// `None`: as much as they like.
+    rates: Option<Arc<Rates>>,
+}
 
 struct Guarded {
     revocations: Arc<dyn Revocations>,
@@ -91,7 +97,7 @@ impl Caller {
 
 /// Somebody, and what was revoked from them.
 pub(crate) struct Known {
-    identity: Identity,
+    pub identity: Identity,
     revoked: Arc<[Revocation]>,
 }
 
@@ -143,18 +149,27 @@ impl Gate {
     pub fn new(mode: AuthMode, revocations: Arc<dyn Revocations>, clock: Arc<dyn Clock>) -> Gate {
         match mode {
             AuthMode::Open => Gate::open(),
-            AuthMode::Jwt => Gate(Some(Arc::new(Guarded { revocations, clock, known: Mutex::default() }))),
+            AuthMode::Jwt => {
+                let guarded = Guarded { revocations, clock, known: Mutex::default() };
+                Gate { guarded: Some(Arc::new(guarded)), rates: None }
+            }
         }
     }
 
     /// Everybody may do everything, under any name.
     pub fn open() -> Gate {
-        Gate(None)
+        Gate { guarded: None, rates: None }
+    }
+
+    /// With limits on what a connection and a user may ask for, by this clock.
+    pub fn limited(self, clock: Arc<dyn Clock>) -> Gate {
+        Gate { rates: Some(Arc::new(Rates::new(clock))), ..self }
     }
 
     /// As the environment says, which must say it: a function does not start without it.
     pub fn configured(stores: &StoreFactory<'_>) -> Result<Gate, GateError> {
-        Ok(Gate::new(AuthMode::from_env()?, stores.catalogue()?, Arc::new(SystemClock)))
+        let clock = Arc::new(SystemClock);
+        Ok(Gate::new(AuthMode::from_env()?, stores.catalogue()?, clock.clone()).limited(clock))
     }
 
     /// Who sent an event; `None` where access is open.
@@ -162,7 +177,7 @@ impl Gate {
         &self,
         event: &ApiGatewayWebsocketProxyRequest,
     ) -> Result<Option<Known>, Refusal> {
-        let Some(guarded) = &self.0 else { return Ok(None) };
+        let Some(guarded) = &self.guarded else { return Ok(None) };
         let fields = &event.request_context.authorizer.fields;
         let identity = Identity::from_context(|name| fields.get(name).and_then(|value| value.as_str()))
             .map_err(|error| {
@@ -180,11 +195,22 @@ impl Gate {
         }
     }
 
+    /// Takes work from the buckets of a connection and of its user, or says when they would hold enough.
+    pub(crate) fn spend(
+        &self,
+        identity: Option<&Identity>,
+        connection: &str,
+        work: Work,
+    ) -> Result<(), Refusal> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.take(Worker { connection, user: identity.map(|identity| &identity.user) }, work)
+    }
+
     /// Whether somebody may do what a message asks for.
     pub(crate) fn admit(&self, known: Option<Known>, message: &ClientMessage) -> Result<Caller, Refusal> {
         let row = row(message);
         let Some(known) = known else {
-            return match self.0 {
+            return match self.guarded {
                 None => Ok(Caller { identity: None, right: Some(Right::Manage) }),
                 Some(_) => Err(unauthorized("there is no identity; connect with a token")),
             };
@@ -216,7 +242,7 @@ impl Gate {
     /// after a connection is registered: a revocation is written before the registrations are read that it
     /// removes, so that it finds this one, or this finds it.
     pub(crate) async fn confirm(&self, caller: &Caller, doc: &DocId) -> Result<(), Refusal> {
-        let (Some(guarded), Some(identity)) = (&self.0, &caller.identity) else { return Ok(()) };
+        let (Some(guarded), Some(identity)) = (&self.guarded, &caller.identity) else { return Ok(()) };
         let revoked = guarded.read(&identity.user).await?;
         match revoked.iter().any(|revocation| revocation.voids(identity.issued_at, Some(doc))) {
             true => Err(revoked_access()),

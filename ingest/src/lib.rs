@@ -22,6 +22,7 @@ mod connection;
 mod fallback;
 mod gate;
 mod presence;
+mod rates;
 mod request;
 mod send_op;
 mod sizes;

@@ -7,6 +7,7 @@ use inklog_store::audience::Audience;
 use inklog_store::connections::PresenceEntry;
 
 use crate::gate::Gate;
+use crate::rates::Work;
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 
 /// Stores presence and sends it to the others.
@@ -26,6 +27,7 @@ impl PresenceUpdate {
         let connection = connection_id(&event);
         let answered = answer(&self.gate, &event, async |caller, message, _| {
             let ClientMessage::Presence { doc, agent, state } = message else { return Err(misrouted()) };
+            self.gate.spend(caller.identity.as_ref(), connection, Work::Presence)?;
             let audience = &self.audience;
             let now = audience.clock.now_ms();
             if !audience.connections.is_registered(&doc, connection, now).await.map_err(refuse_store)? {

@@ -9,6 +9,7 @@ use inklog_store::StoreError;
 use serde_json::Value;
 
 use crate::gate::{Caller, Gate, doc_of};
+use crate::rates::Work;
 
 /// A function's answer to the gateway.
 pub type Response = ApiGatewayProxyResponse;
@@ -57,6 +58,9 @@ where
     let answered = async {
         // Whoever has no identity learns nothing, not even what is wrong with a message.
         let known = gate.identify(event).await?;
+        let identity = known.as_ref().map(|known| &known.identity);
+        let bytes = event.body.as_deref().map_or(0, str::len);
+        gate.spend(identity, connection_id(event), Work::Message(bytes))?;
         let message = parsed?.message;
         let caller = gate.admit(known, &message)?;
         handle(caller, message, reference.clone()).await

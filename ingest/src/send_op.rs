@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_crdt::{Agent, Event, Op};
 use inklog_protocol::limits::{DOC_BYTES_MAX, FLOOR_CACHE_TTL};
-use inklog_protocol::{Author, ClientMessage, DocId, ErrorCode, Refusal, ServerMessage};
+use inklog_protocol::{ClientMessage, DocId, ErrorCode, Refusal, ServerMessage};
 use inklog_store::log::Appended;
 use inklog_store::{Catalogue, Clock, LogRecord, OpLog};
 use serde_json::Value;
 
-use crate::gate::Gate;
+use crate::gate::{Caller, Gate};
+use crate::rates::Work;
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 use crate::sizes::Sizes;
 
@@ -36,7 +37,7 @@ pub struct SendOp {
 
 /// The sender and its connection.
 struct Sender {
-    author: Option<Author>,
+    caller: Caller,
     connection: String,
 }
 
@@ -59,7 +60,7 @@ impl SendOp {
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         let answered = answer(&self.gate, &event, async |caller, message, reference| {
-            let sender = Sender { author: caller.author(), connection: connection_id(&event).to_owned() };
+            let sender = Sender { caller, connection: connection_id(&event).to_owned() };
             let (doc, appended) = match message {
                 ClientMessage::SendEvent { doc, event } => {
                     let appended = self.send_event(&doc, event, sender).await?;
@@ -82,7 +83,7 @@ impl SendOp {
             let refusal = conflict(&event);
             return self.repeated(doc, event, refusal).await;
         }
-        if let Some(refusal) = self.no_room(doc, &event).await? {
+        if let Some(refusal) = self.no_room(doc, &event, &sender).await? {
             return self.repeated(doc, event, refusal).await;
         }
         match self.append(doc, event, &sender).await? {
@@ -112,7 +113,7 @@ impl SendOp {
             }
             let event = Event::new(agent.clone(), end, vec![op.clone()])
                 .map_err(|error| Refusal::new(ErrorCode::BadOp, error.to_string()))?;
-            if let Some(refusal) = self.no_room(doc, &event).await? {
+            if let Some(refusal) = self.no_room(doc, &event, &sender).await? {
                 return Err(refusal);
             }
             match self.append(doc, event, &sender).await? {
@@ -140,7 +141,7 @@ impl SendOp {
         let record = LogRecord {
             event,
             at: self.clock.now_ms(),
-            author: sender.author.clone(),
+            author: sender.caller.author(),
             connection: Some(sender.connection.clone()),
         };
         let appended = self.log.append(doc, &record).await.map_err(refuse_store)?;
@@ -148,9 +149,16 @@ impl SendOp {
     }
 
     /// Why the document has no room for the event, if it has none.
-    async fn no_room(&self, doc: &DocId, event: &Event) -> Result<Option<Refusal>, Refusal> {
+    async fn no_room(&self, doc: &DocId, event: &Event, sender: &Sender) -> Result<Option<Refusal>, Refusal> {
         let now = self.clock.now_ms();
-        let look = async || self.catalogue.size(doc).await.map_err(refuse_store);
+        let look = async || {
+            if let Some(bytes) = self.catalogue.size(doc).await.map_err(refuse_store)? {
+                return Ok(bytes);
+            }
+            let identity = sender.caller.identity.as_ref();
+            self.gate.spend(identity, &sender.connection, Work::NewDocument)?;
+            Ok(0)
+        };
         self.sizes.no_room(doc, event, now, look).await
     }
 

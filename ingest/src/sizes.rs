@@ -49,7 +49,7 @@ impl Sizes {
         doc: &DocId,
         event: &Event,
         now_ms: u64,
-        look: impl AsyncFnOnce() -> Result<Option<u64>, Refusal>,
+        look: impl AsyncFnOnce() -> Result<u64, Refusal>,
     ) -> Result<Option<Refusal>, Refusal> {
         let only_deletes = event.ops().iter().all(|op| matches!(op, Op::Delete { .. }));
         let limit = if only_deletes { self.max.saturating_mul(DELETES_DOC_FACTOR) } else { self.max };
@@ -57,7 +57,7 @@ impl Sizes {
         if let Some(known) = self.take(doc, bytes, limit, now_ms) {
             return Ok(self.refusal(doc, known, limit));
         }
-        let found = look().await?.unwrap_or(0);
+        let found = look().await?;
         let mut known = self.known.lock().expect("no holder panics");
         if known.len() >= DOCS_MAX {
             known.clear();
@@ -138,7 +138,7 @@ mod tests {
         async fn passes(&self, event: &Event, now_ms: u64) -> bool {
             let look = async || {
                 self.reads.set(self.reads.get() + 1);
-                Ok(self.says.get())
+                Ok(self.says.get().unwrap_or(0))
             };
             let refused = self.sizes.no_room(&DocId::new("d").unwrap(), event, now_ms, look).await.unwrap();
             assert!(refused.iter().all(|refusal| refusal.code == ErrorCode::TooLarge));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future;
 use inklog_crdt::Version;
-use inklog_protocol::limits::{CONFIRM_AGENTS_MAX, READER_PATIENCE};
+use inklog_protocol::limits::{CONFIRM_AGENTS_MAX, DOCS_PER_CONNECTION_MAX, READER_PATIENCE};
 use inklog_protocol::parts::{self, Answer, Own};
 use inklog_protocol::{ClientMessage, DocId, ErrorCode, LoggedEvent, Refusal, StateFormat, VersionMap};
 use inklog_store::StoreError;
@@ -20,6 +20,7 @@ use inklog_store::live::Cursor;
 use serde_json::Value;
 
 use crate::gate::{Caller, Gate};
+use crate::rates::Work;
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
 use crate::states::States;
 
@@ -125,8 +126,18 @@ impl Sync {
         let holder = wish.caller.holder();
         let registered =
             self.audience.connections.register(&wish.doc, &wish.connection, holder.as_ref(), now).await;
-        if let Err(error) = &registered {
-            tracing::warn!(doc = %wish.doc, %error, "a connection is not registered: it gets edits only when it syncs");
+        match &registered {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = format!(
+                    "this connection has joined {DOCS_PER_CONNECTION_MAX} documents: leave one, or open another \
+                     connection"
+                );
+                return Err(Refusal::new(ErrorCode::RateLimited, message));
+            }
+            Err(error) => {
+                tracing::warn!(doc = %wish.doc, %error, "a connection is not registered: it gets edits only when it syncs");
+            }
         }
         // A Redis that is silent is not waited for again and again.
         let silent = matches!(registered, Err(StoreError::Unavailable { .. }));
@@ -166,6 +177,8 @@ impl Sync {
         }
         let missing = self.missing(wish, &beyond.base, &beyond.events).await.map_err(refuse_store)?;
         let parts = self.states.parts(&wish.doc, wish.format, &state).await?;
+        let bytes = parts.iter().map(String::len).sum();
+        self.gate.spend(wish.caller.identity.as_ref(), &wish.connection, Work::State(bytes))?;
         Ok(Parts { parts, missing })
     }
 

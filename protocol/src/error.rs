@@ -16,7 +16,8 @@
 //! | `unavailable` | a store is unavailable; the change may or may not have happened | yes |
 //! | `internal` | a bug in Inklog | yes |
 //!
-//! `retry: true` means: send the same message again after a pause.
+//! `retry: true` means: send the same message again after a pause. `rate_limited` says after how long, in
+//! `retryAfterMs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,6 +80,8 @@ pub struct Refusal {
     pub reference: Option<Value>,
     /// The document's name, as the client wrote it.
     pub doc_id: Option<String>,
+    /// For `rate_limited`: when the same message would pass, in ms from now.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
@@ -89,7 +92,7 @@ impl Refusal {
             message.truncate(cut);
             message.push('…');
         }
-        Refusal { code, message, reference: None, doc_id: None }
+        Refusal { code, message, reference: None, doc_id: None, retry_after_ms: None }
     }
 
     /// The message to send.
@@ -99,6 +102,7 @@ impl Refusal {
             retry: self.code.retry(),
             message: self.message,
             doc_id: self.doc_id,
+            retry_after_ms: self.retry_after_ms,
             reference: self.reference,
         }
     }

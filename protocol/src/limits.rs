@@ -103,3 +103,34 @@ pub const STATES_OPENED_AT_ONCE: usize = 8;
 pub const READER_PATIENCE: Duration = Duration::from_secs(20);
 /// The broadcaster's posts in flight at once.
 pub const BROADCAST_CONCURRENCY: usize = 64;
+
+// --- How fast --------------------------------------------------------------------------------------
+//
+// A warm function counts for itself, so that on AWS several that run at once allow several times as much;
+// the API's stage throttling and reserved concurrency bound the whole.
+
+/// What one connection may send, in messages. A client at full speed has a few events under way at a time.
+pub const MESSAGES: Rate = Rate { per_second: 100, burst: 1_000 };
+/// What one connection may send, in KiB: a paste that fills a document passes at once.
+pub const MESSAGE_KIB: Rate = Rate { per_second: 256, burst: 16 * 1024 };
+/// Presence from one connection, in messages. Clients send at most five a second for each agent.
+pub const PRESENCE: Rate = Rate { per_second: 40, burst: 100 };
+/// States of documents for one connection, in KiB: a full document every few seconds.
+pub const STATE_KIB: Rate = Rate { per_second: 1024, burst: 64 * 1024 };
+/// Documents that one connection may begin.
+pub const NEW_DOCUMENTS: Rate = Rate { per_second: 1, burst: 100 };
+/// A user, with all connections, may do this many times what one connection may.
+pub const USER_RATE_FACTOR: u32 = 4;
+/// Connections and users that a warm function counts for.
+pub const RATES_MAX: usize = 20_000;
+/// Documents that one connection may have joined.
+pub const DOCS_PER_CONNECTION_MAX: usize = 100;
+
+/// So much a second in the long run, and so much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// A second.
+    pub per_second: u32,
+    /// At once, by who did nothing before.
+    pub burst: u32,
+}

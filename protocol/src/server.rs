@@ -236,6 +236,9 @@ pub enum ServerMessage {
         /// The document meant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         doc_id: Option<String>,
+        /// For `rate_limited`: when the same message would pass, in ms from now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
         /// The request's `ref`.
         #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
         reference: Option<Value>,

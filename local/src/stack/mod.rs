@@ -121,6 +121,8 @@ pub struct StackConfig {
     pub doc_bytes_max: u64,
     /// Demands tokens; `None`: everybody may do everything, under any name.
     pub auth: Option<Auth>,
+    /// Whether what a connection and a user may ask for is limited, as it is on AWS.
+    pub rate_limits: bool,
 }
 
 impl Default for StackConfig {
@@ -140,6 +142,7 @@ impl Default for StackConfig {
             editor: None,
             doc_bytes_max: DOC_BYTES_MAX,
             auth: None,
+            rate_limits: true,
         }
     }
 }
@@ -271,6 +274,7 @@ impl Stack {
 
         let mode = if verifier.is_some() { AuthMode::Jwt } else { AuthMode::Open };
         let gate = Gate::new(mode, stores.catalogue.clone(), clock.clone());
+        let gate = if config.rate_limits { gate.limited(clock.clone()) } else { gate };
         let gateway_config = GatewayConfig {
             domain_name: address.to_string(),
             credentials: credentials.clone(),

@@ -224,12 +224,12 @@ impl Catalogue for DynamoCatalogue {
             .table_name(&self.table)
             .key(DOC, string(doc.as_str()))
             .key(ITEM, string(DOC_ITEM))
-            .projection_expression("#size")
+            .projection_expression("#size, created")
             .expression_attribute_names("#size", "size")
             .send()
             .await
             .map_err(unavailable)?;
-        Ok(got.item.and_then(|item| integer(&item, "size")))
+        Ok(got.item.map(|item| integer(&item, "size").unwrap_or(0)))
     }
 
     async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError> {

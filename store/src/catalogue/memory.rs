@@ -121,7 +121,7 @@ impl Catalogue for MemoryCatalogue {
     }
 
     async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError> {
-        Ok(self.lock().entries.get(doc).and_then(|entry| entry.size).map(|size| size.bytes))
+        Ok(self.lock().entries.get(doc).map(|entry| entry.size.map_or(0, |size| size.bytes)))
     }
 
     async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError> {

@@ -137,8 +137,8 @@ pub trait Catalogue: Send + Sync {
         limit: usize,
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError>;
 
-    /// The document's size in bytes, if it was noted: for a document that never exceeded its limit it is
-    /// not. Succeeds even if the pointer is damaged.
+    /// The document's size in bytes as it was last noted, 0 for a document that never exceeded its limit;
+    /// `None` if the catalogue does not know the document. Succeeds even if the pointer is damaged.
     async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError>;
 
     /// Notes the document's size, unless a newer one is noted.

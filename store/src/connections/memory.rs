@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
-use inklog_protocol::limits::PRESENCE_AGENTS_PER_CONNECTION_MAX;
+use inklog_protocol::limits::{DOCS_PER_CONNECTION_MAX, PRESENCE_AGENTS_PER_CONNECTION_MAX};
 use inklog_protocol::{Author, DocId, UserName};
 
 use super::{
@@ -87,10 +87,18 @@ impl Connections for MemoryConnections {
         connection: &str,
         holder: Option<&Holder>,
         now_ms: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let registered = Registered { seen_ms: seen_ms(now_ms, holder), holder: holder.cloned() };
-        self.on(doc, |audience| audience.registered.insert(connection.to_owned(), registered));
-        Ok(())
+        let mut docs = self.lock();
+        let is_in = |audience: &Audience| {
+            audience.registered.get(connection).is_some_and(|registered| registered.is_there(now_ms))
+        };
+        let others = docs.iter().filter(|(other, audience)| *other != doc && is_in(audience));
+        if others.take(DOCS_PER_CONNECTION_MAX).count() == DOCS_PER_CONNECTION_MAX {
+            return Ok(false);
+        }
+        docs.entry(doc.clone()).or_default().registered.insert(connection.to_owned(), registered);
+        Ok(true)
     }
 
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError> {

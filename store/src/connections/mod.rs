@@ -62,14 +62,15 @@ fn shown_until_ms(now_ms: u64, token_ends: Option<u64>) -> u64 {
 /// The connections of all documents. Times are ms since the epoch.
 #[async_trait]
 pub trait Connections: Send + Sync {
-    /// Adds the connection to the document, or renews it. It ends with the holder's token.
+    /// Adds the connection to the document, or renews it. It ends with the holder's token. `false`, and it is not
+    /// added, if it has joined [`inklog_protocol::limits::DOCS_PER_CONNECTION_MAX`] other documents.
     async fn register(
         &self,
         doc: &DocId,
         connection: &str,
         holder: Option<&Holder>,
         now_ms: u64,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// The document's connections that have not expired
     /// ([`CONNECTION_TTL`]); removes expired ones.

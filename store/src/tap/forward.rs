@@ -236,7 +236,7 @@ impl<S: Connections + ?Sized> Connections for Tapped<S> {
         connection: &str,
         holder: Option<&Holder>,
         now_ms: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let call = on(ConnectionsRegister, doc).key(connection).with(connection);
         let call = holder.map_or(call, |holder| call.with(holder));
         self.pass(call, self.inner.register(doc, connection, holder, now_ms)).await

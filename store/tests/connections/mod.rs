@@ -53,6 +53,7 @@ inklog_tests::conformance! {
     registry:
         who_is_registered_is_listed
         a_connection_lapses_unless_it_is_renewed
+        a_connection_joins_so_many_documents_and_one_that_it_left_makes_room
         a_removed_connection_is_gone_from_that_document_only
         whose_a_connection_is_comes_back_whole
         a_users_connections_are_found_in_all_documents

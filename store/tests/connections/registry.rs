@@ -1,6 +1,6 @@
 //! Who is connected to which document.
 
-use inklog_protocol::limits::CONNECTION_TTL;
+use inklog_protocol::limits::{CONNECTION_TTL, DOCS_PER_CONNECTION_MAX};
 use inklog_protocol::{Author, DocId, Right, UserName};
 use inklog_store::connections::{Holder, Registration};
 
@@ -50,6 +50,25 @@ pub async fn a_connection_lapses_unless_it_is_renewed(harness: Harness) {
     // It was removed on the way, not only left out.
     assert_eq!(list(&harness, NOW_MS).await, ["b"]);
     assert!(list(&harness, later + 10).await.is_empty());
+}
+
+pub async fn a_connection_joins_so_many_documents_and_one_that_it_left_makes_room(harness: Harness) {
+    let numbered = |n: usize| DocId::new(&format!("many{n}")).unwrap();
+    for n in 0..DOCS_PER_CONNECTION_MAX {
+        assert!(harness.store.register(&numbered(n), "a", None, NOW_MS).await.unwrap());
+    }
+    let one_more = numbered(DOCS_PER_CONNECTION_MAX);
+    assert!(!harness.store.register(&one_more, "a", None, NOW_MS).await.unwrap());
+    assert!(!harness.store.is_registered(&one_more, "a", NOW_MS).await.unwrap());
+    assert!(harness.store.register(&numbered(0), "a", None, NOW_MS).await.unwrap(), "renewing adds none");
+    assert!(harness.store.register(&one_more, "b", None, NOW_MS).await.unwrap());
+    harness.store.remove(&numbered(0), "a").await.unwrap();
+    assert!(harness.store.register(&one_more, "a", None, NOW_MS).await.unwrap());
+    assert!(!harness.store.register(&numbered(0), "a", None, NOW_MS + TTL_MS).await.unwrap());
+    assert!(
+        harness.store.register(&numbered(0), "a", None, NOW_MS + TTL_MS + 1).await.unwrap(),
+        "all have lapsed"
+    );
 }
 
 pub async fn a_removed_connection_is_gone_from_that_document_only(harness: Harness) {

@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use ::redis::{Script, ScriptInvocation};
 use async_trait::async_trait;
 use inklog_crdt::Agent;
-use inklog_protocol::limits::{CONNECTION_TTL, PRESENCE_AGENTS_PER_CONNECTION_MAX};
+use inklog_protocol::limits::{
+    CONNECTION_TTL, DOCS_PER_CONNECTION_MAX as DOCS_MAX, PRESENCE_AGENTS_PER_CONNECTION_MAX,
+};
 use inklog_protocol::{Author, DocId, UserName};
 
 use super::{
@@ -96,24 +98,29 @@ impl Connections for RedisConnections {
         connection: &str,
         holder: Option<&Holder>,
         now_ms: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (seen_ms, ttl_ms) = (seen_ms(now_ms, holder), CONNECTION_TTL.as_millis() as u64);
         // The keys by which $disconnect and a revocation find the documents come first: a connection that is
         // listed and not found there would be posted to until it lapses.
+        let limit_ms = connection_limit_ms(now_ms);
+        let of_connection =
+            (keys::connection_docs(&self.deployment, connection), doc.to_string(), DOCS_MAX.to_string());
         let of_user = holder.map(|holder| {
             let key = keys::user_registrations(&self.deployment, &holder.author.user);
-            (key, of_user_member(doc, connection), connection_limit_ms(now_ms))
+            (key, of_user_member(doc, connection), String::new())
         });
-        let of_connection = (keys::connection_docs(&self.deployment, connection), doc.to_string(), 0);
-        for (key, member, limit_ms) in of_user.into_iter().chain([of_connection]) {
+        for (key, member, max) in [of_connection].into_iter().chain(of_user) {
             let mut call = NOTE.prepare_invoke();
-            call.key(key).arg(member).arg(seen_ms).arg(ttl_ms).arg(limit_ms);
-            let () = self.client.eval(&call).await?;
+            call.key(key).arg(member).arg(seen_ms).arg(ttl_ms).arg(limit_ms).arg(max);
+            if !self.client.eval::<bool>(&call).await? {
+                return Ok(false);
+            }
         }
         let holder = holder.map(|holder| serde_json::to_string(holder).expect("it is plain JSON"));
         let mut call = self.on_connections(&REGISTER, doc);
         call.arg(connection).arg(seen_ms).arg(ttl_ms).arg(holder.unwrap_or_default());
-        self.client.eval(&call).await
+        let () = self.client.eval(&call).await?;
+        Ok(true)
     }
 
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError> {
