@@ -11,34 +11,55 @@ export interface Config {
 }
 
 const NAMES = ["signIn", "token", "share"] as const;
+/** In localStorage: the file as it was last read, since nothing else tells offline that people sign in here. */
+const LAST_KEY = "inklog.config";
+const READ_MS_MAX = 5_000;
 
 let known: Promise<Config> | null = null;
 
 /** Rejects if the page's server cannot be reached; the next call tries again. */
 export function readConfig(): Promise<Config> {
-  known ??= fetch("/config.json", { cache: "no-cache" }).then(parse);
+  known ??= fetch("/config.json", { cache: "no-cache", signal: AbortSignal.timeout(READ_MS_MAX) }).then(take);
   known.catch(() => (known = null));
   return known;
 }
 
-async function parse(answer: Response): Promise<Config> {
-  // No such file, or a host that answers every path with the page itself.
-  if (answer.status === 404 || (answer.headers.get("content-type") ?? "").includes("text/html")) return {};
-  if (!answer.ok) throw new Error(`config.json: ${answer.status}`);
-  const text = await answer.text();
-  const config: Config = {};
-  let said: Record<string, unknown>;
+/** The configuration as it was last read here; `null` if none was. */
+export function lastConfig(): Config | null {
   try {
-    said = { ...JSON.parse(text) };
+    const last = localStorage.getItem(LAST_KEY);
+    return last === null ? null : parse(last);
+  } catch {
+    // Storage is switched off.
+    return null;
+  }
+}
+
+async function take(answer: Response): Promise<Config> {
+  // A host that answers every path with the page itself has no such file, either.
+  const isMissing = answer.status === 404 || (answer.headers.get("content-type") ?? "").includes("text/html");
+  if (!isMissing && !answer.ok) throw new Error(`config.json: ${answer.status}`);
+  const text = isMissing ? "{}" : await answer.text();
+  try {
+    localStorage.setItem(LAST_KEY, text);
+  } catch {
+    // It is then read again each time.
+  }
+  return parse(text);
+}
+
+function parse(text: string): Config {
+  const config: Config = {};
+  try {
+    const said = { ...JSON.parse(text) };
+    for (const name of NAMES) {
+      if (said[name] === undefined) continue;
+      const url = urlOf(said[name]);
+      if (url) config[name] = url;
+      else console.error(`config.json: ${name} must be an http or https address, or a path`);
+    }
   } catch {
     console.error("config.json is not JSON, so nobody can sign in");
-    return config;
-  }
-  for (const name of NAMES) {
-    if (said[name] === undefined) continue;
-    const url = urlOf(said[name]);
-    if (url) config[name] = url;
-    else console.error(`config.json: ${name} must be an http or https address, or a path`);
   }
   return config;
 }

@@ -3,24 +3,33 @@
 // The token comes in the address's fragment, which no server sees, or from the application's token endpoint. It is kept in
 // this tab's sessionStorage, so that a reload works, and is written nowhere else.
 import { useSyncExternalStore } from "react";
-import { readConfig, type Config } from "./config";
+import { API } from "../server";
+import { lastConfig, readConfig, type Config } from "./config";
 import { isFor, readToken, type Token } from "./token";
 
 /** What the page shows of it. */
 export interface Session {
   readonly token: Token | null;
-  /** A token is needed, and there is none: whoever is here has to sign in. */
+  /** There is no token that the server accepts: whoever is here has to sign in. */
   readonly isOut: boolean;
-  readonly config: Config;
+  /** The server answers, but takes no connection: it may be one that wants a token. */
+  readonly isTurnedAway: boolean;
+  /** `null` until it is known, which it soon is. */
+  readonly config: Config | null;
 }
+
+/** Whether people sign in here. */
+export const isGuarded = ({ token, config }: Session): boolean => token !== null || !!config?.signIn || !!config?.token;
 
 /** Kept in sessionStorage as JSON: the token, and when it was received. */
 const TOKEN_KEY = "inklog.token";
 /** Likewise: the document for which the page has left to sign in, until that was of use. */
 const LEFT_KEY = "inklog.signIn";
 const ASK_MS_MAX = 10_000;
+/** A token that the server refuses so soon after it was made is not refused for its age. */
+const NEW_MS = 10_000;
 
-let session: Session = { token: null, isOut: false, config: {} };
+let session: Session = { token: null, isOut: false, isTurnedAway: false, config: lastConfig() };
 /** The server did not accept it. */
 let isRefused = false;
 const listeners = new Set<() => void>();
@@ -62,7 +71,10 @@ function takeFromAddress(): boolean {
   const text = fragment.get("token");
   if (text === null) return false;
   history.replaceState(history.state, "", location.pathname + location.search);
-  if (text) receive(text);
+  if (text) {
+    receive(text);
+    set({ isOut: false });
+  }
   return text !== "";
 }
 
@@ -70,19 +82,15 @@ function receive(text: string): Token {
   const token = readToken(text, Date.now());
   isRefused = false;
   keep(TOKEN_KEY, [text, token.receivedAt]);
-  set({ token, isOut: false });
+  set({ token });
   return token;
 }
 
-/** The configuration; `null` as long as the page's server cannot be reached. */
-async function config(): Promise<Config | null> {
-  try {
-    const config = await readConfig();
-    if (config !== session.config) set({ config });
-    return config;
-  } catch {
-    return null;
-  }
+/** The configuration, or the last that is known as long as the page's server cannot be reached. */
+async function config(): Promise<Config> {
+  const config = await readConfig().catch(() => session.config ?? {});
+  if (config !== session.config) set({ config });
+  return config;
 }
 
 /**
@@ -95,15 +103,13 @@ export async function tokenFor(docId: string, mayLeave: () => boolean): Promise<
   const isFresh = isUseful && isFor(token, docId) && Date.now() - token.receivedAt < token.endsAt - Date.now();
   if (isFresh) return token.text;
   const app = await config();
-  if (app?.token) {
+  if (app.token) {
     const fresh = await ask(app.token, docId).catch((error) => {
       if (!isUseful) throw error;
       return null;
     });
     if (fresh) return receive(fresh).text;
   }
-  // Without a configuration the server has to be asked whether it needs one.
-  if (!app || (!token && !app.signIn && !app.token)) return token?.text ?? "";
   const isGood = isUseful && isFor(token, docId);
   if (!isGood && app.signIn && mayLeave() && kept(LEFT_KEY) !== docId) {
     keep(LEFT_KEY, docId);
@@ -126,21 +132,51 @@ async function ask(url: URL, docId: string): Promise<string | null> {
   return token;
 }
 
-/** The server has accepted the token. */
+/** The server lets whoever is here in. */
 export function accepted(): void {
-  if (session.isOut) set({ isOut: false });
+  isRefused = false;
+  if (session.isOut || session.isTurnedAway) set({ isOut: false, isTurnedAway: false });
   keep(LEFT_KEY, null);
 }
 
-/** The server has not accepted the token: the next connection needs another. */
+/** The server does not accept the token: the next connection needs another. */
 export function refused(): void {
+  const { token, config } = session;
+  const isHopeless = !config?.token || (token !== null && Date.now() - token.receivedAt < NEW_MS);
   isRefused = true;
+  if (isHopeless) set({ isOut: true });
 }
 
-/** Where to sign in, and come back to this page. The application checks where it sends people and their tokens. */
-export function signInUrl(signIn: URL): string {
+/**
+ * The server took no connection. A browser does not tell a refusal from a server that is away, so it is asked over HTTP
+ * whether it answers at all. Returns whether another connection may help now.
+ */
+export async function isRefusal(): Promise<boolean> {
+  const { token } = session;
+  if (isRefused || !(await answers())) return false;
+  if (token) refused();
+  else set({ isTurnedAway: true });
+  return token !== null;
+}
+
+async function answers(): Promise<boolean> {
+  try {
+    const answer = await fetch(API.replace(/^ws/, "http"), { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(ASK_MS_MAX) });
+    return answer.type === "opaque" || answer.status < 500;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Where to sign in, and come back to this page; `anew`: as somebody else. The application checks where it sends people and
+ * their tokens.
+ */
+export function signInUrl(signIn: URL, anew = false): string {
   const url = new URL(signIn);
   url.searchParams.set("return", location.origin + location.pathname);
+  // As OpenID Connect calls it.
+  if (anew) url.searchParams.set("prompt", "login");
   return url.href;
 }
 
