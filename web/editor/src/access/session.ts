@@ -148,15 +148,11 @@ export function refused(): void {
 }
 
 /**
- * The server took no connection. A browser does not tell a refusal from a server that is away, so it is asked over HTTP
- * whether it answers at all. Returns whether another connection may help now.
+ * The server took no connection without a token. A browser does not tell a refusal from a server that is away, so it is asked
+ * over HTTP whether it answers at all.
  */
-export async function isRefusal(): Promise<boolean> {
-  const { token } = session;
-  if (isRefused || !(await answers())) return false;
-  if (token) refused();
-  else set({ isTurnedAway: true });
-  return token !== null;
+export async function lookForRefusal(): Promise<void> {
+  if (!isGuarded(session) && (await answers())) set({ isTurnedAway: true });
 }
 
 async function answers(): Promise<boolean> {

@@ -4,7 +4,7 @@ import { useAccess, useConnectionStatus, useProblem, useSaveStatus, useStorage }
 import { useEffect, useRef } from "react";
 import { isCatching } from "../typeAhead";
 import { wordsForStanding } from "../words";
-import { accepted, isRefusal, onArrival, refused, tokenFor, useSession } from "./session";
+import { accepted, lookForRefusal, onArrival, refused, tokenFor, useSession } from "./session";
 
 /** `out`: has to sign in · `barred`: has no right to it · `reader`, `writer`: by the right · `unknown`: nobody has said. */
 export type Standing = "out" | "barred" | "reader" | "writer" | "unknown";
@@ -66,6 +66,6 @@ export function useAdmission(doc: InklogDocument | null): void {
   }, [doc, status]);
   useEffect(() => {
     if (code === "unauthorized") refused();
-    else if (code === "unreachable") void isRefusal().then((mayHelp) => mayHelp && current.current?.reconnect());
+    else if (code === "unreachable") void lookForRefusal();
   }, [code]);
 }
