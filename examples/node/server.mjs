@@ -37,7 +37,7 @@ const routes = {
     const back = query.get("return") ?? "";
     const doc = back.startsWith(`${EDITOR}/d/`) ? back.slice(`${EDITOR}/d/`.length) : "";
     if (!isDoc(doc)) return [400, `Documents are at ${EDITOR}/d/…`];
-    if (!user) return [200, FORM];
+    if (!user || query.get("prompt") === "login") return [200, FORM];
     const invited = verify(query.get("invitation"), "invitation");
     if (invited?.doc === doc && isMore(invited.right, rightOf(user, doc))) rights.set(`${user} ${doc}`, invited.right);
     return [303, "", { location: `${back}#token=${tokenFor(user, doc)}` }];
@@ -47,6 +47,7 @@ const routes = {
     if (!passwords.has(user) || passwords.get(user) !== password) return [401, FORM];
     const session = randomUUID();
     sessions.set(session, user);
+    query.delete("prompt");
     return [303, "", { location: `/sign-in?${query}`, "set-cookie": `session=${session}; HttpOnly; SameSite=Lax; Path=/` }];
   },
   // For the editor: a fresh token before the last one ends.

@@ -57,7 +57,7 @@ class Application(BaseHTTPRequestHandler):
         doc = back.removeprefix(f"{EDITOR}/d/")
         if doc == back or not is_doc(doc):
             return 400, f"Documents are at {EDITOR}/d/…"
-        if self.user is None:
+        if self.user is None or self.query.get("prompt") == "login":
             return 200, FORM
         invited = TOKENS.verify(self.query.get("invitation"), "invitation")
         if invited and invited["doc"] == doc and is_more(invited["right"], right_of(self.user, doc)):
@@ -71,6 +71,7 @@ class Application(BaseHTTPRequestHandler):
             return 401, FORM
         session = secrets.token_urlsafe()
         sessions[session] = user
+        self.query.pop("prompt", None)
         return 303, "", {"location": f"/sign-in?{urlencode(self.query)}", "set-cookie": f"session={session}; HttpOnly; SameSite=Lax; Path=/"}
 
     def get_token(self):

@@ -101,6 +101,12 @@ for (const kind of Object.keys(APPS) as (keyof typeof APPS)[]) {
       assert.equal(refused.status, 400, elsewhere);
       assert.equal(refused.headers.get("location"), null);
     }
+    // As somebody else: the form comes once more, and not again after that.
+    const anew = `${signInUrl("notes")}&prompt=login`;
+    assert.equal((await fetch(anew, { headers: { cookie: ben }, redirect: "manual" })).status, 200);
+    const cyd = await post("cyd", "cyd", anew);
+    const next = await ask(cyd.headers.get("location")!, cyd.headers.get("set-cookie")!.split(";")[0]);
+    assert.deepEqual(claimsOf(next.headers.get("location")!.split("#token=")[1]!).sub, "cyd");
     // The form's own address leads nowhere else, either.
     const odd = await post("ben", "ben", `${app.url}//evil.example/sign-in?return=x`);
     assert.doesNotMatch(odd.headers.get("location") ?? "", /evil/);

@@ -1,6 +1,6 @@
 // The applications in examples/, as processes of their own, with a fresh key.
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +24,14 @@ export class Keys {
   constructor() {
     const key = { kty: "oct", alg: "HS256", use: "sig", kid: this.kid, k: this.secret.toString("base64url") };
     writeFileSync(this.file, JSON.stringify({ keys: [key] }));
+  }
+
+  /** A token of these claims that ends in so many seconds. */
+  sign(claims: object, seconds: number): string {
+    const iat = Math.floor(Date.now() / 1000);
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const body = `${part({ alg: "HS256", typ: "JWT", kid: this.kid })}.${part({ ...claims, iat, exp: iat + seconds })}`;
+    return `${body}.${createHmac("sha256", this.secret).update(body).digest("base64url")}`;
   }
 
   remove(): void {

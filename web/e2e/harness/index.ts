@@ -6,7 +6,7 @@ import { Stack } from "./stack.js";
 
 export { faults } from "./axe.js";
 export { BareWindow } from "./bare.js";
-export { person, Window } from "./browser.js";
+export { person, SHOTS, Window } from "./browser.js";
 export { LOGIN, type Mood, Proxy } from "./proxy.js";
 export { Stack } from "./stack.js";
 
