@@ -31,6 +31,7 @@ async function visit(user: string | null, options: BrowserContextOptions & { con
   await context.route("**/config.json", (route) => route.fulfill({ json: config }));
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
   if (user) await signIn(page, user, "anything");
   return { context, guard, page, window: new Window(page) };
 }
@@ -144,17 +145,17 @@ test("a document without access says so, offers what was typed, and opens once t
   await page.getByRole("button", { name: "New document" }).click();
   await window.type("Typed at once");
   await page.getByRole("heading", { name: "You have no access to this document" }).waitFor();
-  await page.getByText("You are signed in as Ada.").waitFor();
+  await page.getByText("You are signed in as Ada. Ask whoever shared it").waitFor();
   assert.equal(await page.locator(".writing").isVisible(), false, "no caret that takes no typing");
-  await page.getByText("Typed at once").waitFor();
+  await page.locator("blockquote", { hasText: "Typed at once" }).waitFor();
   await page.getByRole("button", { name: "Copy my text" }).click();
   await page.getByText("Copied").waitFor();
   assert.equal(await clipboard(dan), "Typed at once");
   assert.match(await page.getByRole("link", { name: "Sign in as someone else" }).getAttribute("href") ?? "", /prompt=login/);
   assert.equal(await page.locator(".save-text").innerText(), "No access");
   assert.deepEqual(await faults(window), []);
-  dan.guard.right = "write";
   await page.getByRole("button", { name: "Try again" }).click();
+  dan.guard.right = "write";
   await window.ready();
   await window.caret(0);
   await window.type("Here");
@@ -171,7 +172,8 @@ for (const [lost, words] of [["none", "You have no access to this document any m
     await window.type("Saved. ");
     await window.saved();
     guard.right = lost;
-    await window.type("Not sent, but mine");
+    // At once: after the first refusal, nothing more can be typed.
+    await window.paste("Not sent, but mine");
     await notice(ben, words).waitFor();
     await notice(ben, "18 characters of yours are not sent, but kept on this device").waitFor();
     assert.equal(await page.locator(".save-text").innerText(), "18 characters not sent");
@@ -264,7 +266,7 @@ test("an application that does not answer is named, and does not stop anybody wh
   const ada = await visit(null, { config: { signIn: `${gone}/sign-in`, token: `${gone}/token` } });
   const { page, window } = ada;
   await page.goto(`${at.stack.url}/d/no-app`);
-  await page.getByText("Cannot reach the application that signs you in").waitFor();
+  await page.getByRole("alert").filter({ hasText: "Cannot reach the application that signs you in" }).waitFor();
   assert.equal(new URL(page.url()).origin, at.stack.url);
   await page.evaluate((link) => void (location.href = link), `${at.stack.url}/d/no-app#token=${keys.sign({ sub: "ada", aud: "inklog", inklog: { docs: { "no-app": "write" } } }, 3600)}`);
   await window.ready();
@@ -397,7 +399,7 @@ for (const [look, options] of Object.entries({
     await page.keyboard.press("Escape");
     await window.caret(5);
     guard.right = "read";
-    await window.type("not to be sent");
+    await window.paste("not to be sent");
     await notice(ada, "You can now read").waitFor();
     await check("reader-unsent");
     guard.right = "none";

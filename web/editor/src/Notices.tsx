@@ -18,7 +18,7 @@ export function Notices({ doc }: { doc: InklogDocument | null }) {
   useEffect(() => setSeen((was) => new Set([...was].filter((key) => key === "memory" || key === code))), [code]);
   const dismiss = (key: string) => setSeen((was) => new Set([...was, key]));
   return (
-    <div className="notices">
+    <section className="notices" aria-label="Notices">
       <AccessNotice doc={doc} />
       {useForks(doc).map((fork) => <ForkNotice key={fork.id} doc={doc!} fork={fork} />)}
       {problem && !seen.has(problem.code) && (
@@ -37,7 +37,7 @@ export function Notices({ doc }: { doc: InklogDocument | null }) {
         </Notice>
       )}
       {useGap(doc) && <Notice kind="quiet" said="Some edits by others cannot be shown yet: edits that they build on are missing." />}
-    </div>
+    </section>
   );
 }
 

@@ -34,9 +34,6 @@ const writable = new Compartment();
 const forms = (readOnly: boolean): Extension =>
   readOnly ? [EditorView.editable.of(false), EditorView.editorAttributes.of({ class: "reading" })] : placeholder("Write here.");
 
-/** The text is there for them to read, and known to be for nothing else. */
-const isReader = (doc: InklogDocument): boolean => doc.readOnly && doc.access !== null;
-
 /** The text, in CodeMirror. */
 export function Writing({ doc, me, view, titled, isReady, hidden }: Props) {
   const place = useRef<HTMLDivElement>(null);
@@ -54,7 +51,7 @@ export function Writing({ doc, me, view, titled, isReady, hidden }: Props) {
     let gone = false;
     let begun = false;
     const begin = () => {
-      if (begun || gone || (editor.state.readOnly && !isReader(doc))) return;
+      if (begun || gone) return;
       begun = true;
       handOver(editor, doc);
     };

@@ -1,5 +1,6 @@
 // The page's words for numbers, times and failures.
 import type { InklogError, StorageStatus } from "@inklog/client";
+import type { Standing } from "./access/standing";
 import { API } from "./server";
 
 const NUMBER = new Intl.NumberFormat("en");
@@ -34,26 +35,27 @@ export const wordsFor = ({ code, retry }: InklogError): string =>
 
 /** Why the text typed here is not sent, or nothing can be typed, and what to do. */
 export function wordsForStanding(
-  standing: "out" | "barred" | "reader",
+  standing: Standing,
   { open, isKept, canSignIn, canType }: { open: number; isKept: boolean; canSignIn: boolean; canType: boolean },
 ): string {
   const why = {
     out: "You are signed out: your sign-in has ended, or was withdrawn.",
     barred: "You have no access to this document any more.",
     reader: "You can now read this document, but not change it.",
+    writer: "The server takes no changes from you at present.",
+    unknown: "The server takes no changes from you at present.",
   }[standing];
   const where = isKept ? "kept on this device" : "only in this tab: copy it before you close it";
-  const until = { out: "you are signed in again", barred: "you have access again", reader: "you may write again" }[standing];
+  const until = standing === "out" ? "you are signed in again" : standing === "barred" ? "you have access again" : "you may write again";
   const mine = open
     ? `${characters(open)} of yours ${open === 1 ? "is" : "are"} not sent, but ${where}. It will be sent once ${until}.`
     : standing === "out" && canType
       ? `You can go on writing: it is ${isKept ? "kept on this device" : "kept in this tab"}, and sent once ${until}.`
       : "";
-  const what = {
-    out: canSignIn ? "" : "Open this document from your application again to sign in.",
-    barred: "Ask whoever shared it with you.",
-    reader: "",
-  }[standing];
+  const what =
+    standing === "out" && !canSignIn ? "Open this document from your application again to sign in."
+    : standing === "barred" ? "Ask whoever shared it with you."
+    : "";
   return [why, mine, what].filter(Boolean).join(" ");
 }
 

@@ -41,7 +41,7 @@ export function useAccessWords(doc: InklogDocument | null): string | null {
   const { unsent, sent, blocked } = useSaveStatus(doc);
   const { kind } = useStorage(doc);
   const readOnly = useReadOnly(doc);
-  if (standing === "writer" || standing === "unknown" || (standing === "reader" && !blocked)) return null;
+  if (!blocked && standing !== "out" && standing !== "barred") return null;
   return wordsForStanding(standing, { open: unsent + sent, isKept: kind === "device", canSignIn: !!config?.signIn, canType: !readOnly });
 }
 
@@ -66,6 +66,8 @@ export function useAdmission(doc: InklogDocument | null): void {
   }, [doc, status]);
   useEffect(() => {
     if (code === "unauthorized") refused();
+    // What the right is now, the server says with the next connection.
+    else if (code === "forbidden" && current.current?.status === "online") current.current.reconnect();
     else if (code === "unreachable") void lookForRefusal();
   }, [code]);
 }
