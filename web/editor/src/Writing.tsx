@@ -102,7 +102,7 @@ export function Writing({ doc, me, view, titled, isReady, hidden }: Props) {
     <div className="writing" ref={place} data-ready={isReady || undefined} hidden={hidden}>
       {!isReady && (
         <p className="writing-note" role="status">
-          {isOffline ? "This document is not on this device yet. What you write is merged into it once there is a connection." : "Fetching the text…"}
+          {!isOffline ? "Fetching the text…" : `This document is not on this device yet. ${readOnly ? "It opens once there is a connection." : "What you write is merged into it once there is a connection."}`}
         </p>
       )}
     </div>
