@@ -373,6 +373,8 @@ for (const [look, options] of Object.entries({
       await page.waitForFunction(() => document.getAnimations().every(({ playState, effect }) => playState !== "running" || effect!.getComputedTiming().iterations === Infinity || (effect as KeyframeEffect).target?.closest(".cm-content, .cm-scroller")));
       assert.deepEqual(await faults(window), [], name);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${name}: no sideways scrolling`);
+      const top = (await page.locator(".top").boundingBox())!;
+      assert.ok(top.height < 95, `${name}: the top takes two rows at most, not ${top.height} px`);
       if (SHOTS) await window.shot(`${name}-${look}`);
     };
     const doc = `looks-${look}`;
@@ -412,8 +414,9 @@ for (const [look, options] of Object.entries({
     await window.saved();
     await ada.context.clearCookies();
     guard.isShut = true;
-    await window.type(", signed out");
-    await notice(ada, "You are signed out").waitFor();
+    await window.caret(0);
+    await window.type("Signed out: ");
+    await notice(ada, "12 characters of yours are not sent").waitFor();
     await check("out-unsent");
     await page.evaluate(() => sessionStorage.clear());
     guard.isShut = false;

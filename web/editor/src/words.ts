@@ -48,7 +48,7 @@ export function wordsForStanding(
   const where = isKept ? "kept on this device" : "only in this tab: copy it before you close it";
   const until = standing === "out" ? "you are signed in again" : standing === "barred" ? "you have access again" : "you may write again";
   const mine = open
-    ? `${characters(open)} of yours ${open === 1 ? "is" : "are"} not sent, but ${where}. It will be sent once ${until}.`
+    ? `${characters(open)} of yours ${open === 1 ? "is" : "are"} not sent, but ${where}. ${open === 1 ? "It" : "They"} will be sent once ${until}.`
     : standing === "out" && canType
       ? `You can go on writing: it is ${isKept ? "kept on this device" : "kept in this tab"}, and sent once ${until}.`
       : "";
