@@ -5,9 +5,9 @@ import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { tokens } from "./tokens.mjs";
 
-const { PORT = "3000", EDITOR = "http://127.0.0.1:8080", KEYS = "keys.json" } = process.env;
+const { PORT = "3000", EDITOR = "http://127.0.0.1:8080", KEYS = "keys.json", TOKEN_SECONDS = "3600" } = process.env;
 const { sign, verify } = tokens(KEYS);
-const HOUR = 3600;
+const INVITATION_SECONDS = 7 * 24 * 3600;
 
 // Your database has these. `*` stands for every document.
 const passwords = new Map(Object.entries({ ada: "ada", ben: "ben", cyd: "cyd", dan: "dan" }));
@@ -23,7 +23,7 @@ const isDoc = (doc) => typeof doc === "string" && /^[\w.~-]{1,128}$/.test(doc);
 function tokenFor(user, doc) {
   const right = rightOf(user, doc);
   const docs = right === "none" ? {} : { [doc]: right };
-  return sign({ sub: user, name: user[0].toUpperCase() + user.slice(1), aud: "inklog", inklog: { docs } }, HOUR);
+  return sign({ sub: user, name: user[0].toUpperCase() + user.slice(1), aud: "inklog", inklog: { docs } }, Number(TOKEN_SECONDS));
 }
 
 const FORM = `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>Sign in</title>
@@ -63,7 +63,7 @@ const routes = {
     const { doc, right } = JSON.parse(body);
     if (!isDoc(doc) || !["read", "write"].includes(right)) return [400, { error: "name a document, and read or write" }];
     if (isMore(right, rightOf(token.sub, doc))) return [403, { error: "that is more than your own right" }];
-    const invitation = sign({ aud: "invitation", doc, right }, 7 * 24 * HOUR);
+    const invitation = sign({ aud: "invitation", doc, right }, INVITATION_SECONDS);
     return [200, { link: `${origin()}/sign-in?${new URLSearchParams({ return: `${EDITOR}/d/${doc}`, invitation })}` }];
   },
   // A browser asks first whether the editor's page may send JSON and a token.

@@ -14,7 +14,8 @@ from tokens import Tokens
 PORT = int(os.environ.get("PORT", "3000"))
 EDITOR = os.environ.get("EDITOR", "http://127.0.0.1:8080")
 TOKENS = Tokens(os.environ.get("KEYS", "keys.json"))
-HOUR = 3600
+TOKEN_SECONDS = int(os.environ.get("TOKEN_SECONDS", "3600"))
+INVITATION_SECONDS = 7 * 24 * 3600
 
 # Your database has these. `*` stands for every document.
 passwords = {"ada": "ada", "ben": "ben", "cyd": "cyd", "dan": "dan"}
@@ -40,7 +41,7 @@ def token_for(user, doc):
     """For one document. Somebody without a right to it gets a token that names none; Inklog then answers `forbidden`."""
     right = right_of(user, doc)
     docs = {} if right == "none" else {doc: right}
-    return TOKENS.sign({"sub": user, "name": user.capitalize(), "aud": "inklog", "inklog": {"docs": docs}}, HOUR)
+    return TOKENS.sign({"sub": user, "name": user.capitalize(), "aud": "inklog", "inklog": {"docs": docs}}, TOKEN_SECONDS)
 
 
 FORM = """<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>Sign in</title>
@@ -94,7 +95,7 @@ class Application(BaseHTTPRequestHandler):
             return 400, {"error": "name a document, and read or write"}
         if is_more(right, right_of(token["sub"], doc)):
             return 403, {"error": "that is more than your own right"}
-        invitation = TOKENS.sign({"aud": "invitation", "doc": doc, "right": right}, 7 * 24 * HOUR)
+        invitation = TOKENS.sign({"aud": "invitation", "doc": doc, "right": right}, INVITATION_SECONDS)
         query = urlencode({"return": f"{EDITOR}/d/{doc}", "invitation": invitation})
         return 200, {"link": f"http://127.0.0.1:{self.server.server_port}/sign-in?{query}"}
 

@@ -1,7 +1,9 @@
 // The applications in examples/, as processes of their own, with a fresh key.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -46,10 +48,11 @@ export class App {
     readonly url: string,
   ) {}
 
-  /** `editor` is where the documents are. */
-  static async start(kind: keyof typeof APPS, keys: Keys, editor: string): Promise<App> {
+  /** `editor` is where the documents are; tokens live for `seconds`. */
+  static async start(kind: keyof typeof APPS, keys: Keys, editor: string, seconds = 3600): Promise<App> {
     const [command, ...args] = APPS[kind];
-    const child = spawn(command, args, { env: { ...process.env, PORT: "0", EDITOR: editor, KEYS: keys.file }, stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, PORT: "0", EDITOR: editor, KEYS: keys.file, TOKEN_SECONDS: String(seconds) };
+    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     const said: string[] = [];
     child.stderr.on("data", (chunk) => said.push(String(chunk)));
     for await (const line of createInterface(child.stdout)) {
@@ -57,6 +60,16 @@ export class App {
       if (url) return new App(child, url);
     }
     throw new Error(`the application ended before it was ready:\n${said.join("")}`);
+  }
+
+  /** A port that is free at present. */
+  static async freePort(): Promise<number> {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, "close");
+    return port;
   }
 
   /** The settings for the editor, as in examples/config.json. */
