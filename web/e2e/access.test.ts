@@ -43,7 +43,7 @@ for (const kind of ["node", "python"] as (keyof typeof APPS)[]) {
     await dan.page.goto(`${stack.url}/d/notes`);
     await fillIn(dan, stack, "dan");
     await dan.page.getByRole("heading", { name: "You have no access to this document" }).waitFor();
-    await dan.page.getByText("You are signed in as Dan.").first().waitFor();
+    await dan.page.locator(".no-entry").getByText("You are signed in as Dan.").waitFor();
     await ben.page.getByRole("button", { name: "Share" }).click();
     await ben.page.getByRole("radio", { name: /^Can edit/ }).check();
     await ben.page.getByRole("button", { name: "Get a link" }).click();
@@ -141,6 +141,7 @@ async function signedIn(stack: Stack, app: App, user: string, doc: string): Prom
 }
 
 async function fillIn({ page }: Window, stack: Stack, user: string): Promise<void> {
+  await page.waitForURL(/\/sign-in\?/);
   await page.getByLabel("Name").fill(user);
   await page.getByLabel("Password").fill(user);
   await page.getByRole("button", { name: "Sign in" }).click();
