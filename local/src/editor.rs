@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, get_service};
 use tower_http::services::{ServeDir, ServeFile};
 
 const INDEX: &str = "index.html";
+/// Whoever runs the editor may put it there; see `web/README.md`.
+const CONFIG: &str = "config.json";
 const NOT_FOUND: &str = "404.html";
 const NOT_BUILT: &str = "Inklog is running, its WebSocket is at /dev. The editor is not built: `make run` builds it \
     where Node and npm are, or --editor names the folder that it was built in.\n";
@@ -32,6 +34,24 @@ pub struct NoEditor(PathBuf);
 /// Whether the folder contains a built editor.
 pub fn is_editor(dir: &Path) -> bool {
     dir.join(INDEX).is_file()
+}
+
+/// The origins that the page asks for tokens and links, from the `config.json` beside it. Without that file, or
+/// for addresses of the page's own server, there are none.
+pub(crate) fn application_origins(dir: Option<&Path>) -> Vec<String> {
+    let read = |dir: &Path| serde_json::from_slice(&std::fs::read(dir.join(CONFIG)).ok()?).ok();
+    let config: serde_json::Value = dir.and_then(read).unwrap_or_default();
+    ["token", "share"].iter().filter_map(|name| origin(config[name].as_str()?)).collect()
+}
+
+/// `http://127.0.0.1:3000` of `http://127.0.0.1:3000/token`.
+fn origin(url: &str) -> Option<String> {
+    let url: Uri = url.parse().ok()?;
+    let scheme = url.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
+    let authority = url.authority()?.as_str();
+    // What could end the directive that it is written into.
+    let is_plain = !authority.contains([';', ',', '\'', '*', '@']);
+    is_plain.then(|| format!("{scheme}://{authority}"))
 }
 
 /// The routes: those of the editor in `dir`, or one that says that there is none.
@@ -63,4 +83,40 @@ async fn say_how_long_to_keep(request: Request, next: Next) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_may_ask_the_application_and_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let origins = |config: &str| {
+            std::fs::write(dir.path().join(CONFIG), config).unwrap();
+            application_origins(Some(dir.path()))
+        };
+        assert_eq!(application_origins(None), [""; 0]);
+        assert_eq!(application_origins(Some(dir.path())), [""; 0]);
+        let app = "https://app.example:8443";
+        assert_eq!(
+            origins(&format!(
+                r#"{{"signIn": "https://in.example/", "token": "{app}/t?x", "share": "{app}/s"}}"#
+            )),
+            [app, app]
+        );
+        for nowhere in [
+            r#""/token""#,
+            r#""javascript:alert(1)""#,
+            r#""https://a;script-src *""#,
+            r#""https://*""#,
+            "7",
+            "null",
+        ] {
+            assert_eq!(origins(&format!(r#"{{"token": {nowhere}}}"#)), [""; 0], "{nowhere}");
+        }
+        for odd in ["", "[]", "null", "{"] {
+            assert_eq!(origins(odd), [""; 0], "{odd}");
+        }
+    }
 }

@@ -1,199 +1,149 @@
-// The bindings in a real browser while their user may not change the document: typing, pasting, cutting, dropping, undoing, an
-// input method's word; and what reading needs. The page has a server of its own, which says what the user may do.
+// Access from end to end: an application of examples/ signs people in, and the stack demands its tokens.
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { build } from "esbuild";
-import type { Browser, CDPSession, Page } from "playwright-core";
-import { fileURLToPath } from "node:url";
-import type { InklogDocument } from "@inklog/client";
+import type { Browser, BrowserContext } from "playwright-core";
 import { launch } from "./harness/browser.js";
-
-interface Bare {
-  doc: InklogDocument;
-  /** The next token has another right. */
-  become(right: "read" | "write"): void;
-}
-
-const PAGE = `
-  import { openDocument } from "@inklog/client";
-  import { inklogExtension } from "@inklog/codemirror";
-  import { bindTextarea } from "@inklog/client/textarea";
-  import { EditorView, keymap } from "@codemirror/view";
-  import { defaultKeymap } from "@codemirror/commands";
-  let right = "write";
-  const log = [];
-  class WebSocket {
-    constructor() {
-      setTimeout(() => this.onopen({}));
-    }
-    send(frame) {
-      const { action, docId, ref, cursor, agent, after, ops } = JSON.parse(frame);
-      if (action === "SEND_OP") log.push({ agent, after, ops });
-      const part = { part: 1, parts: 1, cursor: String(log.length), access: right };
-      const ends = ops && ops.map(({ id, text, len = 1 }) => Number(id.slice(id.lastIndexOf("-") + 1)) + (text ? [...text].length : len));
-      const answers = {
-        SEND_OP: () => ({ action: "OP_ACK", agent, after, end: ends.at(-1) }),
-        JOIN_DOC: () => cursor ? { action: "OP_REPLAY", events: log.slice(cursor), ...part } : { action: "DOC_STATE", stateId: "s", events: log, ...part },
-        SYNC_STATE: () => ({ action: "OP_REPLAY", events: log.slice(cursor), ...part }),
-        PING: () => ({ action: "PONG" }),
-      };
-      const answer = answers[action]?.();
-      if (answer) setTimeout(() => this.onmessage({ data: JSON.stringify({ docId, ref, ...answer }) }));
-    }
-    close() {}
-  }
-  const doc = openDocument({ url: "ws://nowhere", docId: "d", user: "ada", storage: null, WebSocket, token: () => "t" });
-  globalThis.bare = {
-    doc,
-    become(next) {
-      right = next;
-      doc.reconnect();
-    },
-    codemirror() {
-      this.view = new EditorView({ parent: document.querySelector("#editor"), extensions: [keymap.of(defaultKeymap), inklogExtension(doc)] });
-    },
-    textarea() {
-      bindTextarea(doc, document.querySelector("#editor").appendChild(document.createElement("textarea")));
-    },
-  };`;
-
-const BODY = '<style>body { font: 20px monospace } #editor { width: 600px }</style><div id="editor"></div><input id="other">';
+import { App, type APPS, Keys } from "./harness/app.js";
+import { EDITOR, person, Stack, Window } from "./harness/index.js";
 
 let browser: Browser;
-let script: string;
-before(async () => {
-  browser = await launch();
-  const resolveDir = fileURLToPath(new URL(".", import.meta.url));
-  const { outputFiles } = await build({
-    stdin: { contents: PAGE, resolveDir },
-    bundle: true,
-    write: false,
-    format: "iife",
-    conditions: ["@inklog/source"],
-    logLevel: "error",
+before(async () => void (browser = await launch()));
+after(() => browser?.close());
+
+for (const kind of ["node", "python"] as (keyof typeof APPS)[]) {
+  test(`${kind}: who signs in opens the editor with their right; a reader reads, and a writer writes under their own name`, async (t) => {
+    const { stack, app } = await together(kind, t);
+    const visit = (user: string) => signedIn(stack, app, user, "notes");
+    const ben = await visit("ben");
+    await ben.page.getByRole("button", { name: "You are signed in as Ben." }).waitFor();
+    await ben.caret(0);
+    await ben.type("Written by Ben.");
+    await ben.saved();
+
+    const cyd = await visit("cyd");
+    await cyd.shows("Written by Ben.");
+    await cyd.page.locator(".badge", { hasText: "Read only" }).waitFor();
+    // The name is the server's, whatever Ben's browser would say.
+    await cyd.page.getByRole("button", { name: /^Ben/ }).waitFor();
+    await cyd.page.locator(".cm-content").click();
+    await cyd.type("not this");
+    await cyd.paste("nor this");
+    await cyd.page.keyboard.press("Control+z");
+    await ben.type(" And more.");
+    await ben.saved();
+    await cyd.shows("Written by Ben. And more.");
+    assert.equal(await stack.text("notes", "log"), "Written by Ben. And more.");
+    await ben.page.getByRole("button", { name: /^Cyd/ }).waitFor();
+
+    // Nobody has shared it with Dan. Ben does.
+    const dan = await Window.of(await person(browser, "Dan"));
+    await dan.page.goto(`${stack.url}/d/notes`);
+    await fillIn(dan, stack, "dan");
+    await dan.page.getByRole("heading", { name: "You have no access to this document" }).waitFor();
+    await dan.page.locator(".no-entry").getByText("You are signed in as Dan.").waitFor();
+    await ben.page.getByRole("button", { name: "Share" }).click();
+    await ben.page.getByRole("radio", { name: /^Can edit/ }).check();
+    await ben.page.getByRole("button", { name: "Get a link" }).click();
+    const link = await ben.page.getByRole("textbox", { name: "Link" }).inputValue();
+    await ben.page.keyboard.press("Escape");
+    await dan.page.goto(link);
+    await dan.shows("Written by Ben. And more.");
+    await dan.caret(0);
+    await dan.type("Dan: ");
+    await dan.saved();
+    await cyd.shows("Dan: Written by Ben. And more.");
+
+    // Dan's access is revoked, and the application signs him out: what he types then is kept, and can be copied.
+    await dan.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await dan.page.context().clearCookies();
+    await stack.command("revoke", "--user", "dan");
+    await dan.page.locator(".notice").filter({ hasText: "You are signed out" }).waitFor({ timeout: 60_000 });
+    await dan.type("too late");
+    await dan.page.locator(".notice").filter({ hasText: "8 characters of yours are not sent" }).waitFor();
+    await dan.page.getByRole("button", { name: "Copy my text" }).click();
+    await dan.page.getByText("Copied").waitFor();
+    assert.equal(await dan.page.evaluate(() => navigator.clipboard.readText()), "too late");
+    assert.equal(await stack.text("notes", "log"), "Dan: Written by Ben. And more.");
+    for (const window of [ben, cyd, dan]) assert.deepEqual(window.errors, []);
+    // No token is anywhere but in the tab's own storage.
+    const passages = await (await fetch(`${stack.url}/_inklog/docs/notes/events`)).text();
+    assert.doesNotMatch(passages + stack.said.join(""), /eyJ[\w-]+\.[\w-]+\./);
   });
-  script = outputFiles[0]!.text;
-});
-after(() => browser.close());
-
-type Kind = "codemirror" | "textarea";
-const AREA: Record<Kind, string> = { codemirror: ".cm-content", textarea: "textarea" };
-
-class Desk {
-  private constructor(
-    readonly page: Page,
-    readonly kind: Kind,
-    private readonly _input: CDPSession,
-    private readonly _errors: string[],
-  ) {}
-
-  static async open(kind: Kind): Promise<Desk> {
-    const page = await browser.newPage();
-    const errors: string[] = [];
-    page.on("pageerror", (error) => errors.push(error.message));
-    page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
-    await page.setContent(BODY);
-    await page.addScriptTag({ content: script });
-    await page.evaluate((kind) => (globalThis as any).bare[kind](), kind);
-    const desk = new Desk(page, kind, await page.context().newCDPSession(page), errors);
-    await desk.until((bare) => !bare.doc.readOnly);
-    await page.focus(AREA[kind]);
-    return desk;
-  }
-
-  async until(holds: (bare: Bare) => boolean): Promise<void> {
-    await this.page.waitForFunction(`(${holds})(bare)`, undefined, { timeout: 10_000 });
-  }
-
-  async become(right: "read" | "write"): Promise<void> {
-    await this.page.evaluate((right) => (globalThis as unknown as { bare: Bare }).bare.become(right), right);
-    await this.page.waitForFunction((right) => (globalThis as unknown as { bare: Bare }).bare.doc.access === right, right, { timeout: 10_000 });
-  }
-
-  async shows(text: string): Promise<void> {
-    const { kind } = this;
-    const shown = await this.page.evaluate((kind) => {
-      const { bare } = globalThis as any;
-      return [kind === "codemirror" ? bare.view.state.doc.toString() : document.querySelector("textarea")!.value, bare.doc.text];
-    }, kind);
-    assert.deepEqual(shown, [text, text]);
-    if (kind === "codemirror") assert.equal(await this.page.locator(".cm-line").first().textContent(), text, "what is drawn");
-  }
-
-  compose(text: string): Promise<unknown> {
-    return this._input.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length });
-  }
-
-  commit(text: string): Promise<unknown> {
-    return this._input.send("Input.insertText", { text });
-  }
-
-  async end(): Promise<void> {
-    assert.deepEqual(this._errors, []);
-    await this.page.close();
-  }
 }
 
-for (const kind of ["codemirror", "textarea"] as const) {
-  test(`${kind}: who may only read can select and copy, and nothing they do changes the text`, async () => {
-    const desk = await Desk.open(kind);
-    const { keyboard } = desk.page;
-    await keyboard.type("written");
-    await desk.shows("written");
-    await desk.become("read");
-    assert.equal(await desk.page.evaluate((area) => document.activeElement === document.querySelector(area), AREA[kind]), true, "it keeps the focus");
-    await keyboard.type("no");
-    for (const key of ["Backspace", "Delete", "Enter", "Control+z", "Control+y", "Control+Shift+z"]) await keyboard.press(key);
-    await desk.shows("written");
-    // Selected by keys, copied, and not cut.
-    await keyboard.press("Control+a");
-    await keyboard.press("Control+x");
-    await keyboard.press("Control+c");
-    await keyboard.press("Control+v");
-    await desk.compose("に");
-    await desk.commit("日本");
-    await desk.shows("written");
-    await desk.page.focus("#other");
-    await keyboard.press("Control+v");
-    assert.equal(await desk.page.inputValue("#other"), "written", "what was copied");
-    // Dropped into it.
-    await desk.page.locator("#other").selectText();
-    const from = (await desk.page.locator("#other").boundingBox())!;
-    const to = (await desk.page.locator(AREA[kind]).boundingBox())!;
-    await desk.page.mouse.move(from.x + 20, from.y + from.height / 2);
-    await desk.page.mouse.down();
-    await desk.page.mouse.move(to.x + 60, to.y + 12, { steps: 6 });
-    await desk.page.mouse.up();
-    await desk.shows("written");
-    // When the right is back, all goes on.
-    await desk.become("write");
-    await desk.page.focus(AREA[kind]);
-    await keyboard.press("End");
-    await keyboard.type("!");
-    await desk.shows("written!");
-    await keyboard.press("Control+z");
-    await desk.end();
-  });
+test("a token that ends is replaced while somebody types; without the application, what is typed is kept and can be copied", async (t) => {
+  const { stack, app } = await together("node", t, 15);
+  const ada = await signedIn(stack, app, "ada", "renewed");
+  await ada.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  const first = await tokenOf(ada);
+  await ada.caret(0);
+  let typed = "";
+  const another = async () => (await tokenOf(ada)) !== first;
+  while (!(await another())) {
+    await ada.type("On. ");
+    typed += "On. ";
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    assert.equal(await ada.page.locator(".notice").count(), 0);
+    assert.ok(typed.length < 1_000, "a fresh token comes before the first one ends");
+  }
+  await ada.type("Still on. ");
+  typed += "Still on. ";
+  await ada.saved();
+  assert.equal(await stack.text("renewed", "log"), typed);
 
-  test(`${kind}: in the middle of a word that an input method composes, the right goes; what was written stays`, async () => {
-    const desk = await Desk.open(kind);
-    const { keyboard } = desk.page;
-    await keyboard.type("a ");
-    await desk.compose("に");
-    await desk.compose("にほ");
-    await desk.shows("a にほ");
-    await desk.become("read");
-    await desk.compose("にほん");
-    await desk.commit("日本");
-    await desk.shows("a にほ");
-    await keyboard.type("no");
-    await desk.shows("a にほ");
-    await desk.become("write");
-    await desk.page.focus(AREA[kind]);
-    await keyboard.press("End");
-    await desk.compose("ご");
-    await desk.commit("語");
-    await desk.shows("a にほ語");
-    await desk.end();
-  });
+  // The application forgets who is signed in: after the token, nothing is sent.
+  await ada.page.context().clearCookies();
+  const notice = ada.page.locator(".notice").filter({ hasText: "You are signed out" });
+  await notice.waitFor({ timeout: 60_000 });
+  await ada.type("And after it.");
+  await ada.page.locator(".notice").filter({ hasText: "13 characters of yours are not sent, but kept on this device" }).waitFor();
+  await ada.page.getByRole("button", { name: "Copy my text" }).click();
+  await ada.page.getByText("Copied").waitFor();
+  assert.equal(await ada.page.evaluate(() => navigator.clipboard.readText()), "And after it.");
+  assert.equal(await stack.text("renewed", "log"), typed);
+  await ada.page.getByRole("link", { name: "Sign in again" }).click();
+  await fillIn(ada, stack, "ada");
+  await ada.ready();
+  await ada.saved();
+  assert.equal(await stack.text("renewed", "log"), `${typed}And after it.`);
+});
+
+const tokenOf = ({ page }: Window) => page.evaluate(() => JSON.parse(sessionStorage.getItem("inklog.token")!)[0] as string);
+
+/** An application and a stack that know each other; tokens live so many seconds. */
+async function together(kind: keyof typeof APPS, t: { after(run: () => void): void }, seconds?: number): Promise<{ stack: Stack; app: App }> {
+  const keys = new Keys();
+  t.after(() => keys.remove());
+  // The editor has the settings beside it, and the application the editor's address.
+  const editor = mkdtempSync(join(tmpdir(), "inklog-editor-"));
+  t.after(() => rmSync(editor, { recursive: true }));
+  cpSync(EDITOR, editor, { recursive: true });
+  const port = await App.freePort();
+  const app = await App.start(kind, keys, `http://127.0.0.1:${port}`, seconds);
+  t.after(() => app.stop());
+  writeFileSync(join(editor, "config.json"), JSON.stringify(app.config));
+  const stack = await Stack.start({ args: ["--auth", keys.file], editor, port });
+  t.after(() => void stack.stop());
+  return { stack, app };
+}
+
+async function signedIn(stack: Stack, app: App, user: string, doc: string): Promise<Window> {
+  const context: BrowserContext = await person(browser, "Guest");
+  const window = await Window.of(context);
+  await window.page.goto(`${stack.url}/d/${doc}`);
+  await window.page.waitForURL(`${app.url}/sign-in?**`);
+  await fillIn(window, stack, user);
+  await window.ready();
+  return window;
+}
+
+async function fillIn({ page }: Window, stack: Stack, user: string): Promise<void> {
+  await page.waitForURL(/\/sign-in\?/);
+  await page.getByLabel("Name").fill(user);
+  await page.getByLabel("Password").fill(user);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(`${stack.url}/**`);
 }

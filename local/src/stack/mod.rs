@@ -243,7 +243,7 @@ impl Stack {
     }
 
     async fn start_all(config: StackConfig, clock: Arc<dyn Clock>) -> Result<Stack, StackError> {
-        let editor = editor::router(config.editor.as_deref())?;
+        let pages = editor::router(config.editor.as_deref())?;
         let verifier = match &config.auth {
             Some(auth) => {
                 let verifier = LiveVerifier::new(KeySource::parse(&auth.keys)?, auth.rules.clone());
@@ -308,11 +308,14 @@ impl Stack {
         let guard = Guard::new(address.ip(), &config.allow_origins);
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
-            .merge(editor)
+            .merge(pages)
             .merge(guard.operators(operator::router(operator.clone(), access.clone(), pipeline.clone())))
             .merge(guard.clients(gateway.websocket()))
             .merge(guard.programs(gateway.management()));
-        let router = headers::secured(guard.everything(router));
+        let router = headers::secured(
+            guard.everything(router),
+            &editor::application_origins(config.editor.as_deref()),
+        );
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
         tracing::info!(http_url, ws_url, data = ?config.data, "the stack runs");

@@ -182,6 +182,7 @@ for (const [right, access] of [["read", "read"], [null, "none"]] as const) {
     ada.goes(false);
     await until(() => ada.doc.access === access);
     assert.deepEqual(ada.doc.save, { unsent: 7, sent: 0, allSaved: false, blocked: true });
+    assert.equal(ada.doc.problem, ada.doc.problem, "one object: who shows it takes another for news");
     assert.equal(ada.doc.problem?.code, "forbidden");
     assert.deepEqual([ada.doc.text, ada.doc.unsavedText()], ["saved, and not", ["and not"]]);
     isReadOnly(ada.doc);

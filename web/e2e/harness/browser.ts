@@ -26,6 +26,14 @@ export class Window {
   constructor(readonly page: Page) {}
 
   static async open(context: BrowserContext, server: { url: string }, doc: string): Promise<Window> {
+    const window = await Window.of(context);
+    await window.page.goto(`${server.url}/d/${doc}`);
+    await window.ready();
+    return window;
+  }
+
+  /** An empty one. */
+  static async of(context: BrowserContext): Promise<Window> {
     const page = await context.newPage();
     const window = new Window(page);
     page.on("pageerror", (error) => window.errors.push(error.message));
@@ -33,8 +41,6 @@ export class Window {
       // The browser's own words on a connection that cannot be made are no fault of the page.
       if (message.type() === "error" && !/ERR_|WebSocket|Failed to load resource/.test(message.text())) window.errors.push(message.text());
     });
-    await page.goto(`${server.url}/d/${doc}`);
-    await window.ready();
     return window;
   }
 

@@ -6,9 +6,9 @@ import { Stack } from "./stack.js";
 
 export { faults } from "./axe.js";
 export { BareWindow } from "./bare.js";
-export { person, Window } from "./browser.js";
+export { person, SHOTS, Window } from "./browser.js";
 export { LOGIN, type Mood, Proxy } from "./proxy.js";
-export { Stack } from "./stack.js";
+export { EDITOR, Stack } from "./stack.js";
 
 /** One stack and one browser for the tests of a file. */
 export function world(): { stack: Stack; browser: Browser } {

@@ -14,6 +14,8 @@ export type Mood = 302 | 401 | 403 | 500 | 502 | 503 | "login" | "silence" | "go
 
 export class Proxy {
   url = "";
+  /** Headers for every answer of the stack. */
+  headers: Record<string, string> = {};
   private _instead: Instead = () => false;
   private readonly _sockets = new Set<Socket>();
 
@@ -67,7 +69,7 @@ export class Proxy {
     if (await this._instead(incoming, answer)) return;
     const { hostname, port } = this._to;
     const onward = request({ hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers }, (got) => {
-      answer.writeHead(got.statusCode!, got.headers);
+      answer.writeHead(got.statusCode!, { ...got.headers, ...this.headers });
       got.pipe(answer);
     });
     onward.on("error", () => answer.destroy());

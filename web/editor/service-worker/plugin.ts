@@ -6,8 +6,8 @@ import type { Plugin } from "vite";
 
 /** Kept when it is used, not before: few need it. */
 const LATER = /latin-ext.*\.woff2$|\.map$/;
-/** Never asked for by the application. */
-const NOT_OURS = /^(sw\.js|404\.(html|css))$/;
+/** Not part of the application: the page for paths that lead nowhere, and the settings of this one site. */
+const NOT_OURS = /^(sw\.js|404\.(html|css)|config\.json)$/;
 
 export function serviceWorker(): Plugin {
   let out = "";

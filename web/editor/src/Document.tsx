@@ -1,8 +1,12 @@
+import type { InklogDocument } from "@inklog/client";
 import { shortName } from "@inklog/client/presence";
 import { useConnectionStatus, useDocument } from "@inklog/react";
 import type { EditorView } from "@codemirror/view";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { ClockIcon, FlowIcon } from "./Icons";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { NoEntry } from "./access/NoEntry";
+import { isGuarded, useSession } from "./access/session";
+import { tokenOf, useAdmission, useStanding } from "./access/standing";
+import { ClockIcon, EyeIcon, FlowIcon } from "./Icons";
 import { Notices } from "./Notices";
 import { part, whenIdle } from "./part";
 import { People } from "./People";
@@ -23,8 +27,17 @@ type Panel = "pipeline" | "past" | null;
 
 /** A document's page. */
 export function Document({ docId }: { docId: string }) {
-  const doc = useDocument({ url: API, docId });
-  const me = useMe();
+  const session = useSession();
+  const token = useMemo(() => tokenOf(docId), [docId]);
+  // Whether people sign in here is known in a moment: a document opened without a token would be another.
+  const doc = useDocument({ url: API, docId: session.config && docId, ...(isGuarded(session) && { token }) });
+  useAdmission(doc);
+  const standing = useStanding(doc);
+  const isReady = useReady(doc);
+  const isShut = !isReady && doc !== null && (standing === "out" || standing === "barred");
+  const myself = useMe();
+  const name = session.token?.name;
+  const me = useMemo(() => (name ? { ...myself, name } : myself), [myself, name]);
   const view = useRef<EditorView | null>(null);
   const [panel, setPanel] = useState<Panel>(null);
   const isLocal = useLocalStack(docId, useConnectionStatus(doc));
@@ -61,9 +74,10 @@ export function Document({ docId }: { docId: string }) {
         <a className="wordmark" href="/" onClick={follow} aria-label="Inklog: all documents">Inklog</a>
         <span className="top-slash" aria-hidden="true">/</span>
         <h1 className="top-name" title={docId}>{docId}</h1>
+        {standing === "reader" && <ReadOnlyBadge />}
         <SaveNote doc={doc} />
-        <People doc={doc} me={me} goTo={(agent) => view.current && showRemoteCursor(view.current, agent)} />
-        <Share />
+        <People doc={doc} me={me} isSignedIn={!!name} goTo={(agent) => view.current && showRemoteCursor(view.current, agent)} />
+        <Share doc={doc} />
         {isLocal && (
           <>
             <button type="button" className="button-quiet" aria-pressed={panel === "past"} onClick={() => toggle("past")} title="History">
@@ -76,15 +90,33 @@ export function Document({ docId }: { docId: string }) {
         )}
         <ThemeButton />
       </header>
-      <Notices doc={doc} />
+      {!isShut && <Notices doc={doc} />}
       <main className="desk">
-        <Writing doc={doc} me={me} view={view} titled={titled} hidden={panel === "past"} />
+        {isShut && <NoEntry doc={doc} isOut={standing === "out"} />}
+        <Writing doc={doc} me={me} view={view} titled={titled} isReady={isReady} hidden={isShut || panel === "past"} />
         {panel === "past" && doc && <Past doc={doc} close={close} />}
         {panel === "pipeline" && doc && <Pipeline doc={doc} close={close} />}
       </main>
     </div>
   );
 }
+
+/** Whether there is a text: the server's, or the one that the device has of it. */
+function useReady(doc: InklogDocument | null): boolean {
+  const [ready, setReady] = useState<InklogDocument | null>(null);
+  useEffect(() => {
+    let gone = false;
+    void doc?.ready.then(() => gone || setReady(doc));
+    return () => void (gone = true);
+  }, [doc]);
+  return doc !== null && ready === doc;
+}
+
+const ReadOnlyBadge = () => (
+  <span className="badge" title="You can read this document, but not change it">
+    <EyeIcon />Read only
+  </span>
+);
 
 /** Esc, wherever the focus is: what lies above, and what the editor does with it, comes first. */
 function useEscape(isOpen: boolean, close: () => void): void {

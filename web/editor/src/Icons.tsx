@@ -20,6 +20,9 @@ export const LinkIcon = () => (
     <path d="M8.500 11.500a3.500 3.500 0 0 0 5 0l2.500-2.500a3.500 3.500 0 0 0-5-5L10 5M11.500 8.500a3.500 3.500 0 0 0-5 0L4 11a3.500 3.500 0 0 0 5 5l1-1" />
   </svg>
 );
+export const EyeIcon = () => (
+  <svg viewBox="0 0 20 20" width="15" height="15" aria-hidden="true" {...line}><path d="M2 10c2-3.500 4.700-5 8-5s6 1.500 8 5c-2 3.500-4.700 5-8 5s-6-1.500-8-5Z" /><circle cx="10" cy="10" r="2.300" /></svg>
+);
 export const ClockIcon = () => (
   <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true" {...line}><circle cx="10" cy="10" r="7" /><path d="M10 6v4l2.500 2" /></svg>
 );

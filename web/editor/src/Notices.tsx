@@ -1,12 +1,15 @@
 import type { Fork, InklogDocument, InklogError } from "@inklog/client";
-import { useForks, useGap, useProblem, useStorage } from "@inklog/react";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useForks, useGap, useStorage } from "@inklog/react";
+import { useEffect, useRef, useState } from "react";
+import { AccessNotice } from "./access/AccessNotice";
+import { isOfAccess, useObstacle } from "./access/standing";
 import { Ask } from "./Ask";
+import { Notice } from "./Notice";
 import { characters, reasonFor, when, wordsFor } from "./words";
 
 /** What a reader must know besides the text, for as long as it is true. */
 export function Notices({ doc }: { doc: InklogDocument | null }) {
-  const problem = useProblem(doc);
+  const problem = useObstacle(doc);
   const storage = useStorage(doc);
   const refusal = useRefusal(doc);
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
@@ -15,14 +18,15 @@ export function Notices({ doc }: { doc: InklogDocument | null }) {
   useEffect(() => setSeen((was) => new Set([...was].filter((key) => key === "memory" || key === code))), [code]);
   const dismiss = (key: string) => setSeen((was) => new Set([...was, key]));
   return (
-    <div className="notices">
+    <section className="notices" aria-label="Notices">
+      <AccessNotice doc={doc} />
       {useForks(doc).map((fork) => <ForkNotice key={fork.id} doc={doc!} fork={fork} />)}
       {problem && !seen.has(problem.code) && (
         <Notice kind="bad" said={wordsFor(problem)}>
           <button type="button" className="button-quiet" onClick={() => dismiss(problem.code)}>Dismiss</button>
         </Notice>
       )}
-      {refusal.error && refusal.error.code !== code && (
+      {refusal.error && refusal.error.code !== code && !isOfAccess(refusal.error) && (
         <Notice kind="bad" said={wordsFor(refusal.error)}>
           <button type="button" className="button-quiet" onClick={refusal.dismiss}>Dismiss</button>
         </Notice>
@@ -33,17 +37,7 @@ export function Notices({ doc }: { doc: InklogDocument | null }) {
         </Notice>
       )}
       {useGap(doc) && <Notice kind="quiet" said="Some edits by others cannot be shown yet: edits that they build on are missing." />}
-    </div>
-  );
-}
-
-/** Screen readers announce `bad` at once, the others when there is time. */
-function Notice({ kind, said, children }: { kind: "bad" | "warn" | "quiet"; said: string; children?: ReactNode }) {
-  return (
-    <div className="notice" data-kind={kind}>
-      <p role={kind === "bad" ? "alert" : "status"}>{said}</p>
-      {children}
-    </div>
+    </section>
   );
 }
 

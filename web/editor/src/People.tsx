@@ -19,11 +19,12 @@ interface Other extends Me {
   hasCursor: boolean;
 }
 
-function seen({ agent, user, state }: Presence): Other {
-  const { name, color, cursor } = state;
+function seen({ agent, user, name: vouched, state }: Presence): Other {
+  const { color, cursor } = state;
   return {
     agent,
-    name: shortName(name, NAME_MAX) || user,
+    // What the server vouches for counts; only where it does not, what they say themselves.
+    name: shortName(vouched ?? state["name"], NAME_MAX) || user,
     color: typeof color === "string" ? color : "#6b7280",
     hasCursor: cursor != null,
   };
@@ -31,8 +32,11 @@ function seen({ agent, user, state }: Presence): Other {
 
 type GoTo = (agent: string) => void;
 
-/** Who is here: the others, all of them in a list where they are many, then oneself, whose name can be changed. */
-export function People({ doc, me, goTo }: { doc: InklogDocument | null; me: Me; goTo: GoTo }) {
+/**
+ * Who is here: the others, all of them in a list where they are many, then oneself, whose name can be changed unless it
+ * comes from signing in.
+ */
+export function People({ doc, me, isSignedIn, goTo }: { doc: InklogDocument | null; me: Me; isSignedIn: boolean; goTo: GoTo }) {
   const others = [...usePresence(doc).values()].map(seen);
   const more = others.length - SHOWN_MAX;
   return (
@@ -49,7 +53,7 @@ export function People({ doc, me, goTo }: { doc: InklogDocument | null; me: Me; 
           );
         })}
         {more > 0 && <li><Everybody others={others} more={more} goTo={goTo} /></li>}
-        <li><Myself me={me} /></li>
+        <li><Myself me={me} isSignedIn={isSignedIn} /></li>
       </ul>
     </div>
   );
@@ -96,29 +100,36 @@ function fitting(name: string): string {
   return short === name.trim() ? name : short;
 }
 
-function Myself({ me }: { me: Me }) {
+function Myself({ me, isSignedIn }: { me: Me; isSignedIn: boolean }) {
   const id = useId();
   const popover = useRef<HTMLFormElement>(null);
   const [name, setName] = useState(me.name);
   useEffect(() => setName(me.name), [me.name]);
   const save = (event: FormEvent) => {
     event.preventDefault();
-    setMe({ ...me, name: shortName(name, NAME_MAX) || me.name });
+    if (!isSignedIn) setMe({ name: shortName(name, NAME_MAX) || me.name });
     popover.current?.hidePopover();
   };
+  const says = isSignedIn ? `You are signed in as ${me.name}` : `You are ${me.name}`;
   return (
     <>
-      <button type="button" className="face face-me" style={{ "--face": me.color }} popoverTarget={`${id}-me`} aria-label={`You are ${me.name}. Change your name`} title={`You are ${me.name}`}>
+      <button type="button" className="face face-me" style={{ "--face": me.color }} popoverTarget={`${id}-me`} aria-label={`${says}. ${isSignedIn ? "Change your colour" : "Change your name"}`} title={says}>
         <Initials of={me.name} />
       </button>
       <form id={`${id}-me`} ref={popover} popover="auto" className="popover myself" onSubmit={save} aria-label="You">
-        <label htmlFor={`${id}-name`}>Your name, as others see it</label>
-        <input id={`${id}-name`} dir="auto" value={name} autoComplete="nickname" onChange={(event) => setName(fitting(event.target.value))} />
+        {isSignedIn ? (
+          <p>You are signed in as <strong dir="auto">{me.name}</strong>.</p>
+        ) : (
+          <>
+            <label htmlFor={`${id}-name`}>Your name, as others see it</label>
+            <input id={`${id}-name`} dir="auto" value={name} autoComplete="nickname" onChange={(event) => setName(fitting(event.target.value))} />
+          </>
+        )}
         <fieldset>
           <legend>Your colour</legend>
           {COLORS.map((color, i) => (
             <label key={color} className="swatch" style={{ "--face": color }} title={COLOR_NAMES[i]}>
-              <input type="radio" name="color" value={color} checked={me.color === color} onChange={() => setMe({ ...me, color })} />
+              <input type="radio" name="color" value={color} checked={me.color === color} onChange={() => setMe({ color })} />
               <span className="unseen">{COLOR_NAMES[i]}</span>
             </label>
           ))}

@@ -1,6 +1,7 @@
 import type { ConnectionStatus, InklogDocument, SaveStatus, StorageStatus } from "@inklog/client";
-import { useConnectionStatus, useProblem, useSaveStatus, useStorage } from "@inklog/react";
+import { useConnectionStatus, useSaveStatus, useStorage } from "@inklog/react";
 import { useEffect, useId, useRef, useState } from "react";
+import { type Standing, useAccessWords, useObstacle, useReadOnly, useStanding } from "./access/standing";
 import { Drop } from "./Icons";
 import { characters, reasonFor, wordsFor } from "./words";
 
@@ -12,30 +13,41 @@ interface Note {
   detail: string;
 }
 
+/** What it depends on. */
+interface Facts {
+  status: ConnectionStatus;
+  save: SaveStatus;
+  storage: StorageStatus;
+  standing: Standing;
+  readOnly: boolean;
+}
+
 /** The state of the text typed here, in few words. */
-export function noteOf(status: ConnectionStatus, save: SaveStatus, { kind }: StorageStatus): Note {
+export function noteOf({ status, save, storage, standing, readOnly }: Facts): Note {
   const open = save.unsent + save.sent;
-  const isKept = kind === "device";
+  const isKept = storage.kind === "device";
   const here = isKept ? "kept on this device" : "only in this tab: do not close it";
-  if (status === "refused")
-    return { kind: "refused", fill: open ? 0 : 1, text: "No access", detail: `The server refuses access. ${open ? `${characters(open)} ${here}` : "Nothing is waiting to be sent"}.` };
+  const isShut = standing === "out" || standing === "barred" || status === "refused";
+  if (open && (isShut || save.blocked)) return { kind: "refused", fill: 0, text: `${characters(open)} not sent`, detail: `${characters(open)} not sent, but ${here}.` };
+  if (isShut) return { kind: "refused", fill: 1, text: standing === "out" ? "Signed out" : "No access", detail: "Nothing is waiting to be sent." };
   if (status === "offline" || status === "closed")
     return open
       ? { kind: "offline", fill: 0, text: `Offline · ${characters(open)} ${isKept ? "kept here" : "in this tab only"}`, detail: `${characters(open)} ${here}. To be sent once there is a connection.` }
-      : { kind: "offline", fill: 1, text: "Offline · saved", detail: "Your text is saved. You can keep writing." };
-  if (open === 0)
-    return status === "online"
-      ? { kind: "saved", fill: 1, text: "Saved", detail: "Your text is durable in the log." }
-      : { kind: "connecting", fill: 1, text: "Connecting…", detail: "Connecting to the server. You can already write." };
+      : readOnly
+        ? { kind: "offline", fill: 1, text: "Offline", detail: "You see the text as it was when you were last connected." }
+        : { kind: "offline", fill: 1, text: "Offline · saved", detail: "Your text is saved. You can keep writing." };
+  if (open === 0 && status !== "online") return { kind: "connecting", fill: 1, text: "Connecting…", detail: `Connecting to the server.${readOnly ? "" : " You can already write."}` };
+  if (open === 0 && readOnly) return { kind: "saved", fill: 1, text: "Up to date", detail: "You see what others write as they write it." };
+  if (open === 0) return { kind: "saved", fill: 1, text: "Saved", detail: "Your text is durable in the log." };
   const detail = `${characters(save.sent)} being sent, ${characters(save.unsent)} not sent yet, all ${here}.`;
   if (status === "connecting") return { kind: "connecting", fill: 0, text: `Connecting · ${characters(open)} to send`, detail };
   return { kind: "saving", fill: save.sent ? 0.5 : 0, text: `Saving ${characters(open)}`, detail };
 }
 
 /** What a screen reader announces on a change; "" keeps the last announcement. */
-function spokenOf(kind: Note["kind"], isKept: boolean): string {
+function spokenOf({ kind, text }: Note, isKept: boolean): string {
   if (kind === "offline") return isKept ? "Offline. What you type is kept." : "Offline. What you type is only in this tab.";
-  return { saved: "Saved", saving: "", connecting: "Connecting", refused: "The server refuses access" }[kind];
+  return { saved: text, saving: "", connecting: "Connecting", refused: text }[kind];
 }
 const SPEAK_MS = 1500;
 /** How long the answer to Ctrl+S stays. */
@@ -47,13 +59,15 @@ export function SaveNote({ doc }: { doc: InklogDocument | null }) {
   const status = useConnectionStatus(doc);
   const save = useSaveStatus(doc);
   const storage = useStorage(doc);
-  const problem = useProblem(doc);
-  const note = noteOf(status, save, storage);
+  const problem = useObstacle(doc);
+  const refusal = useAccessWords(doc);
+  const readOnly = useReadOnly(doc);
+  const note = noteOf({ status, save, storage, standing: useStanding(doc), readOnly });
   const isMemory = storage.kind === "memory";
   const more = useRef<HTMLDivElement>(null);
 
   const [spoken, setSpoken] = useState("");
-  const toSay = spokenOf(note.kind, storage.kind === "device");
+  const toSay = spokenOf(note, storage.kind === "device");
   useEffect(() => {
     const timer = setTimeout(() => setSpoken((was) => toSay || was), SPEAK_MS);
     return () => clearTimeout(timer);
@@ -85,7 +99,8 @@ export function SaveNote({ doc }: { doc: InklogDocument | null }) {
       </button>
       <span className="unseen" role="status">{spoken}</span>
       <div id={`${id}-more`} ref={more} popover="auto" className="popover save-more" role="status">
-        <p>{isMemory ? "What you type is sent automatically." : "Everything is saved as you type."} {note.detail}</p>
+        <p>{note.kind === "refused" || readOnly ? "" : isMemory ? "What you type is sent automatically. " : "Everything is saved as you type. "}{note.detail}</p>
+        {refusal && <p>{refusal}</p>}
         {problem && <p>{wordsFor(problem)}</p>}
         {isMemory && <p>This device keeps no copy: {reasonFor(storage)}.</p>}
       </div>

@@ -1,15 +1,16 @@
-import { EditorState } from "@codemirror/state";
+import { Compartment, EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import type { InklogDocument } from "@inklog/client";
 import { useConnectionStatus } from "@inklog/react";
 import { inklogExtension, remoteCursors, setInklogUser } from "@inklog/codemirror";
-import { useEffect, useRef, useState, type RefObject } from "react";
+import { useEffect, useRef, type RefObject } from "react";
+import { useReadOnly } from "./access/standing";
 import { keys } from "./keys";
 import { whenIdle } from "./part";
 import { keepPlace, placeIn } from "./place";
 import { preloadSearch, searching } from "./search";
 import type { Me } from "./settings";
-import { isCatching, takeTyping } from "./typeAhead";
+import { dropTyping, isCatching, takeTyping } from "./typeAhead";
 
 const TITLE_MS = 1000;
 
@@ -19,16 +20,24 @@ interface Props {
   view: RefObject<EditorView | null>;
   /** Told the first line, now and then. */
   titled: (title: string) => void;
+  /** The text is here. */
+  isReady: boolean;
   hidden: boolean;
 }
 
 /** Selections are drawn where the pointer is fine; a finger needs the system's own handles. */
 const drawn = matchMedia("(pointer: fine)").matches ? [drawSelection({ cursorBlinkRate: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 1200 })] : [];
 
+const writable = new Compartment();
+
+/** How a text looks that can be written, and one that can only be read: without a caret, and without a phone's keyboard. */
+const forms = (readOnly: boolean): Extension =>
+  readOnly ? [EditorView.editable.of(false), EditorView.editorAttributes.of({ class: "reading" })] : placeholder("Write here.");
+
 /** The text, in CodeMirror. */
-export function Writing({ doc, me, view, titled, hidden }: Props) {
+export function Writing({ doc, me, view, titled, isReady, hidden }: Props) {
   const place = useRef<HTMLDivElement>(null);
-  const [isReady, setReady] = useState(false);
+  const readOnly = useReadOnly(doc);
   const first = useRef(me);
   useEffect(() => {
     if (!doc) return;
@@ -42,7 +51,7 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
     let gone = false;
     let begun = false;
     const begin = () => {
-      if (begun || gone || editor.state.readOnly) return;
+      if (begun || gone) return;
       begun = true;
       handOver(editor, doc);
     };
@@ -53,7 +62,7 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
           inklogExtension(doc, { user: first.current }),
           ...drawn,
           EditorView.lineWrapping,
-          placeholder("Write here."),
+          writable.of(forms(doc.readOnly)),
           searching,
           keymap.of(keys),
           EditorView.contentAttributes.of({ "aria-label": "Text", tabindex: "0", spellcheck: "true", autocapitalize: "sentences", autocorrect: "on" }),
@@ -71,7 +80,6 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
     const stopWaiting = whenIdle(() => preloadSearch(editor));
     void doc.ready.then(() => {
       if (gone) return;
-      setReady(true);
       tell();
       begin();
     });
@@ -86,6 +94,7 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
     };
   }, [doc, view, titled]);
 
+  useEffect(() => view.current?.dispatch({ effects: writable.reconfigure(forms(readOnly)) }), [readOnly, view, doc]);
   useEffect(() => view.current?.dispatch({ effects: setInklogUser.of(me) }), [me, view, doc]);
 
   const isOffline = useConnectionStatus(doc) === "offline";
@@ -93,20 +102,21 @@ export function Writing({ doc, me, view, titled, hidden }: Props) {
     <div className="writing" ref={place} data-ready={isReady || undefined} hidden={hidden}>
       {!isReady && (
         <p className="writing-note" role="status">
-          {isOffline ? "This document is not on this device yet. What you write is merged into it once there is a connection." : "Fetching the text…"}
+          {!isOffline ? "Fetching the text…" : `This document is not on this device yet. ${readOnly ? "It opens once there is a connection." : "What you write is merged into it once there is a connection."}`}
         </p>
       )}
     </div>
   );
 }
 
-/** The text can be written: leads back to where the reader was, and takes the focus and what was typed meanwhile. */
+/** The text is here: leads back to where the reader was, and takes the focus and what was typed meanwhile. */
 function handOver(view: EditorView, doc: InklogDocument): void {
   const was = placeIn(doc);
   if (was) {
     const { anchor, head, top, px } = was;
     view.dispatch({ selection: { anchor, head }, effects: EditorView.scrollIntoView(top, { y: "start", yMargin: px }) });
   }
+  if (doc.readOnly) return dropTyping();
   if (isCatching(doc.docId)) {
     takeTyping(doc.docId, (text) => {
       view.focus();

@@ -9,6 +9,7 @@ export function useAgentNames(doc: InklogDocument): (agent: string) => string {
   return (agent) => {
     // Other tabs of this browser write under other agents of the same user.
     if (agent === doc.agent || agent.replace(/~.*/, "") === doc.user) return "you";
-    return shortName(others.get(agent)?.state["name"]) || agent;
+    const other = others.get(agent);
+    return shortName(other?.name ?? other?.state["name"]) || agent;
   };
 }

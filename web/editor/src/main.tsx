@@ -1,7 +1,9 @@
 // The editor: a page to begin on, and a page for each document (`/d/<docId>`). The parts: `Document` is the page,
-// `Writing` CodeMirror on it, `pipeline/` and `past/` the two panels beside it, `settings` what this browser remembers.
+// `Writing` CodeMirror on it, `pipeline/` and `past/` the two panels beside it, `access/` who is signed in and what they
+// may do, `settings` what this browser remembers.
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { beginSession } from "./access/session";
 import { Document } from "./Document";
 import { Home } from "./Home";
 import { docIdProblem } from "./names";
@@ -24,6 +26,7 @@ function App() {
   return problem ? <Home problem={problem} /> : <Document key={docId} docId={docId} />;
 }
 
+beginSession();
 createRoot(document.getElementById("app")!).render(
   <StrictMode>
     <App />

@@ -64,7 +64,7 @@ function newMe(): Me {
 }
 
 export const useMe = (): Me => useSyncExternalStore(subscribe, () => read("me", newMe));
-export const setMe = (me: Me): void => write("me", me);
+export const setMe = (change: Partial<Me>): void => write("me", { ...read("me", newMe), ...change });
 
 export const useRecent = (): readonly Recent[] => useSyncExternalStore(subscribe, () => read("recent", () => []));
 

@@ -51,7 +51,12 @@ const PONG_PATIENCE_MS_SLOW = 60_000;
 /** After a sleep, or out of the background, a connection is asked at once, and given up sooner. */
 const PONG_PATIENCE_MS_WAKING = 4_000;
 
-const HELD = "you may not change this document now: what you typed is kept on this device, and sent once you may";
+/** One object, since who shows it looks whether it is another. */
+const HELD: InklogError = {
+  code: "forbidden",
+  message: "you may not change this document now: what you typed is kept on this device, and sent once you may",
+  retry: true,
+};
 
 /** What somebody showed last and when it arrived; `user` and `name` if the server says who they are. */
 export interface Shown {
@@ -146,7 +151,7 @@ export class Core extends OfflineDocument {
   get held(): InklogError | null {
     if (!this.unsaved) return null;
     const isLocked = this.access !== null && !mayWrite(this.access);
-    return isLocked ? { code: "forbidden", message: HELD, retry: true } : this.#refusal;
+    return isLocked ? HELD : this.#refusal;
   }
 
   // --- What it is told by its socket, its clock and its store
