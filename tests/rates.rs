@@ -8,10 +8,10 @@ use aws_lambda_events::encodings::Body;
 use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Fallback, Gate, SendOp, Sync};
 use inklog_protocol::limits::{MESSAGE_KIB, MESSAGES, NEW_DOCUMENTS, STATE_KIB};
+use inklog_store::Clock;
 use inklog_store::audience::Audience;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::push::memory::MemoryPush;
-use inklog_store::{Clock, OpLog as _};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, agent, doc};
