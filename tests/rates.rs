@@ -104,7 +104,7 @@ async fn a_connection_begins_so_many_documents_and_goes_on_in_those_there_are() 
 #[tokio::test]
 async fn large_states_are_sent_so_often() {
     let harness = Harness::memory();
-    let op = Op::Insert { seq: 0, text: "x".repeat(300_000), origin: Origin::Left(None) };
+    let op = Op::Insert { seq: 0, text: "x".repeat(100_000), origin: Origin::Left(None) };
     harness.append(&doc("d"), [Event::new(agent("ann"), 0, vec![op]).unwrap()]).await;
     let (connections, push) = (Arc::new(MemoryConnections::new()), Arc::new(MemoryPush::new()));
     push.open("c");
@@ -114,7 +114,7 @@ async fn large_states_are_sent_so_often() {
     let join = json!({"action": "JOIN_DOC", "docId": "d", "format": "ops"});
     let (sent, refusal) = until_refused(async |_| frame(sync.handle(event(&join)).await)).await;
     let each_kib = u64::from(STATE_KIB.burst) / sent;
-    assert!((293..300).contains(&each_kib), "{sent} states of 300,000 characters");
+    assert!((98..104).contains(&each_kib), "{sent} states of 100,000 characters");
     harness.clock.pass(check(&refusal));
     assert_eq!(frame(sync.handle(event(&join)).await)["action"], "DOC_STATE");
 }
