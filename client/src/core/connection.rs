@@ -122,7 +122,7 @@ impl Core {
             if let Some(connection) = &mut self.connection {
                 connection.lost += 1;
             }
-            self.try_again(now, Some(reference));
+            self.try_again(now, Some(reference), Duration::ZERO);
         }
         self.look_for_life(now);
         if self.connection.as_ref().is_some_and(|connection| {
@@ -177,18 +177,18 @@ impl Core {
         self.frames.push_back(message::ping());
     }
 
-    /// Something failed: it is sent again after a pause, or, when nobody says what failed, all that is
-    /// under way.
-    pub(super) fn try_again(&mut self, now: Instant, reference: Option<u64>) {
+    /// Something failed: it is sent again after a pause of at least `least`, or, when nobody says what failed,
+    /// all that is under way.
+    pub(super) fn try_again(&mut self, now: Instant, reference: Option<u64>, least: Duration) {
         let Some(connection) = &mut self.connection else { return };
         let failed = |of: u64| reference.is_none_or(|reference| reference == of);
         if connection.sync.is_some_and(|sync| failed(sync.reference)) {
             connection.sync = None;
-            connection.sync_at = Some(now + self.retries.sync.pause(&mut self.jitter));
+            connection.sync_at = Some(now + self.retries.sync.pause(&mut self.jitter).max(least));
         }
         if connection.in_flight.is_some_and(|sent| failed(sent.reference)) {
             connection.in_flight = None;
-            connection.send_at = Some(now + self.retries.send.pause(&mut self.jitter));
+            connection.send_at = Some(now + self.retries.send.pause(&mut self.jitter).max(least));
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What comes from the server.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use inklog_crdt::{Applied, Change};
 use inklog_protocol::{ErrorCode, LoggedEvent, ServerMessage, WireEvent};
 use serde_json::Value;
 
+use super::sync::SYNC_PAUSE_MAX;
 use super::{Access, Core, Problem, Unreadable, Update, Verdict};
 use crate::answer::Part;
 
@@ -24,7 +25,7 @@ impl Core {
         };
         if let Err(Unreadable(what)) = taken {
             self.tell(Problem::Unreadable(what));
-            self.try_again(now, None);
+            self.try_again(now, None, Duration::ZERO);
         }
         self.look_for_gap(now);
         self.tick(now);
@@ -79,8 +80,9 @@ impl Core {
             ServerMessage::RemotePresence { doc_id, agent, state, .. } if is_ours(&doc_id) => {
                 self.take_presence(agent, state, now);
             }
-            ServerMessage::Error { code, message, retry, reference, .. } => {
+            ServerMessage::Error { code, message, retry, retry_after_ms, reference, .. } => {
                 let refused = Problem::Refused { code, message };
+                let retry = retry.then(|| least_pause(retry_after_ms));
                 self.take_error(refused, retry, reference.as_ref(), now);
             }
             _ => {}
@@ -209,8 +211,14 @@ impl Core {
         self.updates.push_back(Update::Saved(event));
     }
 
-    /// `retry` is the server's word, which also says what to do about a code that is new.
-    fn take_error(&mut self, refused: Problem, retry: bool, reference: Option<&Value>, now: Instant) {
+    /// `retry` is the server's word, after which pause at least; it also says what to do about a code that is new.
+    fn take_error(
+        &mut self,
+        refused: Problem,
+        retry: Option<Duration>,
+        reference: Option<&Value>,
+        now: Instant,
+    ) {
         let Some(connection) = &self.connection else { return };
         let is_named = reference.is_some();
         let reference = reference.and_then(Value::as_u64);
@@ -220,8 +228,8 @@ impl Core {
         if is_named && (reference.is_none() || !(of_sync || of_send)) {
             return;
         }
-        if retry {
-            return self.try_again(now, reference);
+        if let Some(least) = retry {
+            return self.try_again(now, reference, least);
         }
         let sent = connection.in_flight.map(|sent| sent.after);
         let code = refused.code();
@@ -241,7 +249,7 @@ impl Core {
             if of_sync {
                 self.cursor = None;
             }
-            self.try_again(now, reference);
+            self.try_again(now, reference, Duration::ZERO);
             // Nobody knows when there is a right, or room.
             if of_send && let Some(connection) = &mut self.connection {
                 connection.send_at = Some(now + self.retries.renewal.pause(&mut self.jitter));
@@ -258,12 +266,15 @@ impl Core {
         now: Instant,
     ) -> Result<(), Unreadable> {
         match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(fields)) if !fields.contains_key("action") => self.try_again(now, None),
+            Ok(Value::Object(fields)) if !fields.contains_key("action") => {
+                self.try_again(now, None, Duration::ZERO)
+            }
             Ok(Value::Object(fields)) if !is_known(&fields["action"]) => {}
             Ok(error) if error["action"] == "ERROR" && error["code"].is_string() => {
                 let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
                 let refused = Problem::RefusedOtherwise { code: text("code"), message: text("message") };
-                self.take_error(refused, error["retry"] == true, error.get("ref"), now);
+                let retry = (error["retry"] == true).then(|| least_pause(error["retryAfterMs"].as_u64()));
+                self.take_error(refused, retry, error.get("ref"), now);
             }
             _ => return Err(Unreadable(error.to_string())),
         }
@@ -292,6 +303,11 @@ impl Core {
 }
 
 /// Whether this client knows the action; a message of such an action that does not parse is an error.
+/// How long a refused message waits at least: what the server says, within reason.
+fn least_pause(retry_after_ms: Option<u64>) -> Duration {
+    Duration::from_millis(retry_after_ms.unwrap_or(0)).min(SYNC_PAUSE_MAX)
+}
+
 fn is_known(action: &Value) -> bool {
     let known = ["DOC_STATE", "OP_REPLAY", "REMOTE_OP", "OP_ACK", "REMOTE_PRESENCE", "PONG", "ERROR"];
     action.as_str().is_some_and(|action| known.contains(&action))

@@ -531,13 +531,13 @@ export class Core extends OfflineDocument {
     this.updates.push(["synced", null]);
   }
 
-  #takeError({ code, message, retry, ref }: ErrorMessage, now: number): void {
+  #takeError({ code, message, retry, retryAfterMs = 0, ref }: ErrorMessage, now: number): void {
     const { sync, inFlight } = this.connection!;
     const ofSync = sync?.ref === ref;
     const ofSend = inFlight?.ref === ref;
     // Of presence, or of a request given up.
     if (ref !== undefined && !ofSync && !ofSend) return;
-    if (retry) return this.#tryAgain(now, ref);
+    if (retry) return this.#tryAgain(now, ref, Math.min(retryAfterMs, SYNC_PAUSE_MS_MAX));
     const final = code === "unauthorized" || code === "forbidden";
     if (code === "unauthorized" || (ofSync && final)) {
       this.turnedAway(code === "forbidden");
@@ -556,17 +556,20 @@ export class Core extends OfflineDocument {
     }
   }
 
-  /** Something failed: it is sent again after a pause, or, when nobody says what failed, all that is under way. */
-  #tryAgain(now: number, ref?: number | string): void {
+  /**
+   * Something failed: it is sent again after a pause of at least `leastMs`, or, when nobody says what failed, all that is
+   * under way.
+   */
+  #tryAgain(now: number, ref?: number | string, leastMs = 0): void {
     const connection = this.connection!;
     const failed = (request: Request | null) => request && (ref === undefined || request.ref === ref);
     if (failed(connection.sync)) {
       connection.sync = null;
-      connection.syncAt = now + this.#syncRetry.pause();
+      connection.syncAt = now + Math.max(this.#syncRetry.pause(), leastMs);
     }
     if (failed(connection.inFlight)) {
       connection.inFlight = null;
-      connection.sendAt = now + this.#sendRetry.pause();
+      connection.sendAt = now + Math.max(this.#sendRetry.pause(), leastMs);
     }
   }
 

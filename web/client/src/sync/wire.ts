@@ -59,6 +59,8 @@ export interface ErrorMessage {
   message: string;
   /** The same again after a pause may help. */
   retry?: boolean;
+  /** Sooner, it would be refused again. */
+  retryAfterMs?: number;
   ref?: number | string;
 }
 
