@@ -4,11 +4,14 @@
 //! other. All clients live in one process, so that one clock measures both ends.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use inklog_access::{Rules, inspect};
 use inklog_crdt::{Agent, Change, IdError, Version};
 use inklog_operator::Source;
 use inklog_protocol::{DocId, DocIdError};
@@ -40,6 +43,8 @@ pub struct Load {
     pub url: Option<String>,
     /// Which document; a fresh one when left out.
     pub doc: Option<DocId>,
+    /// What every client shows, where the stack demands tokens.
+    pub token: Option<String>,
     /// How long the server may stay away, and how long the end is waited for.
     pub patience: Duration,
 }
@@ -67,6 +72,9 @@ pub enum LoadError {
     /// A client typed beyond its own document.
     #[error(transparent)]
     Edit(#[from] TextError),
+    /// The token says nothing of a user.
+    #[error("the token cannot be read: `inklog token --check TOKEN` says why")]
+    Token,
     /// Something was there before.
     #[error("document {0} is not empty: choose another with --doc")]
     NotEmpty(DocId),
@@ -146,12 +154,19 @@ async fn load_on(wanted: &Load, http_url: &str) -> Result<LoadReport, LoadError>
         Some(doc) => doc.clone(),
         None => DocId::new(&format!("load-{suffix}"))?,
     };
+    let user = match &wanted.token {
+        Some(token) => user_of(token).ok_or(LoadError::Token)?,
+        None => "load".to_owned(),
+    };
     let agents: Vec<Agent> = (0..wanted.clients)
-        .map(|number| Agent::new(&format!("load{number}~{suffix}")))
+        .map(|number| Agent::new(&format!("{user}~{suffix}{number}")))
         .collect::<Result<_, _>>()?;
     let mut links = Vec::new();
     for agent in &agents {
-        let options = Options::new(ws_url_of(http_url), doc.as_str(), "load").agent(agent.clone());
+        let mut options = Options::new(ws_url_of(http_url), doc.as_str(), &user).agent(agent.clone());
+        if let Some(token) = wanted.token.clone() {
+            options = options.token(move || ready(Ok::<_, Infallible>(token.clone())));
+        }
         let link = Link::open(options.give_up_after(wanted.patience)).await?;
         if !link.core().doc().version().is_empty() {
             return Err(LoadError::NotEmpty(doc));
@@ -183,6 +198,12 @@ async fn load_on(wanted: &Load, http_url: &str) -> Result<LoadReport, LoadError>
     }
     plan.bar.finish_and_clear();
     report(wanted, http_url, doc, &plan, typists).await
+}
+
+/// The user that a token claims; whether it may is the server's to say.
+fn user_of(token: &str) -> Option<String> {
+    let identity = inspect(token, None, &Rules::default(), 0).identity?;
+    Some(identity.user.as_str().to_owned())
 }
 
 async fn report(

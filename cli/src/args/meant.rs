@@ -207,7 +207,8 @@ fn load(args: LoadArgs) -> Result<Command, UsageError> {
     }
     let (clients, rate, seconds, warm_up) = (args.clients, args.rate, args.seconds, args.warm_up);
     let (url, doc, patience) = stack(args.stack)?;
-    Ok(Command::Load { load: Load { clients, rate, seconds, warm_up, url, doc, patience }, json: args.json })
+    let load = Load { clients, rate, seconds, warm_up, url, doc, token: args.token, patience };
+    Ok(Command::Load { load, json: args.json })
 }
 
 type StackMeant = (Option<String>, Option<DocId>, Duration);

@@ -253,6 +253,9 @@ struct LoadArgs {
     warm_up: f64,
     #[command(flatten)]
     stack: StackArgs,
+    /// A token for a stack that demands them: all clients are its user, who must be allowed to write --doc
+    #[arg(long, env = "INKLOG_TOKEN", hide_env_values = true, value_name = "TOKEN", requires = "url")]
+    token: Option<String>,
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
