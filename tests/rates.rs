@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::encodings::Body;
+use inklog_access::AuthMode;
 use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Fallback, Gate, SendOp, Sync};
 use inklog_protocol::limits::{MESSAGE_KIB, MESSAGES, NEW_DOCUMENTS, STATE_KIB};
 use inklog_store::Clock;
 use inklog_store::audience::Audience;
+use inklog_store::catalogue::memory::MemoryCatalogue;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::push::memory::MemoryPush;
 use serde_json::{Value, json};
@@ -68,6 +70,18 @@ async fn messages_pass_again_when_the_refusal_says_so() {
     assert_eq!((answered, &refusal["ref"]), (u64::from(MESSAGES.burst), &json!("r")));
     harness.clock.pass(check(&refusal));
     assert_eq!(ping().await["action"], "PONG");
+    check(&ping().await);
+}
+
+#[tokio::test]
+async fn whoever_has_no_identity_is_slowed_down_as_well() {
+    let harness = Harness::memory();
+    let gate = Gate::new(AuthMode::Jwt, Arc::new(MemoryCatalogue::new()), harness.clock.clone());
+    let fallback = Fallback::new(gate.limited(harness.clock.clone()));
+    let ping = async || frame(fallback.handle(event(&json!({"action": "PING"}))).await);
+    for _ in 0..MESSAGES.burst {
+        assert_eq!(ping().await["code"], "unauthorized");
+    }
     check(&ping().await);
 }
 

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::{Identity, Jwks, KeySource, Rules, SourceError, TokenError, TokenVerifier};
+use crate::{Identity, Jwks, KeySource, KeysError, Rules, SourceError, TokenError, TokenVerifier};
 
 /// Keys are loaded at most this often, whatever tokens come.
 const LOAD_INTERVAL: Duration = Duration::from_secs(60);
 /// As long as there are none at all: after this, then twice this, up to [`LOAD_INTERVAL`].
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
+/// For how long keys are used that could not be loaded again: whoever withdraws one must not have to reach us.
+const STALE_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// A verifier whose keys follow their source: loaded at the first token, again when they are old, and again when
-/// a token names a key that is not there. An error keeps the keys that there are.
+/// a token names a key that is not there. A source that is out of reach, or in disorder, leaves the keys that there
+/// are for an hour; one without any key has withdrawn them.
 #[derive(Debug)]
 pub struct LiveVerifier {
     source: KeySource,
@@ -83,7 +87,13 @@ impl LiveVerifier {
                 if let Ok(_loading) = self.loading.try_lock() {
                     self.load_if_due(now, self.source.age_max()).await;
                 }
-                Ok(self.kept().keys.clone().unwrap_or(keys))
+                // Whoever loads them now still has these.
+                let kept = self.kept();
+                match (&kept.keys, &kept.error) {
+                    (Some(keys), _) => Ok(keys.clone()),
+                    (None, Some(error)) => Err(error.clone()),
+                    (None, None) => Ok(keys),
+                }
             }
             (None, _) => {
                 let _loading = self.loading.lock().await;
@@ -126,7 +136,12 @@ impl LiveVerifier {
                 *kept = Kept { keys: Some(Arc::new(keys)), loaded_at: now, tried_at, ..Kept::default() };
             }
             Err(error) => {
-                if kept.keys.is_some() {
+                let is_withdrawn = matches!(&error, SourceError::Keys { error: KeysError::NoneUsable, .. });
+                let is_stale = now.saturating_sub(kept.loaded_at) >= STALE_MAX;
+                if is_withdrawn || is_stale {
+                    tracing::error!("{error}; nobody is let in until there are keys again");
+                    kept.keys = None;
+                } else if kept.keys.is_some() {
                     tracing::warn!("{error}; the keys from before are still used");
                 }
                 kept.error = Some(error);

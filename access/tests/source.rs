@@ -175,7 +175,6 @@ async fn a_source_that_fails_keeps_the_keys() {
         Answer::Status("204 No Content"),
         Answer::Keys(String::new()),
         Answer::Keys("<html></html>".to_owned()),
-        Answer::Keys(r#"{"keys":[]}"#.to_owned()),
         Answer::Keys(r#"{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}"#.to_owned()),
         Answer::Endless,
     ];
@@ -190,6 +189,27 @@ async fn a_source_that_fails_keeps_the_keys() {
     let others = new_keys();
     server.answer(public(&others));
     assert_eq!(verify(&verifier, &token, 10_000).await, UNKNOWN);
+}
+
+#[tokio::test]
+async fn withdrawn_keys_end_at_once_and_stale_ones_after_an_hour() {
+    let keys = new_keys();
+    let token = token(&keys);
+    let server = Server::start(public(&keys)).await;
+    let verifier = server.verifier();
+    assert_eq!(verify(&verifier, &token, 0).await, Ok(()));
+    server.answer(Answer::Keys(r#"{"keys":[]}"#.to_owned()));
+    assert_eq!(verify(&verifier, &token, 599).await, Ok(()), "they are not old enough to be loaded again");
+    for at in [600, 601, 660] {
+        assert!(matches!(verify(&verifier, &token, at).await, Err(LiveError::Keys(_))), "{at}");
+    }
+    server.answer(public(&keys));
+    assert_eq!(verify(&verifier, &token, 720).await, Ok(()));
+    server.answer(Answer::Status("500 Internal Server Error"));
+    assert_eq!(verify(&verifier, &token, 720 + 3_599).await, Ok(()));
+    for at in [720 + 3_599 + 60, 720 + 3_599 + 61] {
+        assert!(matches!(verify(&verifier, &token, at).await, Err(LiveError::Keys(_))), "{at}");
+    }
 }
 
 #[tokio::test]

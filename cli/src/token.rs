@@ -224,7 +224,7 @@ fn time(at_s: u64, now_s: u64) -> String {
         7_200..172_800 => format!("{} h", away / 3_600),
         _ => format!("{} days", away / 86_400),
     };
-    let relative = if at_s >= now_s { format!("in {away}") } else { format!("{away} ago") };
+    let relative = if at_s > now_s { format!("in {away}") } else { format!("{away} ago") };
     format!("{}, {relative}", at.format("%Y-%m-%d %H:%M:%S UTC"))
 }
 
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn times_of_every_size_are_told() {
-        assert_eq!(time(NOW, NOW), "2027-01-15 08:00:00 UTC, in 0 s");
+        assert_eq!(time(NOW, NOW), "2027-01-15 08:00:00 UTC, 0 s ago");
         assert!(time(NOW - 119, NOW).ends_with("119 s ago") && time(NOW - 120, NOW).ends_with("2 min ago"));
         assert!(time(NOW + 7_200, NOW).ends_with("in 2 h") && time(0, NOW).ends_with("20833 days ago"));
         assert_eq!(time(u64::MAX, NOW), "18446744073709551615 s after 1970");

@@ -203,7 +203,16 @@ impl Gate {
         work: Work,
     ) -> Result<(), Refusal> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.take(Worker { connection, user: identity.map(|identity| &identity.user) }, work)
+        rates.take(
+            Worker { connection: Some(connection), user: identity.map(|identity| &identity.user) },
+            work,
+        )
+    }
+
+    /// The same from the user's buckets alone, for what the connection has paid already.
+    pub(crate) fn spend_of_user(&self, identity: Option<&Identity>, work: Work) -> Result<(), Refusal> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.take(Worker { connection: None, user: identity.map(|identity| &identity.user) }, work)
     }
 
     /// Whether somebody may do what a message asks for.

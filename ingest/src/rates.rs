@@ -43,8 +43,9 @@ pub(crate) struct Rates {
 /// Whose work it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Worker<'a> {
-    pub connection: &'a str,
-    /// `None` where nobody is asked who they are.
+    /// `None` where the connection has paid already.
+    pub connection: Option<&'a str>,
+    /// `None` where nobody is asked who they are, or nobody knows it yet.
     pub user: Option<&'a UserName>,
 }
 
@@ -93,9 +94,9 @@ impl Buckets {
     }
 
     fn take(&self, worker: Worker<'_>, amount: u32, of: &str) -> Result<(), Refusal> {
-        self.connections
-            .take(worker.connection, amount)
-            .map_err(|wait| refusal("this connection", of, wait))?;
+        if let Some(connection) = worker.connection {
+            self.connections.take(connection, amount).map_err(|wait| refusal("this connection", of, wait))?;
+        }
         match worker.user {
             Some(user) => {
                 self.users.take(user.as_str(), amount).map_err(|wait| refusal(user.as_str(), of, wait))
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
     use inklog_store::ManualClock;
 
-    const ALONE: Worker<'_> = Worker { connection: "c", user: None };
+    const ALONE: Worker<'_> = Worker { connection: Some("c"), user: None };
 
     fn rates() -> (Arc<ManualClock>, Rates) {
         let clock = Arc::new(ManualClock::new(0));
@@ -216,7 +217,7 @@ mod tests {
         let (_, rates) = rates();
         let alice = UserName::new("alice").unwrap();
         let names: Vec<String> = (0..=USER_RATE_FACTOR).map(|n| format!("c{n}")).collect();
-        let of = |n: usize| Worker { connection: &names[n], user: Some(&alice) };
+        let of = |n: usize| Worker { connection: Some(&names[n]), user: Some(&alice) };
         for n in 0..USER_RATE_FACTOR as usize {
             assert_eq!(taken(&rates, of(n), Work::Presence), PRESENCE.burst);
         }
@@ -230,7 +231,7 @@ mod tests {
         let known = || rates.presence.connections.limiter.lock().unwrap().len();
         let take = |n: usize| {
             let connection = format!("c{n}");
-            rates.take(Worker { connection: &connection, user: None }, Work::Presence)
+            rates.take(Worker { connection: Some(&connection), user: None }, Work::Presence)
         };
         (0..RATES_MAX).for_each(|n| take(n).unwrap());
         assert_eq!(known(), RATES_MAX);

@@ -56,11 +56,12 @@ where
         Err(refusal) => (refusal.reference.clone(), refusal.doc_id.clone()),
     };
     let answered = async {
+        // First of all: also whoever is refused is slowed down.
+        let work = Work::Message(event.body.as_deref().map_or(0, str::len));
+        gate.spend(None, connection_id(event), work)?;
         // Whoever has no identity learns nothing, not even what is wrong with a message.
         let known = gate.identify(event).await?;
-        let identity = known.as_ref().map(|known| &known.identity);
-        let bytes = event.body.as_deref().map_or(0, str::len);
-        gate.spend(identity, connection_id(event), Work::Message(bytes))?;
+        gate.spend_of_user(known.as_ref().map(|known| &known.identity), work)?;
         let message = parsed?.message;
         let caller = gate.admit(known, &message)?;
         handle(caller, message, reference.clone()).await

@@ -177,9 +177,13 @@ impl Sync {
         }
         let missing = self.missing(wish, &beyond.base, &beyond.events).await.map_err(refuse_store)?;
         let parts = self.states.parts(&wish.doc, wish.format, &state).await?;
-        let bytes = parts.iter().map(String::len).sum();
-        self.gate.spend(wish.caller.identity.as_ref(), &wish.connection, Work::State(bytes))?;
+        self.spend(wish, parts.iter().map(String::len).sum())?;
         Ok(Parts { parts, missing })
+    }
+
+    /// Takes bytes that are sent from the caller's buckets.
+    fn spend(&self, wish: &Wish, bytes: usize) -> Result<(), Refusal> {
+        self.gate.spend(wish.caller.identity.as_ref(), &wish.connection, Work::State(bytes))
     }
 
     /// The events that the client lacks, where it has all that is in `base`.
@@ -196,7 +200,9 @@ impl Sync {
         // The client's own comes when it is sent.
         let (own, reference) = (None, None);
         let answer = Answer { doc: &wish.doc, log: &self.log_name, cursor: end.as_deref(), own, reference };
-        Ok(Parts { parts: parts::op_replay(answer, &events).into(), missing })
+        let parts: Arc<[String]> = parts::op_replay(answer, &events).into();
+        self.spend(wish, parts.iter().map(String::len).sum())?;
+        Ok(Parts { parts, missing })
     }
 
     /// The log's own word on what the client has and the live state (`base` and `events`) has not:

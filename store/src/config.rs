@@ -284,7 +284,11 @@ impl<'a> StoreFactory<'a> {
 
 /// Logs JSON lines to stdout, for CloudWatch; `RUST_LOG` selects the level.
 pub fn log_json() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+    let mut filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // Lambda's runtime traces whole events, tokens and text among them.
+    if filter.max_level_hint() == Some(tracing_subscriber::filter::LevelFilter::TRACE) {
+        filter = filter.add_directive("lambda_runtime=debug".parse().expect("a directive"));
+    }
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
 }

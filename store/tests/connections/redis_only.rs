@@ -65,3 +65,22 @@ async fn two_deployments_on_one_server_do_not_meet() {
     assert!(other.docs_of("c1").await.unwrap().is_empty());
     assert_eq!(one.list(&doc(), 1).await.unwrap(), ["c1"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_listed_is_found_though_they_left_and_joined_at_once() {
+    let server = RedisServer::start();
+    let store = RedisConnections::connect(&server.url(), "wss://api/dev").await.unwrap();
+    let (ann, holder) = (UserName::new("ann").unwrap(), holder("ann"));
+    for round in 0..300 {
+        let connection = format!("c{round}");
+        store.register(&doc(), &connection, Some(&holder), 1).await.unwrap();
+        let (doc, joining) = (doc(), store.clone());
+        let leaving = async { store.remove(&doc, &connection).await.unwrap() };
+        let joining = async { joining.register(&doc, &connection, Some(&holder), 1).await.unwrap() };
+        futures::join!(leaving, joining);
+        if store.is_registered(&doc, &connection, 1).await.unwrap() {
+            assert_eq!(store.docs_of(&connection).await.unwrap(), [doc.clone()], "{round}");
+            assert!(store.of_user(&ann, 1).await.unwrap().contains(&(doc, connection)), "{round}");
+        }
+    }
+}

@@ -127,7 +127,8 @@ pub async fn a_users_connections_are_found_in_all_documents(harness: Harness) {
     assert_eq!(of_user("ann", NOW_MS + TTL_MS + 1).await, []);
     assert_eq!(of_user("an", NOW_MS).await, []);
     harness.store.remove(&doc(), "a 1").await.unwrap();
-    assert_eq!(of_user("ann", NOW_MS).await, all[1..]);
+    // Whoever has left may still be found; whoever is there must be.
+    assert!(of_user("ann", NOW_MS).await.ends_with(&all[1..]));
     assert_eq!(of_user("ann-2", NOW_MS).await, [(doc(), "b".to_owned())]);
 }
 

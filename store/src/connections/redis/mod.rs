@@ -109,10 +109,13 @@ impl Connections for RedisConnections {
             let key = keys::user_registrations(&self.deployment, &holder.author.user);
             (key, of_user_member(doc, connection), String::new())
         });
-        for (key, member, max) in [of_connection].into_iter().chain(of_user) {
+        let note = async |(key, member, max): &(String, String, String)| {
             let mut call = NOTE.prepare_invoke();
             call.key(key).arg(member).arg(seen_ms).arg(ttl_ms).arg(limit_ms).arg(max);
-            if !self.client.eval::<bool>(&call).await? {
+            self.client.eval::<bool>(&call).await
+        };
+        for noted in [&of_connection].into_iter().chain(&of_user) {
+            if !note(noted).await? {
                 return Ok(false);
             }
         }
@@ -120,7 +123,8 @@ impl Connections for RedisConnections {
         let mut call = self.on_connections(&REGISTER, doc);
         call.arg(connection).arg(seen_ms).arg(ttl_ms).arg(holder.unwrap_or_default());
         let () = self.client.eval(&call).await?;
-        Ok(true)
+        // Again: a removal at the same time may have forgotten it before the connection was listed.
+        note(&of_connection).await
     }
 
     async fn list(&self, doc: &DocId, now_ms: u64) -> Result<Vec<ConnectionId>, StoreError> {
@@ -159,21 +163,14 @@ impl Connections for RedisConnections {
     }
 
     async fn remove(&self, doc: &DocId, connection: &str) -> Result<(), StoreError> {
+        let mut call = FORGET.prepare_invoke();
+        call.key(keys::connection_docs(&self.deployment, connection)).arg(doc.as_str());
+        let () = self.client.eval(&call).await?;
+        // What is noted of its user lapses by itself: a connection must never be listed and not be found by a
+        // revocation, whatever is registered at the same time.
         let mut call = self.on_connections(&REMOVE, doc);
         call.arg(connection);
-        let holder: Option<String> = self.client.eval(&call).await?;
-        let holder = holder.and_then(|json| serde_json::from_str::<Holder>(&json).ok());
-        let of_user = holder.map(|holder| {
-            let key = keys::user_registrations(&self.deployment, &holder.author.user);
-            (key, of_user_member(doc, connection))
-        });
-        let of_connection = (keys::connection_docs(&self.deployment, connection), doc.to_string());
-        for (key, member) in of_user.into_iter().chain([of_connection]) {
-            let mut call = FORGET.prepare_invoke();
-            call.key(key).arg(member);
-            let () = self.client.eval(&call).await?;
-        }
-        Ok(())
+        self.client.eval(&call).await
     }
 
     async fn docs_of(&self, connection: &str) -> Result<Vec<DocId>, StoreError> {
