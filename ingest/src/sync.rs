@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::gate::{Caller, Gate};
 use crate::rates::Work;
 use crate::request::{Response, answer, connection_id, misrouted, refuse_store, respond};
-use crate::states::States;
+use crate::states::{State, States};
 
 /// After this long, the last part is posted like the others: the gateway no longer waits for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
@@ -57,6 +57,8 @@ struct Wish {
 struct Parts {
     parts: Arc<[String]>,
     missing: VersionMap,
+    /// Holds the state's room until all is sent; `None` for a replay.
+    _state: Option<Arc<State>>,
 }
 
 impl Sync {
@@ -178,7 +180,7 @@ impl Sync {
         let missing = self.missing(wish, &beyond.base, &beyond.events).await.map_err(refuse_store)?;
         let parts = self.states.parts(&wish.doc, wish.format, &state).await?;
         self.spend(wish, parts.iter().map(String::len).sum())?;
-        Ok(Parts { parts, missing })
+        Ok(Parts { parts, missing, _state: Some(state) })
     }
 
     /// Takes bytes that are sent from the caller's buckets.
@@ -202,7 +204,7 @@ impl Sync {
         let answer = Answer { doc: &wish.doc, log: &self.log_name, cursor: end.as_deref(), own, reference };
         let parts: Arc<[String]> = parts::op_replay(answer, &events).into();
         self.spend(wish, parts.iter().map(String::len).sum())?;
-        Ok(Parts { parts, missing })
+        Ok(Parts { parts, missing, _state: None })
     }
 
     /// The log's own word on what the client has and the live state (`base` and `events`) has not:
@@ -235,7 +237,7 @@ impl Sync {
 
     /// Pushes all parts but the last, which is the answer's body.
     async fn send_parts(&self, wish: &Wish, parts: Parts) -> Result<Option<String>, Refusal> {
-        let Parts { parts, missing } = parts;
+        let Parts { parts, missing, _state } = parts;
         let Some((last, first)) = parts.split_last() else { return Ok(None) };
         let reference = wish.reference.as_ref();
         let user = wish.caller.identity.as_ref().map(|identity| identity.user.as_str());
