@@ -77,48 +77,25 @@ impl Sync {
     /// Handles one message of the gateway.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Response {
         let (connection, begun) = (connection_id(&event).to_owned(), self.audience.clock.monotonic());
-        let answered = answer(&self.gate, &event, async |caller, message, reference| match message {
-            ClientMessage::JoinDoc { doc, format, cursor } => {
-                let cursor = cursor.as_deref().and_then(Cursor::from_wire);
-                let version = Version::new();
-                let (whole, confirm) = (false, false);
-                let wish = Wish {
-                    doc,
-                    caller,
-                    connection,
-                    format,
-                    cursor,
-                    version,
-                    whole,
-                    confirm,
-                    reference,
-                    begun,
-                };
-                self.bring_up_to_date(&wish, true).await
-            }
-            ClientMessage::SyncState { doc, cursor, version, confirm, format } => {
-                let whole = cursor.is_none() && version.is_some();
-                let cursor = cursor.as_deref().and_then(Cursor::from_wire);
-                let version = version.unwrap_or_default();
-                let wish = Wish {
-                    doc,
-                    caller,
-                    connection,
-                    format,
-                    cursor,
-                    version,
-                    whole,
-                    confirm,
-                    reference,
-                    begun,
-                };
-                self.bring_up_to_date(&wish, false).await
-            }
-            ClientMessage::LeaveDoc { doc } => {
-                self.audience.leave(&doc, &connection).await.map_err(refuse_store)?;
-                Ok(None)
-            }
-            _ => Err::<Option<String>, Refusal>(misrouted()),
+        let answered = answer(&self.gate, &event, async |caller, message, reference| {
+            let joins = matches!(message, ClientMessage::JoinDoc { .. });
+            let (doc, format, cursor, version, confirm) = match message {
+                ClientMessage::JoinDoc { doc, format, cursor } => (doc, format, cursor, None, false),
+                ClientMessage::SyncState { doc, cursor, version, confirm, format } => {
+                    (doc, format, cursor, version, confirm)
+                }
+                ClientMessage::LeaveDoc { doc } => {
+                    self.audience.leave(&doc, &connection).await.map_err(refuse_store)?;
+                    return Ok(None);
+                }
+                _ => return Err(misrouted()),
+            };
+            let whole = cursor.is_none() && version.is_some();
+            let cursor = cursor.as_deref().and_then(Cursor::from_wire);
+            let version = version.unwrap_or_default();
+            let wish =
+                Wish { doc, caller, connection, format, cursor, version, whole, confirm, reference, begun };
+            self.bring_up_to_date(&wish, joins).await
         });
         respond(200, answered.await)
     }
