@@ -1,7 +1,13 @@
 //! Work that would block a runtime thread: a large document takes tenths of a second to decode.
 
-/// Runs `work` off the runtime threads.
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// Runs `work` off the runtime's threads; where there is only one, as in a simulation, at once.
 pub async fn heavy<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if !matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {

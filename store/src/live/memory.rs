@@ -1,6 +1,7 @@
 //! The live state in memory, for `inklog dev` and for tests.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,9 +17,18 @@ pub struct MemoryLiveState {
     clock: Arc<dyn Clock>,
     // No method awaits anything while it holds this: each is one atomic step.
     docs: Mutex<BTreeMap<DocId, Document>>,
+    /// Which process this is, counted from 0.
+    process: AtomicU64,
 }
 
+/// What a Redis had saved at a moment, and starts from again.
+#[derive(Clone, Default)]
+pub struct Dump(BTreeMap<DocId, Document>);
+
+#[derive(Clone)]
 struct Document {
+    /// The process that wrote it: another one may lack what came later.
+    process: u64,
     tail: String,
     /// Offset of the first of `events`.
     first: u64,
@@ -36,6 +46,7 @@ struct Document {
     expires_ms: u64,
 }
 
+#[derive(Clone)]
 struct Entry {
     event: LoggedEvent,
     /// As stored in Redis, so that both implementations fold and trim alike.
@@ -43,8 +54,9 @@ struct Entry {
 }
 
 impl Document {
-    fn new(tail: &str) -> Document {
+    fn new(process: u64, tail: &str) -> Document {
         Document {
+            process,
             tail: tail.to_owned(),
             first: 0,
             events: VecDeque::new(),
@@ -127,12 +139,34 @@ impl Document {
 impl MemoryLiveState {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> MemoryLiveState {
-        MemoryLiveState { clock, docs: Mutex::default() }
+        MemoryLiveState { clock, docs: Mutex::default(), process: AtomicU64::default() }
     }
 
     /// Forgets all documents, like a Redis that is flushed or lost.
     pub fn clear(&self) {
         self.lock().clear();
+    }
+
+    /// What would be there after a crash.
+    pub fn dump(&self) -> Dump {
+        Dump(self.lock().clone())
+    }
+
+    /// Starts again as another process, with what a dump has.
+    pub fn restart(&self, dump: Dump) {
+        self.process.fetch_add(1, Ordering::Relaxed);
+        *self.lock() = dump.0;
+    }
+
+    /// Evicts a document's base, and keeps its tail.
+    pub fn evict_base(&self, doc: &DocId) {
+        if let Some(document) = self.lock().get_mut(doc) {
+            document.base = None;
+        }
+    }
+
+    fn is_usable(&self, document: &Document, now_ms: u64) -> bool {
+        document.process == self.process.load(Ordering::Relaxed) && now_ms < document.expires_ms
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<DocId, Document>> {
@@ -143,7 +177,7 @@ impl MemoryLiveState {
     fn on<T>(&self, doc: &DocId, step: impl FnOnce(&mut Document) -> Option<T>) -> Option<T> {
         let now_ms = self.clock.now_ms();
         let mut docs = self.lock();
-        let document = docs.get_mut(doc).filter(|document| now_ms < document.expires_ms)?;
+        let document = docs.get_mut(doc).filter(|document| self.is_usable(document, now_ms))?;
         let answer = step(document)?;
         document.expires_ms = now_ms + LIVE_STATE_TTL.as_millis() as u64;
         Some(answer)
@@ -153,10 +187,10 @@ impl MemoryLiveState {
     fn on_some<T>(&self, doc: &DocId, tail: &str, step: impl FnOnce(&mut Document) -> T) -> T {
         let now_ms = self.clock.now_ms();
         let mut docs = self.lock();
-        if docs.get(doc).is_none_or(|document| document.expires_ms <= now_ms) {
+        if docs.get(doc).is_none_or(|document| !self.is_usable(document, now_ms)) {
             // Rare enough to look for others that have expired.
-            docs.retain(|_, document| now_ms < document.expires_ms);
-            docs.insert(doc.clone(), Document::new(tail));
+            docs.retain(|_, document| self.is_usable(document, now_ms));
+            docs.insert(doc.clone(), Document::new(self.process.load(Ordering::Relaxed), tail));
         }
         let document = docs.get_mut(doc).expect("it was put there");
         document.expires_ms = now_ms + LIVE_STATE_TTL.as_millis() as u64;
@@ -197,7 +231,7 @@ impl LiveState for MemoryLiveState {
     async fn peek(&self, doc: &DocId) -> Result<Option<LiveDoc>, StoreError> {
         let now_ms = self.clock.now_ms();
         let docs = self.lock();
-        Ok(docs.get(doc).filter(|document| now_ms < document.expires_ms).and_then(Document::live))
+        Ok(docs.get(doc).filter(|document| self.is_usable(document, now_ms)).and_then(Document::live))
     }
 
     async fn since(

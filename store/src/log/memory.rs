@@ -72,6 +72,22 @@ impl MemoryOpLog {
         self.lock().put(doc, sort_key, item, self.clock.now_ms());
     }
 
+    /// Gives the event at this place another format version, in the log and in its stream, as a newer Inklog
+    /// would have written it.
+    pub fn set_version(&self, doc: &DocId, agent: &Agent, after: u64, version: u8) {
+        let sort_key = sort_key(agent, after);
+        let mut state = self.lock();
+        let ops = state.docs.get_mut(doc).and_then(|items| items.get_mut(&sort_key)).and_then(|item| item.get_mut(OPS));
+        if let Some(AttributeValue::B(ops)) = ops {
+            let mut bytes = ops.as_ref().to_vec();
+            bytes[0] = version;
+            *ops = Blob::new(bytes);
+        }
+        for record in &mut state.stream {
+            set_version(record, doc, &sort_key, version);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,6 +147,21 @@ impl State {
             self.stream.pop_front();
         }
     }
+}
+
+/// The same in one record, if it is about that place.
+fn set_version(record: &mut EventRecord, doc: &DocId, key: &str, version: u8) {
+    let is_text = |name: &str, text: &str| {
+        matches!(record.change.keys.get(name), Some(serde_dynamo::AttributeValue::S(there)) if there == text)
+    };
+    if !is_text(DOC, doc.as_str()) || !is_text(SORT_KEY, key) {
+        return;
+    }
+    let mut image: HashMap<_, _> = std::mem::take(&mut record.change.new_image).into_inner();
+    if let Some(serde_dynamo::AttributeValue::B(bytes)) = image.get_mut(OPS) {
+        bytes[0] = version;
+    }
+    record.change.new_image = image.into();
 }
 
 /// An item as the stream shows it. The log uses strings, numbers and bytes only.

@@ -26,6 +26,15 @@ impl MemoryObjects {
         self.lock().keys().cloned().collect()
     }
 
+    /// Changes a byte of an object; `false` if there is none.
+    pub fn damage(&self, key: &str, at: usize) -> bool {
+        let mut objects = self.lock();
+        let Some(bytes) = objects.get_mut(key).filter(|bytes| !bytes.is_empty()) else { return false };
+        let at = at % bytes.len();
+        bytes[at] ^= 1;
+        true
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,342 @@
+//! A client: the core on a connection and a store, and somebody who types.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use inklog_access::{Grants, Identity};
+use inklog_client::core::Verdict;
+use inklog_client::{Agents, Backoff, Core, CoreConfig, Random, Update};
+use inklog_crdt::Agent;
+use inklog_protocol::limits::{FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX, FOLD_BYTES_MIN};
+use inklog_protocol::{DocId, Right, StateFormat, UserName};
+use inklog_store::Clock as _;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::executor::{self, Instant};
+use super::faults::Fault;
+use super::gateway::{Arrival, Gateway};
+use super::world::World;
+
+/// What a client has stored, and whether it goes on.
+pub type Disk = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// What can be seen of a client.
+#[derive(Default, Clone)]
+pub struct Seen {
+    pub text: String,
+    pub settled: bool,
+    pub synced: bool,
+    pub gap: bool,
+    pub agent: String,
+    pub done: bool,
+    pub forks: usize,
+    pub held: Option<String>,
+}
+
+pub struct Client {
+    world: Arc<World>,
+    gateway: Arc<Gateway>,
+    user: String,
+    doc: DocId,
+    at: usize,
+    disk: Option<Disk>,
+    seen: Arc<Mutex<Seen>>,
+    core: Core,
+    inbox: UnboundedReceiver<Arrival>,
+    outside: UnboundedSender<Arrival>,
+    connection: Option<String>,
+    connect_at: Option<Instant>,
+    backoff: Backoff,
+    random: Random,
+    edits_left: usize,
+    edit_at: Instant,
+    renew_at: Option<Instant>,
+    /// Characters that this client has typed since its store was asked last.
+    unstored: Vec<char>,
+}
+
+/// A client to start.
+pub struct Start {
+    pub user: String,
+    pub doc: DocId,
+    pub at: usize,
+    pub disk: Option<Disk>,
+    pub seen: Arc<Mutex<Seen>>,
+    pub edits: usize,
+}
+
+impl Client {
+    pub fn start(gateway: &Arc<Gateway>, start: Start) -> Client {
+        let world = gateway.world.clone();
+        let (outside, inbox) = unbounded_channel();
+        let random = Random::new(world.draw().next());
+        let mut client = Client {
+            core: core(&world, &start.user, &start.doc, start.disk.as_ref()),
+            gateway: gateway.clone(),
+            user: start.user,
+            doc: start.doc,
+            at: start.at,
+            disk: start.disk,
+            seen: start.seen,
+            inbox,
+            outside,
+            connection: None,
+            connect_at: Some(Instant::now()),
+            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
+            random,
+            edits_left: start.edits,
+            edit_at: Instant::now(),
+            renew_at: None,
+            unstored: Vec::new(),
+            world,
+        };
+        client.plan_edit();
+        client
+    }
+
+    pub async fn run(mut self) {
+        loop {
+            self.turn();
+            let deadline = [self.core.deadline().map(Instant::from_std), self.connect_at, self.renew_at];
+            let edit_at = (self.edits_left > 0).then_some(self.edit_at);
+            let deadline = deadline.into_iter().chain([edit_at]).flatten().min();
+            let arrival = match deadline {
+                None => self.inbox.recv().await,
+                Some(at) => executor::timeout_at(at, self.inbox.recv()).await.flatten(),
+            };
+            match arrival {
+                Some(Arrival::Frame(id, text)) if self.connection.as_ref() == Some(&id) => {
+                    self.world.trace(format_args!("{} hears {}", self.core.agent(), head(&text)));
+                    self.core.received(&text, now());
+                }
+                Some(Arrival::Ended(id)) if self.connection.as_ref() == Some(&id) => self.lost(),
+                Some(Arrival::Stored(number)) => self.core.stored(number),
+                Some(_) | None => {}
+            }
+            if self.connect_at.is_some_and(|at| at <= Instant::now()) {
+                self.connect().await;
+            }
+            if self.renew_at.is_some_and(|at| at <= Instant::now()) {
+                self.renew_at = None;
+                self.reconnect(Duration::ZERO);
+            }
+            if self.edits_left > 0 && self.edit_at <= Instant::now() {
+                self.edits_left -= 1;
+                self.plan_edit();
+                if self.disk.is_some() && self.world.fires(Fault::Restart) {
+                    self.restart();
+                }
+                self.edit();
+            }
+        }
+    }
+
+    /// Does what is due, and shows it.
+    fn turn(&mut self) {
+        self.core.tick(now());
+        match self.core.take_verdict() {
+            Some(Verdict::Dead) => self.reconnect(Duration::ZERO),
+            Some(Verdict::Refused) => self.lost(),
+            None => {}
+        }
+        while let Some(frame) = self.core.next_frame() {
+            if let Some(connection) = &self.connection {
+                self.world.trace(format_args!("{} sends {}", self.core.agent(), head(&frame)));
+                self.gateway.take(connection, frame);
+            }
+        }
+        while let Some(update) = self.core.next_update() {
+            match update {
+                Update::Saved(event) => {
+                    let mut acknowledged = self.world.acknowledged.lock().expect("no holder panics");
+                    if let Err(breach) = acknowledged.note(&self.doc, &event) {
+                        drop(acknowledged);
+                        self.world.fail(breach);
+                    }
+                }
+                Update::Problem(problem) => {
+                    self.world.trace(format_args!("{} has a problem: {problem}", self.core.agent()));
+                }
+                Update::Forked { text } => {
+                    self.world.trace(format_args!("{} forked with {} bytes", self.core.agent(), text.len()));
+                }
+                _ => {}
+            }
+        }
+        if let Some(disk) = &self.disk {
+            if let Some(batch) = self.core.take_batch() {
+                let disk = disk.clone();
+                let (outside, ms) = (self.outside.clone(), self.world.draw().between(0, 20));
+                let at = Instant::now() + Duration::from_millis(ms);
+                let alive = Arc::downgrade(&self.seen);
+                executor::spawn(async move {
+                    executor::sleep_until(at).await;
+                    // A program that has ended writes nothing more.
+                    if outside.is_closed() || alive.upgrade().is_none() {
+                        return;
+                    }
+                    {
+                        let mut disk = disk.lock().expect("no holder panics");
+                        if batch.replaces {
+                            disk.clear();
+                        }
+                        disk.push(batch.bytes);
+                    }
+                    let _ = outside.send(Arrival::Stored(batch.number));
+                });
+            }
+            if self.core.is_kept() {
+                self.unstored.clear();
+            }
+        }
+        *self.seen.lock().expect("no holder panics") = Seen {
+            text: self.core.doc().text(),
+            settled: self.core.is_settled(),
+            synced: self.core.is_synced(),
+            gap: self.core.has_gap(),
+            agent: self.core.agent().to_string(),
+            done: self.edits_left == 0,
+            forks: self.core.forks().len(),
+            held: self.core.held().map(|problem| problem.to_string()),
+        };
+    }
+
+    async fn connect(&mut self) {
+        self.connect_at = None;
+        let identity = self.world.plan.token_life_s.map(|life| self.identity(life));
+        self.renew_at = identity.as_ref().map(|identity| {
+            let life = identity.expires_at - identity.issued_at;
+            Instant::now() + Duration::from_secs(life) * 7 / 10
+        });
+        match self.gateway.connect(identity, self.outside.clone()).await {
+            Some(connection) => {
+                self.connection = Some(connection);
+                self.core.connected(now());
+            }
+            None => self.lost(),
+        }
+    }
+
+    fn identity(&self, life: u64) -> Identity {
+        let now_s = self.world.clock.now_ms() / 1_000;
+        Identity {
+            user: UserName::new(&self.user).expect("a user's name"),
+            name: None,
+            grants: Grants::everything(Right::Write),
+            issued_at: now_s,
+            expires_at: now_s + life,
+        }
+    }
+
+    fn reconnect(&mut self, pause: Duration) {
+        if let Some(connection) = self.connection.take() {
+            self.gateway.end(&connection, false);
+        }
+        self.core.disconnected();
+        self.renew_at = None;
+        self.connect_at = Some(Instant::now() + pause);
+    }
+
+    fn lost(&mut self) {
+        if self.core.is_synced() {
+            self.backoff.reset();
+        }
+        let random = &mut self.random;
+        let unit = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let pause = self.backoff.pause(&mut (Box::new(move || unit) as inklog_client::Jitter));
+        self.reconnect(pause);
+    }
+
+    /// The program ends, and starts again.
+    fn restart(&mut self) {
+        self.world.trace(format_args!("{} restarts", self.core.agent()));
+        let (outside, inbox) = unbounded_channel();
+        (self.outside, self.inbox) = (outside, inbox);
+        self.world.chars.lock().expect("no holder panics").may_be_gone.extend(self.unstored.drain(..));
+        self.reconnect(Duration::ZERO);
+        self.core = core(&self.world, &self.user, &self.doc, self.disk.as_ref());
+    }
+
+    fn plan_edit(&mut self) {
+        let most = self.world.plan.lasts.as_millis() as u64 / (self.edits_left as u64 + 1).max(1);
+        let ms = self.world.draw().between(0, most.max(1));
+        self.edit_at = Instant::now() + Duration::from_millis(ms);
+    }
+
+    fn edit(&mut self) {
+        let world = self.world.clone();
+        let text: Vec<char> = self.core.doc().text().chars().collect();
+        let (at, deleted, inserted) = {
+            let mut draw = world.draw();
+            let at = match draw.below(4) {
+                0 => 0,
+                1 => text.len(),
+                _ => draw.below(text.len() + 1),
+            };
+            let deleted = match draw.below(4) {
+                0 => draw.below((text.len() - at).min(20) + 1),
+                1 if draw.chance(0.1) => text.len() - at,
+                _ => 0,
+            };
+            let inserted = match world.plan.large && draw.chance(0.1) {
+                true => draw.around(&[FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX, FOLD_BYTES_MIN, 70_000]) / 3,
+                false if deleted > 0 && draw.chance(0.5) => 0,
+                false => draw.pick(&[1, 1, 1, 2, 3, 8, 40]),
+            };
+            (at, deleted, inserted)
+        };
+        let mut chars = world.chars.lock().expect("no holder panics");
+        let inserted: String = (0..inserted).map(|_| chars.fresh()).collect();
+        let done = self.core.edit(at, deleted, &inserted, now());
+        world.trace(format_args!(
+            "{} edits at {at}: -{deleted} +{}: {}",
+            self.core.agent(),
+            inserted.chars().count(),
+            done.is_ok()
+        ));
+        if done.is_err() {
+            return;
+        }
+        chars.may_be_gone.extend(&text[at..at + deleted]);
+        chars.typed.extend(inserted.chars().map(|char| (char, self.at)));
+        if self.disk.is_some() {
+            self.unstored.extend(inserted.chars());
+        }
+    }
+}
+
+/// A core that goes on with what is stored.
+fn core(world: &Arc<World>, user: &str, doc: &DocId, disk: Option<&Disk>) -> Core {
+    let mut random = Random::new(world.draw().next());
+    let jitter = Random::new(random.next_u64()).into_jitter();
+    let name = user.to_owned();
+    let agents: Agents =
+        Box::new(move || Agent::new(&format!("{name}~{}", random.suffix())).expect("an agent's name"));
+    let mut config = CoreConfig::new(doc.clone(), "ws://simulated");
+    config.visible = world.draw().chance(0.2);
+    config.format = world.draw().pick(&[StateFormat::Ops, StateFormat::Binary]);
+    match disk {
+        None => Core::new(config, agents, jitter),
+        Some(disk) => {
+            let batches = disk.lock().expect("no holder panics").clone();
+            match Core::load(config.clone(), &batches, agents, jitter) {
+                Ok(core) => core,
+                Err(error) => {
+                    world.fail(format_args!("{user} cannot read what it has stored: {error}"));
+                    let agents: Agents = Box::new(|| Agent::new("lost").expect("a name"));
+                    Core::new(config, agents, Random::new(0).into_jitter())
+                }
+            }
+        }
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// The beginning of a frame, for the trace.
+fn head(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= 160).unwrap_or(text.len());
+    &text[..end]
+}

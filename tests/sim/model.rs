@@ -1,0 +1,415 @@
+//! What the documents must be, worked out naively: the rules of the design word by word, with nothing of
+//! the CRDT's own but what its events say. Obviously right rather than fast.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use inklog_crdt::{Doc, Event, Op, Origin};
+use inklog_protocol::DocId;
+use inklog_store::LogRecord;
+use inklog_store::catalogue::Pointer;
+use inklog_store::document::{Documents, Peeked};
+use inklog_store::log::LogItem;
+use inklog_store::objects::{Segment, Snapshot};
+
+/// An agent's name and a number of its own: a character's id, or the place of an event in its chain.
+/// Ordered as ids are: by the name's ASCII bytes, then by the number.
+type Place = (String, u64);
+
+/// A document, as a set of events makes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    pub text: String,
+    /// The end of each agent's chain.
+    pub version: BTreeMap<String, u64>,
+    /// Agent and `after` of the events that are part of it.
+    pub applied: BTreeSet<Place>,
+    /// The same of those that wait for others. Repeats are in neither.
+    pub waiting: BTreeSet<Place>,
+}
+
+/// The document of these events, in whatever order they came. At one place of a chain, the first counts.
+pub fn replay(events: &[Event]) -> Shown {
+    let mut pending: BTreeMap<Place, &Event> = BTreeMap::new();
+    for event in events {
+        pending.entry(place(event)).or_insert(event);
+    }
+    let (mut shown, mut tree) = (Shown::default(), Tree::default());
+    loop {
+        let before = pending.len();
+        pending.retain(|place, event| {
+            let is_ready = is_ready(event, &shown.version);
+            if is_ready {
+                tree.apply(event);
+                shown.version.insert(place.0.clone(), event.end());
+                shown.applied.insert(place.clone());
+            }
+            !is_ready
+        });
+        if pending.len() == before {
+            break;
+        }
+    }
+    let waits = |(agent, after): &&Place| *after >= end_of(&shown.version, agent);
+    shown.waiting = pending.into_keys().filter(|place| waits(&place)).collect();
+    shown.text = tree.text();
+    shown
+}
+
+pub fn place(event: &Event) -> Place {
+    (event.agent().as_str().to_owned(), event.after())
+}
+
+fn end_of(version: &BTreeMap<String, u64>, agent: &str) -> u64 {
+    version.get(agent).copied().unwrap_or(0)
+}
+
+/// Whether the event is its agent's next and all that it refers to is known.
+fn is_ready(event: &Event, version: &BTreeMap<String, u64>) -> bool {
+    let own = event.agent().as_str();
+    event.after() == end_of(version, own)
+        && event.ops().iter().all(|op| {
+            let (agent, referred_end) = match op {
+                Op::Insert { origin: Origin::Left(None), .. } => return true,
+                Op::Insert { origin: Origin::Left(Some(id)) | Origin::Right(id), .. } => {
+                    (id.agent.as_str(), id.seq + 1)
+                }
+                Op::Delete { target, len, .. } => (target.agent.as_str(), target.seq + len),
+            };
+            // An event refers to its own agent only below the op: to what an earlier op covers, or to a gap.
+            agent == own || referred_end <= end_of(version, agent)
+        })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// The inserted characters, and which hangs at which.
+#[derive(Default)]
+struct Tree {
+    /// A deleted one is `None`.
+    nodes: BTreeMap<Place, Option<char>>,
+    /// By parent (`None`: the start of the document) and side, in the order of ids.
+    children: BTreeMap<(Option<Place>, Side), BTreeSet<Place>>,
+}
+
+impl Tree {
+    fn apply(&mut self, event: &Event) {
+        let own = event.agent().as_str();
+        for op in event.ops() {
+            match op {
+                Op::Insert { seq, text, origin } => self.insert(own, *seq, text, origin),
+                Op::Delete { target, len, .. } => {
+                    let at = |seq| (target.agent.as_str().to_owned(), seq);
+                    for (_, char) in self.nodes.range_mut(at(target.seq)..at(target.seq + len)) {
+                        *char = None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, agent: &str, seq: u64, text: &str, origin: &Origin) {
+        let side = if matches!(origin, Origin::Right(_)) { Side::Left } else { Side::Right };
+        let parent = origin.id().map(|id| (id.agent.as_str().to_owned(), id.seq));
+        if parent.as_ref().is_some_and(|parent| !self.nodes.contains_key(parent)) {
+            return; // The id is void.
+        }
+        let mut hangs_at = (parent, side);
+        for (seq, char) in (seq..).zip(text.chars()) {
+            let id = (agent.to_owned(), seq);
+            self.nodes.insert(id.clone(), Some(char));
+            self.children.entry(hangs_at).or_default().insert(id.clone());
+            hangs_at = (Some(id), Side::Right);
+        }
+    }
+
+    fn text(&self) -> String {
+        enum Step {
+            Subtree(Option<Place>),
+            Write(Option<Place>),
+        }
+        let mut text = String::new();
+        // A stack of our own: a run of typing is as deep as it is long. What comes first lies on top.
+        let mut todo = vec![Step::Subtree(None)];
+        while let Some(step) = todo.pop() {
+            match step {
+                Step::Subtree(node) => {
+                    let of = |side| self.children.get(&(node.clone(), side)).into_iter().flatten().rev();
+                    let subtree = |child: &Place| Step::Subtree(Some(child.clone()));
+                    todo.extend(of(Side::Right).map(subtree));
+                    todo.push(Step::Write(node.clone()));
+                    todo.extend(of(Side::Left).map(subtree));
+                }
+                Step::Write(node) => text.extend(node.and_then(|id| self.nodes[&id])),
+            }
+        }
+        text
+    }
+}
+
+/// What clients were told is durable.
+#[derive(Debug, Default)]
+pub struct Acknowledged {
+    docs: BTreeMap<DocId, Vec<Event>>,
+    places: BTreeMap<(DocId, Place), usize>,
+}
+
+impl Acknowledged {
+    /// Notes an acknowledged event; the same one again changes nothing. Fails if another was acknowledged at
+    /// its place.
+    pub fn note(&mut self, doc: &DocId, event: &Event) -> Result<(), String> {
+        let events = self.docs.entry(doc.clone()).or_default();
+        let at = *self.places.entry((doc.clone(), place(event))).or_insert(events.len());
+        match events.get(at) {
+            Some(noted) if noted != event => {
+                Err(format!("{}: two different events were acknowledged", name(doc, &place(event))))
+            }
+            Some(_) => Ok(()),
+            None => {
+                events.push(event.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// The document's, in the order in which they were first acknowledged.
+    pub fn of(&self, doc: &DocId) -> &[Event] {
+        self.docs.get(doc).map_or(&[], Vec::as_slice)
+    }
+
+    /// Of all documents.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+/// What a check may count on.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// Faults are over and the streams are drained: a live state must show all that can be applied.
+    pub live_must_be_complete: bool,
+    /// The keys of all objects, of this document and others.
+    pub keys: &'a [String],
+    /// How many of the document's objects may be named by no pointer: what runs that died have left.
+    pub garbage_max: usize,
+}
+
+/// A sound document's figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    pub text: String,
+    /// Events in log and segments, those in both once.
+    pub events: usize,
+    pub segments: usize,
+    /// Objects of the document, garbage included.
+    pub objects: usize,
+    /// Bytes of the encoded state.
+    pub state_bytes: usize,
+}
+
+/// Holds a document's stores, read raw, against the model and what was acknowledged. An error is one line.
+pub async fn check(
+    documents: &Documents,
+    doc: &DocId,
+    acknowledged: &Acknowledged,
+    expected: Expected<'_>,
+) -> Result<Checked, String> {
+    let failed = |error| format!("{doc}: {error}");
+    // Log before pointer, as every reader must.
+    let log = read_log(documents, doc).await?;
+    let entry = documents.catalogue.entry(doc).await.map_err(|error| failed(error.to_string()))?;
+    let pointer = entry.and_then(|entry| entry.pointer);
+    let segments = read_segments(documents, doc, pointer.as_ref()).await?;
+    let (past, all) = unite(doc, &segments, &log)?;
+    for event in acknowledged.of(doc) {
+        match all.get(&place(event)) {
+            Some(kept) if kept == event => {}
+            Some(_) => {
+                return Err(format!("{}: another event than was acknowledged", name(doc, &place(event))));
+            }
+            None => return Err(format!("{}: acknowledged, and nowhere", name(doc, &place(event)))),
+        }
+    }
+
+    let events: Vec<Event> = all.values().cloned().collect();
+    let model = replay(&events);
+    let snapshot = read_snapshot(documents, doc, pointer.as_ref()).await?;
+    same(doc, "the snapshot and the segments", &shown_by(&snapshot), &replay(&past))?;
+    let mut rest = snapshot;
+    log.iter().for_each(|event| _ = rest.apply(event));
+    same(doc, "snapshot plus log", &shown_by(&rest), &model)?;
+    let replayed = documents.replay(doc).await.map_err(|error| failed(error.to_string()))?;
+    same(doc, "a replay", &shown_by(&replayed.doc), &model)?;
+    if let Some(lost) = replayed.snapshot_lost {
+        return Err(failed(lost));
+    }
+    check_live(documents, doc, &events, &model, expected.live_must_be_complete).await?;
+
+    let objects = check_objects(doc, pointer.as_ref(), &segments, expected)?;
+    let state_bytes = rest.encode().len();
+    let state_max = state_bytes_max(&model, &events);
+    if state_bytes > state_max {
+        return Err(failed(format!("the state has {state_bytes} bytes, at most {state_max} were expected")));
+    }
+    Ok(Checked { text: model.text, events: all.len(), segments: segments.len(), objects, state_bytes })
+}
+
+/// The sound items. Damaged ones were never acknowledged.
+async fn read_log(documents: &Documents, doc: &DocId) -> Result<Vec<Event>, String> {
+    let items = documents.log.read(doc).await.map_err(|error| format!("{doc}: the log: {error}"))?;
+    let sound = |item| match item {
+        LogItem::Record(LogRecord { event, .. }) => Some(event),
+        LogItem::Damaged { .. } => None,
+    };
+    Ok(items.into_iter().filter_map(sound).collect())
+}
+
+/// The segments with their keys, newest first, each found by the one after it.
+async fn read_segments(
+    documents: &Documents,
+    doc: &DocId,
+    pointer: Option<&Pointer>,
+) -> Result<Vec<(String, Segment)>, String> {
+    let mut segments: Vec<(String, Segment)> = Vec::new();
+    let mut next = pointer.map(|pointer| pointer.segment.clone());
+    while let Some(key) = next {
+        if segments.iter().any(|(known, _)| *known == key) {
+            return Err(format!("{doc}: segment {key} leads back to itself"));
+        }
+        let bytes = read_object(documents, doc, &key).await?;
+        let segment = Segment::decode(&bytes).map_err(|error| format!("{doc}: segment {key}: {error}"))?;
+        next = segment.earlier.first().cloned();
+        segments.push((key, segment));
+    }
+    for (at, (key, segment)) in segments.iter().enumerate() {
+        let named = segment.earlier.iter().zip(segments[at + 1..].iter().map(|(key, _)| key));
+        if named.clone().count() < segment.earlier.len() || named.clone().any(|(named, is)| named != is) {
+            return Err(format!("{doc}: segment {key} names others than those that lead on from it"));
+        }
+    }
+    Ok(segments)
+}
+
+async fn read_snapshot(documents: &Documents, doc: &DocId, pointer: Option<&Pointer>) -> Result<Doc, String> {
+    let Some(Pointer { snapshot: key, .. }) = pointer else { return Ok(Doc::new()) };
+    let bytes = read_object(documents, doc, key).await?;
+    Ok(Snapshot::decode(&bytes).map_err(|error| format!("{doc}: snapshot {key}: {error}"))?.doc)
+}
+
+async fn read_object(documents: &Documents, doc: &DocId, key: &str) -> Result<Vec<u8>, String> {
+    let read = documents.objects.get(key).await.map_err(|error| format!("{doc}: {key}: {error}"))?;
+    read.ok_or_else(|| format!("{doc}: {key} is missing, but the pointer leads to it"))
+}
+
+/// The events of the segments, and those of segments and log by place.
+fn unite(
+    doc: &DocId,
+    segments: &[(String, Segment)],
+    log: &[Event],
+) -> Result<(Vec<Event>, BTreeMap<Place, Event>), String> {
+    let mut all = BTreeMap::new();
+    for (key, segment) in segments {
+        for LogRecord { event, .. } in &segment.records {
+            if all.insert(place(event), event.clone()).is_some() {
+                return Err(format!("{}: twice in the segments, and in {key}", name(doc, &place(event))));
+            }
+        }
+    }
+    let past = all.values().cloned().collect();
+    for event in log {
+        if all.insert(place(event), event.clone()).is_some_and(|compacted| compacted != *event) {
+            return Err(format!("{}: one event in the log, another in a segment", name(doc, &place(event))));
+        }
+    }
+    Ok((past, all))
+}
+
+async fn check_live(
+    documents: &Documents,
+    doc: &DocId,
+    events: &[Event],
+    model: &Shown,
+    must_be_complete: bool,
+) -> Result<(), String> {
+    let state = match documents.peek(doc).await.map_err(|error| format!("{doc}: live state: {error}"))? {
+        Peeked::Missing => return Ok(()),
+        Peeked::Damaged(what) => return Err(format!("{doc}: {what}")),
+        Peeked::Sound { state, .. } => state,
+    };
+    let live = shown_by(&state);
+    let covered = |event: &&Event| event.after() < end_of(&live.version, event.agent().as_str());
+    let covered: Vec<Event> = events.iter().filter(covered).cloned().collect();
+    same(doc, "the live state, and the events that it covers,", &live, &replay(&covered))?;
+    if must_be_complete {
+        same(doc, "the live state", &live, model)?;
+    }
+    Ok(())
+}
+
+/// Names a place for people.
+fn name(doc: &DocId, (agent, after): &Place) -> String {
+    format!("{doc}: {agent} after {after}")
+}
+
+/// What a document of the CRDT shows.
+fn shown_by(doc: &Doc) -> Shown {
+    let version = doc.version().iter().map(|(agent, end)| (agent.as_str().to_owned(), end)).collect();
+    Shown { text: doc.text(), version, ..Shown::default() }
+}
+
+/// Whether two show the same text at the same version.
+fn same(doc: &DocId, what: &str, found: &Shown, model: &Shown) -> Result<(), String> {
+    let agents: BTreeSet<&String> = found.version.keys().chain(model.version.keys()).collect();
+    for agent in agents {
+        let (found, model) = (end_of(&found.version, agent), end_of(&model.version, agent));
+        if found != model {
+            let at = name(doc, &(agent.clone(), found.min(model)));
+            return Err(format!("{at}: {what} disagree: ends at {found}, not at {model}"));
+        }
+    }
+    if found.text != model.text {
+        let same = found.text.chars().zip(model.text.chars()).take_while(|(a, b)| a == b).count();
+        let (found, model) = (found.text.chars().count(), model.text.chars().count());
+        let lengths = format!("{found} characters against {model}");
+        return Err(format!("{doc}: {what}: another text from character {same} on, {lengths}"));
+    }
+    Ok(())
+}
+
+/// How many objects the document has.
+fn check_objects(
+    doc: &DocId,
+    pointer: Option<&Pointer>,
+    segments: &[(String, Segment)],
+    expected: Expected<'_>,
+) -> Result<usize, String> {
+    let mut named: BTreeSet<&str> = segments.iter().map(|(key, _)| key.as_str()).collect();
+    if let Some(pointer) = pointer {
+        named.insert(&pointer.snapshot);
+        named.extend(pointer.superseded.iter().map(|older| older.snapshot.as_str()));
+    }
+    let prefix = format!("docs/{doc}/");
+    let own: Vec<&String> = expected.keys.iter().filter(|key| key.starts_with(&prefix)).collect();
+    let garbage: Vec<&&String> = own.iter().filter(|key| !named.contains(key.as_str())).collect();
+    if garbage.len() > expected.garbage_max {
+        let (count, max) = (garbage.len(), expected.garbage_max);
+        return Err(format!(
+            "{doc}: {count} objects that no pointer names, at most {max} allowed: {garbage:?}"
+        ));
+    }
+    Ok(own.len())
+}
+
+/// An encoded state may grow with its text, its agents' names, and so much an op: each splits at most two
+/// runs, and adds one of its own.
+fn state_bytes_max(model: &Shown, events: &[Event]) -> usize {
+    const FIXED: usize = 128;
+    const BYTES_OF_AN_AGENT: usize = 32;
+    const BYTES_OF_AN_OP: usize = 64;
+    let ops: usize = events.iter().map(|event| event.ops().len()).sum();
+    let names: usize = model.version.keys().map(|agent| agent.len() + BYTES_OF_AN_AGENT).sum();
+    FIXED + model.text.len() + names + ops * BYTES_OF_AN_OP
+}

@@ -1,0 +1,48 @@
+//! How large a run is. All of it follows from the seed; a shrunk run overrides some.
+
+use std::time::Duration;
+
+use inklog_protocol::limits::DOC_BYTES_MAX;
+
+use super::draw::Draw;
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub docs: usize,
+    pub clients: usize,
+    /// What each client types, in edits.
+    pub edits: usize,
+    /// How long the faulty part lasts.
+    pub lasts: Duration,
+    pub latency_ms: u64,
+    /// Whether now and then an edit is as large as a limit.
+    pub large: bool,
+    pub doc_bytes_max: u64,
+    /// Whether access is controlled, and how long tokens live then, in seconds.
+    pub token_life_s: Option<u64>,
+    /// Whether clients have a store.
+    pub stored: bool,
+    /// Programs that send odd messages.
+    pub bots: usize,
+}
+
+impl Plan {
+    pub fn drawn(seed: u64, draw: &mut Draw) -> Plan {
+        let size = draw.unit();
+        let large = draw.chance(0.1);
+        Plan {
+            seed,
+            docs: if draw.chance(0.8) { 1 } else { 2 },
+            clients: draw.between(1, 4) as usize,
+            edits: 2 + (size * size * 40.0) as usize,
+            lasts: Duration::from_secs(draw.pick(&[10, 60, 300, 1_200, 3_600])),
+            latency_ms: draw.pick(&[0, 5, 50, 500]),
+            large,
+            doc_bytes_max: if draw.chance(0.1) { draw.between(200, 20_000) } else { DOC_BYTES_MAX },
+            token_life_s: draw.chance(0.3).then_some(draw.pick(&[60, 300, 3_600])),
+            stored: draw.chance(0.8),
+            bots: usize::from(draw.chance(0.4)),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A process that runs a function: its clock, its nonces, and its stores, on the way to which it may die.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use inklog_store::audience::Audience;
+use inklog_store::document::Documents;
+use inklog_store::tap::{Call, Done, Fault as Answer, Operation, Store, Tap};
+use inklog_store::{Clock, Revocations, StoreError};
+use inklog_store::tap::Tapped;
+use tokio::sync::Notify;
+
+use super::executor::{self, Instant};
+use super::faults::Fault;
+use super::world::{SimClock, SimEntropy, World};
+
+#[derive(Clone)]
+pub struct Process {
+    pub name: String,
+    pub world: Arc<World>,
+    pub clock: Arc<SimClock>,
+    entropy: Arc<SimEntropy>,
+    tap: Arc<dyn Tap>,
+    kill: Arc<Notify>,
+}
+
+impl Process {
+    pub fn start(world: &Arc<World>, function: &str) -> Process {
+        let name = format!("{function}-{}", world.number());
+        let off_ms = match world.fires(Fault::ClockOff) {
+            true => world.draw().between(0, 60_000) as i64 - 30_000,
+            false => 0,
+        };
+        let kill = Arc::new(Notify::new());
+        Process {
+            world: world.clone(),
+            clock: SimClock::new(world.begin, off_ms),
+            entropy: Arc::new(SimEntropy::new(world.draw().next())),
+            tap: Arc::new(ProcessTap { name: name.clone(), world: world.clone(), kill: kill.clone() }),
+            kill,
+            name,
+        }
+    }
+
+    pub fn documents(&self) -> Documents {
+        let documents = Documents { entropy: self.entropy.clone(), ..self.world.documents() };
+        documents.tapped(&self.tap, &self.clock())
+    }
+
+    pub fn audience(&self) -> Audience {
+        let world = &self.world;
+        let audience = Audience {
+            connections: world.connections.clone(),
+            presence: world.connections.clone(),
+            push: world.push.clone(),
+            clock: self.clock.clone(),
+        };
+        audience.tapped(&self.tap)
+    }
+
+    pub fn revocations(&self) -> Arc<dyn Revocations> {
+        Tapped::new(self.world.catalogue.clone(), self.tap.clone(), self.clock())
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// Does one task, unless the process dies of it, or takes longer than it may. After `None`, the process
+    /// is no more.
+    pub async fn run<T>(&self, limit: Duration, task: impl Future<Output = T>) -> Option<T> {
+        let world = &self.world;
+        if world.fires(Fault::KilledAtInit) {
+            return None;
+        }
+        if world.fires(Fault::ClockJump) {
+            self.clock.jump(world.draw().between(0, 120_000) as i64 - 60_000);
+        }
+        let limited = executor::timeout_at(Instant::now() + limit, task);
+        let ended = match select(pin!(self.kill.notified()), pin!(limited)).await {
+            Either::Left(_) => None,
+            Either::Right((done, _)) => done,
+        };
+        if ended.is_none() {
+            world.trace(format_args!("{} dies", self.name));
+        }
+        ended
+    }
+}
+
+struct ProcessTap {
+    name: String,
+    world: Arc<World>,
+    kill: Arc<Notify>,
+}
+
+impl ProcessTap {
+    async fn die(&self) {
+        self.kill.notify_one();
+        std::future::pending().await
+    }
+
+    /// What Redis says where something is wrong with it.
+    fn redis(&self, call: &Call<'_>) -> Result<(), Answer> {
+        if !matches!(call.operation.store(), Store::Live | Store::Connections | Store::Presence) {
+            return Ok(());
+        }
+        let trouble = self.world.redis.lock().expect("no holder panics");
+        let now = Instant::now();
+        if trouble.away_until.is_some_and(|until| now < until) {
+            return Err(call.unanswered("connection refused"));
+        }
+        let needs_memory = matches!(
+            call.operation,
+            Operation::LiveAppend
+                | Operation::LiveFold
+                | Operation::LiveBeginRebuild
+                | Operation::LiveCommitRebuild
+                | Operation::LiveSwapRebuild
+                | Operation::ConnectionsRegister
+                | Operation::PresenceSet
+        );
+        if needs_memory && trouble.full_until.is_some_and(|until| now < until) {
+            let reason = "OOM command not allowed when used memory > 'maxmemory'.".to_owned();
+            return Err(StoreError::Refused { store: "Redis", reason }.into());
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Tap for ProcessTap {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Answer> {
+        let world = &self.world;
+        world.trace(format_args!(
+            "{} {} {} {}",
+            self.name,
+            call.operation.name(),
+            call.doc.map_or("", |doc| doc.as_str()),
+            call.key
+        ));
+        world.latency().await;
+        if world.fires(Fault::KilledBefore) {
+            self.die().await;
+        }
+        if world.fires(Fault::Slow) {
+            let ms = world.draw().between(1_000, 70_000);
+            executor::sleep(Duration::from_millis(ms)).await;
+        }
+        self.redis(call)?;
+        if world.fires(Fault::Throttled) {
+            return Err(call.unanswered("ProvisionedThroughputExceededException"));
+        }
+        Ok(())
+    }
+
+    async fn after(&self, call: &Call<'_>, done: &Done<'_>) -> Result<(), Answer> {
+        let world = &self.world;
+        let outcome = match done.outcome {
+            Ok(bytes) => format!("{bytes}"),
+            Err(error) => error.to_string(),
+        };
+        world.trace(format_args!("{} {} -> {outcome}", self.name, call.operation.name()));
+        match call.operation {
+            Operation::LogAppend => world.appended.iter().for_each(Notify::notify_one),
+            Operation::PushPost | Operation::PushClose => {
+                world.posted.lock().expect("no holder panics").push(call.key.to_owned());
+                world.kicked.notify_one();
+            }
+            Operation::ObjectsPut if world.fires(Fault::ObjectDamaged) => {
+                let at = world.draw().below(1 << 20);
+                world.objects.damage(call.key, at);
+            }
+            _ => {}
+        }
+        if world.fires(Fault::KilledAfter) {
+            self.die().await;
+        }
+        if done.outcome.is_ok() && world.fires(Fault::FailedAfter) {
+            return Err(call.unanswered("the connection was reset"));
+        }
+        Ok(())
+    }
+}
