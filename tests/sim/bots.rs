@@ -64,7 +64,7 @@ impl Bot {
         }
         if answer["ref"] == "right" && answer["action"] == "ERROR" {
             let code = answer["code"].as_str().unwrap_or_default();
-            if !matches!(code, "unavailable" | "conflict" | "rate_limited" | "too_large" | "unauthorized" | "internal") {
+            if !matches!(code, "unavailable" | "not_joined" | "conflict" | "rate_limited" | "too_large" | "unauthorized" | "internal") {
                 world.fail(format_args!("a sound message was answered by {text}"));
             }
         }
@@ -114,8 +114,8 @@ impl Bot {
                 (json!({"action": "SYNC_STATE", "docId": doc, "cursor": cursor, "version": {}}), false)
             }
             6 => {
-                let state = "x".repeat(PRESENCE_BYTES_MAX - 2 + draw.below(2));
-                let is_wrong = state.len() + 2 > PRESENCE_BYTES_MAX;
+                let state = json!({"x": "x".repeat(PRESENCE_BYTES_MAX - 8 + draw.below(2))});
+                let is_wrong = state.to_string().len() > PRESENCE_BYTES_MAX;
                 (json!({"action": "PRESENCE", "docId": doc, "agent": agent, "state": state}), is_wrong)
             }
             7 => (json!({"action": "LEAVE_DOC", "docId": doc}), false),

@@ -258,8 +258,10 @@ impl Client {
     }
 
     fn plan_edit(&mut self) {
-        let most = self.world.plan.lasts.as_millis() as u64 / (self.edits_left as u64 + 1).max(1);
-        let ms = self.world.draw().between(0, most.max(1));
+        let plan = &self.world.plan;
+        let left = plan.lasts.saturating_sub(self.world.begin.elapsed()) + Duration::from_secs(2);
+        let most = (plan.lasts * 2 / (plan.edits as u32 + 1)).min(left);
+        let ms = self.world.draw().between(0, most.as_millis() as u64);
         self.edit_at = Instant::now() + Duration::from_millis(ms);
     }
 

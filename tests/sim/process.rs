@@ -165,7 +165,7 @@ impl Tap for ProcessTap {
         };
         world.trace(format_args!("{} {} -> {outcome}", self.name, call.operation.name()));
         match call.operation {
-            Operation::LogAppend => world.appended.iter().for_each(Notify::notify_one),
+            Operation::LogAppend | Operation::LogDelete => world.appended.iter().for_each(Notify::notify_one),
             Operation::PushPost | Operation::PushClose => {
                 world.posted.lock().expect("no holder panics").push(call.key.to_owned());
                 world.kicked.notify_one();
