@@ -53,6 +53,7 @@ mod killed;
 mod lambda_binaries;
 mod many_documents;
 mod materializer;
+mod model;
 mod pipeline;
 mod presence;
 mod rates;

@@ -64,7 +64,16 @@ impl Bot {
         }
         if answer["ref"] == "right" && answer["action"] == "ERROR" {
             let code = answer["code"].as_str().unwrap_or_default();
-            if !matches!(code, "unavailable" | "not_joined" | "conflict" | "rate_limited" | "too_large" | "unauthorized" | "internal") {
+            if !matches!(
+                code,
+                "unavailable"
+                    | "not_joined"
+                    | "conflict"
+                    | "rate_limited"
+                    | "too_large"
+                    | "unauthorized"
+                    | "internal"
+            ) {
                 world.fail(format_args!("a sound message was answered by {text}"));
             }
         }
@@ -87,7 +96,8 @@ impl Bot {
             2 => json!(format!("{agent}-{}", draw.next() % (end + 1))),
             _ => json!(format!("user0~x-{}", draw.below(9))),
         };
-        let insert = |id: u64| json!({"type": "insert", "id": format!("{agent}-{id}"), "text": text, "left": anchor});
+        let insert =
+            |id: u64| json!({"type": "insert", "id": format!("{agent}-{id}"), "text": text, "left": anchor});
         match draw.below(12) {
             // A gap.
             0 | 1 => {
@@ -97,7 +107,10 @@ impl Bot {
                     return (json!({"action": "PING"}), false);
                 }
                 self.ends.insert(number, id + len);
-                (json!({"action": "SEND_OP", "docId": doc, "agent": agent, "after": end, "ops": [insert(id)]}), false)
+                (
+                    json!({"action": "SEND_OP", "docId": doc, "agent": agent, "after": end, "ops": [insert(id)]}),
+                    false,
+                )
             }
             2 => {
                 let op = json!({"type": "insert", "id": format!("bot~s{number}-{}", draw.next() % 50), "char": "s", "left": null});
@@ -108,7 +121,9 @@ impl Bot {
                 let op = json!({"type": "delete", "id": format!("bot~x{number}-{}", draw.next() % 50 * 3), "target": target, "len": 1 + draw.next() % 3});
                 (json!({"action": "SEND_OP", "docId": doc, "op": op}), false)
             }
-            4 => (json!({"action": "JOIN_DOC", "docId": doc, "format": draw.pick(&["ops", "binary"])}), false),
+            4 => {
+                (json!({"action": "JOIN_DOC", "docId": doc, "format": draw.pick(&["ops", "binary"])}), false)
+            }
             5 => {
                 let cursor = format!("{:016x}-{}", draw.next(), draw.next() % 9);
                 (json!({"action": "SYNC_STATE", "docId": doc, "cursor": cursor, "version": {}}), false)
@@ -130,7 +145,8 @@ impl Bot {
             }
             10 => {
                 let text = "y".repeat(FRAME_BYTES_MAX);
-                let op = json!({"type": "insert", "id": format!("{agent}-{end}"), "text": text, "left": null});
+                let op =
+                    json!({"type": "insert", "id": format!("{agent}-{end}"), "text": text, "left": null});
                 (json!({"action": "SEND_OP", "docId": doc, "agent": agent, "after": end, "ops": [op]}), true)
             }
             _ => (json!({"action": "SEND_OP", "docId": "..", "agent": agent, "after": 0, "ops": []}), true),

@@ -7,7 +7,7 @@ use inklog_access::{Grants, Identity};
 use inklog_client::core::Verdict;
 use inklog_client::{Agents, Backoff, Core, CoreConfig, Random, Update};
 use inklog_crdt::Agent;
-use inklog_protocol::limits::{FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX, FOLD_BYTES_MIN};
+use inklog_protocol::limits::{FOLD_BYTES_MIN, FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX};
 use inklog_protocol::{DocId, Right, StateFormat, UserName};
 use inklog_store::Clock as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -26,10 +26,8 @@ pub struct Seen {
     pub text: String,
     pub settled: bool,
     pub synced: bool,
-    pub gap: bool,
     pub agent: String,
     pub done: bool,
-    pub forks: usize,
     pub held: Option<String>,
 }
 
@@ -190,13 +188,12 @@ impl Client {
             }
         }
         *self.seen.lock().expect("no holder panics") = Seen {
-            text: self.core.doc().text(),
+            // Nobody looks before that.
+            text: if self.world.faults.are_on() { String::new() } else { self.core.doc().text() },
             settled: self.core.is_settled(),
             synced: self.core.is_synced(),
-            gap: self.core.has_gap(),
             agent: self.core.agent().to_string(),
             done: self.edits_left == 0,
-            forks: self.core.forks().len(),
             held: self.core.held().map(|problem| problem.to_string()),
         };
     }

@@ -124,7 +124,11 @@ impl Faults {
             if none || !is_in { 0.0 } else { fault.most() * rate * rate }
         });
         let rates = rates.collect();
-        Faults { on: AtomicBool::new(true), rates, fired: Fault::ALL.iter().map(|_| AtomicU64::new(0)).collect() }
+        Faults {
+            on: AtomicBool::new(true),
+            rates,
+            fired: Fault::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 
     /// Those that can happen.

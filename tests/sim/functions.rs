@@ -59,11 +59,6 @@ impl<F> Pool<F> {
         let function = Arc::new((self.make)(&process));
         (process, function)
     }
-
-    /// A deployment: the next call starts a process.
-    pub fn cool(&self) {
-        self.warm.lock().expect("no holder panics").clear();
-    }
 }
 
 pub struct Functions {
@@ -154,20 +149,6 @@ impl Functions {
                 }),
             ),
         }
-    }
-
-    /// Replaces all processes.
-    pub fn deploy(&self) {
-        self.connection.cool();
-        self.send_op.cool();
-        self.sync.cool();
-        self.presence.cool();
-        self.fallback.cool();
-        self.materializer.cool();
-        self.broadcaster.cool();
-        self.snapshotter.cool();
-        self.operator.cool();
-        self.access.cool();
     }
 
     /// Calls the function of a route.

@@ -12,8 +12,8 @@ use aws_lambda_events::encodings::Body;
 use inklog_access::Identity;
 use inklog_crdt::Event;
 use inklog_ingest::is_revoked;
-use inklog_store::Clock as _;
 use inklog_protocol::{ClientMessage, Request};
+use inklog_store::Clock as _;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -125,10 +125,10 @@ impl Gateway {
 
     /// What is acknowledged, is acknowledged: whether the client hears of it or not.
     fn note_ack(&self, frame: &str, answer: &str) {
-        let answer: Value = serde_json::from_str(answer).expect("JSON");
-        if answer["action"] != "OP_ACK" {
+        if !answer.starts_with(r#"{"action":"OP_ACK""#) {
             return;
         }
+        let answer: Value = serde_json::from_str(answer).expect("JSON");
         let after = answer["after"].as_u64().expect("a place");
         let (doc, event) = match Request::parse(frame).map(|request| request.message) {
             Ok(ClientMessage::SendEvent { doc, event }) => (doc, event),

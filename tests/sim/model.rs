@@ -13,7 +13,7 @@ use inklog_store::objects::{Segment, Snapshot};
 
 /// An agent's name and a number of its own: a character's id, or the place of an event in its chain.
 /// Ordered as ids are: by the name's ASCII bytes, then by the number.
-type Place = (String, u64);
+pub type Place = (String, u64);
 
 /// A document, as a set of events makes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub fn replay(events: &[Event]) -> Shown {
             break;
         }
     }
-    let waits = |(agent, after): &&Place| *after >= end_of(&shown.version, agent);
-    shown.waiting = pending.into_keys().filter(|place| waits(&place)).collect();
+    let waits = |(agent, after): &Place| *after >= end_of(&shown.version, agent);
+    shown.waiting = pending.into_keys().filter(waits).collect();
     shown.text = tree.text();
     shown
 }
@@ -237,12 +237,17 @@ pub async fn check(
     let events: Vec<Event> = all.values().cloned().collect();
     let model = replay(&events);
     let snapshot = read_snapshot(documents, doc, pointer.as_ref()).await?;
-    same(doc, "the snapshot and the segments", &shown_by(&snapshot), &replay(&past))?;
+    same(doc, "the snapshot, by the segments,", &shown_by(&snapshot), &replay(&past))?;
     let mut rest = snapshot;
     log.iter().for_each(|event| _ = rest.apply(event));
-    same(doc, "snapshot plus log", &shown_by(&rest), &model)?;
+    same(doc, "the snapshot plus the log", &shown_by(&rest), &model)?;
     let replayed = documents.replay(doc).await.map_err(|error| failed(error.to_string()))?;
     same(doc, "a replay", &shown_by(&replayed.doc), &model)?;
+    let waiting: BTreeSet<Place> = replayed.doc.waiting().map(place).collect();
+    if let Some(other) = waiting.symmetric_difference(&model.waiting).next() {
+        let (is, should) = (waiting.contains(other), model.waiting.contains(other));
+        return Err(format!("{}: waits in a replay: {is}, and should: {should}", name(doc, other)));
+    }
     if let Some(lost) = replayed.snapshot_lost {
         return Err(failed(lost));
     }
@@ -342,7 +347,7 @@ async fn check_live(
     let live = shown_by(&state);
     let covered = |event: &&Event| event.after() < end_of(&live.version, event.agent().as_str());
     let covered: Vec<Event> = events.iter().filter(covered).cloned().collect();
-    same(doc, "the live state, and the events that it covers,", &live, &replay(&covered))?;
+    same(doc, "the live state, by the events that it covers,", &live, &replay(&covered))?;
     if must_be_complete {
         same(doc, "the live state", &live, model)?;
     }
@@ -355,7 +360,7 @@ fn name(doc: &DocId, (agent, after): &Place) -> String {
 }
 
 /// What a document of the CRDT shows.
-fn shown_by(doc: &Doc) -> Shown {
+pub fn shown_by(doc: &Doc) -> Shown {
     let version = doc.version().iter().map(|(agent, end)| (agent.as_str().to_owned(), end)).collect();
     Shown { text: doc.text(), version, ..Shown::default() }
 }
@@ -367,14 +372,14 @@ fn same(doc: &DocId, what: &str, found: &Shown, model: &Shown) -> Result<(), Str
         let (found, model) = (end_of(&found.version, agent), end_of(&model.version, agent));
         if found != model {
             let at = name(doc, &(agent.clone(), found.min(model)));
-            return Err(format!("{at}: {what} disagree: ends at {found}, not at {model}"));
+            return Err(format!("{at}: {what} ends at {found}, and should at {model}"));
         }
     }
     if found.text != model.text {
         let same = found.text.chars().zip(model.text.chars()).take_while(|(a, b)| a == b).count();
         let (found, model) = (found.text.chars().count(), model.text.chars().count());
-        let lengths = format!("{found} characters against {model}");
-        return Err(format!("{doc}: {what}: another text from character {same} on, {lengths}"));
+        let lengths = format!("and {found} characters in place of {model}");
+        return Err(format!("{doc}: {what} has another text from character {same} on, {lengths}"));
     }
     Ok(())
 }
@@ -405,7 +410,7 @@ fn check_objects(
 
 /// An encoded state may grow with its text, its agents' names, and so much an op: each splits at most two
 /// runs, and adds one of its own.
-fn state_bytes_max(model: &Shown, events: &[Event]) -> usize {
+pub fn state_bytes_max(model: &Shown, events: &[Event]) -> usize {
     const FIXED: usize = 128;
     const BYTES_OF_AN_AGENT: usize = 32;
     const BYTES_OF_AN_OP: usize = 64;

@@ -8,7 +8,6 @@ use super::draw::Draw;
 
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub seed: u64,
     pub docs: usize,
     pub clients: usize,
     /// What each client types, in edits.
@@ -28,14 +27,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn drawn(seed: u64, draw: &mut Draw) -> Plan {
+    pub fn drawn(draw: &mut Draw) -> Plan {
         let size = draw.unit();
         let large = draw.chance(0.1);
         Plan {
-            seed,
             docs: if draw.chance(0.8) { 1 } else { 2 },
             clients: draw.between(1, 4) as usize,
-            edits: 2 + (size * size * 40.0) as usize,
+            edits: 2 + (size * size * 30.0) as usize,
             lasts: Duration::from_secs(draw.pick(&[10, 60, 300, 1_200, 3_600])),
             latency_ms: draw.pick(&[0, 5, 50, 500]),
             large,

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use inklog_store::audience::Audience;
 use inklog_store::document::Documents;
+use inklog_store::tap::Tapped;
 use inklog_store::tap::{Call, Done, Fault as Answer, Operation, Store, Tap};
 use inklog_store::{Clock, Revocations, StoreError};
-use inklog_store::tap::Tapped;
 use tokio::sync::Notify;
 
 use super::executor::{self, Instant};

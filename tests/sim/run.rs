@@ -10,11 +10,11 @@ use inklog_protocol::limits::COMPACTION_GRACE;
 use inklog_snapshotter::Snapshotter;
 use inklog_store::Catalogue as _;
 
-use super::executor;
 use super::bots::Bot;
 use super::chaos::Chaos;
 use super::client::{Client, Disk, Seen, Start};
 use super::draw::Draw;
+use super::executor;
 use super::faults::{Fault, Faults};
 use super::functions::Functions;
 use super::gateway::Gateway;
@@ -59,7 +59,7 @@ pub struct Overrides {
 /// What a seed and its overrides make.
 pub fn prepare(seed: u64, overrides: &Overrides) -> (Plan, Faults, Draw) {
     let mut draw = Draw::new(seed);
-    let mut plan = Plan::drawn(seed, &mut draw);
+    let mut plan = Plan::drawn(&mut draw);
     let mut faults = Faults::drawn(&mut draw);
     overrides.without.iter().for_each(|fault| faults.forbid(*fault));
     plan.clients = overrides.clients.unwrap_or(plan.clients);
@@ -291,7 +291,14 @@ impl Simulation {
         }
         let entry = self.world.catalogue.entry(doc).await.expect("it is in memory");
         match entry.and_then(|entry| entry.dirty) {
-            Some(_) if self.world.documents().replay(doc).await.is_ok_and(|replayed| replayed.waiting().is_empty() && replayed.damaged.is_empty()) => {
+            Some(_)
+                if self
+                    .world
+                    .documents()
+                    .replay(doc)
+                    .await
+                    .is_ok_and(|replayed| replayed.waiting().is_empty() && replayed.damaged.is_empty()) =>
+            {
                 Err(format!("{doc}: it stays dirty"))
             }
             _ => Ok(()),
@@ -318,7 +325,8 @@ impl Simulation {
         if let Some((char, times)) = times.iter().find(|(_, times)| **times > 1) {
             return Err(format!("{char:?} was typed once, and is in the text {times} times"));
         }
-        let gone = chars.typed.keys().find(|char| !times.contains_key(char) && !chars.may_be_gone.contains(char));
+        let gone =
+            chars.typed.keys().find(|char| !times.contains_key(char) && !chars.may_be_gone.contains(char));
         match gone {
             Some(char) => Err(format!("{char:?} was typed, and nobody deleted it, but it is gone")),
             None => Ok(()),

@@ -11,8 +11,8 @@ use futures::future::join_all;
 use inklog_store::log::place_from_image;
 use serde_dynamo::AttributeValue;
 
-use super::executor;
 use super::chaos::NEWER;
+use super::executor;
 use super::faults::Fault;
 use super::functions::Functions;
 use super::world::World;
@@ -113,7 +113,8 @@ impl Stream {
 
     /// How many of the records are done, from the first on.
     async fn invoke(&self, batch: Vec<EventRecord>) -> usize {
-        let names: Vec<String> = batch.iter().filter_map(|record| record.change.sequence_number.clone()).collect();
+        let names: Vec<String> =
+            batch.iter().filter_map(|record| record.change.sequence_number.clone()).collect();
         let mut event = Event::default();
         event.records = batch;
         self.world.trace(format_args!("{:?} gets {} from {}", self.consumer, names.len(), names[0]));

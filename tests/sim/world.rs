@@ -1,7 +1,7 @@
 //! What all processes share: the stores, the time, the generator, the trace, and what was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::fmt::{self, Display, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -19,8 +19,8 @@ use inklog_store::push::memory::MemoryPush;
 use inklog_store::{Clock, Entropy};
 use tokio::sync::Notify;
 
-use super::executor::{self, Instant};
 use super::draw::Draw;
+use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
 use super::model::Acknowledged;
 use super::plan::Plan;
@@ -66,6 +66,16 @@ struct Trace {
     hash: u64,
     lines: u64,
     shown: bool,
+}
+
+impl Write for Trace {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // FNV-1a.
+        for byte in text.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
 }
 
 /// A Redis that does not do what it should, until then.
@@ -178,14 +188,11 @@ impl World {
 
     pub fn trace(&self, line: impl Display) {
         let mut trace = self.trace.lock().expect("no holder panics");
-        let line = format!("{:>10} {line}", self.begin.elapsed().as_millis());
-        for byte in line.bytes() {
-            // FNV-1a.
-            trace.hash = (trace.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        let ms = self.begin.elapsed().as_millis();
         trace.lines += 1;
+        write!(trace, "{ms:>10} {line}").expect("a number takes everything");
         if trace.shown {
-            println!("{line}");
+            println!("{ms:>10} {line}");
         }
     }
 

@@ -77,7 +77,11 @@ impl MemoryOpLog {
     pub fn set_version(&self, doc: &DocId, agent: &Agent, after: u64, version: u8) {
         let sort_key = sort_key(agent, after);
         let mut state = self.lock();
-        let ops = state.docs.get_mut(doc).and_then(|items| items.get_mut(&sort_key)).and_then(|item| item.get_mut(OPS));
+        let ops = state
+            .docs
+            .get_mut(doc)
+            .and_then(|items| items.get_mut(&sort_key))
+            .and_then(|item| item.get_mut(OPS));
         if let Some(AttributeValue::B(ops)) = ops {
             let mut bytes = ops.as_ref().to_vec();
             bytes[0] = version;
@@ -151,9 +155,7 @@ impl State {
 
 /// The same in one record, if it is about that place.
 fn set_version(record: &mut EventRecord, doc: &DocId, key: &str, version: u8) {
-    let is_text = |name: &str, text: &str| {
-        matches!(record.change.keys.get(name), Some(serde_dynamo::AttributeValue::S(there)) if there == text)
-    };
+    let is_text = |name: &str, text: &str| matches!(record.change.keys.get(name), Some(serde_dynamo::AttributeValue::S(there)) if there == text);
     if !is_text(DOC, doc.as_str()) || !is_text(SORT_KEY, key) {
         return;
     }
