@@ -128,6 +128,18 @@ async fn an_undecodable_record_is_set_aside_and_a_rebuild_decides() {
 }
 
 #[tokio::test]
+async fn a_record_that_another_function_has_set_aside_in_other_words_stops_nobody() {
+    let harness = Harness::start().await;
+    let function = Materializer::new(harness.documents.clone(), harness.clock.clone());
+    let (doc, events) = (doc("d"), typed("alice", 0, "hello"));
+    harness.append(&doc, events.clone()).await;
+    harness.documents.objects.put("set-aside/d/1", b"cannot be read".to_vec()).await.unwrap();
+    let records = [("1", &doc, vec![1], &events[0]), ("2", &doc, events[1].encode(), &events[1])];
+    assert_eq!(handle(&function, batch(&records)).await, None);
+    assert_eq!(live_text(&harness.documents, &doc).await, "hello");
+}
+
+#[tokio::test]
 async fn a_newer_encoding_is_held_and_not_taken_for_poison() {
     let harness = Harness::start().await;
     let function = Materializer::new(harness.documents.clone(), harness.clock.clone());

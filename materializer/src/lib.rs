@@ -216,7 +216,13 @@ impl Materializer {
         let note =
             serde_json::json!({ "doc": doc.as_str(), "sequence": sequence, "error": error.to_string() });
         let key = inklog_store::keys::objects::set_aside(doc, sequence);
-        self.documents.objects.put(&key, note.to_string().into_bytes()).await?;
+        if let Err(error) = self.documents.objects.put(&key, note.to_string().into_bytes()).await {
+            // Any note will do: another version of this function, which words it otherwise, may have been faster.
+            match self.documents.objects.get(&key).await {
+                Ok(Some(_)) => {}
+                _ => return Err(error),
+            }
+        }
         self.documents.live.drop_doc(doc).await
     }
 }
