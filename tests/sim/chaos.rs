@@ -114,7 +114,7 @@ impl Chaos {
             let record = LogRecord { event, at: world.clock.now_ms(), author: None, connection: None };
             world.log.append(doc, &record).await.expect("it is in memory");
             world.log.set_version(doc, record.event.agent(), 0, NEWER);
-            world.newer.lock().expect("no holder panics").push((doc.clone(), record.event));
+            world.newer.lock().expect("no holder panics").push((doc.clone(), record.event, false));
             world.appended.iter().for_each(|appended| appended.notify_one());
             let (world, ms) = (world.clone(), world.draw().between(1_000, 120_000));
             executor::spawn(async move {

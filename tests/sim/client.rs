@@ -28,7 +28,23 @@ pub struct Seen {
     pub synced: bool,
     pub agent: String,
     pub done: bool,
+    /// What was typed and is not known to be saved.
+    pub unsaved: String,
+    /// The texts that it has put aside, because the server forgot them.
+    pub put_aside: String,
     pub held: Option<String>,
+}
+
+impl Seen {
+    /// Whether the document is too large for what this client has to send. It says so, and keeps it.
+    pub fn is_full(&self) -> bool {
+        self.held.as_ref().is_some_and(|why| why.contains("too_large"))
+    }
+
+    /// What is kept here only.
+    pub fn unsent(&self) -> &str {
+        if self.is_full() { &self.text } else { "" }
+    }
 }
 
 pub struct Client {
@@ -51,6 +67,8 @@ pub struct Client {
     renew_at: Option<Instant>,
     /// Characters that this client has typed since its store was asked last.
     unstored: Vec<char>,
+    /// Those typed since all was saved.
+    unsaved: Vec<char>,
 }
 
 /// A client to start.
@@ -86,6 +104,7 @@ impl Client {
             edit_at: Instant::now(),
             renew_at: None,
             unstored: Vec::new(),
+            unsaved: Vec::new(),
             world,
         };
         client.plan_edit();
@@ -187,6 +206,9 @@ impl Client {
                 self.unstored.clear();
             }
         }
+        if self.core.is_settled() {
+            self.unsaved.clear();
+        }
         *self.seen.lock().expect("no holder panics") = Seen {
             // Nobody looks before that.
             text: if self.world.faults.are_on() { String::new() } else { self.core.doc().text() },
@@ -194,6 +216,8 @@ impl Client {
             synced: self.core.is_synced(),
             agent: self.core.agent().to_string(),
             done: self.edits_left == 0,
+            unsaved: self.unsaved.iter().collect(),
+            put_aside: self.core.forks().map(|fork| &*fork.text).collect(),
             held: self.core.held().map(|problem| problem.to_string()),
         };
     }
@@ -298,6 +322,7 @@ impl Client {
         }
         chars.may_be_gone.extend(&text[at..at + deleted]);
         chars.typed.extend(inserted.chars().map(|char| (char, self.at)));
+        self.unsaved.extend(inserted.chars());
         if self.disk.is_some() {
             self.unstored.extend(inserted.chars());
         }

@@ -51,6 +51,7 @@ impl<F> Pool<F> {
 
     fn take(&self) -> (Process, Arc<F>) {
         let mut warm = self.warm.lock().expect("no holder panics");
+        warm.retain(|(process, _)| process.is_deployed());
         if !warm.is_empty() && !self.world.fires(Fault::Cold) {
             let at = self.world.draw().below(warm.len());
             return warm.swap_remove(at);

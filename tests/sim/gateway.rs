@@ -105,6 +105,7 @@ impl Gateway {
         let action = action.and_then(|message| message["action"].as_str().map(str::to_owned));
         let route = action.unwrap_or_else(|| "$default".to_owned());
         let event = self.event(id, identity.as_ref(), &route, "MESSAGE", Some(frame));
+        let log = self.world.restored();
         let answer = match self.functions.route(&route, event).await {
             Some(response) => response.body.map(|body| match body {
                 Body::Text(text) => text,
@@ -116,6 +117,9 @@ impl Gateway {
             )),
         };
         let Some(answer) = answer else { return };
+        if self.world.restored() != log {
+            return;
+        }
         self.note_ack(frame, &answer);
         self.world.latency().await;
         if !self.world.fires(Fault::AnswerLost) {
@@ -216,6 +220,12 @@ impl Gateway {
                 }
             }
         }
+    }
+
+    /// Ends all connections, and tells nobody.
+    pub fn end_all(self: &Arc<Self>) {
+        let ids: Vec<String> = self.open.lock().expect("no holder panics").keys().cloned().collect();
+        ids.iter().for_each(|id| self.end(id, false));
     }
 
     pub fn is_open(&self, id: &str) -> bool {

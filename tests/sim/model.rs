@@ -151,7 +151,7 @@ impl Tree {
 }
 
 /// What clients were told is durable.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Acknowledged {
     docs: BTreeMap<DocId, Vec<Event>>,
     places: BTreeMap<(DocId, Place), usize>,

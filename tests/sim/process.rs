@@ -22,6 +22,7 @@ pub struct Process {
     pub name: String,
     pub world: Arc<World>,
     pub clock: Arc<SimClock>,
+    log: u64,
     entropy: Arc<SimEntropy>,
     tap: Arc<dyn Tap>,
     kill: Arc<Notify>,
@@ -39,10 +40,21 @@ impl Process {
             world: world.clone(),
             clock: SimClock::new(world.begin, off_ms),
             entropy: Arc::new(SimEntropy::new(world.draw().next())),
-            tap: Arc::new(ProcessTap { name: name.clone(), world: world.clone(), kill: kill.clone() }),
+            tap: Arc::new(ProcessTap {
+                name: name.clone(),
+                world: world.clone(),
+                log: world.restored(),
+                kill: kill.clone(),
+            }),
+            log: world.restored(),
             kill,
             name,
         }
+    }
+
+    /// Whether it belongs to the stack of today.
+    pub fn is_deployed(&self) -> bool {
+        self.log == self.world.restored()
     }
 
     pub fn documents(&self) -> Documents {
@@ -77,7 +89,7 @@ impl Process {
             return None;
         }
         if world.fires(Fault::ClockJump) {
-            self.clock.jump(world.draw().between(0, 120_000) as i64 - 60_000);
+            self.clock.set_off(world.draw().between(0, 120_000) as i64 - 60_000);
         }
         let limited = executor::timeout_at(Instant::now() + limit, task);
         let ended = match select(pin!(self.kill.notified()), pin!(limited)).await {
@@ -94,6 +106,8 @@ impl Process {
 struct ProcessTap {
     name: String,
     world: Arc<World>,
+    /// Which log it uses; another is not within its reach.
+    log: u64,
     kill: Arc<Notify>,
 }
 
@@ -143,12 +157,15 @@ impl Tap for ProcessTap {
             call.key
         ));
         world.latency().await;
-        if world.fires(Fault::KilledBefore) {
+        if self.log != world.restored() || world.fires(Fault::KilledBefore) {
             self.die().await;
         }
         if world.fires(Fault::Slow) {
             let ms = world.draw().between(1_000, 70_000);
             executor::sleep(Duration::from_millis(ms)).await;
+        }
+        if self.log != world.restored() {
+            self.die().await;
         }
         self.redis(call)?;
         if world.fires(Fault::Throttled) {

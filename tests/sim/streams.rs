@@ -76,9 +76,10 @@ impl Stream {
     /// Delivers records until all are taken.
     async fn deliver(self: Arc<Self>, mut records: Vec<EventRecord>) {
         let world = &self.world;
+        let log = world.restored();
         let mut pause = RETRY_FIRST;
-        while !records.is_empty() {
-            if world.newer.lock().expect("no holder panics").is_empty() {
+        while !records.is_empty() && world.restored() == log {
+            if world.is_upgraded() {
                 records.iter_mut().for_each(upgrade);
             }
             let mut batch = records.clone();

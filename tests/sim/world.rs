@@ -9,11 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inklog_crdt::Event;
 use inklog_protocol::DocId;
-use inklog_store::catalogue::memory::MemoryCatalogue;
+use inklog_store::catalogue::memory::{self as catalogue, MemoryCatalogue};
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
-use inklog_store::live::memory::MemoryLiveState;
-use inklog_store::log::memory::MemoryOpLog;
+use inklog_store::live::memory::{Dump, MemoryLiveState};
+use inklog_store::log::memory::{self as log, MemoryOpLog};
 use inklog_store::objects::memory::MemoryObjects;
 use inklog_store::push::memory::MemoryPush;
 use inklog_store::{Clock, Entropy};
@@ -39,8 +39,9 @@ impl SimClock {
         Arc::new(SimClock { begin, off_ms: AtomicI64::new(off_ms) })
     }
 
-    pub fn jump(&self, ms: i64) {
-        self.off_ms.fetch_add(ms, Ordering::Relaxed);
+    /// Is wrong by this much from now on.
+    pub fn set_off(&self, ms: i64) {
+        self.off_ms.store(ms, Ordering::Relaxed);
     }
 }
 
@@ -103,9 +104,10 @@ pub struct World {
     /// Something was posted to a connection.
     pub posted: Mutex<Vec<String>>,
     pub kicked: Notify,
-    /// Events that only a newer function can read, which is not deployed yet.
-    pub newer: Mutex<Vec<(DocId, Event)>>,
-    log_name: Mutex<String>,
+    /// Events that only a newer function can read, and whether it is deployed.
+    pub newer: Mutex<Vec<(DocId, Event, bool)>>,
+    /// How often the log was restored from a backup: processes of before cannot reach its tables.
+    restored: AtomicU64,
     /// The first breach of what must hold.
     failure: Mutex<Option<String>>,
     draw: Mutex<Draw>,
@@ -115,12 +117,21 @@ pub struct World {
     pub chars: Mutex<Chars>,
 }
 
+/// The tables of a moment, and what was acknowledged by then.
+pub struct Backup {
+    log: log::Backup,
+    catalogue: catalogue::Backup,
+    acknowledged: Acknowledged,
+}
+
 /// Each character that clients type is typed once in a run.
 #[derive(Default)]
 pub struct Chars {
     next: u32,
     /// Typed, and to be in the text unless somebody deletes them: the document, by character.
     pub typed: BTreeMap<char, usize>,
+    /// Typed and not saved when a client's files were copied: two programs offer them.
+    pub may_be_doubled: BTreeSet<char>,
     /// Somebody has deleted them, or the program that typed them died before it stored them.
     pub may_be_gone: BTreeSet<char>,
 }
@@ -159,7 +170,7 @@ impl World {
             posted: Mutex::default(),
             kicked: Notify::new(),
             newer: Mutex::default(),
-            log_name: Mutex::new("log-0".to_owned()),
+            restored: AtomicU64::new(0),
             failure: Mutex::default(),
             draw: Mutex::new(draw),
             trace: Mutex::new(Trace { shown, ..Trace::default() }),
@@ -229,14 +240,43 @@ impl World {
 
     /// The newer functions are deployed: what they wrote can be read.
     pub fn upgrade(&self) {
-        for (doc, event) in self.newer.lock().expect("no holder panics").drain(..) {
-            self.log.set_version(&doc, event.agent(), event.after(), event.encode()[0]);
+        for (doc, event, is_deployed) in self.newer.lock().expect("no holder panics").iter_mut() {
+            self.log.set_version(doc, event.agent(), event.after(), event.encode()[0]);
+            *is_deployed = true;
         }
+    }
+
+    pub fn is_upgraded(&self) -> bool {
+        self.newer.lock().expect("no holder panics").iter().all(|(_, _, is_deployed)| *is_deployed)
     }
 
     /// The log's name, which tells it from one that was restored from its backup.
     pub fn log_name(&self) -> String {
-        self.log_name.lock().expect("no holder panics").clone()
+        format!("log-{}", self.restored())
+    }
+
+    pub fn restored(&self) -> u64 {
+        self.restored.load(Ordering::Relaxed)
+    }
+
+    /// What a backup has.
+    pub fn backup(&self) -> Backup {
+        Backup {
+            log: self.log.backup(),
+            catalogue: self.catalogue.backup(),
+            acknowledged: self.acknowledged.lock().expect("no holder panics").clone(),
+        }
+    }
+
+    /// The tables are restored from a backup, and a new stack serves them. What was acknowledged since is gone.
+    pub fn restore(&self, backup: Backup) {
+        self.restored.fetch_add(1, Ordering::Relaxed);
+        self.log.restore(backup.log);
+        self.catalogue.restore(backup.catalogue);
+        *self.acknowledged.lock().expect("no holder panics") = backup.acknowledged;
+        self.live.restart(Dump::default());
+        self.connections.clear();
+        self.upgrade();
     }
 
     /// A pause as it is usual between two machines.

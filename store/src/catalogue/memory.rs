@@ -20,7 +20,11 @@ pub struct MemoryCatalogue {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+/// A catalogue at a moment.
+#[derive(Clone)]
+pub struct Backup(State);
+
+#[derive(Clone, Default)]
 struct State {
     entries: BTreeMap<DocId, DocEntry>,
     /// Each agent's, ascending.
@@ -34,6 +38,16 @@ impl MemoryCatalogue {
     /// No documents yet.
     pub fn new() -> MemoryCatalogue {
         MemoryCatalogue::default()
+    }
+
+    /// A copy of the catalogue, as a backup has it.
+    pub fn backup(&self) -> Backup {
+        Backup(self.lock().clone())
+    }
+
+    /// Becomes one that was restored from a backup.
+    pub fn restore(&self, backup: Backup) {
+        *self.lock() = backup.0;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

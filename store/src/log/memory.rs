@@ -32,6 +32,10 @@ pub struct MemoryOpLog {
     state: Mutex<State>,
 }
 
+/// A log at a moment.
+#[derive(Clone)]
+pub struct Backup(BTreeMap<DocId, BTreeMap<String, Item>>);
+
 #[derive(Default)]
 struct State {
     /// By document and sort key.
@@ -90,6 +94,18 @@ impl MemoryOpLog {
         for record in &mut state.stream {
             set_version(record, doc, &sort_key, version);
         }
+    }
+
+    /// A copy of the log, as a backup has it.
+    pub fn backup(&self) -> Backup {
+        Backup(self.lock().docs.clone())
+    }
+
+    /// Becomes a log that was restored from a backup: its stream has none of the records of before.
+    pub fn restore(&self, backup: Backup) {
+        let mut state = self.lock();
+        state.docs = backup.0;
+        state.stream.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
