@@ -13,8 +13,8 @@ const EMULATORS: [&str; 5] = ["dynoxide-rs", "s3s", "s3s-fs", "aws-sdk-dynamodbs
 /// The command's files that meet the local stack. All others run against AWS as well.
 const MEETS_LOCAL: [&str; 4] = ["args/meant.rs", "dev.rs", "operator/stopped.rs", "server.rs"];
 
-/// What each crate of ours depends on, development apart.
-fn dependencies() -> BTreeMap<String, Vec<String>> {
+/// What cargo knows of our crates, each with its manifest's dependencies and features.
+fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"])
         .current_dir(ROOT)
@@ -22,13 +22,21 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
-    packages
+    metadata["packages"].as_array().expect("packages").clone()
+}
+
+fn name(value: &Value) -> String {
+    value["name"].as_str().expect("a name").to_owned()
+}
+
+/// What each crate of ours depends on, development apart.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    packages()
         .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().expect("dependencies");
-            (name(package), dependencies.iter().filter(|one| one["kind"] != "dev").map(name).collect())
+            let dependencies = dependencies.iter().filter(|one| one["kind"] != "dev");
+            (name(package), dependencies.map(name).collect())
         })
         .collect()
 }
@@ -93,4 +101,26 @@ fn the_command_meets_the_local_stack_in_few_places() {
     }
     meeting.sort();
     assert_eq!(meeting, MEETS_LOCAL);
+}
+
+#[test]
+fn bugs_are_planted_where_a_command_says_so_only() {
+    let mut has_bugs = Vec::new();
+    for package in packages() {
+        let features = package["features"].as_object().expect("features");
+        for (feature, turns_on) in features {
+            let plants = turns_on.as_array().expect("a list").iter().any(is_planted);
+            assert!(feature == "planted" || !plants, "{}: {feature} plants bugs", name(&package));
+        }
+        for one in package["dependencies"].as_array().expect("dependencies") {
+            let plants = one["features"].as_array().expect("a list").iter().any(is_planted);
+            assert!(!plants, "{} uses {} with bugs", name(&package), name(one));
+        }
+        has_bugs.extend(features.contains_key("planted").then(|| name(&package)));
+    }
+    assert_eq!(has_bugs, ["inklog-crdt", "inklog-tests"]);
+}
+
+fn is_planted(feature: &Value) -> bool {
+    feature.as_str().is_some_and(|feature| feature.rsplit('/').next() == Some("planted"))
 }

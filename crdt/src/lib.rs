@@ -10,6 +10,7 @@
 //!   compose.rs                              merges many small ops into few before they are sent
 //!   doc/                                    what is applied, what waits, how siblings are ordered
 //!   tree/                                   the characters in document order
+//!   planted.rs                              bugs for the fault simulation to find
 //!   change.rs                               the index changes an editor makes to follow
 //!   event_codec.rs  event_reader.rs         an event's binary form, written and read
 //!   history.rs                              the binary form of many events
@@ -32,6 +33,8 @@ mod event_reader;
 mod history;
 mod id;
 mod op;
+#[doc(hidden)]
+pub mod planted;
 mod state;
 mod tree;
 mod version;

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use inklog_access::{AuthMode, AuthModeError, Identity};
 use inklog_crdt::Agent;
+use inklog_crdt::planted::{Bug, planted};
 use inklog_protocol::limits::REVOCATION_CACHE_TTL;
 use inklog_protocol::{Author, ClientMessage, DocId, ErrorCode, Refusal, Right, UserName};
 use inklog_store::catalogue::Revocation;
@@ -179,12 +180,15 @@ impl Gate {
     ) -> Result<Option<Known>, Refusal> {
         let Some(guarded) = &self.guarded else { return Ok(None) };
         let fields = &event.request_context.authorizer.fields;
+        if fields.is_empty() && planted(Bug::StrangersPass) {
+            return Ok(None);
+        }
         let identity = Identity::from_context(|name| fields.get(name).and_then(|value| value.as_str()))
             .map_err(|error| {
                 tracing::error!(%error, "an event without an identity: is the API's authorizer missing?");
                 unauthorized("there is no identity; connect with a token")
             })?;
-        if guarded.clock.now_ms() / 1_000 >= identity.expires_at {
+        if guarded.clock.now_ms() / 1_000 >= identity.expires_at && !planted(Bug::ExpiredPass) {
             return Err(unauthorized("the token has expired; connect again with a fresh one"));
         }
         let revoked = guarded.revoked(&identity.user).await?;
@@ -220,8 +224,10 @@ impl Gate {
         let row = row(message);
         let Some(known) = known else {
             return match self.guarded {
-                None => Ok(Caller { identity: None, right: Some(Right::Manage) }),
-                Some(_) => Err(unauthorized("there is no identity; connect with a token")),
+                Some(_) if !planted(Bug::StrangersPass) => {
+                    Err(unauthorized("there is no identity; connect with a token"))
+                }
+                _ => Ok(Caller { identity: None, right: Some(Right::Manage) }),
             };
         };
         let right = row.doc.and_then(|doc| known.identity.right(doc));
@@ -232,7 +238,7 @@ impl Gate {
             match right {
                 // The same whether the document exists or not.
                 None => return Err(forbidden("you have no access to this document")),
-                Some(right) if right < needed => {
+                Some(right) if right < needed && !planted(Bug::ReadersWrite) => {
                     return Err(forbidden("you can read this document, but not change it"));
                 }
                 Some(_) => {}

@@ -27,6 +27,7 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::StreamExt as _;
 use inklog_crdt::DecodeError;
+use inklog_crdt::planted::{Bug, planted};
 use inklog_protocol::limits::{DIRTY_MARK_INTERVAL, TAIL_KEPT_BYTES};
 use inklog_protocol::{DocId, LoggedEvent};
 use inklog_store::document::Documents;
@@ -78,7 +79,8 @@ impl Materializer {
             .filter_map(|failed| async move { failed })
             .collect()
             .await;
-        let lowest = order.into_iter().find(|sequence| failed.contains(sequence));
+        let is_failed = |sequence: &String| failed.contains(sequence) && !planted(Bug::FailureIsSuccess);
+        let lowest = order.into_iter().find(is_failed);
         respond(lowest)
     }
 
@@ -103,7 +105,7 @@ impl Materializer {
         for StreamRecord { sequence, record, .. } in records {
             match record {
                 Ok(record) => events.push(record.logged()),
-                Err(error @ DecodeError::Newer { .. }) => {
+                Err(error) if is_held(&error) => {
                     tracing::error!(%doc, sequence, %error, "holding a record until this function is upgraded");
                     held = Some(sequence);
                     break;
@@ -140,6 +142,7 @@ impl Materializer {
                 tracing::warn!(%doc, %error, "left a live state to a newer Inklog");
                 Ok(())
             }
+            Err(error) if planted(Bug::OneFailsForAll) => Err(error),
             Err(error) => {
                 tracing::warn!(%doc, %error, "cannot keep a document: its readers replay the log");
                 self.documents.live.drop_doc(doc).await
@@ -201,7 +204,8 @@ impl Materializer {
         if last.is_some_and(|last| now.saturating_sub(last) < DIRTY_MARK_INTERVAL.as_millis() as u64) {
             return Ok(());
         }
-        self.documents.catalogue.mark_dirty(doc, now, &self.documents.entropy.nonce()).await?;
+        let marked = self.documents.catalogue.mark_dirty(doc, now, &self.documents.entropy.nonce()).await;
+        marked.or_else(|error| planted(Bug::MarkMayFail).then_some(()).ok_or(error))?;
         let mut marked = self.marked.lock().expect("no holder panics");
         if marked.len() >= MARKS_MAX {
             marked.clear();
@@ -223,7 +227,18 @@ impl Materializer {
                 _ => return Err(error),
             }
         }
+        if planted(Bug::PoisonKeepsLiveState) {
+            return Ok(());
+        }
         self.documents.live.drop_doc(doc).await
+    }
+}
+
+/// Whether a record waits for a newer function.
+fn is_held(error: &DecodeError) -> bool {
+    match error {
+        DecodeError::Newer { .. } => !planted(Bug::NewerIsPoison),
+        _ => planted(Bug::PoisonIsHeld),
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use inklog_crdt::Agent;
-use inklog_protocol::limits::BROADCAST_CONCURRENCY;
+use inklog_crdt::planted::{Bug, planted};
+use inklog_protocol::limits::{BROADCAST_CONCURRENCY, READER_PATIENCE};
 use inklog_protocol::{DocId, ServerMessage};
 
 use crate::connections::PresenceEntry;
@@ -119,6 +120,9 @@ impl Audience {
 
     /// Posts one message, once.
     async fn post(&self, connection: &str, message: &str) -> Option<Missed> {
+        if planted(Bug::SlowIsWaitedFor) {
+            return (!self.deliver(connection, message, READER_PATIENCE).await).then_some(Missed::Busy);
+        }
         let (missed, why) = match self.push.post(connection, message).await {
             Ok(()) => return None,
             Err(PushError::Gone) => return Some(Missed::Gone),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use inklog_crdt::planted::{Bug, planted};
 use inklog_crdt::{Doc, Event, Op};
 
 use super::keep::{Fork, Loaded};
@@ -107,8 +108,8 @@ impl Core {
                 core.since_cursor.insert(event.agent().clone());
             }
         }
-        core.outbox =
-            Outbox::loaded(head.agent.clone(), head.start, journal.events.into_values(), journal.typed);
+        let events = journal.events.into_values().filter(|_| !planted(Bug::GoesOnWithoutItsEvents));
+        core.outbox = Outbox::loaded(head.agent.clone(), head.start, events, journal.typed);
         let (agent, start) = (head.agent.clone(), head.start);
         let Journal { cursor, access, forks, unsent, .. } = journal;
         core.log.clone_from(&head.log);

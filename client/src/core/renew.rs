@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use inklog_crdt::planted::{Bug, planted};
 use inklog_crdt::{Doc, Event, Op};
 
 use super::record::Unsent;
 use super::{Core, Update};
 use crate::answer::{Answer, Base};
 use crate::compare::{durable_spans, holds, places_of, typed_in};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Queued};
 
 /// More may be deleted in this time, before the state is asked for.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
@@ -43,11 +44,8 @@ impl Core {
 
     /// Finds out what a document that is the server's proves to be saved, and what to be another's.
     pub(super) fn judge(&mut self, server: &Doc) {
-        while self
-            .outbox
-            .front()
-            .is_some_and(|first| first.sent && !first.refused && holds(server, &first.event))
-        {
+        let is_saved = |first: &Queued| first.sent && !first.refused && holds(server, &first.event);
+        while self.outbox.front().is_some_and(is_saved) && !planted(Bug::OffersSavedTextAgain) {
             self.saved();
         }
         let start = self.outbox.start();
@@ -65,7 +63,10 @@ impl Core {
         let (spans, durable) = durable_spans(&self.doc, self.outbox.agent(), &self.durable());
         let _ = fresh.merge(&spans, &durable);
         let heir = (self.agents)();
-        self.outbox.rename(heir, self.is_full);
+        match planted(Bug::DropsRefusedText) {
+            true => self.outbox = Outbox::new(heir),
+            false => self.outbox.rename(heir, self.is_full),
+        }
         for event in self.outbox.closed() {
             fresh.apply(event);
         }
@@ -123,7 +124,7 @@ impl Core {
         self.renewed(&base, &answer, cursor);
         self.replace(fresh);
         self.updates.push_back(Update::Merged(base.version));
-        if !before.is_empty() && before != self.doc.text() {
+        if !before.is_empty() && before != self.doc.text() && !planted(Bug::PutsNothingAside) {
             self.keeper.put_aside(&before, old_log.as_deref());
             self.updates.push_back(Update::Forked { text: before });
         }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use inklog_crdt::planted::{Bug, planted};
 use inklog_crdt::{Change, Doc, Version};
 
 use super::{Core, Unreadable, Update};
@@ -63,7 +64,8 @@ impl Core {
             // Where all of a text is there under its ids, the log is a copy of the one that it is from.
             let is_copy = same_ids && lacks.is_empty() && !durable.is_empty();
             let is_gone = self.forgot || (answer.is_missing_some && !lacks.is_empty());
-            if is_gone || !same_ids || (is_other && !is_copy) {
+            let is_another = is_gone || !same_ids || (is_other && !is_copy);
+            if is_another && !planted(Bug::MergesForgottenText) {
                 self.forgot = false;
                 self.ahead_of = Version::new();
                 self.begin_anew(server, base, answer, cursor, same_ids && !is_other);

@@ -2,6 +2,7 @@
 
 use crate::change::Changes;
 use crate::event_reader::{RawEvent, RawOp, RawTarget};
+use crate::planted::{Bug, planted};
 use crate::tree::{Lv, Numbers, Run, START, Side};
 use crate::version::AgentNumber;
 use crate::{Agent, Applied, Doc, Event, Op, Origin};
@@ -36,7 +37,9 @@ impl Doc {
             return Some(Applied::Repeat);
         }
         let is_ready = |op: &RawOp<Known>| match op.target {
-            RawTarget::RightOf(Some(owner), seq) | RawTarget::LeftOf(Some(owner), seq) => seq < end(owner),
+            RawTarget::RightOf(Some(owner), seq) | RawTarget::LeftOf(Some(owner), seq) => {
+                seq < end(owner) && !planted(Bug::VoidIsWaitedFor)
+            }
             RawTarget::Deleted(Some(owner), seq) => seq + op.count <= end(owner),
             _ => true,
         };
@@ -132,11 +135,17 @@ impl Doc {
                 continue;
             }
             let known = self.find(agent).map_or(0, |agent| self.version().end(agent));
-            if known < end {
-                return Some(Missing { agent: agent.clone(), end, op });
+            let is_missing = known < end && !planted(Bug::ReadinessIgnoresAnchors);
+            if is_missing || planted(Bug::VoidIsWaitedFor) && self.is_void(content) {
+                return Some(Missing { agent: agent.clone(), end: end.max(known + 1), op });
             }
         }
         None
+    }
+
+    /// Whether an op is an insert that makes no node.
+    fn is_void(&mut self, op: &Op) -> bool {
+        matches!(op, Op::Insert { origin, .. } if self.parent(origin).is_none())
     }
 
     /// Finds an agent that an op refers to.

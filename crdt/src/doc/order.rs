@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::Id;
+use crate::planted::{Bug, planted};
 use crate::tree::{At, Column, Lv, START, Side, Tree};
 
 use super::ids::Ids;
@@ -45,7 +46,7 @@ impl Siblings {
         let before = set.range(..&id).next_back().map(|(_, lv)| *lv);
         let after = set.range(&id..).next().map(|(_, lv)| *lv);
         set.insert(id, new);
-        (before, after)
+        if planted(Bug::SiblingsByArrival) { (None, None) } else { (before, after) }
     }
 
     /// Keeps a whole set at once; for a document read from bytes.

@@ -14,6 +14,7 @@
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use inklog_crdt::Doc;
+use inklog_crdt::planted::{Bug, planted};
 use inklog_protocol::DocId;
 use inklog_store::catalogue::{Pointer, Superseded};
 use inklog_store::document::{Peeked, Replayed, SEGMENTS_AHEAD};
@@ -108,9 +109,12 @@ impl Operator {
         &self,
         doc: &DocId,
         replayed: &Replayed,
-        fresh: Vec<LogRecord>,
+        mut fresh: Vec<LogRecord>,
         now: u64,
     ) -> Result<Option<(Pointer, usize)>, StoreError> {
+        if planted(Bug::SegmentLacksLast) {
+            fresh.pop();
+        }
         let documents = &self.documents;
         let old = replayed.pointer.as_ref();
         let nonce = documents.entropy.nonce();
@@ -156,6 +160,9 @@ impl Operator {
         let bytes = Snapshot::encode(state);
         let size = bytes.len();
         documents.objects.put(&pointer.snapshot, bytes).await?;
+        if planted(Bug::NothingIsReadBack) {
+            return Ok(size);
+        }
 
         if let Some(segment) = segment
             && documents.segment(&pointer.segment).await? != *segment
@@ -251,7 +258,9 @@ impl Operator {
 /// The applicable events of the log beyond the snapshot.
 fn fresh_records(replayed: &Replayed) -> Vec<LogRecord> {
     let (old, new) = (replayed.snapshot.version(), replayed.doc.version());
-    let fresh = |record: &&LogRecord| new.covers(&record.event) && !old.covers(&record.event);
+    let fresh = |record: &&LogRecord| {
+        new.covers(&record.event) && (!old.covers(&record.event) || planted(Bug::SegmentRepeats))
+    };
     replayed.records.iter().filter(fresh).cloned().collect()
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
+use inklog_crdt::planted::{Bug, planted};
 use inklog_protocol::{DocId, UserName};
 
 use super::{
@@ -88,7 +89,9 @@ impl Catalogue for MemoryCatalogue {
     async fn clear_dirty(&self, doc: &DocId, nonce: &str) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let mark = state.entries.get_mut(doc).map(|entry| &mut entry.dirty);
-        let cleared = mark.and_then(|dirty| dirty.take_if(|mark| mark.nonce == nonce));
+        let cleared = mark.and_then(|dirty| {
+            dirty.take_if(|mark| mark.nonce == nonce || planted(Bug::MarkGoesWithoutNonce))
+        });
         Ok(cleared.is_some())
     }
 
@@ -155,7 +158,7 @@ impl Catalogue for MemoryCatalogue {
     ) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let current = state.entries.get(doc).and_then(|entry| entry.pointer.as_ref());
-        if current != old {
+        if current != old && !planted(Bug::PointerMovesAnyway) {
             return Ok(false);
         }
         state.entry(doc, new.at).pointer = Some(new.clone());

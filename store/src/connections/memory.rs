@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use inklog_crdt::Agent;
+use inklog_crdt::planted::{Bug, planted};
 use inklog_protocol::limits::{DOCS_PER_CONNECTION_MAX, PRESENCE_AGENTS_PER_CONNECTION_MAX};
 use inklog_protocol::{Author, DocId, UserName};
 
@@ -88,7 +89,8 @@ impl Connections for MemoryConnections {
         holder: Option<&Holder>,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
-        let registered = Registered { seen_ms: seen_ms(now_ms, holder), holder: holder.cloned() };
+        let lapses_with = holder.filter(|_| !planted(Bug::RegistrationOutlivesToken));
+        let registered = Registered { seen_ms: seen_ms(now_ms, lapses_with), holder: holder.cloned() };
         let mut docs = self.lock();
         let is_in = |audience: &Audience| {
             audience.registered.get(connection).is_some_and(|registered| registered.is_there(now_ms))

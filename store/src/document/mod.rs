@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use inklog_crdt::planted::{Bug, planted};
 use inklog_crdt::{Agent, DecodeError, Doc};
 use inklog_protocol::limits::{FOLD_BYTES_MIN, SIZE_SHARE};
 use inklog_protocol::{DocId, LoggedEvent};
@@ -132,8 +133,12 @@ impl Documents {
 
     /// Replays the log on the newest snapshot.
     pub async fn replay(&self, doc: &DocId) -> Result<Replayed, StoreError> {
-        let items = self.log.read(doc).await?;
+        let empty = |error| planted(Bug::ErrorReadsAsEmpty).then(Vec::new).ok_or(error);
+        let mut items = self.log.read(doc).await.or_else(empty)?;
         let entry = self.catalogue.entry(doc).await?;
+        if planted(Bug::PointerBeforeLog) {
+            items = self.log.read(doc).await?;
+        }
         let (pointer, noted) = entry.map_or((None, None), |entry| (entry.pointer, entry.size));
         let (snapshot, snapshot_lost) = match &pointer {
             Some(pointer) => self.snapshot_or_history(doc, pointer).await?,
@@ -365,7 +370,12 @@ impl Documents {
     /// The live state; `None` is a miss. Of its base, the checksum is verified and the version read, which
     /// is all that most answers need ([`Documents::decode`] for the rest).
     pub async fn base(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
-        let Some(live) = self.live.read(doc).await? else { return Ok(None) };
+        let Some(mut live) = self.live.read(doc).await? else { return Ok(None) };
+        if planted(Bug::BaseAndTailInTwoSteps)
+            && let Some(later) = self.live.read(doc).await?
+        {
+            live = LiveDoc { base: live.base, ..later };
+        }
         self.sound(doc, heavy(move || Opened::live(live)).await).await
     }
 

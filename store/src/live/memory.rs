@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use inklog_crdt::planted::{Bug, planted};
 use inklog_protocol::limits::{LIVE_STATE_TTL, TAIL_KEPT_BYTES};
 use inklog_protocol::{DocId, LoggedEvent};
 
@@ -105,11 +106,12 @@ impl Document {
         if self.has(&base) {
             return Some(());
         }
-        if self.nonce.as_deref() != Some(nonce) || (self.base.is_some() && !over) {
+        let stands = self.nonce.as_deref() == Some(nonce) || planted(Bug::RebuildNeedsNoNonce);
+        if !stands || (self.base.is_some() && !over) {
             return None;
         }
         self.put(base);
-        self.folded = self.first;
+        self.folded = if planted(Bug::RebuildTakesAllOfTail) { self.next() } else { self.first };
         self.unfolded += self.kept;
         self.kept = 0;
         self.nonce = None;
@@ -166,7 +168,8 @@ impl MemoryLiveState {
     }
 
     fn is_usable(&self, document: &Document, now_ms: u64) -> bool {
-        document.process == self.process.load(Ordering::Relaxed) && now_ms < document.expires_ms
+        let is_of_this_process = document.process == self.process.load(Ordering::Relaxed);
+        (is_of_this_process || planted(Bug::BaseOutlivesItsRedis)) && now_ms < document.expires_ms
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<DocId, Document>> {
@@ -212,8 +215,10 @@ impl LiveState for MemoryLiveState {
         };
         let entries: Vec<Entry> = events.iter().map(entry).collect();
         Ok(self.on_some(doc, fresh_tail, |document| {
-            document.unfolded += entries.iter().map(|entry| entry.bytes).sum::<u64>();
-            document.events.extend(entries);
+            if document.base.is_some() || !planted(Bug::AppendNeedsBase) {
+                document.unfolded += entries.iter().map(|entry| entry.bytes).sum::<u64>();
+                document.events.extend(entries);
+            }
             TailStatus {
                 has_base: document.base.is_some(),
                 base_bytes: document.base.as_ref().map_or(0, |base| base.state.len() as u64),
@@ -263,12 +268,13 @@ impl LiveState for MemoryLiveState {
             let takes_in = document.folded..=document.next();
             let current = document.tag().as_ref() == Some(read) && folded_to.tail == document.tail;
             if !current || !takes_in.contains(&folded_to.offset) {
-                return None;
+                return planted(Bug::FoldIgnoresTag).then(|| document.put(base));
             }
             let unfolded = document.from(folded_to.offset).map(|entry| entry.bytes).sum();
             document.kept += document.unfolded - unfolded;
             document.unfolded = unfolded;
-            document.folded = folded_to.offset;
+            let takes_all = planted(Bug::FoldTakesAllOfTail);
+            document.folded = if takes_all { document.next() } else { folded_to.offset };
             document.put(base);
             // A rebuild that reads the log now would miss what this fold trims.
             document.nonce = None;
