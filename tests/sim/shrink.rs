@@ -48,7 +48,7 @@ pub fn shrink(seed: u64, options: &Options) {
         names.join(", "),
         fails(&best).unwrap_or_default()
     );
-    let mut command = format!("cargo test -p inklog-tests --test sim -- --seed {seed} --trace");
+    let mut command = format!("cargo test -p inklog-sim --test sim -- --seed {seed} --trace");
     let without: Vec<_> = best.without.iter().map(|fault| fault.name()).collect();
     if !without.is_empty() {
         command.push_str(&format!(" --without {}", without.join(",")));

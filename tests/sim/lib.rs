@@ -1,0 +1,1 @@
+//! The simulation is a test: see `main.rs`.
