@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::made::number;
 use crate::mutate::mutate;
 
+/// More than a message of the wire may have.
+const BYTES_MAX: usize = 256 * 1024;
+
 /// The text of a value after some changes; in one of a few, without any.
 pub fn changed(choices: &mut Unstructured, mut value: Value) -> Result<Vec<u8>> {
     for _ in 0..choices.int_in_range(0..=3)? {
@@ -19,7 +22,8 @@ pub fn changed(choices: &mut Unstructured, mut value: Value) -> Result<Vec<u8>> 
         2 => nest(choices, &mut text)?,
         _ => {}
     }
-    Ok(text)
+    // A list of lists of lists, each many times, only takes time.
+    if text.len() > BYTES_MAX { Err(arbitrary::Error::IncorrectFormat) } else { Ok(text) }
 }
 
 /// Changes one place.
