@@ -28,7 +28,7 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run inklog editor editor-if-possible test soak web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
+.PHONY: help run inklog editor editor-if-possible test fuzz soak web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ test: node redis cfn-lint ## every test
 
 soak: ## simulate more seeds, each once (SEEDS=100000 FROM=1)
 	cargo test --locked -p inklog-sim --test sim -- --seeds $(or $(SEEDS),100000) --from $(or $(FROM),1) --once $(ARGS)
+
+fuzz: ## every decoder, given what nobody wrote, for SECONDS=60 each (SEED=n: other inputs)
+	INKLOG_FUZZ_SECONDS=$(or $(SECONDS),60) INKLOG_SEED=$(or $(SEED),1) \
+	  cargo test --locked -p inklog-tests --test fuzz -- targets limits --nocapture
 
 web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the web packages
 	@cargo build --locked -p inklog-cli --bin inklog

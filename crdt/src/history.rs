@@ -261,8 +261,10 @@ pub fn encode_events(events: &[Event]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode_events`] wrote, and validates each event as [`Event::new`] does.
-pub fn decode_events(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
+/// Reads what [`encode_events`] wrote, and validates each event as [`Event::new`] does. More than `most` events are
+/// damage: a few bytes can stand for a million, so the number of events must be bounded by something else that
+/// exists for each of them.
+pub fn decode_events(bytes: &[u8], most: usize) -> Result<Vec<Event>, DecodeError> {
     let reader = &mut Reader::new(bytes, 0);
     match reader.byte()? {
         VERSION => {}
@@ -286,7 +288,7 @@ pub fn decode_events(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
     }
     let text = std::str::from_utf8(reader.take(reader.left())?);
     let text = text.map_err(|_| reader.damaged("text is not UTF-8"))?;
-    let mut all = Unpacker { agents, columns, text, cursors: Cursors::default(), events: Vec::new() };
+    let mut all = Unpacker { agents, columns, text, cursors: Cursors::default(), events: Vec::new(), most };
     let mut ends = vec![0; all.agents.len()];
     for (agent, groups) in sections {
         let own = usize::try_from(agent).ok().filter(|own| *own < ends.len());
@@ -305,6 +307,7 @@ struct Unpacker<'a> {
     text: &'a str,
     cursors: Cursors,
     events: Vec<Event>,
+    most: usize,
 }
 
 /// An event whose ops are still being read.
@@ -324,6 +327,9 @@ impl Unpacker<'_> {
 
     fn close(&mut self, own: usize, open: Option<Open>) -> Result<(), DecodeError> {
         if let Some(Open { after, ops }) = open {
+            if self.events.len() == self.most {
+                return Err(self.damaged("there are more events than there can be"));
+            }
             let event = Event::new(self.agents[own].clone(), after, ops);
             self.events.push(event.map_err(|_| self.damaged("the ops do not make an event"))?);
         }
@@ -474,11 +480,12 @@ mod tests {
 
     #[test]
     fn events_come_back() {
-        assert_eq!(decode_events(&encode_events(&[])), Ok(vec![]));
+        assert_eq!(decode_events(&encode_events(&[]), 0), Ok(vec![]));
         let events = samples();
         for from in 0..events.len() {
             for to in from..=events.len() {
-                assert_eq!(decode_events(&encode_events(&events[from..to])).unwrap(), &events[from..to]);
+                let bytes = encode_events(&events[from..to]);
+                assert_eq!(decode_events(&bytes, to - from).unwrap(), &events[from..to]);
             }
         }
     }
@@ -495,18 +502,28 @@ mod tests {
     }
 
     #[test]
+    fn a_few_bytes_do_not_make_more_events_than_there_can_be() {
+        let mut events = vec![event("ann", 0, vec![delete(0, "bob-0", 1)])];
+        events.extend((1..1000).map(|seq| event("ann", seq, vec![delete(seq, &format!("bob-{seq}"), 1)])));
+        let bytes = encode_events(&events);
+        assert!(bytes.len() < 40);
+        assert_eq!(decode_events(&bytes, 1000).as_ref(), Ok(&events));
+        assert!(matches!(decode_events(&bytes, 999), Err(DecodeError::Damaged { .. })));
+    }
+
+    #[test]
     fn damage_gives_errors_and_other_events() {
         let bytes = encode_events(&samples());
         for at in 0..bytes.len() {
-            assert!(decode_events(&bytes[..at]).is_err(), "{at}");
+            assert!(decode_events(&bytes[..at], 100).is_err(), "{at}");
             for value in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bad = bytes.clone();
                 bad[at] = value;
                 // Whatever the result, it must end without a panic.
-                let _ = decode_events(&bad);
+                let _ = decode_events(&bad, 100);
             }
         }
-        assert_eq!(decode_events(&[2]), Err(DecodeError::Newer { found: 2, known: 1 }));
-        assert_eq!(decode_events(&[0]), Err(DecodeError::NotThisFormat("a history of events")));
+        assert_eq!(decode_events(&[2], 1), Err(DecodeError::Newer { found: 2, known: 1 }));
+        assert_eq!(decode_events(&[0], 1), Err(DecodeError::NotThisFormat("a history of events")));
     }
 }

@@ -359,6 +359,13 @@ mod tests {
         );
         assert_eq!(code(&"x".repeat(FRAME_BYTES_MAX + 1)), ErrorCode::TooLarge);
         assert_eq!(code(r#"{"action":"SYNC_STATE","docId":"d","confirm":1}"#), ErrorCode::BadRequest);
+        assert_eq!(
+            code(r#"{"action":"SYNC_STATE","docId":"d","version":{"a":9007199254740993}}"#),
+            ErrorCode::BadRequest
+        );
+        assert!(
+            Request::parse(r#"{"action":"SYNC_STATE","docId":"d","version":{"a":9007199254740992}}"#).is_ok()
+        );
         assert_eq!(code(r#"{"action":"PRESENCE","docId":"d","agent":"a"}"#), ErrorCode::BadRequest);
         let big = format!(
             r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{{"x":"{}"}}}}"#,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inklog_crdt::{Agent, Event, EventError, IdError, Version};
+use inklog_crdt::{Agent, Event, EventError, IdError, MAX_SEQ, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,9 +16,14 @@ pub fn version_to_wire(version: &Version) -> VersionMap {
     version.iter().map(|(agent, end)| (agent.as_str().to_owned(), end)).collect()
 }
 
-/// Reads a version; its names must be agents.
+/// Reads a version; its names must be agents, and its ends at most [`MAX_SEQ`].
 pub fn version_from_wire(map: &VersionMap) -> Result<Version, IdError> {
-    map.iter().map(|(name, end)| Ok((Agent::new(name)?, *end))).collect()
+    let read = |(name, end): (&String, &u64)| match *end {
+        // No encoded state could hold it.
+        ..=MAX_SEQ => Ok((Agent::new(name)?, *end)),
+        _ => Err(IdError::Id),
+    };
+    map.iter().map(read).collect()
 }
 
 /// An event, when ingest took it, and from whom.

@@ -44,8 +44,12 @@ impl Journal {
                 (self.cursor, self.before_cursor) = (base.cursor, self.heard.len());
             }
             Record::Heard(event) => self.heard.push(event),
-            Record::Typed(event) => self.typed.extend(event.into_ops()),
+            Record::Typed(event) => {
+                self.check_own(&event)?;
+                self.typed.extend(event.into_ops());
+            }
             Record::Event(event) => {
+                self.check_own(&event)?;
                 self.typed.retain(|op| op.seq() >= event.end());
                 self.events.insert(event.after(), event);
             }
@@ -69,6 +73,29 @@ impl Journal {
             Record::NoForks => self.forks.clear(),
             Record::Unsent(unsent) => self.unsent.push(unsent),
             Record::Access(access) => self.access = Some(access),
+        }
+        Ok(())
+    }
+
+    /// What the client wrote itself has the agent's name.
+    fn check_own(&mut self, event: &Event) -> Result<(), JournalError> {
+        let agent = &self.head()?.agent;
+        match event.agent() == agent {
+            true => Ok(()),
+            false => Err(JournalError::Damaged(format!("{} wrote what is {agent}'s", event.agent()))),
+        }
+    }
+
+    /// What the client wrote and is not durable must be one chain.
+    fn check_chain(&self, start: u64) -> Result<(), JournalError> {
+        let events = self.events.values().map(|event| (event.after(), event.end()));
+        let typed = self.typed.iter().map(|op| (op.seq(), op.end()));
+        let mut end = start;
+        for (from, to) in events.chain(typed) {
+            if from < end {
+                return Err(JournalError::Damaged(format!("the id {from} was typed twice")));
+            }
+            end = to;
         }
         Ok(())
     }
@@ -100,6 +127,7 @@ impl Core {
         if head.server != core.config.server || head.doc != core.config.doc.as_str() {
             return Err(JournalError::Elsewhere { server: head.server, doc: head.doc });
         }
+        journal.check_chain(head.start)?;
         let mut doc = journal.base;
         core.cursor.clone_from(&journal.cursor);
         for (at, event) in journal.heard.iter().enumerate() {

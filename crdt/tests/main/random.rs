@@ -139,7 +139,8 @@ fn documents_do_what_the_oracle_does() {
         let style = if prng.chance(30) { Style::Crowded } else { Style::Odd };
         let count = 2 + prng.below(60);
         let history = History::random(prng, count, style);
-        assert_eq!(decode_events(&encode_events(&history.events)).as_ref(), Ok(&history.events));
+        let columns = encode_events(&history.events);
+        assert_eq!(decode_events(&columns, history.events.len()).as_ref(), Ok(&history.events));
         let (mut doc, mut oracle, mut editor) = (Doc::new(), Oracle::default(), Editor::default());
         let mut encoded = Doc::new();
         for event in history.shuffled(prng) {

@@ -28,7 +28,23 @@ pub(crate) fn sort_key(agent: &Agent, after: u64) -> String {
 }
 
 /// What [`sort_key`] was made from: the agent's name and `after`.
-pub(crate) fn place_of(sort_key: &str) -> Option<(Agent, u64)> {
-    let (agent, after) = sort_key.rsplit_once('#')?;
-    Some((Agent::new(agent).ok()?, after.parse().ok()?))
+pub(crate) fn place_of(key: &str) -> Option<(Agent, u64)> {
+    let (name, digits) = key.rsplit_once('#')?;
+    let (agent, after) = (Agent::new(name).ok()?, digits.parse().ok()?);
+    // Other numbers of digits, and a plus, would parse as well.
+    (sort_key(&agent, after) == key).then_some((agent, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_one_key() {
+        let agent = Agent::new("a~1").unwrap();
+        assert_eq!(place_of(&sort_key(&agent, 7)), Some((agent, 7)));
+        for other in ["a~1#7", "a~1#00000000000000007", "a~1#+000000000000007", "a~1#", "#0000000000000007"] {
+            assert_eq!(place_of(other), None, "{other}");
+        }
+    }
 }

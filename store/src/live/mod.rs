@@ -43,7 +43,9 @@ impl Cursor {
     /// Reads what [`Cursor::to_wire`] wrote; `None` for anything else.
     pub fn from_wire(text: &str) -> Option<Cursor> {
         let (tail, offset) = text.rsplit_once('-')?;
-        Some(Cursor { tail: tail.to_owned(), offset: offset.parse().ok()? })
+        let cursor = Cursor { tail: tail.to_owned(), offset: offset.parse().ok()? };
+        // Zeros in front, and a plus, would parse as well.
+        (cursor.to_wire() == text).then_some(cursor)
     }
 }
 

@@ -22,6 +22,7 @@
 //! 0, -1, 1, -2, … as 0, 1, 2, 3, ….
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read as _;
 use std::ops::RangeInclusive;
 
 use inklog_crdt::{DecodeError, Doc, decode_events, encode_events};
@@ -39,8 +40,12 @@ const SEGMENT_VERSION_NAMELESS: u8 = 3;
 const SEGMENT_VERSION_LINKED: u8 = 2;
 /// zstd's level: beyond it, time grows but size hardly shrinks.
 const LEVEL: i32 = 9;
-/// An unpacked object larger than this counts as damaged, instead of using that much memory.
-const UNPACKED_MAX: usize = 1 << 31;
+/// An unpacked object larger than this counts as damaged: 64 KB can unpack to gigabytes, and no function has the
+/// memory for what is in a segment of this size.
+const UNPACKED_MAX: u64 = 256 * 1024 * 1024;
+/// What zstd may look back, as a power of two in bytes: twice what it does at [`LEVEL`]. A frame can ask for far more
+/// memory than it then uses.
+const WINDOW_LOG_MAX: u32 = 23;
 
 /// A document's state at some version.
 #[derive(Debug, Clone)]
@@ -119,7 +124,9 @@ impl Segment {
                 earlier.push(text(key)?);
             }
         }
-        let events = decode_events(reader.sized()?)?;
+        let events = reader.sized()?;
+        // The time of each takes a byte at least.
+        let events = decode_events(events, body.len() - reader.offset)?;
         let mut senders = Vec::new();
         for _ in 0..reader.u32()? {
             let (user, connection) = (reader.name()?, reader.name()?);
@@ -187,16 +194,31 @@ fn unpack(
     bytes: &[u8],
 ) -> Result<(u8, Vec<u8>), DecodeError> {
     let size = match zstd::zstd_safe::get_frame_content_size(bytes) {
-        Ok(Some(size)) if size <= UNPACKED_MAX as u64 => size as usize,
+        Ok(Some(size)) if size <= UNPACKED_MAX => size,
         _ => return Err(DecodeError::NotThisFormat(name)),
     };
-    let mut plain = zstd::bulk::decompress(bytes, size).map_err(|_| DecodeError::Checksum)?;
+    let mut plain = unpack_frame(bytes, size).map_err(|_| DecodeError::Checksum)?;
     match plain.get(..5) {
         Some(head) if head[..4] == magic[..] && head[4] > *known.end() => {
             Err(DecodeError::Newer { found: head[4], known: *known.end() })
         }
         Some(head) if head[..4] == magic[..] && known.contains(&head[4]) => Ok((head[4], plain.split_off(5))),
         _ => Err(DecodeError::NotThisFormat(name)),
+    }
+}
+
+/// The content of a frame that is all of `bytes` and holds `size`. Memory grows with what is there: the size is the
+/// frame's own word, and a few damaged bytes may say anything.
+fn unpack_frame(bytes: &[u8], size: u64) -> std::io::Result<Vec<u8>> {
+    let mut decoder = zstd::Decoder::with_buffer(bytes)?.single_frame();
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    let mut plain = Vec::new();
+    let mut limited = decoder.take(size + 1);
+    limited.read_to_end(&mut plain)?;
+    let rest = limited.into_inner().finish();
+    match plain.len() as u64 == size && rest.is_empty() {
+        true => Ok(plain),
+        false => Err(std::io::ErrorKind::InvalidData.into()),
     }
 }
 
@@ -331,6 +353,31 @@ mod tests {
         newer.push(SEGMENT_VERSION + 1);
         let newer = zstd::bulk::compress(&newer, 1).unwrap();
         assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 5, known: 4 }));
+    }
+
+    #[test]
+    fn a_frame_is_all_there_is_and_says_how_much_it_holds() {
+        let plain = [SNAPSHOT_MAGIC, &[SNAPSHOT_VERSION][..], &Doc::new().encode()].concat();
+        let frame = zstd::bulk::compress(&plain, LEVEL).unwrap();
+        assert!(Snapshot::decode(&frame).is_ok());
+        for bad in
+            [[frame.clone(), b"x".to_vec()].concat(), frame.repeat(2), frame[..frame.len() - 1].to_vec()]
+        {
+            assert_eq!(Snapshot::decode(&bad).unwrap_err(), DecodeError::Checksum);
+        }
+        let mut encoder = zstd::bulk::Compressor::new(LEVEL).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        let silent = encoder.compress(&plain).unwrap();
+        assert!(matches!(Snapshot::decode(&silent).unwrap_err(), DecodeError::NotThisFormat(_)));
+        // A byte tells the size of a frame this small.
+        for lie in [plain.len() - 1, plain.len() + 1, 0, 255] {
+            let mut liar = frame.clone();
+            assert_eq!(usize::from(liar[5]), plain.len());
+            liar[5] = lie as u8;
+            assert!(Snapshot::decode(&liar).is_err(), "{lie}");
+        }
+        let huge = zstd::bulk::compress(&vec![0; UNPACKED_MAX as usize + 1], 1).unwrap();
+        assert!(matches!(Snapshot::decode(&huge).unwrap_err(), DecodeError::NotThisFormat(_)));
     }
 
     /// Segments as the versions before this one wrote them: of one record without a user, and one of Alice's.
