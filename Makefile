@@ -28,7 +28,7 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run inklog editor editor-if-possible test fuzz soak web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
+.PHONY: help run inklog editor editor-if-possible test coverage fuzz soak web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench: node web/node_modules/.package-lock.json ## compare Inklog with its peers
 	npm --prefix bench/e2e ci
 	cargo build --locked -p inklog-cli --bin inklog
 	node bench/e2e/run.mjs --inklog target/debug/inklog --json target/bench.json $(ARGS)
+
+coverage: ## what of the pipeline the simulator reaches (ARGS="--seeds 5000"; needs LLVM's tools, and says which)
+	tools/coverage/measure.sh $(ARGS)
 
 deny: $(CARGO_DENY) ## licences, bans and sources of every crate (deny.toml)
 	$(CARGO_DENY) --locked check licenses bans sources

@@ -1,10 +1,11 @@
 //! Compaction: what it moves, in which order, and what it must never lose (DESIGN §4, Snapshots).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use inklog_crdt::Event;
+use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Gate, SendOp};
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
@@ -17,7 +18,7 @@ use inklog_store::tap::{Call, Fault, Operation, Tap};
 use inklog_store::{Clock, ManualClock};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, doc, hanging, typed};
+use crate::harness::{Harness, agent, doc, hanging, typed};
 use crate::taps::{Counting, Damaging, SteppingIn};
 
 pub const GRACE_MS: u64 = COMPACTION_GRACE.as_millis() as u64;
@@ -202,6 +203,38 @@ async fn below_the_floor_nothing_is_taken_again() {
     assert_eq!((&ack["action"], &ack["after"]), (&json!("OP_ACK"), &json!(5)));
     assert_eq!(send(&function, lone).await["action"], "OP_ACK", "a repeat of the lone op");
     assert_eq!(harness.documents.replay(&doc).await.unwrap().doc.text(), "hello!");
+}
+
+#[tokio::test]
+async fn an_event_inside_the_range_of_another_is_kept_somewhere() {
+    // A broken client's: ingest does not check that `after` links up.
+    for came_late in [false, true] {
+        let harness = Harness::memory();
+        let doc = doc("d");
+        let sound =
+            [inserted("alice", 0, "hello"), inserted("alice", 5, "world"), inserted("alice", 10, "!")];
+        harness.append(&doc, sound.clone()).await;
+        if came_late {
+            operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap();
+        }
+        let inside = inserted("alice", 7, "lost?");
+        harness.append(&doc, [inside.clone()]).await;
+        harness.documents.catalogue.mark_dirty(&doc, harness.clock.now_ms(), "n").await.unwrap();
+        compact_all(&harness.documents, &harness.clock, &doc).await;
+
+        let replayed = harness.documents.replay(&doc).await.unwrap();
+        let history = harness.documents.history(replayed.pointer.as_ref()).await.unwrap();
+        let kept: HashSet<Event> =
+            history.into_iter().chain(replayed.records).map(|record| record.event).collect();
+        assert_eq!(kept, sound.into_iter().chain([inside]).collect(), "came late: {came_late}");
+        let entry = harness.documents.catalogue.entry(&doc).await.unwrap().unwrap();
+        assert_eq!(entry.dirty, None, "what stays for ever is nothing to come back for");
+    }
+}
+
+fn inserted(name: &str, after: u64, text: &str) -> Event {
+    let op = Op::Insert { seq: after, text: text.to_owned(), origin: Origin::Left(None) };
+    Event::new(agent(name), after, vec![op]).unwrap()
 }
 
 #[tokio::test]

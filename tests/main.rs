@@ -29,6 +29,7 @@
 //! - `structure`: which crate may use which, and what meets the local stack
 //! - `throttled`: deletes from the log that DynamoDB takes only in part
 //! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
+//! - `model`: the simulator's model: against vectors and the CRDT, and that its check finds each breach
 //! - `readme`: every command of the README is run
 //! - `server_stories`: what a server gets and answers, as data, on the whole stack
 //! - `sam`: `template.yaml`, read

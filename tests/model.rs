@@ -11,7 +11,6 @@ use inklog_crdt::{Agent, Doc, Draft, Event, Id, Op, Origin};
 use inklog_operator::Operator;
 use inklog_protocol::limits::{COMPACTION_GRACE, DOC_BYTES_MAX};
 use inklog_protocol::{DocId, LoggedEvent, WireEvent};
-use inklog_store::LogRecord;
 use inklog_store::catalogue::Pointer;
 use inklog_store::catalogue::memory::MemoryCatalogue;
 use inklog_store::document::Documents;
@@ -20,7 +19,7 @@ use inklog_store::live::memory::MemoryLiveState;
 use inklog_store::log::memory::MemoryOpLog;
 use inklog_store::objects::memory::MemoryObjects;
 use inklog_store::objects::{Segment, Snapshot};
-use inklog_store::{ManualClock, SystemEntropy};
+use inklog_store::{LogRecord, ManualClock, Objects, SystemEntropy};
 use serde_json::{Value, json};
 
 use naive::{Acknowledged, Checked, Expected, Place, Shown, check, place, replay, shown_by, state_bytes_max};
@@ -302,7 +301,8 @@ impl Stores {
     }
 
     async fn replace(&self, key: &str, bytes: Vec<u8>) {
-        self.objects.delete_and_put(key, bytes).await;
+        self.objects.delete(key).await.unwrap();
+        self.objects.put(key, bytes).await.unwrap();
     }
 
     async fn set_live(&self, state: &Doc) {
@@ -327,18 +327,6 @@ impl Stores {
 
 fn record(event: &Event) -> LogRecord {
     LogRecord { event: event.clone(), at: 1_700_000_000_000, author: None, connection: None }
-}
-
-trait DeleteAndPut {
-    async fn delete_and_put(&self, key: &str, bytes: Vec<u8>);
-}
-
-impl DeleteAndPut for MemoryObjects {
-    async fn delete_and_put(&self, key: &str, bytes: Vec<u8>) {
-        use inklog_store::Objects;
-        self.delete(key).await.unwrap();
-        self.put(key, bytes).await.unwrap();
-    }
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@
 
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
-use inklog_crdt::Doc;
 use inklog_crdt::planted::{Bug, planted};
+use inklog_crdt::{Doc, Event};
 use inklog_protocol::DocId;
 use inklog_store::catalogue::{Pointer, Superseded};
 use inklog_store::document::{Peeked, Replayed, SEGMENTS_AHEAD};
@@ -87,7 +87,8 @@ impl Operator {
                 self.delete_superseded(doc, pointer, now.saturating_sub(grace_ms)).await?;
         }
         let published = self.documents.catalogue.floors(doc).await?;
-        let due = floors::due_for_deletion(&replayed, &published, now.saturating_sub(grace_ms));
+        let stays = floors::overlapping(&replayed.records);
+        let due = floors::due_for_deletion(&replayed, &published, now.saturating_sub(grace_ms), &stays);
         self.documents.log.delete(doc, &due).await?;
         done.events_deleted = due.len();
         for (agent, floor) in floors::to_publish(&replayed.records, &kept, &published, now, grace_ms) {
@@ -95,7 +96,10 @@ impl Operator {
         }
 
         done.live_dropped = self.drop_if_lacking(doc, &replayed, now).await?;
-        let left = replayed.records.iter().filter(|record| kept.version().covers(&record.event)).count();
+        let goes = |event: &Event| {
+            kept.version().covers(event) && !stays.contains(&(event.agent().clone(), event.after()))
+        };
+        let left = replayed.records.iter().filter(|record| goes(&record.event)).count();
         if let Some(mark) = mark {
             let is_done = left == due.len();
             done.left_dirty = !is_done || !self.documents.catalogue.clear_dirty(doc, &mark.nonce).await?;

@@ -4,13 +4,18 @@
 //! once no ingest can still use an older floor from its cache. A snapshot and a segment that the pointer
 //! led to *before* the deletion hold what is deleted.
 //!
+//! An event inside the range of another of its agent is no part of the chain, whichever of the two is: ingest
+//! does not look for that, and acknowledged both. A segment holds the one that was there when the snapshot was
+//! made; the other came too late for any. So both stay in the log. Neither can be deleted before the
+//! other: the later one came while the earlier was there, for below a floor ingest accepts none.
+//!
 //! A newer floor does not move an older one that still waits; each waits for its own time. Otherwise, in
 //! a document that is edited without pause, all would stay too young forever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use inklog_crdt::planted::{Bug, planted};
-use inklog_crdt::{Agent, Doc};
+use inklog_crdt::{Agent, Doc, Event};
 use inklog_store::LogRecord;
 use inklog_store::catalogue::Floor;
 use inklog_store::document::Replayed;
@@ -50,12 +55,33 @@ pub(super) fn to_publish(
         .collect()
 }
 
+/// Agent and `after` of the events that overlap others of their agents.
+pub(super) fn overlapping(records: &[LogRecord]) -> BTreeSet<(Agent, u64)> {
+    let place = |event: &Event| (event.agent().clone(), event.after());
+    let mut found = BTreeSet::new();
+    // The event that reaches furthest of those before. Records come by agent and `after`.
+    let mut furthest: Option<&Event> = None;
+    for LogRecord { event, .. } in records {
+        let before = furthest.filter(|before| before.agent() == event.agent());
+        if let Some(before) = before
+            && event.after() < before.end()
+        {
+            found.extend([place(before), place(event)]);
+        }
+        if before.is_none_or(|before| event.end() > before.end()) {
+            furthest = Some(event);
+        }
+    }
+    found
+}
+
 /// Places of the log that may be deleted now: below a floor published by `published_by` at the latest,
-/// and in the snapshot that the replay began with.
+/// in the snapshot that the replay began with, and not among those that overlap.
 pub(super) fn due_for_deletion(
     replayed: &Replayed,
     published: &[(Agent, Floor)],
     published_by: u64,
+    overlapping: &BTreeSet<(Agent, u64)>,
 ) -> Vec<(Agent, u64)> {
     let holds = |floor: &Floor| floor.at <= published_by || planted(Bug::FloorsHoldAtOnce);
     // Ascending: of an agent's, the highest that is old enough.
@@ -68,5 +94,6 @@ pub(super) fn due_for_deletion(
         .filter(|event| floors.get(event.agent()).is_some_and(|floor| event.after() < *floor))
         .filter(|event| replayed.snapshot.version().covers(event))
         .map(|event| (event.agent().clone(), event.after()))
+        .filter(|place| !overlapping.contains(place))
         .collect()
 }
