@@ -65,6 +65,8 @@ pub struct Client {
     edits_left: usize,
     edit_at: Instant,
     renew_at: Option<Instant>,
+    /// Whether the server's version is known since this connection was made.
+    has_learned: bool,
     /// Characters that this client has typed since its store was asked last.
     unstored: Vec<char>,
     /// Those typed since all was saved.
@@ -103,6 +105,7 @@ impl Client {
             edits_left: start.edits,
             edit_at: Instant::now(),
             renew_at: None,
+            has_learned: false,
             unstored: Vec::new(),
             unsaved: Vec::new(),
             world,
@@ -156,8 +159,12 @@ impl Client {
             Some(Verdict::Refused) => self.lost(),
             None => {}
         }
+        self.has_learned |= self.core.is_synced();
         while let Some(frame) = self.core.next_frame() {
             if let Some(connection) = &self.connection {
+                if !self.has_learned && frame.starts_with(r#"{"action":"SEND_OP""#) {
+                    self.world.fail(format_args!("{} sends before it learns the version", self.core.agent()));
+                }
                 self.world.trace(format_args!("{} sends {}", self.core.agent(), head(&frame)));
                 self.gateway.take(connection, frame);
             }
@@ -232,6 +239,7 @@ impl Client {
         match self.gateway.connect(identity, self.outside.clone()).await {
             Some(connection) => {
                 self.connection = Some(connection);
+                self.has_learned = false;
                 self.core.connected(now());
             }
             None => self.lost(),

@@ -120,7 +120,7 @@ impl Gateway {
         if self.world.restored() != log {
             return;
         }
-        self.note_ack(frame, &answer);
+        self.note_ack(identity.as_ref(), frame, &answer).await;
         self.world.latency().await;
         if !self.world.fires(Fault::AnswerLost) {
             self.deliver(id, answer);
@@ -128,7 +128,7 @@ impl Gateway {
     }
 
     /// What is acknowledged, is acknowledged: whether the client hears of it or not.
-    fn note_ack(&self, frame: &str, answer: &str) {
+    async fn note_ack(&self, identity: Option<&Identity>, frame: &str, answer: &str) {
         if !answer.starts_with(r#"{"action":"OP_ACK""#) {
             return;
         }
@@ -141,6 +141,7 @@ impl Gateway {
             }
             other => return self.world.fail(format_args!("{other:?} was acknowledged")),
         };
+        self.world.check_writer(identity, &doc).await;
         if event.after() != after || answer["end"] != event.end() {
             return self.world.fail(format_args!("{answer} acknowledges {event:?}"));
         }

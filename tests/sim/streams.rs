@@ -117,7 +117,8 @@ impl Stream {
         let names: Vec<String> =
             batch.iter().filter_map(|record| record.change.sequence_number.clone()).collect();
         let mut event = Event::default();
-        event.records = batch;
+        event.records = batch.clone();
+        let failures = self.world.watch.failures();
         self.world.trace(format_args!("{:?} gets {} from {}", self.consumer, names.len(), names[0]));
         let response: Option<DynamoDbEventResponse> = match self.consumer {
             Consumer::Materializer => {
@@ -130,7 +131,18 @@ impl Stream {
         let Some(response) = response else { return 0 };
         let failed = response.batch_item_failures.into_iter().filter_map(|failure| failure.item_identifier);
         let failed: Vec<String> = failed.collect();
-        names.iter().position(|name| failed.contains(name)).unwrap_or(names.len())
+        let done = names.iter().position(|name| failed.contains(name)).unwrap_or(names.len());
+        if self.consumer == Consumer::Materializer {
+            self.world.check_taken(&batch[..done]).await;
+        }
+        let (waits, rest) = (batch.iter().position(is_newer), batch.len() > done);
+        if self.consumer == Consumer::Materializer && waits.is_some_and(|at| at < done) {
+            self.world.fail("a record that only a newer function can read counts as done");
+        }
+        if rest && waits.is_none() && self.world.watch.failures() == failures {
+            self.world.fail(format_args!("{:?} fails a batch, though nothing fails for all", self.consumer));
+        }
+        done
     }
 }
 
@@ -143,6 +155,10 @@ fn upgrade(record: &mut EventRecord) {
         bytes[0] = 1;
     }
     record.change.new_image = image.into();
+}
+
+fn is_newer(record: &EventRecord) -> bool {
+    matches!(record.change.new_image.get("ops"), Some(AttributeValue::B(bytes)) if bytes[0] == NEWER)
 }
 
 fn shard_of(record: &EventRecord, shards: usize) -> usize {

@@ -24,6 +24,7 @@ use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
 use super::model::Acknowledged;
 use super::plan::Plan;
+use super::watch::Watch;
 
 /// When every run begins, in ms since the epoch.
 const BEGIN_MS: u64 = 1_700_000_000_000;
@@ -99,6 +100,7 @@ pub struct World {
     pub push: Arc<MemoryPush>,
     pub acknowledged: Mutex<Acknowledged>,
     pub redis: Mutex<Trouble>,
+    pub watch: Watch,
     /// Something was appended to the log.
     pub appended: [Notify; 2],
     /// Something was posted to a connection.
@@ -166,6 +168,7 @@ impl World {
             clock,
             acknowledged: Mutex::default(),
             redis: Mutex::default(),
+            watch: Watch::default(),
             appended: [Notify::new(), Notify::new()],
             posted: Mutex::default(),
             kicked: Notify::new(),
@@ -271,6 +274,7 @@ impl World {
     /// The tables are restored from a backup, and a new stack serves them. What was acknowledged since is gone.
     pub fn restore(&self, backup: Backup) {
         self.restored.fetch_add(1, Ordering::Relaxed);
+        self.watch.forget();
         self.log.restore(backup.log);
         self.catalogue.restore(backup.catalogue);
         *self.acknowledged.lock().expect("no holder panics") = backup.acknowledged;
