@@ -116,7 +116,9 @@ impl Client {
 
     pub async fn run(mut self) {
         loop {
-            self.turn();
+            if self.turn() && self.disk.is_some() && self.world.fires(Fault::Restart) {
+                self.restart();
+            }
             let deadline = [self.core.deadline().map(Instant::from_std), self.connect_at, self.renew_at];
             let edit_at = (self.edits_left > 0).then_some(self.edit_at);
             let deadline = deadline.into_iter().chain([edit_at]).flatten().min();
@@ -151,8 +153,8 @@ impl Client {
         }
     }
 
-    /// Does what is due, and shows it.
-    fn turn(&mut self) {
+    /// Does what is due, and shows it. Answers whether an event was sent.
+    fn turn(&mut self) -> bool {
         self.core.tick(now());
         match self.core.take_verdict() {
             Some(Verdict::Dead) => self.reconnect(Duration::ZERO),
@@ -160,9 +162,12 @@ impl Client {
             None => {}
         }
         self.has_learned |= self.core.is_synced();
+        let mut has_sent = false;
         while let Some(frame) = self.core.next_frame() {
             if let Some(connection) = &self.connection {
-                if !self.has_learned && frame.starts_with(r#"{"action":"SEND_OP""#) {
+                let sends = frame.starts_with(r#"{"action":"SEND_OP""#);
+                has_sent |= sends;
+                if sends && !self.has_learned {
                     self.world.fail(format_args!("{} sends before it learns the version", self.core.agent()));
                 }
                 self.world.trace(format_args!("{} sends {}", self.core.agent(), head(&frame)));
@@ -227,6 +232,7 @@ impl Client {
             put_aside: self.core.forks().map(|fork| &*fork.text).collect(),
             held: self.core.held().map(|problem| problem.to_string()),
         };
+        has_sent
     }
 
     async fn connect(&mut self) {

@@ -60,7 +60,7 @@ pub fn find(bugs: &[Bug], options: &Options) -> ExitCode {
 
 fn search(bug: Bug, options: &Options) -> Search {
     let mut search = Search { bug, found: None, reached: 0 };
-    for seed in options.from..options.from + SEEDS_MAX {
+    for seed in options.from..options.from + options.seeds.min(SEEDS_MAX) {
         let planted = bug.plant();
         let breach = run::run(seed, &options.overrides, false).breach;
         search.reached += u64::from(planted.times() > 0);

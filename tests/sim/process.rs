@@ -10,7 +10,7 @@ use inklog_store::audience::Audience;
 use inklog_store::document::Documents;
 use inklog_store::tap::Tapped;
 use inklog_store::tap::{Call, Done, Fault as Answer, Operation, Store, Tap};
-use inklog_store::{Clock, Revocations, StoreError};
+use inklog_store::{Clock, PushError, Revocations, StoreError};
 use tokio::sync::Notify;
 
 use super::executor::{self, Instant};
@@ -171,6 +171,9 @@ impl Tap for ProcessTap {
             self.die().await;
         }
         self.redis(call)?;
+        if call.operation == Operation::PushPost && world.is_busy(call.key) {
+            return Err(PushError::Busy("status 429".to_owned()).into());
+        }
         if let (Operation::LogDelete, Some(doc)) = (call.operation, call.doc) {
             world.note_log(doc).await;
         }

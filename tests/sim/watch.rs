@@ -11,13 +11,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
+use aws_lambda_events::event::dynamodb::EventRecord;
 use inklog_access::Identity;
 use inklog_protocol::limits::{COMPACTION_GRACE, INTEGRATION_TIMEOUT, REVOCATION_CACHE_TTL};
 use inklog_protocol::{DocId, Right};
 use inklog_store::document::Peeked;
-use inklog_store::log::LogItem;
-use inklog_store::stream::records;
+use inklog_store::log::{LogItem, place_from_image};
 use inklog_store::{Catalogue as _, Clock as _, OpLog as _, Revocations as _};
 
 use super::faults::Fault;
@@ -26,6 +25,9 @@ use super::world::World;
 
 /// Between a decision and what comes of it, a function may run into its time limit, and messages are on their way.
 const LEEWAY: Duration = INTEGRATION_TIMEOUT.saturating_add(Duration::from_secs(31));
+
+/// What a broadcast takes at most, where no store is slow: some calls, and some posts one after the other.
+const BROADCAST_MAX: Duration = Duration::from_secs(15);
 
 #[derive(Default)]
 pub struct Watch {
@@ -61,15 +63,12 @@ impl World {
 
     /// The materializer has taken these records of a batch.
     pub async fn check_taken(&self, batch: &[EventRecord]) {
-        let mut event = StreamEvent::default();
-        event.records = batch.to_vec();
         let mut docs = BTreeSet::new();
-        for record in records(event) {
-            if let (Some(doc), Ok(record)) = (record.doc, record.record) {
-                let mut taken = self.watch.taken.lock().expect("no holder panics");
-                taken.entry(doc.clone()).or_default().insert(place(&record.event));
-                docs.insert(doc);
-            }
+        let inserts = batch.iter().filter(|record| record.event_name == "INSERT");
+        for of in inserts.filter_map(|record| place_from_image(&record.change.new_image)) {
+            let mut taken = self.watch.taken.lock().expect("no holder panics");
+            taken.entry(of.doc.clone()).or_default().insert((of.agent.to_string(), of.after));
+            docs.insert(of.doc);
         }
         for doc in docs {
             self.check_live(&doc).await;
@@ -149,6 +148,14 @@ impl World {
             LogItem::Damaged { .. } => None,
         });
         sound.collect()
+    }
+
+    /// A broadcast waits for no connection.
+    pub fn check_pace(&self, took: Duration) {
+        let is_slow = self.faults.possible().any(|fault| fault == Fault::Slow);
+        if took > BROADCAST_MAX && !is_slow {
+            self.fail(format_args!("a broadcast took {took:?}"));
+        }
     }
 
     /// Whoever sent it may write there.

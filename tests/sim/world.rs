@@ -100,6 +100,8 @@ pub struct World {
     pub push: Arc<MemoryPush>,
     pub acknowledged: Mutex<Acknowledged>,
     pub redis: Mutex<Trouble>,
+    /// Connections that take nothing until then.
+    busy: Mutex<BTreeMap<String, Instant>>,
     pub watch: Watch,
     /// Something was appended to the log.
     pub appended: [Notify; 2],
@@ -168,6 +170,7 @@ impl World {
             clock,
             acknowledged: Mutex::default(),
             redis: Mutex::default(),
+            busy: Mutex::default(),
             watch: Watch::default(),
             appended: [Notify::new(), Notify::new()],
             posted: Mutex::default(),
@@ -281,6 +284,16 @@ impl World {
         self.live.restart(Dump::default());
         self.connections.clear();
         self.upgrade();
+    }
+
+    /// Whether a connection takes nothing now.
+    pub fn is_busy(&self, connection: &str) -> bool {
+        let mut busy = self.busy.lock().expect("no holder panics");
+        if self.fires(Fault::Busy) {
+            let ms = self.draw().between(1_000, 60_000);
+            busy.insert(connection.to_owned(), Instant::now() + Duration::from_millis(ms));
+        }
+        self.faults.are_on() && busy.get(connection).is_some_and(|until| Instant::now() < *until)
     }
 
     /// A pause as it is usual between two machines.
