@@ -217,6 +217,8 @@ impl Materializer {
     /// Keeps what is known of a record that cannot be decoded, and lets a rebuild decide.
     async fn set_aside(&self, doc: &DocId, sequence: &str, error: &DecodeError) -> Result<(), StoreError> {
         tracing::error!(%doc, sequence, %error, "set aside an undecodable record");
+        // What the log has of it is to be compacted all the same.
+        self.mark_dirty(doc).await?;
         let note =
             serde_json::json!({ "doc": doc.as_str(), "sequence": sequence, "error": error.to_string() });
         let key = inklog_store::keys::objects::set_aside(doc, sequence);

@@ -31,6 +31,7 @@ impl Bot {
         let world = self.gateway.world.clone();
         let (outside, mut inbox) = unbounded_channel();
         let mut connection = None;
+        let right = world.draw().pick(&[Right::Write, Right::Write, Right::Read]);
         while world.faults.are_on() {
             let ms = world.draw().between(1, world.plan.lasts.as_millis() as u64 / 30);
             executor::sleep(Duration::from_millis(ms)).await;
@@ -39,7 +40,7 @@ impl Bot {
             }
             let id = match connection.take().filter(|id: &String| self.gateway.is_open(id)) {
                 Some(id) => id,
-                None => match self.gateway.connect(identity(&world), outside.clone()).await {
+                None => match self.gateway.connect(identity(&world, right), outside.clone()).await {
                     Some(id) => id,
                     None => continue,
                 },
@@ -72,6 +73,7 @@ impl Bot {
                     | "rate_limited"
                     | "too_large"
                     | "unauthorized"
+                    | "forbidden"
                     | "internal"
             ) {
                 world.fail(format_args!("a sound message was answered by {text}"));
@@ -94,11 +96,16 @@ impl Bot {
             1 => json!(format!("ghost~{}-{}", draw.below(3), draw.below(5))),
             // what may be void,
             2 => json!(format!("{agent}-{}", draw.next() % (end + 1))),
-            _ => json!(format!("user0~x-{}", draw.below(9))),
+            _ => json!(format!("bot~x{number}-{}", draw.below(9))),
         };
         let insert =
             |id: u64| json!({"type": "insert", "id": format!("{agent}-{id}"), "text": text, "left": anchor});
-        match draw.below(12) {
+        match draw.below(13) {
+            // Another event in a place that is taken.
+            12 if end > 0 => {
+                let op = json!({"type": "insert", "id": format!("{agent}-0"), "text": "q", "left": null});
+                (json!({"action": "SEND_OP", "docId": doc, "agent": agent, "after": 0, "ops": [op]}), false)
+            }
             // A gap.
             0 | 1 => {
                 let id = end + draw.next() % 4;
@@ -159,13 +166,13 @@ fn with_ref(mut message: Value, reference: &str) -> String {
     message.to_string()
 }
 
-fn identity(world: &World) -> Option<Identity> {
+fn identity(world: &World, right: Right) -> Option<Identity> {
     let life = world.plan.token_life_s?;
     let now_s = world.clock.now_ms() / 1_000;
     Some(Identity {
         user: UserName::new("bot").expect("a name"),
         name: Some("Bot".to_owned()),
-        grants: Grants::everything(Right::Write),
+        grants: Grants::everything(right),
         issued_at: now_s,
         expires_at: now_s + life,
     })

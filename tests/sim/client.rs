@@ -65,6 +65,8 @@ pub struct Client {
     edits_left: usize,
     edit_at: Instant,
     renew_at: Option<Instant>,
+    /// Whether the server's version is known since this connection was made.
+    has_learned: bool,
     /// Characters that this client has typed since its store was asked last.
     unstored: Vec<char>,
     /// Those typed since all was saved.
@@ -103,6 +105,7 @@ impl Client {
             edits_left: start.edits,
             edit_at: Instant::now(),
             renew_at: None,
+            has_learned: false,
             unstored: Vec::new(),
             unsaved: Vec::new(),
             world,
@@ -113,7 +116,9 @@ impl Client {
 
     pub async fn run(mut self) {
         loop {
-            self.turn();
+            if self.turn() && self.disk.is_some() && self.world.fires(Fault::Restart) {
+                self.restart();
+            }
             let deadline = [self.core.deadline().map(Instant::from_std), self.connect_at, self.renew_at];
             let edit_at = (self.edits_left > 0).then_some(self.edit_at);
             let deadline = deadline.into_iter().chain([edit_at]).flatten().min();
@@ -148,16 +153,23 @@ impl Client {
         }
     }
 
-    /// Does what is due, and shows it.
-    fn turn(&mut self) {
+    /// Does what is due, and shows it. Answers whether an event was sent.
+    fn turn(&mut self) -> bool {
         self.core.tick(now());
         match self.core.take_verdict() {
             Some(Verdict::Dead) => self.reconnect(Duration::ZERO),
             Some(Verdict::Refused) => self.lost(),
             None => {}
         }
+        self.has_learned |= self.core.is_synced();
+        let mut has_sent = false;
         while let Some(frame) = self.core.next_frame() {
             if let Some(connection) = &self.connection {
+                let sends = frame.starts_with(r#"{"action":"SEND_OP""#);
+                has_sent |= sends;
+                if sends && !self.has_learned {
+                    self.world.fail(format_args!("{} sends before it learns the version", self.core.agent()));
+                }
                 self.world.trace(format_args!("{} sends {}", self.core.agent(), head(&frame)));
                 self.gateway.take(connection, frame);
             }
@@ -220,6 +232,7 @@ impl Client {
             put_aside: self.core.forks().map(|fork| &*fork.text).collect(),
             held: self.core.held().map(|problem| problem.to_string()),
         };
+        has_sent
     }
 
     async fn connect(&mut self) {
@@ -232,6 +245,7 @@ impl Client {
         match self.gateway.connect(identity, self.outside.clone()).await {
             Some(connection) => {
                 self.connection = Some(connection);
+                self.has_learned = false;
                 self.core.connected(now());
             }
             None => self.lost(),

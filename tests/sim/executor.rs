@@ -17,6 +17,9 @@ use futures::future::{Either, select};
 
 use super::draw::Draw;
 
+/// How often tasks may go on at one moment.
+const POLLS_MAX: u32 = 1_000_000;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 struct State {
@@ -147,6 +150,7 @@ pub fn run<T: 'static>(mut draw: Draw, main: impl Future<Output = T> + 'static) 
     spawn(async move { *result.borrow_mut() = Some(main.await) });
     let ready: Arc<Mutex<Vec<usize>>> = Arc::default();
     let mut tasks: Vec<Option<(Task, Arc<TaskWaker>)>> = Vec::new();
+    let mut polls = 0;
     loop {
         for task in state.spawned.take() {
             let number = tasks.len();
@@ -165,12 +169,15 @@ pub fn run<T: 'static>(mut draw: Draw, main: impl Future<Output = T> + 'static) 
             let first = state.timers.borrow().keys().next().map(|(at, _)| *at);
             let first = first.expect("somebody waits for a moment");
             state.now.set(first);
+            polls = 0;
             let later = state.timers.borrow_mut().split_off(&(first + Duration::from_nanos(1), 0));
             let due = state.timers.replace(later);
             due.into_values().for_each(Waker::wake);
             continue;
         };
         let Some((task, waker)) = &mut tasks[number] else { continue };
+        polls += 1;
+        assert!(polls < POLLS_MAX, "tasks go on and on, and no time passes");
         waker.is_ready.store(false, Ordering::Relaxed);
         let context = Waker::from(waker.clone());
         if task.as_mut().poll(&mut Context::from_waker(&context)).is_ready() {

@@ -39,6 +39,8 @@ faults! {
     PushRepeated "push-repeated" 0.2;
     /// A message to a client overtakes others.
     PushReordered "push-reordered" 0.3;
+    /// A connection takes nothing for a while.
+    Busy "busy" 0.1;
     /// A message is late by seconds.
     Late "late" 0.1;
     /// A connection ends, and nobody is told.
@@ -90,6 +92,8 @@ faults! {
     Poison "poison" 0.3;
     /// A record that only a newer Inklog can decode is in the log, until that is deployed.
     Newer "newer" 0.3;
+    /// A record is damaged on its way: the log has it.
+    RecordDamaged "record-damaged" 0.1;
     /// Two snapshotters run at once.
     TwoSnapshotters "two-snapshotters" 0.5;
     /// A function's clock is wrong,
@@ -100,6 +104,8 @@ faults! {
     Restart "restart" 0.05;
     /// or its stored files are used a second time.
     Copied "copied" 0.1;
+    /// A message comes past the authorizer.
+    Stranger "stranger" 0.1;
     /// A user's tokens are revoked.
     Revoked "revoked" 0.2;
     /// The log is restored from a backup, under another name.

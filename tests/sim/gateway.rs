@@ -104,6 +104,9 @@ impl Gateway {
         let action = serde_json::from_str::<Value>(frame).ok();
         let action = action.and_then(|message| message["action"].as_str().map(str::to_owned));
         let route = action.unwrap_or_else(|| "$default".to_owned());
+        if identity.is_some() && self.world.fires(Fault::Stranger) {
+            self.try_stranger(&route, frame).await;
+        }
         let event = self.event(id, identity.as_ref(), &route, "MESSAGE", Some(frame));
         let log = self.world.restored();
         let answer = match self.functions.route(&route, event).await {
@@ -120,15 +123,28 @@ impl Gateway {
         if self.world.restored() != log {
             return;
         }
-        self.note_ack(frame, &answer);
+        self.note_ack(identity.as_ref(), frame, &answer).await;
         self.world.latency().await;
         if !self.world.fires(Fault::AnswerLost) {
             self.deliver(id, answer);
         }
     }
 
+    /// The same message, past the authorizer.
+    async fn try_stranger(&self, route: &str, frame: &str) {
+        let event = self.event("stranger", None, route, "MESSAGE", Some(frame));
+        let body = self.functions.route(route, event).await.and_then(|response| response.body);
+        // Who sends too much is told so before anything else.
+        let is_refused = |text: &str| text.contains("unauthorized") || text.contains("rate_limited");
+        if let Some(Body::Text(answer)) =
+            body.filter(|body| !matches!(body, Body::Text(text) if is_refused(text)))
+        {
+            self.world.fail(format_args!("somebody without a token was answered: {answer}"));
+        }
+    }
+
     /// What is acknowledged, is acknowledged: whether the client hears of it or not.
-    fn note_ack(&self, frame: &str, answer: &str) {
+    async fn note_ack(&self, identity: Option<&Identity>, frame: &str, answer: &str) {
         if !answer.starts_with(r#"{"action":"OP_ACK""#) {
             return;
         }
@@ -141,6 +157,7 @@ impl Gateway {
             }
             other => return self.world.fail(format_args!("{other:?} was acknowledged")),
         };
+        self.world.check_writer(identity, &doc).await;
         if event.after() != after || answer["end"] != event.end() {
             return self.world.fail(format_args!("{answer} acknowledges {event:?}"));
         }

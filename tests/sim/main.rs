@@ -9,8 +9,9 @@
 //!   functions.rs  the functions, warm and cold    streams.rs  the log's stream to its consumers
 //!   gateway.rs    connections and their messages  chaos.rs    what goes wrong by itself
 //!   client.rs     clients that type               bots.rs     programs that send odd messages
-//!   model.rs      what must be, worked out naively
+//!   model.rs      what must be, worked out naively   watch.rs   what must hold at every moment
 //!   shrink.rs     a smaller run that fails as well
+//!   planted.rs    bugs, and the seeds that find them
 //! ```
 
 mod bots;
@@ -24,10 +25,13 @@ mod gateway;
 mod model;
 mod options;
 mod plan;
+#[cfg(feature = "planted")]
+mod planted;
 mod process;
 mod run;
 mod shrink;
 mod streams;
+mod watch;
 mod world;
 
 use std::process::ExitCode;
@@ -50,6 +54,12 @@ fn main() -> ExitCode {
         }
     };
     run::catch_panics();
+    #[cfg(feature = "planted")]
+    let _planted = match &*options.bugs {
+        [bug] if options.seed.is_some() => Some(bug.plant()),
+        [] => None,
+        bugs => return planted::find(bugs, &options),
+    };
     if let Some(seed) = options.seed {
         return one(seed, &options);
     }

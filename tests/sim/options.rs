@@ -1,6 +1,11 @@
 //! The command line.
 
+#[cfg(feature = "planted")]
+use inklog_crdt::planted::Bug;
+
 use super::faults::Fault;
+#[cfg(feature = "planted")]
+use super::planted::named;
 use super::run::Overrides;
 
 pub struct Options {
@@ -17,10 +22,14 @@ pub struct Options {
     /// Stops after so many.
     pub failures_max: usize,
     pub overrides: Overrides,
+    /// Bugs to plant.
+    #[cfg(feature = "planted")]
+    pub bugs: Vec<Bug>,
 }
 
 const USAGE: &str = "usage: --seed N [--trace] | --seeds N [--from N] [--once] [--failures N] [--no-shrink]; \
-     each with [--without FAULT,…] [--clients N] [--edits N] [--bots N] [--lasts SECONDS]";
+     each with [--without FAULT,…] [--clients N] [--edits N] [--bots N] [--lasts SECONDS]; \
+     with the feature planted: --bugs | --bug BUG [--bug BUG …] | --bug BUG --seed N [--trace]";
 
 impl Options {
     /// `None`: nothing is asked of this binary.
@@ -34,6 +43,8 @@ impl Options {
             shrink: true,
             failures_max: 1,
             overrides: Overrides::default(),
+            #[cfg(feature = "planted")]
+            bugs: Vec::new(),
         };
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
@@ -57,6 +68,15 @@ impl Options {
                         let fault = fault.ok_or_else(|| format!("there is no fault {name}\n{USAGE}"))?;
                         options.overrides.without.push(*fault);
                     }
+                }
+                #[cfg(feature = "planted")]
+                "--bugs" => options.bugs = Bug::ALL.to_vec(),
+                #[cfg(feature = "planted")]
+                "--bug" => {
+                    let name = arguments.next().unwrap_or_default();
+                    options
+                        .bugs
+                        .push(named(&name).ok_or_else(|| format!("there is no bug {name}\n{USAGE}"))?);
                 }
                 "--once" => options.twice = false,
                 "--trace" => options.trace = true,

@@ -10,7 +10,7 @@ use inklog_store::audience::Audience;
 use inklog_store::document::Documents;
 use inklog_store::tap::Tapped;
 use inklog_store::tap::{Call, Done, Fault as Answer, Operation, Store, Tap};
-use inklog_store::{Clock, Revocations, StoreError};
+use inklog_store::{Clock, PushError, Revocations, StoreError};
 use tokio::sync::Notify;
 
 use super::executor::{self, Instant};
@@ -97,6 +97,7 @@ impl Process {
             Either::Right((done, _)) => done,
         };
         if ended.is_none() {
+            world.watch.note_failure();
             world.trace(format_args!("{} dies", self.name));
         }
         ended
@@ -113,6 +114,7 @@ struct ProcessTap {
 
 impl ProcessTap {
     async fn die(&self) {
+        self.world.watch.note_failure();
         self.kill.notify_one();
         std::future::pending().await
     }
@@ -125,6 +127,7 @@ impl ProcessTap {
         let trouble = self.world.redis.lock().expect("no holder panics");
         let now = Instant::now();
         if trouble.away_until.is_some_and(|until| now < until) {
+            self.world.watch.note_failure();
             return Err(call.unanswered("connection refused"));
         }
         let needs_memory = matches!(
@@ -168,7 +171,14 @@ impl Tap for ProcessTap {
             self.die().await;
         }
         self.redis(call)?;
+        if call.operation == Operation::PushPost && world.is_busy(call.key) {
+            return Err(PushError::Busy("status 429".to_owned()).into());
+        }
+        if let (Operation::LogDelete, Some(doc)) = (call.operation, call.doc) {
+            world.note_log(doc).await;
+        }
         if world.fires(Fault::Throttled) {
+            world.watch.note_failure();
             return Err(call.unanswered("ProvisionedThroughputExceededException"));
         }
         Ok(())
@@ -193,10 +203,21 @@ impl Tap for ProcessTap {
             }
             _ => {}
         }
+        if let Some(doc) = call.doc {
+            match call.operation {
+                Operation::LiveFold | Operation::LiveCommitRebuild | Operation::LiveSwapRebuild => {
+                    world.check_live(doc).await;
+                }
+                Operation::CatalogueClearDirty => world.check_mark(doc).await,
+                Operation::LogDelete => world.check_log(doc).await,
+                _ => {}
+            }
+        }
         if world.fires(Fault::KilledAfter) {
             self.die().await;
         }
         if done.outcome.is_ok() && world.fires(Fault::FailedAfter) {
+            world.watch.note_failure();
             return Err(call.unanswered("the connection was reset"));
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ const ORDER: u64 = 0x0bde_5000;
 const TURNS_MAX: u32 = 2_000;
 
 /// What a run says of itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// What must hold and did not.
     pub breach: Option<String>,
@@ -85,13 +86,17 @@ pub fn run(seed: u64, overrides: &Overrides, shown: bool) -> Outcome {
     PANIC.take();
     let (plan, faults, draw) = prepare(seed, overrides);
     let order = Draw::new(seed ^ ORDER);
-    let (world, breach, converged_after, simulated) = executor::run(order, async move {
+    let simulation = async move {
         let world = World::new(plan, faults, draw, shown);
         let mut simulation = Simulation::start(&world);
         let ended = simulation.to_the_end().await;
         let simulated = world.begin.elapsed();
         (world, ended.err(), simulation.converged_after, simulated)
-    });
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| executor::run(order, simulation)));
+    let Ok((world, breach, converged_after, simulated)) = ran else {
+        return Outcome { breach: PANIC.take(), ..Outcome::default() };
+    };
     Outcome {
         breach: PANIC.take().or(breach),
         trace: world.traced(),

@@ -12,7 +12,7 @@ use inklog_store::log::place_from_image;
 use serde_dynamo::AttributeValue;
 
 use super::chaos::NEWER;
-use super::executor;
+use super::executor::{self, Instant};
 use super::faults::Fault;
 use super::functions::Functions;
 use super::world::World;
@@ -59,7 +59,11 @@ impl Stream {
                 world.appended[stream.consumer as usize].notified().await;
                 continue;
             }
+            let log = world.restored();
             world.latency().await;
+            if world.restored() != log {
+                continue;
+            }
             if world.fires(Fault::ShardSplit) {
                 shards = 2;
             }
@@ -81,6 +85,10 @@ impl Stream {
         while !records.is_empty() && world.restored() == log {
             if world.is_upgraded() {
                 records.iter_mut().for_each(upgrade);
+            }
+            if self.consumer == Consumer::Materializer && world.fires(Fault::RecordDamaged) {
+                let at = world.draw().below(records.len());
+                damage(&mut records[at]);
             }
             let mut batch = records.clone();
             if world.fires(Fault::BatchReordered) {
@@ -117,7 +125,9 @@ impl Stream {
         let names: Vec<String> =
             batch.iter().filter_map(|record| record.change.sequence_number.clone()).collect();
         let mut event = Event::default();
-        event.records = batch;
+        event.records = batch.clone();
+        let (failures, restored) = (self.world.watch.failures(), self.world.restored());
+        let begun = Instant::now();
         self.world.trace(format_args!("{:?} gets {} from {}", self.consumer, names.len(), names[0]));
         let response: Option<DynamoDbEventResponse> = match self.consumer {
             Consumer::Materializer => {
@@ -130,7 +140,22 @@ impl Stream {
         let Some(response) = response else { return 0 };
         let failed = response.batch_item_failures.into_iter().filter_map(|failure| failure.item_identifier);
         let failed: Vec<String> = failed.collect();
-        names.iter().position(|name| failed.contains(name)).unwrap_or(names.len())
+        let done = names.iter().position(|name| failed.contains(name)).unwrap_or(names.len());
+        if self.world.restored() != restored {
+            return done;
+        }
+        match self.consumer {
+            Consumer::Materializer => self.world.check_taken(&batch[..done]).await,
+            Consumer::Broadcaster => self.world.check_pace(begun.elapsed()),
+        }
+        let (waits, rest) = (batch.iter().position(is_newer), batch.len() > done);
+        if self.consumer == Consumer::Materializer && waits.is_some_and(|at| at < done) {
+            self.world.fail("a record that only a newer function can read counts as done");
+        }
+        if rest && waits.is_none() && self.world.watch.failures() == failures {
+            self.world.fail(format_args!("{:?} fails a batch, though nothing fails for all", self.consumer));
+        }
+        done
     }
 }
 
@@ -143,6 +168,20 @@ fn upgrade(record: &mut EventRecord) {
         bytes[0] = 1;
     }
     record.change.new_image = image.into();
+}
+
+fn damage(record: &mut EventRecord) {
+    let mut image: HashMap<_, _> = std::mem::take(&mut record.change.new_image).into_inner();
+    if let Some(AttributeValue::B(bytes)) = image.get_mut("ops")
+        && bytes[0] != NEWER
+    {
+        bytes.truncate(bytes.len() / 2);
+    }
+    record.change.new_image = image.into();
+}
+
+fn is_newer(record: &EventRecord) -> bool {
+    matches!(record.change.new_image.get("ops"), Some(AttributeValue::B(bytes)) if bytes[0] == NEWER)
 }
 
 fn shard_of(record: &EventRecord, shards: usize) -> usize {

@@ -24,6 +24,7 @@ use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
 use super::model::Acknowledged;
 use super::plan::Plan;
+use super::watch::Watch;
 
 /// When every run begins, in ms since the epoch.
 const BEGIN_MS: u64 = 1_700_000_000_000;
@@ -99,6 +100,9 @@ pub struct World {
     pub push: Arc<MemoryPush>,
     pub acknowledged: Mutex<Acknowledged>,
     pub redis: Mutex<Trouble>,
+    /// Connections that take nothing until then.
+    busy: Mutex<BTreeMap<String, Instant>>,
+    pub watch: Watch,
     /// Something was appended to the log.
     pub appended: [Notify; 2],
     /// Something was posted to a connection.
@@ -166,6 +170,8 @@ impl World {
             clock,
             acknowledged: Mutex::default(),
             redis: Mutex::default(),
+            busy: Mutex::default(),
+            watch: Watch::default(),
             appended: [Notify::new(), Notify::new()],
             posted: Mutex::default(),
             kicked: Notify::new(),
@@ -271,12 +277,23 @@ impl World {
     /// The tables are restored from a backup, and a new stack serves them. What was acknowledged since is gone.
     pub fn restore(&self, backup: Backup) {
         self.restored.fetch_add(1, Ordering::Relaxed);
+        self.watch.forget();
         self.log.restore(backup.log);
         self.catalogue.restore(backup.catalogue);
         *self.acknowledged.lock().expect("no holder panics") = backup.acknowledged;
         self.live.restart(Dump::default());
         self.connections.clear();
         self.upgrade();
+    }
+
+    /// Whether a connection takes nothing now.
+    pub fn is_busy(&self, connection: &str) -> bool {
+        let mut busy = self.busy.lock().expect("no holder panics");
+        if self.fires(Fault::Busy) {
+            let ms = self.draw().between(1_000, 60_000);
+            busy.insert(connection.to_owned(), Instant::now() + Duration::from_millis(ms));
+        }
+        self.faults.are_on() && busy.get(connection).is_some_and(|until| Instant::now() < *until)
     }
 
     /// A pause as it is usual between two machines.

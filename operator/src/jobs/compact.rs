@@ -9,13 +9,14 @@
 //! 4. Snapshots that newer ones took the place of a grace period ago are deleted, but for one.
 //! 5. Floors: see `floors.rs`.
 //! 6. The live state is held against the log.
-//! 7. The mark is taken away, if it is still the one of step 1 and nothing is left to do.
+//! 7. The mark is taken away, if it is still the one of step 1, was not set lately, and nothing is left to do.
 
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use inklog_crdt::planted::{Bug, planted};
 use inklog_crdt::{Doc, Event};
 use inklog_protocol::DocId;
+use inklog_protocol::limits::DIRTY_MARK_INTERVAL;
 use inklog_store::catalogue::{Pointer, Superseded};
 use inklog_store::document::{Peeked, Replayed, SEGMENTS_AHEAD};
 use inklog_store::keys::objects as keys;
@@ -27,6 +28,9 @@ use crate::Operator;
 
 /// The live state must have every applicable event that is older than this, in ms.
 pub const LIVE_LAG_MAX_MS: u64 = 60_000;
+/// A materializer that has marked the document takes its next events without another mark for so long, in ms: twice
+/// what it remembers, since clocks differ.
+const MARK_REMEMBERED_MS: u64 = 2 * DIRTY_MARK_INTERVAL.as_millis() as u64;
 /// Maximum number of superseded snapshots that a pointer names: without permission to delete, they would accumulate.
 const SUPERSEDED_MAX: usize = 256;
 /// Objects deleted at once.
@@ -62,7 +66,7 @@ impl Operator {
         if entry.is_none() && replayed.is_unknown() {
             return Ok(None);
         }
-        let mark = entry.and_then(|entry| entry.dirty);
+        let mark = entry.and_then(|entry| Some((entry.dirty?, entry.last_edit)));
         let now = self.clock.now_ms();
         let known = replayed.noted.map(|size| size.bytes);
         self.documents.note_size(doc, known, replayed.bytes, read_at).await?;
@@ -100,8 +104,8 @@ impl Operator {
             kept.version().covers(event) && !stays.contains(&(event.agent().clone(), event.after()))
         };
         let left = replayed.records.iter().filter(|record| goes(&record.event)).count();
-        if let Some(mark) = mark {
-            let is_done = left == due.len();
+        if let Some((mark, marked_at)) = mark {
+            let is_done = left == due.len() && marked_at + MARK_REMEMBERED_MS <= read_at;
             done.left_dirty = !is_done || !self.documents.catalogue.clear_dirty(doc, &mark.nonce).await?;
         }
         Ok(Some(done))
