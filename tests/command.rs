@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use inklog_tests::RedisServer;
+use inklog_tests::{RedisServer, binaries};
 use serde_json::{Value, json};
 
-use crate::lambda_binaries::process::binaries;
 use crate::lambda_binaries::world::on_loopback;
 use crate::socket::Socket;
 

@@ -1,18 +1,24 @@
-//! What the tests of several packages share: a real Redis server, a proxy that counts bytes, stories, and
-//! suites run against several implementations. The package's own tests are those that cross crates
+//! What the tests of several packages share: the built binaries, a real Redis server, a proxy that counts bytes,
+//! stories, and suites run against several implementations. The package's own tests are those that cross crates
 //! (`main.rs`).
 //!
 //! A package of its own and no feature of `inklog-store`, so that a build with tests and one without
 //! compile the same crates.
 
+#[path = "support/binaries.rs"]
+mod binaries;
 #[path = "support/counting_proxy.rs"]
 mod counting_proxy;
+#[path = "support/redis_name.rs"]
+mod redis_name;
 #[path = "support/redis_server.rs"]
 mod redis_server;
 #[path = "support/stories.rs"]
 pub mod stories;
 
+pub use binaries::{binaries, inklog_binary, is_of_a_package};
 pub use counting_proxy::CountingProxy;
+pub use redis_name::RedisName;
 pub use redis_server::RedisServer;
 
 /// Runs every test of a suite against each implementation of what it is about. A test is a function of the

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::command::{Dev, inklog};
-use crate::lambda_binaries::process::is_of_a_package;
 use crate::socket::Socket;
+use inklog_tests::is_of_a_package;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Run by CI as they stand: running them here would be running this test.

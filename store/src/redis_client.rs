@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, TlsCertificates};
+use redis::{
+    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation, ServerErrorKind,
+    TlsCertificates,
+};
 
 use crate::StoreError;
 
@@ -20,9 +23,15 @@ pub struct RedisClient(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    /// Replaced when a call times out: a connection that went silent (a NAT forgot it, or the function was
-    /// frozen for minutes) never reports an error to the manager.
-    manager: Mutex<ConnectionManager>,
+    manager: Mutex<Managed>,
+}
+
+/// The connection, replaced when the manager cannot see that it should be: a call timed out, because the
+/// connection went silent (a NAT forgot it, or the function was frozen for minutes); or the server is a replica
+/// by now, and the name leads to another primary.
+struct Managed {
+    number: u64,
+    manager: ConnectionManager,
 }
 
 impl RedisClient {
@@ -42,7 +51,7 @@ impl RedisClient {
             pem => Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: pem }),
         };
         let client = client.map_err(failed)?;
-        let manager = Mutex::new(manage(&client)?);
+        let manager = Mutex::new(Managed { number: 0, manager: manage(&client).map_err(failed)? });
         Ok(RedisClient(Arc::new(Inner { client, manager })))
     }
 
@@ -101,49 +110,70 @@ impl RedisClient {
         Ok(())
     }
 
-    /// Tries twice if the connection turns out to be broken, as in the first call after a pause or a
-    /// restart of the server. The call may then run twice, which is safe for every caller.
+    /// Tries twice if the connection turns out to be broken, as in the first call after a pause, a restart of the
+    /// server, or a change of its role. The call may then run twice, which is safe for every caller.
     async fn call<T, F>(&self, attempt: impl Fn(ConnectionManager) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = RedisResult<T>>,
     {
+        let (number, manager) = self.manager();
         let attempts = async {
-            match attempt(self.manager()).await {
-                Err(error) if error.is_connection_dropped() => attempt(self.manager()).await,
+            match attempt(manager).await {
+                Err(error) if is_read_only(&error) => {
+                    self.replace(number)?;
+                    attempt(self.manager().1).await
+                }
+                Err(error) if error.is_connection_dropped() => attempt(self.manager().1).await,
                 result => result,
             }
         };
         match tokio::time::timeout(CALL_TIMEOUT, attempts).await {
             Ok(result) => result.map_err(failed),
             Err(elapsed) => {
-                *self.lock() = manage(&self.0.client)?;
+                self.replace(number).map_err(failed)?;
                 Err(StoreError::unavailable("Redis", elapsed))
             }
         }
     }
 
-    fn manager(&self) -> ConnectionManager {
-        self.lock().clone()
+    fn manager(&self) -> (u64, ConnectionManager) {
+        let managed = self.lock();
+        (managed.number, managed.manager.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, ConnectionManager> {
+    /// Makes the connection with this number anew, unless somebody else has done so.
+    fn replace(&self, number: u64) -> RedisResult<()> {
+        let mut managed = self.lock();
+        if managed.number == number {
+            *managed = Managed { number: number + 1, manager: manage(&self.0.client)? };
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Managed> {
         self.0.manager.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn manage(client: &Client) -> Result<ConnectionManager, StoreError> {
+fn manage(client: &Client) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(None)
         .set_number_of_retries(1)
         .set_min_delay(Duration::from_millis(50))
         .set_max_delay(Duration::from_millis(200));
-    ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(failed)
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
-/// A server that answers with an error is up; only this call failed.
+/// Whether a replica answered, which takes no writes from anybody.
+fn is_read_only(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+/// A server that answers with an error is up, unless it is a replica; only this call failed.
 fn failed(error: RedisError) -> StoreError {
     match error.code() {
+        _ if is_read_only(&error) => StoreError::unavailable("Redis", error),
         Some("MOVED" | "ASK" | "CLUSTERDOWN") => is_cluster(&error.to_string()),
         Some(_) => StoreError::Refused { store: "Redis", reason: error.to_string() },
         None => StoreError::unavailable("Redis", error),

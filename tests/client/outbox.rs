@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use inklog_client::{Client, FileStorage, Options};
 use inklog_local::{Data, Stack};
+use inklog_tests::binaries;
 
 use super::{PATIENCE, port_of, stack, text_of};
-use crate::lambda_binaries::process::binaries;
 
 fn bot(folder: &Path, url: &str) -> Child {
     let mut command = Command::new(&binaries()["append"]);

@@ -1,6 +1,6 @@
 //! A `redis-server` process of a test's own.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -55,8 +55,31 @@ impl RedisServer {
 
     /// Writes a dump of all data, which the next [`RedisServer::restart`] loads.
     pub fn save(&self) {
-        let answer = self.command("SAVE");
-        assert_eq!(answer.as_deref(), Some("+OK"), "redis-server does not save");
+        self.run("SAVE");
+    }
+
+    /// The process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Runs a command whose answer is `OK`.
+    pub fn run(&self, command: &str) {
+        let answer = self.command(command);
+        assert_eq!(answer.as_deref(), Some("+OK"), "redis-server does not do {command}");
+    }
+
+    /// A field of `INFO ALL`; `None` when there is no such field.
+    pub fn info(&self, field: &str) -> Option<String> {
+        let info = bulk(self.addr, "INFO ALL").expect("redis-server answers INFO");
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.map(str::to_owned)
+    }
+
+    /// Deletes the dump: the next [`RedisServer::restart`] starts empty.
+    pub fn forget_dump(&self) {
+        let dump = self.dir.path().join("dump.rdb");
+        assert!(!dump.exists() || std::fs::remove_file(dump).is_ok(), "the dump cannot be deleted");
     }
 
     /// Kills the server. What was not saved is lost.
@@ -126,10 +149,22 @@ fn free_addr() -> SocketAddr {
 
 /// The first line of the answer to an inline command; `None` when there is none.
 fn answer_to(addr: SocketAddr, command: &str) -> Option<String> {
+    first_line(addr, command).map(|(line, _)| line)
+}
+
+/// The text that answers an inline command; `None` when there is none.
+fn bulk(addr: SocketAddr, command: &str) -> Option<String> {
+    let (line, rest) = first_line(addr, command)?;
+    let mut text = vec![0; line.strip_prefix('$')?.parse().ok()?];
+    rest.take(text.len() as u64).read_exact(&mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+fn first_line(addr: SocketAddr, command: &str) -> Option<(String, impl Read)> {
     let mut stream = TcpStream::connect_timeout(&addr, START_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(START_TIMEOUT)).ok()?;
     stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).ok()?;
-    line.strip_suffix("\r\n").map(str::to_owned)
+    let (mut line, mut answer) = (String::new(), BufReader::new(stream));
+    answer.read_line(&mut line).ok()?;
+    Some((line.strip_suffix("\r\n")?.to_owned(), answer))
 }

@@ -32,7 +32,7 @@ mkdir -p "$out"
 export RUSTC_WORKSPACE_WRAPPER="$PWD/tools/coverage/rustc.sh"
 # What a build itself counts, of macros and build scripts, is for nobody.
 export LLVM_PROFILE_FILE="$out/build.profraw"
-cargo test --locked -p inklog-tests --test sim --no-run --message-format json >"$out/build.json"
+cargo test --locked -p inklog-sim --test sim --no-run --message-format json >"$out/build.json"
 simulator=$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$out/build.json" | tail -n 1)
 
 # What a failing seed reaches counts as well, and its failure is this script's.

@@ -214,6 +214,7 @@ struct Retries {
     gap: Backoff,
     send: Backoff,
     sync: Backoff,
+    absence: Backoff,
     renewal: Backoff,
 }
 
@@ -303,6 +304,7 @@ impl Core {
                 gap: up_to(sync::SYNC_PAUSE_MAX).at_least(0.5),
                 send: up_to(SEND_RETRY_LONGEST),
                 sync: up_to(SYNC_RETRY_LONGEST),
+                absence: up_to(SYNC_RETRY_LONGEST).at_least(0.5),
                 renewal: up_to(RENEWAL_LONGEST),
             },
             told: HashSet::new(),

@@ -41,6 +41,7 @@ impl Core {
                 self.learn(end, now);
             }
             ServerMessage::RemoteOp { doc_id, events } if is_ours(&doc_id) => {
+                self.retries.absence.reset();
                 return self.take_broadcast(events, now);
             }
             ServerMessage::OpReplay {
@@ -78,6 +79,7 @@ impl Core {
                 return self.take_part(reference.as_ref(), Some(state_id), (part, parts), content, now);
             }
             ServerMessage::RemotePresence { doc_id, agent, state, .. } if is_ours(&doc_id) => {
+                self.retries.absence.reset();
                 self.take_presence(agent, state, now);
             }
             ServerMessage::Error { code, message, retry, retry_after_ms, reference, .. } => {
@@ -219,6 +221,9 @@ impl Core {
         reference: Option<&Value>,
         now: Instant,
     ) {
+        if refused.code() == Some(ErrorCode::NotJoined) {
+            return self.register_again(now);
+        }
         let Some(connection) = &self.connection else { return };
         let is_named = reference.is_some();
         let reference = reference.and_then(Value::as_u64);

@@ -122,6 +122,16 @@ impl Core {
         taken
     }
 
+    /// The server does not know this connection any more, as when Redis has lost its data: a sync registers it again.
+    /// Where that does not help, ever less often.
+    pub(super) fn register_again(&mut self, now: Instant) {
+        let connection = self.connection.as_mut();
+        let Some(connection) = connection.filter(|one| one.synced && one.sync.is_none()) else { return };
+        let pause = self.retries.absence.pause(&mut self.jitter);
+        let soon = connection.synced_at.map_or(now, |at| now.max(at + pause));
+        connection.sync_at = Some(connection.sync_at.map_or(soon, |at| at.min(soon)));
+    }
+
     /// Something new that cannot be placed leads to a sync: at once where all was in order before, else
     /// no sooner than activity does. While it stays, [`Core::take_sync`] sees to the next.
     pub(super) fn look_for_gap(&mut self, now: Instant) {

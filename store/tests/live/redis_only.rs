@@ -6,7 +6,7 @@ use inklog_protocol::limits::{BASE_PIECE_BYTES_MAX, TAIL_KEPT_BYTES};
 use inklog_store::live::redis::RedisLiveState;
 use inklog_store::live::{Cursor, LiveDoc};
 use inklog_store::{LiveState, RedisClient, StoreError, encode_logged};
-use inklog_tests::RedisServer;
+use inklog_tests::{RedisName, RedisServer};
 
 use super::harness::{LOG, Redis, base, base_of, common_deadline_ms};
 use crate::support::{doc, event, event_of, events};
@@ -363,6 +363,24 @@ async fn the_first_call_after_a_restart_succeeds() {
     live.append(&doc(), &events(0..1), "fresh").await.unwrap();
     redis.server.restart();
     live.append(&doc(), &events(0..1), "fresh").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_became_a_replica_is_left_for_the_new_primary() {
+    let (before, after) = (RedisServer::start(), RedisServer::start());
+    let name = RedisName::of(before.addr()).await.unwrap();
+    let live = RedisLiveState::connect(&name.url(), LOG).await.unwrap();
+    live.append(&doc(), &events(0..1), "fresh").await.unwrap();
+    before.run(&format!("REPLICAOF 127.0.0.1 {}", after.addr().port()));
+    // The name leads to nothing else yet: nobody can write.
+    assert_unavailable(live.append(&doc(), &events(1..2), "fresh")).await;
+    name.stands_for(after.addr());
+    // The old connection is still open.
+    live.append(&doc(), &events(0..1), "fresh").await.unwrap();
+    rebuild(&live, "g1").await;
+    assert_eq!(live.read(&doc()).await.unwrap().unwrap().events, events(0..1));
+    assert_eq!(after.info("role").as_deref(), Some("master"));
+    assert_eq!(before.info("role").as_deref(), Some("slave"));
 }
 
 #[tokio::test]

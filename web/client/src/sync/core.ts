@@ -124,6 +124,7 @@ export class Core extends OfflineDocument {
   readonly #gap: Backoff;
   readonly #sendRetry: Backoff;
   readonly #syncRetry: Backoff;
+  readonly #absence: Backoff;
   readonly #renewal: Backoff;
 
   constructor(docId: string, user: string, agentOf: (user: string) => string, random: () => number, server?: string) {
@@ -132,6 +133,7 @@ export class Core extends OfflineDocument {
     this.#gap = upTo(SYNC_PAUSE_MS_MAX, 0.5);
     this.#sendRetry = upTo(5_000);
     this.#syncRetry = upTo(30_000);
+    this.#absence = upTo(30_000, 0.5);
     this.#renewal = upTo(300_000);
   }
 
@@ -340,6 +342,7 @@ export class Core extends OfflineDocument {
   #take(message: ServerMessage, now: number): void {
     switch (message.action) {
       case "REMOTE_OP":
+        this.#absence.tries = 0;
         return this.#takeBroadcast(message.events, now);
       case "OP_REPLAY":
       case "DOC_STATE":
@@ -350,6 +353,7 @@ export class Core extends OfflineDocument {
         return;
       }
       case "REMOTE_PRESENCE":
+        this.#absence.tries = 0;
         this.showings++;
         if (message.state) {
           const { state, user, name } = message;
@@ -532,6 +536,7 @@ export class Core extends OfflineDocument {
   }
 
   #takeError({ code, message, retry, retryAfterMs = 0, ref }: ErrorMessage, now: number): void {
+    if (code === "not_joined") return this.#registerAgain(now);
     const { sync, inFlight } = this.connection!;
     const ofSync = sync?.ref === ref;
     const ofSend = inFlight?.ref === ref;
@@ -554,6 +559,17 @@ export class Core extends OfflineDocument {
       this.#tryAgain(now, ref);
       if (ofSend) this.connection!.sendAt = now + this.#renewal.pause();
     }
+  }
+
+  /**
+   * The server does not know this connection any more, as when Redis has lost its data: a sync registers it again. Where
+   * that does not help, ever less often.
+   */
+  #registerAgain(now: number): void {
+    const connection = this.connection!;
+    if (!connection.synced || connection.sync) return;
+    const soon = Math.max(now, connection.syncedAt + this.#absence.pause());
+    connection.syncAt = Math.min(connection.syncAt, soon);
   }
 
   /**
