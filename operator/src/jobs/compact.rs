@@ -87,7 +87,12 @@ impl Operator {
                 self.delete_superseded(doc, pointer, now.saturating_sub(grace_ms)).await?;
         }
         let published = self.documents.catalogue.floors(doc).await?;
-        let due = floors::due_for_deletion(&replayed, &published, now.saturating_sub(grace_ms));
+        let due = floors::due_for_deletion(
+            &replayed.records,
+            &replayed.snapshot,
+            &published,
+            now.saturating_sub(grace_ms),
+        );
         self.documents.log.delete(doc, &due).await?;
         done.events_deleted = due.len();
         for (agent, floor) in floors::to_publish(&replayed.records, &kept, &published, now, grace_ms) {

@@ -333,6 +333,23 @@ mod tests {
         assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 5, known: 4 }));
     }
 
+    #[test]
+    fn only_this_format_is_unpacked() {
+        let packed = |head: &[u8]| zstd::bulk::compress(head, 1).unwrap();
+        let foreign = Err(DecodeError::NotThisFormat("x"));
+        let of = |bytes: &[u8]| unpack(b"ABCD", 2..=3, "x", bytes);
+        assert_eq!(of(&packed(b"ABCD\x02body")), Ok((2, b"body".to_vec())));
+        assert_eq!(of(&packed(b"ABCD\x03")), Ok((3, Vec::new())));
+        assert_eq!(of(&packed(b"ABCD\x04")), Err(DecodeError::Newer { found: 4, known: 3 }));
+        for other in [&b"ABCD\x01body"[..], b"ABCE\x02body", b"ABCE\x04body", b"ABCD", b""] {
+            assert_eq!(of(&packed(other)), foreign, "{other:?}");
+        }
+        // The head of a frame that unpacks to more than any object does: there is no memory for it.
+        let huge =
+            [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(UNPACKED_MAX as u64 + 1).to_le_bytes(), &[0; 8]].concat();
+        assert_eq!(of(&huge), foreign);
+    }
+
     /// Segments as the versions before this one wrote them: of one record without a user, and one of Alice's.
     #[test]
     fn what_earlier_versions_have_written_is_read() {
