@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
@@ -26,11 +27,12 @@ use inklog_store::document::Documents;
 use inklog_store::live::Cursor;
 use inklog_store::log::memory::MemoryOpLog;
 use inklog_store::push::memory::MemoryPush;
-use inklog_store::tap::{Call, Fault, Operation, Tap, Tapped};
+use inklog_store::tap::{Call, Fault, Operation, Store, Tap, Tapped};
 use inklog_store::{Clock, Connections as _, ManualClock, Push as _, PushError, Revocations as _};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, agent, doc};
+use crate::taps::Failing;
 
 const NOW_S: u64 = 1_700_000_000;
 const EXPIRES_S: u64 = NOW_S + 3_600;
@@ -416,6 +418,39 @@ async fn whoever_registers_while_access_is_revoked_is_not_left_registered() {
         assert_eq!(world.registered().await, [""; 0], "{action}");
         world.clock.pass_ms(1);
     }
+}
+
+#[tokio::test]
+async fn a_registration_names_its_user_and_ends_with_the_token() {
+    for action in ["JOIN_DOC", "SYNC_STATE"] {
+        let world = World::new(AuthMode::Jwt).await;
+        let (notes, frame) = (doc("notes"), json!({"action": action, "docId": "notes"}));
+        // By syncing it stays registered, up to the token's last second.
+        while world.clock.now_ms() < (EXPIRES_S - 60) * 1_000 {
+            world.clock.pass(Duration::from_secs(60));
+            world.ask(Some(&alice(Right::Write)), &frame).await;
+        }
+        let author = Author { user: "alice".to_owned(), name: Some("Alice".to_owned()) };
+        let holder = Holder { author, right: Right::Write, expires_at: EXPIRES_S };
+        let registered = world.connections.registrations(&notes, world.clock.now_ms()).await.unwrap();
+        let holders: Vec<_> = registered.into_iter().map(|one| one.holder).collect();
+        assert_eq!(holders, [Some(holder)], "{action}");
+        world.clock.pass_ms(EXPIRES_S * 1_000 - 1 - world.clock.now_ms());
+        assert_eq!(world.registered().await, ["c"], "{action}");
+        world.clock.pass_ms(1);
+        assert_eq!(world.registered().await, [""; 0], "{action}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_called_unauthorized_while_revocations_cannot_be_read() {
+    let world = World::new(AuthMode::Jwt).await;
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    let revocations = Tapped::new(world.revocations.clone(), Failing::new(Store::Revocations), clock.clone());
+    let connection = Connection::new(Gate::new(AuthMode::Jwt, revocations, clock), world.audience.clone());
+    let mut event = world.event(Some(&alice(Right::Read)), &Value::Null);
+    event.request_context.event_type = Some("CONNECT".to_owned());
+    assert_eq!(connection.handle(event).await.status_code, 500);
 }
 
 #[tokio::test]

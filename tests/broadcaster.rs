@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -22,6 +23,7 @@ use inklog_store::config;
 use inklog_store::connections::PresenceEntry;
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::push::ApiGatewayPush;
+use inklog_store::tap::{Call, Fault, Operation, Tap};
 use inklog_store::{Clock as _, Connections as _, ManualClock, Presence as _};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -79,6 +81,7 @@ struct World {
     gateway: Arc<Gateway>,
     connections: Arc<MemoryConnections>,
     clock: Arc<ManualClock>,
+    audience: Audience,
     broadcaster: Broadcaster,
 }
 
@@ -98,7 +101,7 @@ impl World {
             push: Arc::new(ApiGatewayPush::new(config::push_client(&aws, endpoint))),
             clock: clock.clone(),
         };
-        World { gateway, connections, clock, broadcaster: Broadcaster::new(audience) }
+        World { gateway, connections, clock, broadcaster: Broadcaster::new(audience.clone()), audience }
     }
 
     async fn join(&self, doc: &DocId, connections: &[&str]) {
@@ -259,6 +262,42 @@ async fn a_failing_gateway_is_no_reason_to_forget_anybody() {
         assert_eq!(world.joined(&d).await, ["c1", "c2"]);
     }
     assert_eq!((world.posts_to("c1"), world.taken_by("c2").len()), (2, 2));
+}
+
+/// The connections of these documents cannot be read.
+struct Unreadable(&'static [&'static str]);
+
+#[async_trait]
+impl Tap for Unreadable {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        let is_meant = call.doc.is_some_and(|doc| self.0.contains(&doc.as_str()));
+        match call.operation == Operation::ConnectionsList && is_meant {
+            true => Err(call.unanswered("it was told to fail")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_comes_again_only_if_no_document_can_be_read() {
+    let world = World::start(Gateway::default()).await;
+    let (d, e) = (doc("d"), doc("e"));
+    world.join(&d, &["c1"]).await;
+    world.join(&e, &["c2"]).await;
+    let alice = &typed("alice", 0, "a")[0];
+    let unreadable: [(&'static [&'static str], bool); 3] =
+        [(&["d"], false), (&["e"], false), (&["d", "e"], true)];
+    for (docs, comes_again) in unreadable {
+        let tap: Arc<dyn Tap> = Arc::new(Unreadable(docs));
+        let broadcaster = Broadcaster::new(world.audience.tapped(&tap));
+        let response = broadcaster.handle(sent(&[(&d, alice, "other"), (&e, alice, "other")])).await;
+        let from: Vec<_> =
+            response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect();
+        let first = Some(format!("{:021}", 1));
+        assert_eq!(from, if comes_again { vec![first] } else { Vec::new() }, "{docs:?}");
+    }
+    assert_eq!(world.taken_by("c1"), [events_of("d", &[("alice", 0)])], "while only the other failed");
+    assert_eq!(world.taken_by("c2"), [events_of("e", &[("alice", 0)])]);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Gate, SendOp};
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
-use inklog_protocol::limits::COMPACTION_GRACE;
-use inklog_snapshotter::Snapshotter;
+use inklog_protocol::limits::{COMPACTION_GRACE, FLOOR_CACHE_TTL};
+use inklog_snapshotter::{Run, Snapshotter};
 use inklog_store::document::Documents;
 use inklog_store::log::LogItem;
 use inklog_store::objects::memory::MemoryObjects;
@@ -260,6 +260,27 @@ async fn a_floor_published_by_another_run_is_seen_before_its_items_go() {
 }
 
 #[tokio::test]
+async fn a_floor_is_read_once_a_minute_for_each_agent() {
+    let harness = Harness::memory();
+    let counting = Arc::new(Counting::default());
+    let documents = harness.tapped(counting.clone());
+    let (log, catalogue) = (documents.log.clone(), documents.catalogue.clone());
+    let function = SendOp::new(Gate::open(), log, catalogue, harness.clock.clone());
+    let ttl_ms = FLOOR_CACHE_TTL.as_millis() as u64;
+    for (after, passes_ms, reads) in [(0, 0, 2), (1, 0, 2), (2, ttl_ms - 1, 2), (3, 1, 4), (4, ttl_ms - 1, 4)]
+    {
+        harness.clock.pass_ms(passes_ms);
+        for agent in ["alice", "bob"] {
+            let op = json!({"type": "insert", "id": format!("{agent}-{after}"), "text": "x", "left": null});
+            let event =
+                json!({"action": "SEND_OP", "docId": "d", "agent": agent, "after": after, "ops": [op]});
+            assert_eq!(send(&function, event).await["action"], "OP_ACK");
+        }
+        assert_eq!(counting.of(Operation::CatalogueFloor).calls, reads, "{after}");
+    }
+}
+
+#[tokio::test]
 async fn a_live_state_that_lacks_an_old_event_is_dropped() {
     let harness = Harness::start().await;
     let doc = doc("d");
@@ -285,21 +306,44 @@ async fn a_live_state_that_lacks_an_old_event_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_live_state_that_lacks_nothing_stays_however_old_it_is() {
+    let harness = Harness::memory();
+    let doc = doc("d");
+    harness.append(&doc, typed("alice", 0, "hello")).await;
+    // What waits is in no base, and is not missing there.
+    harness.append(&doc, [hanging("bob", 0, "!", "carol-7")]).await;
+    harness.documents.rebuild(&doc).await.unwrap();
+    let operator = operator(&harness.documents, &harness.clock);
+    // Before it is compacted, while it leaves the log, and after.
+    for _ in 0..4 {
+        harness.clock.pass_ms(GRACE_MS);
+        assert!(!operator.compact(&doc).await.unwrap().unwrap().live_dropped);
+    }
+    assert_eq!(items_in_log(&harness, &doc).await, 1);
+}
+
+#[tokio::test]
 async fn a_mark_made_during_a_compaction_stays() {
     let harness = Harness::start().await;
     let doc = doc("d");
     harness.append(&doc, typed("alice", 0, "hello")).await;
     let catalogue = harness.documents.catalogue.clone();
     catalogue.mark_dirty(&doc, harness.clock.now_ms(), "first").await.unwrap();
+    let done = operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
+    assert!(done.left_dirty, "the log still holds what is compacted");
     compact_all(&harness.documents, &harness.clock, &doc).await;
     assert_eq!(catalogue.dirty(10).await.unwrap(), [], "nothing is left to do");
+
+    catalogue.mark_dirty(&doc, harness.clock.now_ms(), "again").await.unwrap();
+    let done = operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
+    assert!(!done.left_dirty && catalogue.dirty(10).await.unwrap().is_empty());
 
     catalogue.mark_dirty(&doc, harness.clock.now_ms(), "second").await.unwrap();
     let (marker, of) = (catalogue.clone(), doc.clone());
     let marked = harness.tapped(SteppingIn::after(Operation::LogRead, async move {
         marker.mark_dirty(&of, 1, "third").await.unwrap();
     }));
-    operator(&marked, &harness.clock).compact(&doc).await.unwrap().unwrap();
+    assert!(operator(&marked, &harness.clock).compact(&doc).await.unwrap().unwrap().left_dirty);
     assert_eq!(
         catalogue.dirty(10).await.unwrap(),
         std::slice::from_ref(&doc),
@@ -488,6 +532,39 @@ async fn what_a_sweep_has_left_is_done_when_there_is_time() {
     assert_eq!(snapshotter.scheduled(false, long).await.unwrap().docs, docs.len() - 1);
 }
 
+#[tokio::test]
+async fn a_run_counts_what_it_did() {
+    let harness = Harness::memory();
+    let docs = numbered("d", 3);
+    edit_and_mark(&harness, &docs, 0).await;
+    let snapshotter = snapshotter(&harness.documents, &harness.clock);
+    // One has a live state that lacks what is a minute old.
+    harness.documents.live.begin_rebuild(&docs[0], "n").await.unwrap();
+    let state = inklog_crdt::Doc::new().encode();
+    let base = inklog_store::live::NewBase { generation: "g".into(), state, waiting: vec![], aside_bytes: 0 };
+    assert!(harness.documents.live.commit_rebuild(&docs[0], "n", base).await.unwrap());
+    harness.clock.pass_ms(60_000);
+    let time = Duration::from_secs(60);
+    let first = snapshotter.run(time).await.unwrap();
+    assert_eq!(first, Run { docs: 3, snapshots: 3, live_dropped: 1, ..Run::default() });
+    harness.clock.pass_ms(GRACE_MS);
+    snapshotter.run(time).await.unwrap();
+    harness.clock.pass_ms(GRACE_MS);
+    let last = snapshotter.run(time).await.unwrap();
+    assert_eq!(last, Run { docs: 3, events_deleted: 3, ..Run::default() });
+    let failed = Run { failed: 1, out_of_time: true, ..Run::default() };
+    let all = Run {
+        docs: 6,
+        snapshots: 3,
+        events_deleted: 3,
+        live_dropped: 1,
+        failed: 1,
+        out_of_time: true,
+        ..Run::default()
+    };
+    assert_eq!(first + last + failed, all);
+}
+
 /// The documents with a bucket that tells what is in it.
 fn with_bucket(harness: &Harness) -> (Arc<MemoryObjects>, Documents) {
     let bucket = Arc::new(MemoryObjects::new());
@@ -613,5 +690,8 @@ async fn a_lost_snapshot_is_put_together_again() {
     operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     let replayed = harness.documents.replay(&doc).await.unwrap();
     assert_eq!((replayed.snapshot_lost, replayed.doc.text()), (None, "xxxx".to_owned()));
+    let again = replayed.pointer.as_ref().unwrap();
+    assert_ne!(again.snapshot, pointer.snapshot);
+    assert_eq!(again.segment, pointer.segment, "the history had it all");
     assert_eq!(harness.documents.history(replayed.pointer.as_ref()).await.unwrap().len(), 4);
 }

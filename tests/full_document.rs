@@ -13,6 +13,7 @@ use inklog_protocol::limits::{FOLD_BYTES_MIN, FULL_CACHE_TTL, SIZE_SHARE};
 use inklog_protocol::{DocId, LoggedEvent, WireEvent};
 use inklog_store::ManualClock;
 use inklog_store::document::Documents;
+use inklog_store::live::TailStatus;
 use serde_json::{Value, json};
 
 use crate::compaction::{compact_all, send};
@@ -100,6 +101,41 @@ fn delete(name: &str, seq: u64, target: u64, len: u64) -> Event {
     use inklog_crdt::{Id, Op};
     let op = Op::Delete { seq, target: Id::new(crate::harness::agent("alice"), target), len };
     Event::new(crate::harness::agent(name), seq, vec![op]).unwrap()
+}
+
+/// Near the limit a tail is folded at an eighth of the base, elsewhere once it is as large as the base.
+#[test]
+fn a_tail_is_folded_sooner_where_it_may_be_too_much() {
+    const LIMIT: u64 = 1_000_000;
+    let documents = Documents { doc_bytes_max: LIMIT, ..Harness::memory().documents };
+    let minimum = FOLD_BYTES_MIN as u64;
+    // Bytes of base, waiting and aside; from how many bytes in the tail on it is folded.
+    for (base_bytes, waiting_bytes, aside_bytes, from) in [
+        (0, 0, 0, minimum),
+        (minimum, 1, 0, minimum + 1),
+        (300_000, 0, 0, 300_000),
+        (400_000, 100_000, 0, 500_000),
+        // One byte over the limit is enough.
+        (600_000, 200_000, 0, 200_001),
+        (600_000, 0, 200_000, 200_001),
+        (990_000, 0, 0, 990_000 / SIZE_SHARE),
+        (500_000, 300_000, 200_000, 800_000 / SIZE_SHARE),
+        // That it is too large is known: there is nothing to find out.
+        (LIMIT + 1, 0, 0, LIMIT + 1),
+        (400_000, 0, 600_001, 400_000),
+    ] {
+        let status = |unfolded_bytes, has_base| TailStatus {
+            has_base,
+            base_bytes,
+            waiting_bytes,
+            aside_bytes,
+            unfolded_bytes,
+        };
+        let folds = |bytes, has_base| documents.should_fold(status(bytes, has_base));
+        let what = (base_bytes, waiting_bytes, aside_bytes);
+        assert!(folds(from, true) && !folds(from - 1, true), "{what:?}");
+        assert!(!folds(from, false), "{what:?}: there is nothing to fold into");
+    }
 }
 
 #[tokio::test]

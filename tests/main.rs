@@ -28,6 +28,7 @@
 //! - `rules`: the tests that CONTRIBUTING.md names for each rule are there; no store is doubled; links lead somewhere
 //! - `structure`: which crate may use which, and what meets the local stack
 //! - `throttled`: deletes from the log that DynamoDB takes only in part
+//! - `failing_aws`: errors of AWS that must not be taken for answers
 //! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
 //! - `model`: the simulator's model: against vectors and the CRDT, and that its check finds each breach
 //! - `readme`: every command of the README is run
@@ -46,6 +47,7 @@ mod cloudformation;
 mod command;
 mod compaction;
 mod conformance;
+mod failing_aws;
 mod forgetful;
 mod full_document;
 mod full_redis;

@@ -8,12 +8,14 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use inklog_crdt::Event;
 use inklog_materializer::Materializer;
 use inklog_protocol::DocId;
+use inklog_protocol::limits::{DIRTY_MARK_INTERVAL, TAIL_KEPT_BYTES};
 use inklog_store::document::{Documents, assemble};
 use inklog_store::log::memory::MemoryOpLog;
-use inklog_store::tap::{Call, Fault, Operation, Tap};
-use inklog_store::{LogRecord, OpLog as _};
+use inklog_store::tap::{Call, Fault, Operation, Store, Tap};
+use inklog_store::{LiveState as _, LogRecord, OpLog as _};
 
 use crate::harness::{Harness, agent, batch, doc, hanging, sound_batch, typed};
+use crate::taps::{Counting, Failing};
 
 /// Handles a batch; the sequence number from which it must come again.
 async fn handle(function: &Materializer, batch: StreamEvent) -> Option<String> {
@@ -102,6 +104,53 @@ async fn a_failing_live_state_brings_the_batch_again_and_other_documents_go_on()
     }
     assert_eq!(handle(&function, batch(&records)).await, None);
     assert_eq!(live_text(&documents, &bad).await, "bc");
+}
+
+#[tokio::test]
+async fn a_document_is_marked_once_a_minute() {
+    let harness = Harness::memory();
+    let counting = Arc::new(Counting::default());
+    let function = Materializer::new(harness.tapped(counting.clone()), harness.clock.clone());
+    let docs = [doc("d"), doc("e")];
+    let interval_ms = DIRTY_MARK_INTERVAL.as_millis() as u64;
+    for (after, passes_ms, marks) in [(0, 0, 2), (1, 0, 2), (2, interval_ms - 1, 2), (3, 1, 4), (4, 1, 4)] {
+        harness.clock.pass_ms(passes_ms);
+        for doc in &docs {
+            let events = typed("alice", after, "x");
+            harness.append(doc, events.clone()).await;
+            assert_eq!(handle(&function, sound_batch(doc, &events)).await, None);
+        }
+        assert_eq!(counting.of(Operation::CatalogueMarkDirty).calls, marks, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_rebuilt_keeps_a_tail_only_while_that_is_small() {
+    let harness = Harness::memory();
+    let failing = Failing::new(Store::Log);
+    let function = Materializer::new(harness.tapped(failing.clone()), harness.clock.clone());
+    let doc = doc("d");
+    let text = "x".repeat(TAIL_KEPT_BYTES / 4);
+    let kept = async || harness.live.append(&doc, &[], "unused").await.unwrap().unfolded_bytes;
+    for after in 0..8 {
+        let before = kept().await;
+        let event = hanging(&format!("a{after}"), 0, &text, "z-0");
+        harness.append(&doc, [event.clone()]).await;
+        assert_eq!(handle(&function, sound_batch(&doc, &[event])).await, None, "nobody else waits for it");
+        let (limit, bytes) = (TAIL_KEPT_BYTES as u64, kept().await);
+        assert!(bytes <= limit, "{after}: {bytes}");
+        // It goes whole, once it would be too much, and not before.
+        assert!(
+            bytes > before || (bytes == 0 && before + 2 * text.len() as u64 > limit),
+            "{after}: {before}, {bytes}"
+        );
+    }
+    failing.set(false);
+    harness.clock.pass_ms(1_000);
+    let event = hanging("b", 0, "y", "z-0");
+    harness.append(&doc, [event.clone()]).await;
+    assert_eq!(handle(&function, sound_batch(&doc, &[event])).await, None);
+    assert!(harness.live.read(&doc).await.unwrap().is_some(), "it is kept again after its rest");
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use aws_lambda_events::encodings::Body;
-use inklog_access::AuthMode;
+use inklog_access::{AuthMode, Identity};
 use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Fallback, Gate, SendOp, Sync};
-use inklog_protocol::limits::{MESSAGE_KIB, MESSAGES, NEW_DOCUMENTS, STATE_KIB};
+use inklog_protocol::UserName;
+use inklog_protocol::limits::{MESSAGE_KIB, MESSAGES, NEW_DOCUMENTS, STATE_KIB, USER_RATE_FACTOR};
 use inklog_store::Clock;
 use inklog_store::audience::Audience;
 use inklog_store::catalogue::memory::MemoryCatalogue;
@@ -83,6 +84,34 @@ async fn whoever_has_no_identity_is_slowed_down_as_well() {
         assert_eq!(ping().await["code"], "unauthorized");
     }
     check(&ping().await);
+}
+
+#[tokio::test]
+async fn a_user_over_many_connections_may_do_so_many_times_what_one_may() {
+    let harness = Harness::memory();
+    let gate = Gate::new(AuthMode::Jwt, Arc::new(MemoryCatalogue::new()), harness.clock.clone());
+    let fallback = Fallback::new(gate.limited(harness.clock.clone()));
+    let ping = async |user: &str, connection: u64| {
+        let now_s = harness.clock.now_ms() / 1_000;
+        let identity = Identity {
+            user: UserName::new(user).unwrap(),
+            name: None,
+            grants: serde_json::from_str(r#"{"d":"read"}"#).unwrap(),
+            issued_at: now_s,
+            expires_at: now_s + 3_600,
+        };
+        let mut event = event(&json!({"action": "PING"}));
+        event.request_context.connection_id = Some(format!("{user}-{connection}"));
+        for (name, value) in identity.to_context() {
+            event.request_context.authorizer.fields.insert(name, json!(value));
+        }
+        frame(fallback.handle(event).await)
+    };
+    let (answered, refusal) = until_refused(async |count| ping("alice", count % 10).await).await;
+    assert_eq!(answered, u64::from(USER_RATE_FACTOR * MESSAGES.burst));
+    assert_eq!(ping("bob", 0).await["action"], "PONG", "another's is another bucket");
+    harness.clock.pass(check(&refusal));
+    assert_eq!(ping("alice", 1).await["action"], "PONG");
 }
 
 #[tokio::test]

@@ -1,9 +1,14 @@
 //! Rebuilding the live state from the log: what must not come in between (DESIGN §4, Live state).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
 use inklog_protocol::DocId;
 use inklog_store::document::Documents;
-use inklog_store::tap::{Operation, Store};
-use inklog_store::{LogRecord, StoreError};
+use inklog_store::live::memory::MemoryLiveState;
+use inklog_store::tap::{Call, Fault, Operation, Store, Tap};
+use inklog_store::{LiveState as _, LogRecord, StoreError};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, doc, typed};
@@ -62,6 +67,31 @@ async fn an_error_while_reading_ends_a_rebuild_and_is_never_taken_for_empty() {
         assert_eq!((&state["action"], &state["ops"][0]["text"]), (&json!("DOC_STATE"), &json!("hello")));
         harness.live.clear();
     }
+}
+
+/// Takes the nonce from every rebuild, just before it would put its base in.
+struct Overtaking(Arc<MemoryLiveState>, AtomicUsize);
+
+#[async_trait]
+impl Tap for Overtaking {
+    async fn before(&self, call: &Call<'_>) -> Result<(), Fault> {
+        if call.operation == Operation::LiveCommitRebuild {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            self.0.begin_rebuild(call.doc.expect("a document's"), "another").await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_always_overtaken_reads_the_log() {
+    let harness = Harness::memory();
+    let doc = doc("d");
+    harness.append(&doc, typed("alice", 0, "hello")).await;
+    let tap = Arc::new(Overtaking(harness.live.clone(), AtomicUsize::new(0)));
+    assert_eq!(harness.tapped(tap.clone()).read(&doc).await.unwrap().text(), "hello");
+    assert!((1..10).contains(&tap.1.load(Ordering::SeqCst)), "it tried, and not for ever");
+    assert!(harness.live.read(&doc).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use inklog_store::live::NewBase;
 use inklog_store::tap::Operation;
 use inklog_store::{Clock as _, LiveState as _};
 
-use crate::harness::{Harness, doc, typed};
+use crate::harness::{Harness, doc, hanging, typed};
 use crate::taps::SteppingIn;
 
 /// A live state that has got these events of the log, and no more.
@@ -75,6 +75,34 @@ async fn it_waits_for_a_bounded_time_and_then_tells_late_from_lost() {
     assert!((5_000..6_000).contains(&waited.as_millis()), "{waited:?}");
     assert_eq!((lost.ok, lost.live), (false, LiveCheck::Lacking));
     assert_eq!((late.ok, late.live), (true, LiveCheck::Behind));
+}
+
+#[tokio::test]
+async fn what_is_old_and_there_does_not_make_lost_what_has_just_come() {
+    let harness = Harness::memory();
+    let doc = doc("d");
+    let old = typed("alice", 0, "hello");
+    harness.append(&doc, old.clone()).await;
+    live_with(&harness, &doc, old.into_iter().map(|event| harness.logged(event)).collect()).await;
+    harness.clock.pass_ms(60_000);
+    harness.append(&doc, typed("bob", 0, "!")).await;
+    // It never becomes applicable, and is missing nowhere.
+    harness.append(&doc, [hanging("carol", 0, "?", "dave-7")]).await;
+    let verified = verify(&harness, &harness.documents, &doc).await;
+    assert_eq!((verified.ok, verified.live), (true, LiveCheck::Behind));
+}
+
+#[tokio::test]
+async fn a_live_state_of_a_log_that_has_forgotten_is_wrong() {
+    let harness = Harness::memory();
+    let doc = doc("d");
+    let events = typed("alice", 0, "hello").into_iter().map(|event| harness.logged(event)).collect();
+    live_with(&harness, &doc, events).await;
+    let verified = verify(&harness, &harness.documents, &doc).await;
+    assert_eq!((verified.ok, verified.live, verified.events_in_log), (false, LiveCheck::Different, 0));
+    // Where there is nothing at all, there is no such document.
+    let operator = Operator::new(harness.documents.clone(), harness.clock.clone());
+    assert_eq!(operator.verify(&crate::harness::doc("e")).await.unwrap(), None);
 }
 
 #[tokio::test]

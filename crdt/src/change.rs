@@ -69,3 +69,37 @@ impl<'a> Changes<'a> {
         out.push(Change::Delete { at: new_at, len: new_len });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_come_as_one_change() {
+        let mut out = vec![Change::Delete { at: 3, len: 1 }];
+        let mut changes = Changes::into(&mut out);
+        // What was there before stays as it was.
+        changes.delete(3, 1);
+        // Forwards, backwards, and elsewhere.
+        changes.delete(3, 2);
+        changes.delete(2, 1);
+        changes.delete(7, 1);
+        changes.insert(4, 2, "éx");
+        changes.insert(6, 1, "y");
+        changes.insert(6, 1, "z");
+        changes.delete(6, 1);
+        changes.insert(6, 1, "z");
+        let insert = |at, text: &str| Change::Insert { at, text: text.to_owned() };
+        let delete = |at, len| Change::Delete { at, len };
+        let expected = [
+            delete(3, 1),
+            delete(2, 4),
+            delete(7, 1),
+            insert(4, "éxy"),
+            insert(6, "z"),
+            delete(6, 1),
+            insert(6, "z"),
+        ];
+        assert_eq!(out, expected);
+    }
+}

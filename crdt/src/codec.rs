@@ -149,5 +149,11 @@ mod tests {
         }
         assert!(Reader::new(&[0x80, 0], 0).varint().is_err());
         assert!(Reader::new(&[0xff; 10], 0).varint().is_err());
+        // Ten bytes hold 70 bits: of the last byte, only one belongs to the number.
+        let mut bytes = [0xff; 10];
+        for (last, number) in [(1, Some(u64::MAX)), (0, None), (2, None), (0x7f, None), (0x81, None)] {
+            bytes[9] = last;
+            assert_eq!(Reader::new(&bytes, 0).varint().ok(), number, "{last}");
+        }
     }
 }

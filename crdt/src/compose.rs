@@ -133,3 +133,51 @@ pub(crate) fn push_delete(ops: &mut Vec<Op>, seq: u64, agent: &Agent, owner: &Ag
         (seq, target, rest) = (seq + len, target + len, rest - len);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        text.parse().unwrap()
+    }
+
+    /// Deletes that go on and on fill one op to its limit, and then the next.
+    #[test]
+    fn a_delete_grows_to_the_limit_of_an_op() {
+        let (ann, bob) = (Agent::new("ann").unwrap(), Agent::new("bob").unwrap());
+        let delete = |seq, target, len| Op::Delete { seq, target, len };
+        for part in [1, 7, MAX_DELETE_LEN - 1, MAX_DELETE_LEN] {
+            let (mut ops, mut end) =
+                (vec![delete(5, id("bob-10"), MAX_DELETE_LEN - part)], 5 + MAX_DELETE_LEN - part);
+            let next = |more| {
+                delete(5 + MAX_DELETE_LEN - part, Id::new(bob.clone(), 10 + MAX_DELETE_LEN - part), more)
+            };
+            if part == MAX_DELETE_LEN {
+                (ops, end) = (Vec::new(), 5);
+            }
+            push_op(&mut ops, &mut end, &ann, next(part));
+            assert_eq!(ops, [delete(5, id("bob-10"), MAX_DELETE_LEN)]);
+            let beyond = delete(5 + MAX_DELETE_LEN, Id::new(bob.clone(), 10 + MAX_DELETE_LEN), 1);
+            push_op(&mut ops, &mut end, &ann, beyond.clone());
+            assert_eq!(ops, [delete(5, id("bob-10"), MAX_DELETE_LEN), beyond]);
+        }
+        for len in [1, MAX_DELETE_LEN, MAX_DELETE_LEN + 1, 2 * MAX_DELETE_LEN + 1] {
+            for before in [0, 1, MAX_DELETE_LEN - 1, MAX_DELETE_LEN] {
+                let mut ops = Vec::new();
+                push_delete(&mut ops, 5, &ann, &bob, 10, before);
+                push_delete(&mut ops, 5 + before, &ann, &bob, 10 + before, len);
+                // As few as the limit allows, one after the other, and all of them.
+                assert_eq!(ops.len() as u64, (before + len).div_ceil(MAX_DELETE_LEN));
+                let (mut seq, mut at) = (5, 10);
+                for op in &ops {
+                    let Op::Delete { seq: first, target, len } = op else { panic!("{op:?}") };
+                    assert_eq!((*first, target.seq), (seq, at));
+                    assert!(*len <= MAX_DELETE_LEN);
+                    (seq, at) = (seq + len, at + len);
+                }
+                assert_eq!(seq, 5 + before + len);
+            }
+        }
+    }
+}

@@ -172,4 +172,24 @@ mod tests {
         assert!(matches!(Event::decode(&bytes), Err(DecodeError::Damaged { .. })));
         assert!(matches!(Event::decode(&[]), Err(DecodeError::Damaged { .. })));
     }
+    /// Whether an id was used twice is decided by this.
+    #[test]
+    fn events_are_equal_if_they_say_the_same() {
+        let same = || event("a", 2, vec![insert(2, "xy", Origin::Left(None))]);
+        let others = [
+            event("b", 2, vec![insert(2, "xy", Origin::Left(None))]),
+            event("a", 1, vec![insert(2, "xy", Origin::Left(None))]),
+            event("a", 2, vec![insert(2, "xyz", Origin::Left(None))]),
+            event("a", 2, vec![insert(2, "xz", Origin::Left(None))]),
+            event("a", 2, vec![insert(2, "xy", Origin::Right(id("b-0")))]),
+        ];
+        // As they were made, and as they were read.
+        let both = |event: Event| [Event::decode(event.encoded()).unwrap(), event];
+        for this in both(same()) {
+            assert!(both(same()).into_iter().all(|it| it == this));
+            for other in others.clone().into_iter().flat_map(both) {
+                assert_ne!(this, other);
+            }
+        }
+    }
 }

@@ -490,6 +490,23 @@ mod tests {
         }
     }
 
+    /// Segments are persisted: these bytes stay readable, and are what is written.
+    #[test]
+    fn version_1_is_what_it_was() {
+        let expected = [
+            &b"\x01\x02\x03ann\x03bob"[..],
+            // Sections: five groups of Ann's, one of Bob's, one of Ann's.
+            &[3, 0, 5, 1, 1, 0, 1],
+            // Heads and counts of the groups.
+            &[7, START | GAP, BACKWARDS, BACKWARDS, RIGHT | JOINED | GAP | SIZED, FORWARDS | GAP | OTHERS],
+            &[LEFT | SIZED | OTHERS, LEFT, 7, 2, 1, 0, 0, 2, 1, 0],
+            // Gaps, sizes, owners, places.
+            &[6, 6, 0, 0, 3, 10, 1, 2, 3, 4, 2, 1, 0, 7, 0, 4, 1, 140, 1, 21, 0],
+            "éb😀xyz01234567z".as_bytes(),
+        ];
+        assert_eq!(encode_events(&samples()), expected.concat());
+    }
+
     #[test]
     fn typing_takes_a_byte_a_character() {
         let typed = |seq| match seq {
@@ -525,5 +542,39 @@ mod tests {
         }
         assert_eq!(decode_events(&[2], 1), Err(DecodeError::Newer { found: 2, known: 1 }));
         assert_eq!(decode_events(&[0], 1), Err(DecodeError::NotThisFormat("a history of events")));
+    }
+    #[test]
+    fn nothing_may_follow_the_last_event() {
+        let bytes = encode_events(&samples());
+        assert!(decode_events(&[&bytes[..], b"x"].concat()).is_err());
+        // A column of one byte more, for the agent "a" and one group.
+        let of = |counts: &[u8]| {
+            let head: &[u8] = &[VERSION, 1, 1, b'a', 1, 0, 1, 1, START, counts.len() as u8];
+            [head, counts, &[0, 0, 0, 0], b"x"].concat()
+        };
+        assert_eq!(
+            decode_events(&of(&[0])).unwrap(),
+            [event("a", 0, vec![insert(0, "x", Origin::Left(None))])]
+        );
+        assert!(decode_events(&of(&[0, 0])).is_err());
+    }
+
+    /// Further ops of a group of deletes take no byte: without a bound, few bytes would be any number of events.
+    #[test]
+    fn a_group_is_bounded() {
+        let of = |more: u64| {
+            let (mut counts, mut place) = (Vec::new(), Vec::new());
+            put_varint(&mut counts, more);
+            put_varint(&mut place, zigzag(0));
+            let mut bytes = vec![VERSION, 2, 1, b'a', 1, b'b', 1, 0, 1, 1, FORWARDS | OTHERS];
+            for column in [&counts[..], &[], &[], &[1], &place] {
+                bytes.push(column.len() as u8);
+                bytes.extend_from_slice(column);
+            }
+            decode_events(&bytes).map(|events| events.len() as u64)
+        };
+        assert_eq!(of(0), Ok(1));
+        assert_eq!(of(MAX_GROUP - 1), Ok(MAX_GROUP));
+        assert!(of(MAX_GROUP).is_err());
     }
 }

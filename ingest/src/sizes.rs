@@ -177,17 +177,19 @@ mod tests {
         assert!(asked.passes(&insert(1), ttl).await);
         assert_eq!(asked.reads.get(), 2);
 
-        let asked = Asked::new(None);
-        let large = insert(300);
-        let share = MAX / SIZE_SHARE;
-        let fit = share / large.encode().len() as u64;
-        for _ in 0..fit {
-            assert!(asked.passes(&large, 0).await);
+        for says in [None, Some(MAX)] {
+            let asked = Asked::new(says);
+            let large = insert(300);
+            let share = MAX / SIZE_SHARE;
+            let fit = share / large.encode().len() as u64;
+            for _ in 0..fit {
+                assert!(asked.passes(&large, 0).await);
+            }
+            assert_eq!((asked.reads.get(), fit), (1, 3));
+            asked.says.set(Some(MAX + 1));
+            assert!(!asked.passes(&large, 0).await, "the share is used up, and it looks again");
+            assert_eq!(asked.reads.get(), 2);
         }
-        assert_eq!((asked.reads.get(), fit), (1, 3));
-        asked.says.set(Some(MAX + 1));
-        assert!(!asked.passes(&large, 0).await, "the share is used up, and it looks again");
-        assert_eq!(asked.reads.get(), 2);
     }
 
     #[tokio::test]

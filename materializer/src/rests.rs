@@ -63,7 +63,12 @@ mod tests {
             assert!(rests.is_resting(&doc, now_ms - 1) && !rests.is_resting(&doc, now_ms));
             last = pause;
         }
+        // Others rest for themselves.
+        let other = DocId::new("e").unwrap();
+        assert_eq!(rests.begin(&other, now_ms), FIRST);
+        assert_eq!(rests.begin(&doc, now_ms), LONGEST);
         rests.end(&doc);
+        assert!(rests.is_resting(&other, now_ms) && !rests.is_resting(&doc, now_ms));
         assert_eq!(rests.begin(&doc, now_ms), FIRST);
     }
 }

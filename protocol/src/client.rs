@@ -321,6 +321,41 @@ mod tests {
         }
     }
 
+    /// What a field says is what the message holds; `null` says nothing.
+    #[test]
+    fn every_field_is_taken_over() {
+        let doc = DocId::new("d").unwrap();
+        let read = |text: &str| Request::parse(text).expect(text).message;
+        for (json, format) in
+            [("null", StateFormat::Ops), (r#""ops""#, StateFormat::Ops), (r#""binary""#, StateFormat::Binary)]
+        {
+            let join = format!(r#"{{"action":"JOIN_DOC","docId":"d","format":{json},"cursor":"x-1"}}"#);
+            let cursor = Some("x-1".to_owned());
+            assert_eq!(read(&join), ClientMessage::JoinDoc { doc: doc.clone(), format, cursor });
+            for (json, version) in
+                [("null", None), ("{}", Some(vec![])), (r#"{"a":3,"b":5}"#, Some(vec![("a", 3), ("b", 5)]))]
+            {
+                let sync = format!(
+                    r#"{{"action":"SYNC_STATE","docId":"d","version":{json},"confirm":true,"format":"binary"}}"#
+                );
+                let agents = |ends: Vec<(&str, u64)>| {
+                    ends.into_iter().map(|(name, end)| (Agent::new(name).unwrap(), end)).collect()
+                };
+                let version = version.map(agents);
+                let (cursor, confirm, format) = (None, true, StateFormat::Binary);
+                assert_eq!(
+                    read(&sync),
+                    ClientMessage::SyncState { doc: doc.clone(), cursor, version, confirm, format }
+                );
+            }
+        }
+        for (json, state) in [("null", None), (r#"{"x": [1]}"#, Some(r#"{"x": [1]}"#.to_owned()))] {
+            let presence = format!(r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{json}}}"#);
+            let agent = Agent::new("a").unwrap();
+            assert_eq!(read(&presence), ClientMessage::Presence { doc: doc.clone(), agent, state });
+        }
+    }
+
     #[test]
     fn each_fault_has_its_code() {
         let send =
@@ -367,6 +402,10 @@ mod tests {
             Request::parse(r#"{"action":"SYNC_STATE","docId":"d","version":{"a":9007199254740992}}"#).is_ok()
         );
         assert_eq!(code(r#"{"action":"PRESENCE","docId":"d","agent":"a"}"#), ErrorCode::BadRequest);
+        for state in ["[1]", "1", "true", r#""x""#, r#"{"x":"\ud800"}"#] {
+            let presence = format!(r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{state}}}"#);
+            assert_eq!(code(&presence), ErrorCode::BadRequest, "{state}");
+        }
         let big = format!(
             r#"{{"action":"PRESENCE","docId":"d","agent":"a","state":{{"x":"{}"}}}}"#,
             "y".repeat(PRESENCE_BYTES_MAX)

@@ -212,20 +212,38 @@ mod tests {
 
     #[test]
     fn ops_that_break_a_rule_are_refused() {
-        for bad in [
-            r#"{"type":"insert","id":"a-0","text":"x"}"#,
-            r#"{"type":"insert","id":"a-0","text":"x","left":null,"right":"b-1"}"#,
-            r#"{"type":"insert","id":"a-0","text":"x","right":null}"#,
-            r#"{"type":"insert","id":"a-0","text":"x","char":"x","left":null}"#,
-            r#"{"type":"insert","id":"a-0","char":"xy","left":null}"#,
-            r#"{"type":"insert","id":"a-0","char":"","left":null}"#,
-            r#"{"type":"insert","id":"a-0","len":3,"left":null}"#,
-            r#"{"type":"insert","id":"a-00","text":"x","left":null}"#,
-            r#"{"type":"insert","id":"a-0","text":"x","left":"b"}"#,
-            r#"{"type":"delete","id":"a-0"}"#,
-            r#"{"type":"delete","id":"a-0","target":"b-1","text":"x"}"#,
+        for (bad, why) in [
+            (r#"{"type":"insert","id":"a-0","text":"x"}"#, "exactly one of left and right"),
+            (
+                r#"{"type":"insert","id":"a-0","text":"x","left":null,"right":"b-1"}"#,
+                "exactly one of left and right",
+            ),
+            (r#"{"type":"insert","id":"a-0","text":"x","right":null}"#, "right must not be null"),
+            (r#"{"type":"insert","id":"a-0","left":null}"#, "exactly one of text and char"),
+            (
+                r#"{"type":"insert","id":"a-0","text":"x","char":"x","left":null}"#,
+                "exactly one of text and char",
+            ),
+            (r#"{"type":"insert","id":"a-0","char":"xy","left":null}"#, "exactly one Unicode scalar value"),
+            (r#"{"type":"insert","id":"a-0","char":"","left":null}"#, "exactly one Unicode scalar value"),
+            (r#"{"type":"insert","id":"a-0","len":3,"left":null}"#, "must not have len or target"),
+            (
+                r#"{"type":"insert","id":"a-0","text":"x","target":"b-1","left":null}"#,
+                "must not have len or target",
+            ),
+            (r#"{"type":"insert","id":"a-00","text":"x","left":null}"#, r#"id "a-00""#),
+            (r#"{"type":"insert","id":"a-0","text":"x","left":"b"}"#, r#"left "b""#),
+            (r#"{"type":"delete","id":"a-0"}"#, "needs a target"),
+            (r#"{"type":"delete","id":"a-0","target":"b-1","text":"x"}"#, "must not have text or an origin"),
+            (r#"{"type":"delete","id":"a-0","target":"b-1","char":"x"}"#, "must not have text or an origin"),
+            (r#"{"type":"delete","id":"a-0","target":"b-1","left":null}"#, "must not have text or an origin"),
+            (
+                r#"{"type":"delete","id":"a-0","target":"b-1","right":"b-0"}"#,
+                "must not have text or an origin",
+            ),
         ] {
-            assert!(read(bad).is_err(), "{bad}");
+            let error = read(bad).expect_err(bad).to_string();
+            assert!(error.contains(why), "{bad}: {error}");
         }
     }
 
@@ -235,5 +253,16 @@ mod tests {
         let span = serde_json::from_str::<WireOp>(json).unwrap().into_span().unwrap();
         assert_eq!(span.content, SpanContent::Deleted(3));
         assert_eq!(serde_json::to_string(&WireOp::from_span(&span)).unwrap(), json);
+    }
+    #[test]
+    fn a_span_is_text_or_a_tombstone() {
+        for bad in [
+            r#"{"type":"insert","id":"a-0","left":null}"#,
+            r#"{"type":"insert","id":"a-0","left":null,"len":3,"text":"xyz"}"#,
+            r#"{"type":"insert","id":"a-0","left":null,"len":1,"char":"x"}"#,
+            r#"{"type":"delete","id":"a-5","target":"b-3"}"#,
+        ] {
+            assert!(serde_json::from_str::<WireOp>(bad).unwrap().into_span().is_err(), "{bad}");
+        }
     }
 }

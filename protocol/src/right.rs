@@ -45,3 +45,18 @@ impl std::fmt::Display for Right {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_has_one_word_wherever_it_is_written() {
+        for (right, word) in [(Right::Read, "read"), (Right::Write, "write"), (Right::Manage, "manage")] {
+            assert_eq!(right.to_string(), word);
+            assert_eq!(serde_json::to_value(right).unwrap(), word);
+            assert_eq!(word.parse(), Ok(right));
+        }
+        assert_eq!("Read".parse::<Right>(), Err(RightError));
+    }
+}

@@ -305,4 +305,14 @@ mod tests {
         let newer = r#"{"action":"SYNC_STATE","docId":"d","version":{},"confirm":false,"new":[{}]}"#;
         assert!(crate::Request::parse(newer).is_ok());
     }
+    #[test]
+    fn a_version_and_a_message_come_back_as_they_were_written() {
+        let version: Version =
+            [("a", 3), ("b", 5)].into_iter().map(|(name, end)| (Agent::new(name).unwrap(), end)).collect();
+        let map = version_to_wire(&version);
+        assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"a":3,"b":5}"#);
+        assert_eq!(version_from_wire(&map), Ok(version));
+        let json = r#"{"action":"REMOTE_PRESENCE","docId":"d","agent":"a","state":{"x":1}}"#;
+        assert_eq!(ServerMessage::parse(json).unwrap().to_json(), json);
+    }
 }

@@ -55,5 +55,6 @@ mod tests {
         assert!(owns("alice") && owns("alice~k3"));
         assert!(!owns("alice~") && !owns("alicia") && !owns("bob") && !owns("alice-2"));
         assert!(UserName::new("a~b").is_err() && UserName::new("").is_err());
+        assert_eq!((alice.as_str(), alice.to_string().as_str()), ("alice", "alice"));
     }
 }

@@ -204,10 +204,7 @@ impl Walk<'_> {
     fn put_siblings(&mut self, parent: Lv, side: Side, hanging: Hanging, own: Option<Lv>) {
         let hanging = hanging.start as usize..hanging.end as usize;
         let others = self.hanging[hanging].iter().map(|chain| self.chains[*chain as usize].lv);
-        let mut set: Vec<Lv> = others.collect();
-        if let Some(own) = own {
-            set.insert(set.partition_point(|lv| *lv < own), own);
-        }
+        let set = others.chain(own).collect();
         self.siblings.push((parent, side, set));
     }
 

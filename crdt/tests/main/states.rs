@@ -129,6 +129,36 @@ fn an_empty_document_has_an_encoding() {
     assert_eq!(again.encode(), state);
 }
 
+/// An agent's end is 1 to 2^53, and one beyond is refused: by what reads bytes, and by what merges spans.
+#[test]
+fn an_end_is_at_most_2_to_the_53() {
+    let state = |end: u64| {
+        let mut bytes = b"INKS\x01\0\0\0\0\x01\x01a".to_vec();
+        let mut rest = end;
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.extend([rest as u8, 0]);
+        with_checksum(bytes)
+    };
+    let most = inklog_crdt::MAX_SEQ;
+    for (end, is_sound) in [(0, false), (1, true), (most - 1, true), (most, true), (most + 1, false)] {
+        let bytes = state(end);
+        assert_eq!(Doc::decode(&bytes).is_ok(), is_sound, "{end}: {:?}", Doc::decode(&bytes).err());
+        check_bytes(&bytes);
+    }
+    let span = |seq| Span {
+        id: Id::new(agent("a"), seq),
+        content: SpanContent::Text("x".to_owned()),
+        origin: Origin::Left(None),
+    };
+    for (end, is_sound) in [(most - 1, true), (most, true), (most + 1, false)] {
+        let version: Version = [(agent("a"), end)].into_iter().collect();
+        assert_eq!(Doc::new().merge(&[span(end - 1)], &version).is_ok(), is_sound, "{end}");
+    }
+}
+
 /// The format is persisted: these bytes stay readable, and are what is written.
 #[test]
 fn version_1_is_what_it_was() {

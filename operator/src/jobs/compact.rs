@@ -92,7 +92,13 @@ impl Operator {
         }
         let published = self.documents.catalogue.floors(doc).await?;
         let stays = floors::overlapping(&replayed.records);
-        let due = floors::due_for_deletion(&replayed, &published, now.saturating_sub(grace_ms), &stays);
+        let due = floors::due_for_deletion(
+            &replayed.records,
+            &replayed.snapshot,
+            &published,
+            now.saturating_sub(grace_ms),
+            &stays,
+        );
         self.documents.log.delete(doc, &due).await?;
         done.events_deleted = due.len();
         for (agent, floor) in floors::to_publish(&replayed.records, &kept, &published, now, grace_ms) {

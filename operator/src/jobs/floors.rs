@@ -18,7 +18,6 @@ use inklog_crdt::planted::{Bug, planted};
 use inklog_crdt::{Agent, Doc, Event};
 use inklog_store::LogRecord;
 use inklog_store::catalogue::Floor;
-use inklog_store::document::Replayed;
 
 /// A floor follows the one before it after this share of the grace period at the earliest, so that few
 /// wait at once.
@@ -76,9 +75,10 @@ pub(super) fn overlapping(records: &[LogRecord]) -> BTreeSet<(Agent, u64)> {
 }
 
 /// Places of the log that may be deleted now: below a floor published by `published_by` at the latest,
-/// in the snapshot that the replay began with, and not among those that overlap.
+/// held by `kept` (the snapshot that the replay began with), and not among those that overlap.
 pub(super) fn due_for_deletion(
-    replayed: &Replayed,
+    records: &[LogRecord],
+    kept: &Doc,
     published: &[(Agent, Floor)],
     published_by: u64,
     overlapping: &BTreeSet<(Agent, u64)>,
@@ -87,13 +87,103 @@ pub(super) fn due_for_deletion(
     // Ascending: of an agent's, the highest that is old enough.
     let floors: BTreeMap<&Agent, u64> =
         published.iter().filter(|(_, f)| holds(f)).map(|(agent, f)| (agent, f.end)).collect();
-    replayed
-        .records
+    records
         .iter()
         .map(|record| &record.event)
         .filter(|event| floors.get(event.agent()).is_some_and(|floor| event.after() < *floor))
-        .filter(|event| replayed.snapshot.version().covers(event))
+        .filter(|event| kept.version().covers(event))
         .map(|event| (event.agent().clone(), event.after()))
         .filter(|place| !overlapping.contains(place))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inklog_crdt::{Op, Origin};
+
+    const GRACE_MS: u64 = 800;
+    const NOW: u64 = 10_000;
+
+    fn agent(name: &str) -> Agent {
+        Agent::new(name).unwrap()
+    }
+
+    /// One character of an agent, which ingest took then.
+    fn typed(name: &str, after: u64, at: u64) -> LogRecord {
+        let op = Op::Insert { seq: after, text: "x".to_owned(), origin: Origin::Left(None) };
+        let event = Event::new(agent(name), after, vec![op]).unwrap();
+        LogRecord { event, at, author: None, connection: None }
+    }
+
+    fn holding(records: &[LogRecord]) -> Doc {
+        let mut doc = Doc::new();
+        records.iter().for_each(|record| {
+            doc.apply(&record.event);
+        });
+        doc
+    }
+
+    fn floor(name: &str, end: u64, at: u64) -> (Agent, Floor) {
+        (agent(name), Floor { end, at })
+    }
+
+    #[test]
+    fn a_floor_comes_before_the_first_event_that_is_young_or_not_kept() {
+        let old = NOW - GRACE_MS;
+        for (ats, kept, end) in [
+            ([old, old, old], 3, Some(3)),
+            ([old, old, old + 1], 3, Some(2)),
+            // Clocks differ: what is behind a young event stays, however old it says it is.
+            ([old, old + 1, old], 3, Some(1)),
+            ([old + 1, old, old], 3, None),
+            ([old, old, old], 2, Some(2)),
+            ([old, old, old], 0, None),
+        ] {
+            let records: Vec<LogRecord> =
+                ats.iter().zip(0..).map(|(at, after)| typed("ann", after, *at)).collect();
+            let found = to_publish(&records, &holding(&records[..kept]), &[], NOW, GRACE_MS);
+            let expected: Vec<_> = end.map(|end| floor("ann", end, NOW)).into_iter().collect();
+            assert_eq!(found, expected, "{ats:?}, {kept} kept");
+        }
+    }
+
+    #[test]
+    fn a_floor_rises_and_not_too_soon_after_the_one_before_it() {
+        let records = [typed("ann", 0, 0), typed("ann", 1, 0)];
+        let share = GRACE_MS / APART;
+        for (published, rises) in [
+            (vec![], true),
+            (vec![floor("ann", 1, NOW - share)], true),
+            (vec![floor("ann", 1, NOW - share + 1)], false),
+            (vec![floor("ann", 2, 0)], false),
+            (vec![floor("ann", 3, 0)], false),
+            // The newest decides.
+            (vec![floor("ann", 0, 0), floor("ann", 1, NOW - 1)], false),
+            // Another's says nothing.
+            (vec![floor("bob", 2, NOW)], true),
+        ] {
+            let found = to_publish(&records, &holding(&records), &published, NOW, GRACE_MS);
+            assert_eq!(!found.is_empty(), rises, "{published:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_below_an_old_floor_and_in_the_snapshot_may_go() {
+        let records = [typed("ann", 0, 0), typed("ann", 1, 0), typed("ann", 2, 0), typed("bob", 0, 0)];
+        for (published, kept, due) in [
+            (vec![], 3, 0),
+            (vec![floor("ann", 2, NOW)], 3, 2),
+            (vec![floor("ann", 2, NOW + 1)], 3, 0),
+            // A newer floor does not hold up an older one.
+            (vec![floor("ann", 1, NOW), floor("ann", 3, NOW + 1)], 3, 1),
+            (vec![floor("ann", 1, NOW - 1), floor("ann", 3, NOW)], 3, 3),
+            (vec![floor("ann", 3, NOW)], 2, 2),
+            (vec![floor("ann", 3, NOW)], 0, 0),
+        ] {
+            let found = due_for_deletion(&records, &holding(&records[..kept]), &published, NOW, &BTreeSet::new());
+            let expected: Vec<_> = (0..due).map(|after| (agent("ann"), after)).collect();
+            assert_eq!(found, expected, "{published:?}, {kept} kept");
+        }
+    }
 }

@@ -42,6 +42,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_written_together_is_a_pair() {
+        let doc = DocId::new("d").unwrap();
+        let mine = snapshot(&doc, 7, "n");
+        assert!(is_pair(&mine, &segment(&doc, 7, "n")));
+        let other = DocId::new("e").unwrap();
+        for another in [segment(&doc, 8, "n"), segment(&doc, 7, "m"), segment(&other, 7, "n"), mine.clone()] {
+            assert!(!is_pair(&mine, &another), "{another}");
+        }
+    }
+
+    #[test]
     fn a_key_tells_its_document() {
         let doc = DocId::new("d~1").unwrap();
         for key in [snapshot(&doc, 1, "n"), segment(&doc, 1, "n"), set_aside(&doc, "7")] {

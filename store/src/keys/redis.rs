@@ -100,3 +100,39 @@ pub(crate) fn presence(of: &Deployment, doc: &DocId) -> String {
 pub(crate) fn presence_expiry(of: &Deployment, doc: &DocId) -> String {
     format!("inklog:{{{doc}}}:{}:x", of.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_key_is_another_and_a_documents_are_in_one_slot() {
+        let mut all = BTreeSet::new();
+        let mut count = 0;
+        for of in [Deployment::new("one"), Deployment::new("two")] {
+            for doc in ["d", "e"] {
+                let (name, doc) = (doc, DocId::new(doc).unwrap());
+                let keys = [
+                    record(&of, &doc),
+                    tail(&of, &doc),
+                    piece(&of, &doc, "g", 0),
+                    piece(&of, &doc, "g", 1),
+                    piece(&of, &doc, "h", 0),
+                    connections(&of, &doc),
+                    holders(&of, &doc),
+                    presence(&of, &doc),
+                    presence_expiry(&of, &doc),
+                ];
+                assert!(keys.iter().all(|key| key.contains(&format!("{{{name}}}"))), "{keys:?}");
+                count += keys.len();
+                all.extend(keys);
+            }
+            let others =
+                ["d", "e"].map(|name| [user_registrations(&of, name), connection_docs(&of, name)]).concat();
+            count += others.len();
+            all.extend(others);
+        }
+        assert_eq!(all.len(), count, "{all:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! What AWS says when it fails is never taken for an answer: not for "there is no such object", and not for
+//! "another was faster".
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use inklog_store::catalogue::{DynamoCatalogue, Pointer};
+use inklog_store::objects::S3Objects;
+use inklog_store::{Catalogue as _, Objects as _, StoreError, config};
+
+use crate::harness::doc;
+
+/// A service that answers everything like this, and where it is.
+async fn answering(status: u16, kind: &'static str, body: String) -> String {
+    let status = StatusCode::from_u16(status).expect("a status");
+    let answer = move || async move { (status, [(header::CONTENT_TYPE, kind)], body) };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    endpoint
+}
+
+async fn bucket(status: u16, code: &str) -> S3Objects {
+    let body =
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>so it is</Message></Error>");
+    let endpoint = answering(status, "application/xml", body).await;
+    let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
+    S3Objects::new(config::s3_client(&aws, Some(endpoint)), "inklog")
+}
+
+async fn catalogue(status: u16, code: &str) -> DynamoCatalogue {
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"so it is"}}"#);
+    let endpoint = answering(status, "application/x-amz-json-1.0", body).await;
+    let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
+    let client = aws_sdk_dynamodb::Client::from_conf(config::dynamodb_config(&aws, Some(endpoint)).build());
+    DynamoCatalogue::new(client, "docs")
+}
+
+fn is_unavailable<T>(outcome: Result<T, StoreError>) -> bool {
+    matches!(outcome, Err(StoreError::Unavailable { .. }))
+}
+
+#[tokio::test]
+async fn only_a_missing_object_is_missing() {
+    assert_eq!(bucket(404, "NoSuchKey").await.get("k").await.unwrap(), None);
+    for (status, code) in [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "ExpiredToken")] {
+        let bucket = bucket(status, code).await;
+        assert!(is_unavailable(bucket.get("k").await), "{code}");
+        assert!(is_unavailable(bucket.put("k", b"x".to_vec()).await), "{code}");
+        assert!(is_unavailable(bucket.delete("k").await), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_condition_that_does_not_hold_is_a_lost_race() {
+    let pointer = Pointer { snapshot: "s".into(), segment: "g".into(), at: 1, superseded: Vec::new() };
+    let doc = doc("d");
+    let overtaken = catalogue(400, "ConditionalCheckFailedException").await;
+    assert!(!overtaken.clear_dirty(&doc, "n").await.unwrap());
+    assert!(!overtaken.move_pointer(&doc, None, &pointer).await.unwrap());
+    for code in ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"] {
+        let catalogue = catalogue(400, code).await;
+        assert!(is_unavailable(catalogue.clear_dirty(&doc, "n").await), "{code}");
+        assert!(is_unavailable(catalogue.move_pointer(&doc, None, &pointer).await), "{code}");
+        assert!(is_unavailable(catalogue.entry(&doc).await), "{code}");
+    }
+}
