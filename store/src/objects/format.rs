@@ -356,7 +356,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn a_frame_is_all_there_is_and_says_how_much_it_holds() {
         let plain = [SNAPSHOT_MAGIC, &[SNAPSHOT_VERSION][..], &Doc::new().encode()].concat();
         let frame = zstd::bulk::compress(&plain, LEVEL).unwrap();
@@ -379,7 +378,9 @@ mod tests {
         }
         let huge = zstd::bulk::compress(&vec![0; UNPACKED_MAX as usize + 1], 1).unwrap();
         assert!(matches!(Snapshot::decode(&huge).unwrap_err(), DecodeError::NotThisFormat(_)));
-=======
+    }
+
+    #[test]
     fn only_this_format_is_unpacked() {
         let packed = |head: &[u8]| zstd::bulk::compress(head, 1).unwrap();
         let foreign = Err(DecodeError::NotThisFormat("x"));
@@ -392,9 +393,8 @@ mod tests {
         }
         // The head of a frame that unpacks to more than any object does: there is no memory for it.
         let huge =
-            [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(UNPACKED_MAX as u64 + 1).to_le_bytes(), &[0; 8]].concat();
+            [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(UNPACKED_MAX + 1).to_le_bytes(), &[0; 8]].concat();
         assert_eq!(of(&huge), foreign);
->>>>>>> h-mutants
     }
 
     /// Segments as the versions before this one wrote them: of one record without a user, and one of Alice's.
