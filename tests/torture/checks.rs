@@ -38,13 +38,21 @@ pub async fn converge(load: &mut Load, model: &Model, round: usize) -> Outcome<D
         }
     }
     for doc in load.docs() {
-        let text = model.document(&doc, None).text();
+        let expected = model.document(&doc, None);
+        let text = expected.text();
         for worker in load.workers.iter_mut().filter(|worker| worker.doc == doc) {
             let converged = worker.standing.wait_for(|standing| standing.text == text);
             if timeout_at(deadline, converged).await.is_err() {
-                let shown = worker.standing.borrow().text.clone();
-                let lengths = (shown.chars().count(), text.chars().count());
-                return Err(format!("{} of {doc} shows another text: {lengths:?} characters", worker.user));
+                let shown = worker.standing.borrow().clone();
+                let lengths = (shown.text.chars().count(), expected.len());
+                let lacks: Vec<String> = expected
+                    .version()
+                    .iter()
+                    .filter(|(agent, end)| shown.version.get(agent) < *end)
+                    .map(|(agent, end)| format!("{agent} {}..{end}", shown.version.get(agent)))
+                    .collect();
+                let who = format!("{} of {doc}", worker.user);
+                return Err(format!("{who} shows another text: {lengths:?} characters; it lacks {lacks:?}"));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use inklog_crdt::Version;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -35,6 +36,8 @@ pub struct Standing {
     pub settled: Option<usize>,
     /// Its text, from its last edit of a round on.
     pub text: String,
+    /// Its version then.
+    pub version: Version,
 }
 
 /// What a client is given.

@@ -38,9 +38,11 @@ pub async fn typist(mut task: Task) -> Outcome {
         loop {
             take_updates(&mut link, &task);
             let settled = last_word.filter(|_| link.core().is_settled());
-            let text = if last_word.is_some() { link.core().doc().text() } else { String::new() };
+            let mut now = Standing { settled, ..Standing::default() };
+            if last_word.is_some() {
+                (now.text, now.version) = (link.core().doc().text(), link.core().doc().version().clone());
+            }
             task.standing.send_if_modified(|standing| {
-                let now = Standing { settled, text };
                 let differs = *standing != now;
                 *standing = now;
                 differs

@@ -125,8 +125,11 @@ impl Client {
     /// How it stands.
     fn tell(&self) {
         let settled = self.last_word.filter(|_| self.pending.is_none());
-        let text = if self.last_word.is_some() { self.doc.text() } else { String::new() };
-        self.task.standing.send_replace(Standing { settled, text });
+        let mut now = Standing { settled, ..Standing::default() };
+        if self.last_word.is_some() {
+            (now.text, now.version) = (self.doc.text(), self.doc.version().clone());
+        }
+        self.task.standing.send_replace(now);
     }
 
     async fn step(&mut self, line: &mut Line) -> Result<(), Failure> {
