@@ -28,7 +28,7 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run inklog editor editor-if-possible test web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
+.PHONY: help run inklog editor editor-if-possible test planted web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test: node redis cfn-lint ## every test
 	@$(MAKE) --no-print-directory web-test
 	cargo test --locked --workspace
 	@$(MAKE) --no-print-directory browser-test
+
+planted: ## plant each bug of crdt/src/planted.rs, and see the simulation find it (ARGS="--bug NAME" for one)
+	cargo test --locked -p inklog-tests --features planted --test sim -- $(or $(ARGS),--bugs)
 
 web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the web packages
 	@cargo build --locked -p inklog-cli --bin inklog
