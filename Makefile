@@ -28,7 +28,7 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 RUST_TARGET = $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" sam
 
-.PHONY: help run inklog editor editor-if-possible test torture coverage fuzz soak web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
+.PHONY: help run inklog editor editor-if-possible test planted torture coverage fuzz soak web-test browser-test node redis chromium lint bench deny audit cfn-lint sam-validate sam-build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ fuzz: ## every decoder, given what nobody wrote, for SECONDS=60 each (SEED=n: ot
 
 torture: redis ## real faults on the real stack, round after round (ROUNDS=50 SEED=n); as root also of the disk
 	INKLOG_ROUNDS=$(or $(ROUNDS),50) $(if $(SEED),INKLOG_SEED=$(SEED)) cargo test --locked -p inklog-tests --test torture
+
+planted: ## plant each bug of crdt/src/planted.rs, and see the simulation find it (ARGS="--bug NAME" for one)
+	cargo test --locked -p inklog-sim --features planted --test sim -- $(or $(ARGS),--bugs)
 
 web-test: node web/node_modules/.package-lock.json ## types, unit tests and size limit of the web packages
 	@cargo build --locked -p inklog-cli --bin inklog

@@ -195,7 +195,8 @@ impl Client {
         if let Some(disk) = &self.disk {
             if let Some(batch) = self.core.take_batch() {
                 let disk = disk.clone();
-                let (outside, ms) = (self.outside.clone(), self.world.draw().between(0, 20));
+                let (outside, ms) =
+                    (self.outside.clone(), self.world.draw().between(0, self.world.plan.disk_ms));
                 let at = Instant::now() + Duration::from_millis(ms);
                 let alive = Arc::downgrade(&self.seen);
                 executor::spawn(async move {

@@ -24,6 +24,8 @@ pub struct Plan {
     pub stored: bool,
     /// Programs that send odd messages.
     pub bots: usize,
+    /// How long a client's store takes at most.
+    pub disk_ms: u64,
 }
 
 impl Plan {
@@ -41,6 +43,7 @@ impl Plan {
             token_life_s: draw.chance(0.3).then_some(draw.pick(&[60, 300, 3_600])),
             stored: draw.chance(0.8),
             bots: usize::from(draw.chance(0.4)),
+            disk_ms: draw.pick(&[20, 20, 3_000]),
         }
     }
 }
