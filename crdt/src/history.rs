@@ -543,20 +543,21 @@ mod tests {
         assert_eq!(decode_events(&[2], 1), Err(DecodeError::Newer { found: 2, known: 1 }));
         assert_eq!(decode_events(&[0], 1), Err(DecodeError::NotThisFormat("a history of events")));
     }
+
     #[test]
     fn nothing_may_follow_the_last_event() {
         let bytes = encode_events(&samples());
-        assert!(decode_events(&[&bytes[..], b"x"].concat()).is_err());
+        assert!(decode_events(&[&bytes[..], b"x"].concat(), 100).is_err());
         // A column of one byte more, for the agent "a" and one group.
         let of = |counts: &[u8]| {
             let head: &[u8] = &[VERSION, 1, 1, b'a', 1, 0, 1, 1, START, counts.len() as u8];
             [head, counts, &[0, 0, 0, 0], b"x"].concat()
         };
         assert_eq!(
-            decode_events(&of(&[0])).unwrap(),
+            decode_events(&of(&[0]), 100).unwrap(),
             [event("a", 0, vec![insert(0, "x", Origin::Left(None))])]
         );
-        assert!(decode_events(&of(&[0, 0])).is_err());
+        assert!(decode_events(&of(&[0, 0]), 100).is_err());
     }
 
     /// Further ops of a group of deletes take no byte: without a bound, few bytes would be any number of events.
@@ -571,7 +572,7 @@ mod tests {
                 bytes.push(column.len() as u8);
                 bytes.extend_from_slice(column);
             }
-            decode_events(&bytes).map(|events| events.len() as u64)
+            decode_events(&bytes, usize::MAX).map(|events| events.len() as u64)
         };
         assert_eq!(of(0), Ok(1));
         assert_eq!(of(MAX_GROUP - 1), Ok(MAX_GROUP));

@@ -181,7 +181,8 @@ mod tests {
             (vec![floor("ann", 3, NOW)], 2, 2),
             (vec![floor("ann", 3, NOW)], 0, 0),
         ] {
-            let found = due_for_deletion(&records, &holding(&records[..kept]), &published, NOW, &BTreeSet::new());
+            let found =
+                due_for_deletion(&records, &holding(&records[..kept]), &published, NOW, &BTreeSet::new());
             let expected: Vec<_> = (0..due).map(|after| (agent("ann"), after)).collect();
             assert_eq!(found, expected, "{published:?}, {kept} kept");
         }

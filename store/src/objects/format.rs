@@ -392,8 +392,7 @@ mod tests {
             assert_eq!(of(&packed(other)), foreign, "{other:?}");
         }
         // The head of a frame that unpacks to more than any object does: there is no memory for it.
-        let huge =
-            [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(UNPACKED_MAX + 1).to_le_bytes(), &[0; 8]].concat();
+        let huge = [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(UNPACKED_MAX + 1).to_le_bytes(), &[0; 8]].concat();
         assert_eq!(of(&huge), foreign);
     }
 
