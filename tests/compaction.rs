@@ -9,7 +9,7 @@ use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Gate, SendOp};
 use inklog_operator::Operator;
 use inklog_protocol::DocId;
-use inklog_protocol::limits::{COMPACTION_GRACE, FLOOR_CACHE_TTL};
+use inklog_protocol::limits::{COMPACTION_GRACE, DIRTY_MARK_INTERVAL, FLOOR_CACHE_TTL};
 use inklog_snapshotter::{Run, Snapshotter};
 use inklog_store::document::Documents;
 use inklog_store::log::LogItem;
@@ -352,6 +352,20 @@ async fn a_mark_made_during_a_compaction_stays() {
     let run = snapshotter(&harness.documents, &harness.clock).run(Duration::from_secs(60)).await.unwrap();
     assert_eq!((run.docs, run.failed), (1, 0));
     assert_eq!(catalogue.dirty(10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_mark_stays_while_a_materializer_remembers_it() {
+    let harness = Harness::start().await;
+    let doc = doc("d");
+    // It waits for what is not there: nothing can be compacted.
+    harness.append(&doc, typed("alice", 5, ", world")).await;
+    harness.documents.catalogue.mark_dirty(&doc, harness.clock.now_ms(), "nonce").await.unwrap();
+    let operator = operator(&harness.documents, &harness.clock);
+    for left_dirty in [true, false] {
+        assert_eq!(operator.compact(&doc).await.unwrap().unwrap().left_dirty, left_dirty);
+        harness.clock.pass_ms(2 * DIRTY_MARK_INTERVAL.as_millis() as u64);
+    }
 }
 
 #[tokio::test]

@@ -74,8 +74,6 @@ bugs! {
     /// A client that lacks part of the base is sent the tail only, with a cursor that skips the rest.
     ReplaySkipsBase: "§4: a version is derived from what was read",
 
-    /// Between a reader's two reads, events leave the log for a snapshot that it does not know.
-    PointerBeforeLog: "§4: the log is read whole, then the pointer",
     /// A replay of the history lacks an event.
     SegmentLacksLast: "§4: a segment holds exactly the events between two pointers",
     /// A replay of the history has an event twice.
@@ -89,8 +87,6 @@ bugs! {
     /// An event is acknowledged in a place that is compacted, and is never applied.
     FloorIsIgnored: "§4: below the floor, send_op takes nothing",
     /// The index of dirty documents lacks one that has changed.
-    MarkGoesWithoutNonce: "§4: a mark is removed only if it is the one that was read",
-    /// The same, for a document whose mark could not be written.
     MarkMayFail: "§4: a document is marked before its checkpoint",
 
     /// An event is acknowledged, and not in the log.

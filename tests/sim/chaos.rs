@@ -48,8 +48,9 @@ impl Chaos {
         self.objects(&doc).await;
         self.records(&doc).await;
         if world.plan.token_life_s.is_some() && world.fires(Fault::Revoked) {
-            let number = world.draw().below(world.plan.clients);
-            let user = UserName::new(&format!("user{number}")).expect("a name");
+            let number = world.draw().below(world.plan.clients + 1);
+            let name = if number == 0 { "bot".to_owned() } else { format!("user{}", number - 1) };
+            let user = UserName::new(&name).expect("a name");
             let revoked = self.functions.access.call(async |access| access.revoke(&user, None).await).await;
             world.trace(format_args!("revoked {user}: {revoked:?}"));
         }

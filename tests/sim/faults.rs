@@ -103,7 +103,7 @@ faults! {
     /// A client's program ends, and starts again from what it had stored,
     Restart "restart" 0.05;
     /// or its stored files are used a second time.
-    Copied "copied" 0.1;
+    Copied "copied" 0.5;
     /// A message comes past the authorizer.
     Stranger "stranger" 0.1;
     /// A user's tokens are revoked.

@@ -192,6 +192,9 @@ impl Gateway {
             let overtakes = world.fires(Fault::PushReordered);
             let mut open = self.open.lock().expect("no holder panics");
             let Some(connection) = open.get_mut(id) else { return };
+            if message.starts_with(r#"{"action":"REMOTE_OP""#) {
+                world.check_not_ended(connection.identity.as_ref());
+            }
             let arrival = Arrival::Frame(id.to_owned(), message.clone());
             let mut at = Instant::now() + pause;
             if !overtakes {

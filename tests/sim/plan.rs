@@ -31,7 +31,7 @@ pub struct Plan {
 impl Plan {
     pub fn drawn(draw: &mut Draw) -> Plan {
         let size = draw.unit();
-        let large = draw.chance(0.1);
+        let large = draw.chance(0.25);
         Plan {
             docs: if draw.chance(0.8) { 1 } else { 2 },
             clients: draw.between(1, 4) as usize,

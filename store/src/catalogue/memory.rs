@@ -89,9 +89,7 @@ impl Catalogue for MemoryCatalogue {
     async fn clear_dirty(&self, doc: &DocId, nonce: &str) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let mark = state.entries.get_mut(doc).map(|entry| &mut entry.dirty);
-        let cleared = mark.and_then(|dirty| {
-            dirty.take_if(|mark| mark.nonce == nonce || planted(Bug::MarkGoesWithoutNonce))
-        });
+        let cleared = mark.and_then(|dirty| dirty.take_if(|mark| mark.nonce == nonce));
         Ok(cleared.is_some())
     }
 
