@@ -55,7 +55,7 @@ bugs! {
     /// Text that the log refused is gone.
     DropsRefusedText: "§3: text is never dropped in silence",
 
-    /// Who syncs by a cursor never gets an event that came while there was no base.
+    /// The tail, and so who syncs by a cursor, lacks an event that came while there was no base.
     AppendNeedsBase: "§4: the materializer appends, even if the base is missing",
     /// Of two folds at once, the later one takes back what the earlier one had.
     FoldIgnoresTag: "§4: a fold compares generation and tail offset",
@@ -67,12 +67,10 @@ bugs! {
     RebuildTakesAllOfTail: "§4: a rebuild never touches the tail",
     /// A store fails, and a live state or snapshot without the log's events is made.
     ErrorReadsAsEmpty: "§4: an error while reading is never taken for \"empty\"",
-    /// A reader gets the base from before a fold and the tail from after it.
-    BaseAndTailInTwoSteps: "§4: base and tail are read in one step",
     /// After Redis has started from an old dump, the live state lacks what came after that.
     BaseOutlivesItsRedis: "§4: a base names the Redis process it lives in",
     /// A client that lacks part of the base is sent the tail only, with a cursor that skips the rest.
-    ReplaySkipsBase: "§4: a version is derived from what was read",
+    ReplaySkipsBase: "§4: readers take base and tail together, and the version from them",
 
     /// A replay of the history lacks an event.
     SegmentLacksLast: "§4: a segment holds exactly the events between two pointers",
@@ -86,8 +84,6 @@ bugs! {
     FloorsHoldAtOnce: "§4: a floor is acted on after a grace period",
     /// An event is acknowledged in a place that is compacted, and is never applied.
     FloorIsIgnored: "§4: below the floor, send_op takes nothing",
-    /// The index of dirty documents lacks one that has changed.
-    MarkMayFail: "§4: a document is marked before its checkpoint",
 
     /// An event is acknowledged, and not in the log.
     AckWithoutAppend: "§3: an event is acknowledged once it is durable",

@@ -316,8 +316,13 @@ impl Client {
                 1 if draw.chance(0.1) => text.len() - at,
                 _ => 0,
             };
-            let inserted = match world.plan.large && draw.chance(0.1) {
-                true => draw.around(&[FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX, FOLD_BYTES_MIN, 70_000]) / 3,
+            let inserted = match world.plan.large && draw.chance(0.3) {
+                true => {
+                    // Mostly what leads to a fold.
+                    let fold = FOLD_BYTES_MIN;
+                    draw.around(&[fold, fold, fold, fold, FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX, 70_000])
+                        / 3
+                }
                 false if deleted > 0 && draw.chance(0.5) => 0,
                 false => draw.pick(&[1, 1, 1, 2, 3, 8, 40]),
             };

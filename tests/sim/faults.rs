@@ -81,7 +81,7 @@ faults! {
     /// A batch of the stream is delivered again,
     BatchRepeated "batch-repeated" 0.2;
     /// to two functions at once,
-    BatchTwice "batch-twice" 0.2;
+    BatchTwice "batch-twice" 0.6;
     /// in pieces,
     BatchSplit "batch-split" 0.3;
     /// or out of order.
@@ -107,7 +107,7 @@ faults! {
     /// A message comes past the authorizer.
     Stranger "stranger" 0.1;
     /// A user's tokens are revoked.
-    Revoked "revoked" 0.2;
+    Revoked "revoked" 0.5;
     /// The log is restored from a backup, under another name.
     Restored "restored" 0.5;
 }

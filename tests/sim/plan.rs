@@ -32,12 +32,14 @@ impl Plan {
     pub fn drawn(draw: &mut Draw) -> Plan {
         let size = draw.unit();
         let large = draw.chance(0.25);
+        // Handlers meet where much happens and nothing is quick.
+        let dense = large && draw.chance(0.5);
         Plan {
             docs: if draw.chance(0.8) { 1 } else { 2 },
             clients: draw.between(1, 4) as usize,
             edits: 2 + (size * size * 30.0) as usize,
-            lasts: Duration::from_secs(draw.pick(&[10, 60, 300, 1_200, 3_600])),
-            latency_ms: draw.pick(&[0, 5, 50, 500]),
+            lasts: Duration::from_secs(draw.pick(if dense { &[10] } else { &[10, 60, 300, 1_200, 3_600] })),
+            latency_ms: draw.pick(if dense { &[500] } else { &[0, 5, 50, 500] }),
             large,
             doc_bytes_max: if draw.chance(0.1) { draw.between(200, 20_000) } else { DOC_BYTES_MAX },
             token_life_s: draw.chance(0.3).then_some(draw.pick(&[60, 300, 3_600])),

@@ -181,6 +181,9 @@ impl Tap for ProcessTap {
             world.watch.note_failure();
             return Err(call.unanswered("ProvisionedThroughputExceededException"));
         }
+        if let (Operation::LiveAppend, Some(doc)) = (call.operation, call.doc) {
+            world.note_tail(doc);
+        }
         Ok(())
     }
 
@@ -210,6 +213,7 @@ impl Tap for ProcessTap {
                 }
                 Operation::CatalogueClearDirty => world.check_mark(doc).await,
                 Operation::LogDelete => world.check_log(doc).await,
+                Operation::LiveAppend if done.outcome.is_ok() => world.check_tail(doc),
                 _ => {}
             }
         }

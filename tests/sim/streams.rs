@@ -101,8 +101,14 @@ impl Stream {
                 batch.truncate(len);
             }
             if world.fires(Fault::BatchTwice) {
-                let (stream, batch) = (self.clone(), batch.clone());
-                executor::spawn(async move { _ = stream.invoke(batch).await });
+                // The other one may go on while the next batch is delivered.
+                let (stream, batch, ms) = (self.clone(), batch.clone(), world.draw().between(0, 3_000));
+                executor::spawn(async move {
+                    executor::sleep(Duration::from_millis(ms)).await;
+                    if stream.world.restored() == log {
+                        _ = stream.invoke(batch).await;
+                    }
+                });
             }
             let sent = batch.len();
             let done = self.invoke(batch).await;

@@ -16,6 +16,7 @@ use inklog_access::Identity;
 use inklog_protocol::limits::{COMPACTION_GRACE, INTEGRATION_TIMEOUT, REVOCATION_CACHE_TTL};
 use inklog_protocol::{DocId, Right};
 use inklog_store::document::Peeked;
+use inklog_store::live::Cursor;
 use inklog_store::log::{LogItem, place_from_image};
 use inklog_store::{Catalogue as _, Clock as _, OpLog as _, Revocations as _};
 
@@ -33,6 +34,8 @@ const BROADCAST_MAX: Duration = Duration::from_secs(15);
 pub struct Watch {
     /// What the materializer has taken.
     taken: Mutex<BTreeMap<DocId, BTreeSet<Place>>>,
+    /// Where a tail ended before an append.
+    tail: Mutex<Option<Cursor>>,
     /// What logs had before events left them, and when it came.
     logged: Mutex<BTreeMap<DocId, BTreeMap<Place, u64>>>,
     /// How often a store did not answer, or a process died.
@@ -117,6 +120,20 @@ impl World {
                 "{doc}: not marked, though {} after {} is in its log",
                 record.0, record.1
             ));
+        }
+    }
+
+    /// Events are about to be appended to a tail.
+    pub fn note_tail(&self, doc: &DocId) {
+        *self.watch.tail.lock().expect("no holder panics") = self.live.tail_end(doc);
+    }
+
+    /// They were, whatever else there is.
+    pub fn check_tail(&self, doc: &DocId) {
+        let before = self.watch.tail.lock().expect("no holder panics").take();
+        let after = self.live.tail_end(doc);
+        if after.as_ref().is_none_or(|after| after.offset == 0) || after == before {
+            self.fail(format_args!("{doc}: an append left the tail as it was"));
         }
     }
 

@@ -160,6 +160,11 @@ impl MemoryLiveState {
         *self.lock() = dump.0;
     }
 
+    /// The end of a document's tail.
+    pub fn tail_end(&self, doc: &DocId) -> Option<Cursor> {
+        self.lock().get(doc).map(|document| document.cursor(document.next()))
+    }
+
     /// Evicts a document's base, and keeps its tail.
     pub fn evict_base(&self, doc: &DocId) {
         if let Some(document) = self.lock().get_mut(doc) {
