@@ -335,6 +335,8 @@ async fn a_mark_made_during_a_compaction_stays() {
     assert_eq!(catalogue.dirty(10).await.unwrap(), [], "nothing is left to do");
 
     catalogue.mark_dirty(&doc, harness.clock.now_ms(), "again").await.unwrap();
+    // So long that no materializer remembers it.
+    harness.clock.pass_ms(2 * DIRTY_MARK_INTERVAL.as_millis() as u64);
     let done = operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();
     assert!(!done.left_dirty && catalogue.dirty(10).await.unwrap().is_empty());
 
@@ -349,6 +351,7 @@ async fn a_mark_made_during_a_compaction_stays() {
         std::slice::from_ref(&doc),
         "the newer mark is not taken away"
     );
+    harness.clock.pass_ms(2 * DIRTY_MARK_INTERVAL.as_millis() as u64);
     let run = snapshotter(&harness.documents, &harness.clock).run(Duration::from_secs(60)).await.unwrap();
     assert_eq!((run.docs, run.failed), (1, 0));
     assert_eq!(catalogue.dirty(10).await.unwrap(), []);
