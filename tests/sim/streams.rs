@@ -56,6 +56,8 @@ impl Stream {
         loop {
             let (records, place) = world.log.stream(stream.place.get(), BATCH);
             if records.is_empty() {
+                // What a restored log's stream never had is not waited for.
+                stream.place.set(place);
                 world.appended[stream.consumer as usize].notified().await;
                 continue;
             }

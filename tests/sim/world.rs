@@ -284,6 +284,7 @@ impl World {
         self.live.restart(Dump::default());
         self.connections.clear();
         self.upgrade();
+        self.appended.iter().for_each(Notify::notify_one);
     }
 
     /// Whether a connection takes nothing now.

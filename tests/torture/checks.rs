@@ -13,10 +13,10 @@ use crate::model::Model;
 use crate::processes::Jobs;
 use crate::wire::read_anew;
 
-/// How long it may take, from the end of all faults, until everybody shows the same. A client of the crate looks
-/// after what it missed 30 s after it last heard something. Where an answer to that was lost, it waits for it up to
-/// 16 times its patience (3 s here), and up to 30 s before it asks again.
-pub const CONVERGENCE_MAX: Duration = Duration::from_secs(150);
+/// How long it may take, from the end of all faults, until everybody shows the same. Usually it is some seconds. But
+/// a client whose connection could not be registered, as in a Redis that was full, hears of nothing until it syncs: five
+/// minutes later at most, and it may have to ask twice.
+pub const CONVERGENCE_MAX: Duration = Duration::from_secs(400);
 
 /// What a round's checks came to.
 #[derive(Default)]
