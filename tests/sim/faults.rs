@@ -83,7 +83,7 @@ faults! {
     /// to two functions at once,
     BatchTwice "batch-twice" 0.6;
     /// in pieces,
-    BatchSplit "batch-split" 0.3;
+    BatchSplit "batch-split" 0.6;
     /// or out of order.
     BatchReordered "batch-reordered" 0.2;
     /// A shard has split: one document's records no longer wait for another's.
@@ -140,6 +140,11 @@ impl Faults {
     /// Those that can happen.
     pub fn possible(&self) -> impl Iterator<Item = Fault> {
         Fault::ALL.iter().copied().filter(|fault| self.rates[*fault as usize] > 0.0)
+    }
+
+    /// It happens as often as it may.
+    pub fn force(&mut self, fault: Fault) {
+        self.rates[fault as usize] = fault.most();
     }
 
     pub fn forbid(&mut self, fault: Fault) {

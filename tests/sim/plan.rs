@@ -17,6 +17,8 @@ pub struct Plan {
     pub latency_ms: u64,
     /// Whether now and then an edit is as large as a limit.
     pub large: bool,
+    /// Whether much happens and nothing is quick, so that handlers meet.
+    pub dense: bool,
     pub doc_bytes_max: u64,
     /// Whether access is controlled, and how long tokens live then, in seconds.
     pub token_life_s: Option<u64>,
@@ -32,8 +34,7 @@ impl Plan {
     pub fn drawn(draw: &mut Draw) -> Plan {
         let size = draw.unit();
         let large = draw.chance(0.25);
-        // Handlers meet where much happens and nothing is quick.
-        let dense = large && draw.chance(0.5);
+        let dense = large && draw.chance(0.8);
         Plan {
             docs: if draw.chance(0.8) { 1 } else { 2 },
             clients: draw.between(1, 4) as usize,
@@ -41,6 +42,7 @@ impl Plan {
             lasts: Duration::from_secs(draw.pick(if dense { &[10] } else { &[10, 60, 300, 1_200, 3_600] })),
             latency_ms: draw.pick(if dense { &[500] } else { &[0, 5, 50, 500] }),
             large,
+            dense,
             doc_bytes_max: if draw.chance(0.1) { draw.between(200, 20_000) } else { DOC_BYTES_MAX },
             token_life_s: draw.chance(0.3).then_some(draw.pick(&[60, 300, 3_600])),
             stored: draw.chance(0.8),

@@ -62,6 +62,9 @@ pub fn prepare(seed: u64, overrides: &Overrides) -> (Plan, Faults, Draw) {
     let mut draw = Draw::new(seed);
     let mut plan = Plan::drawn(&mut draw);
     let mut faults = Faults::drawn(&mut draw);
+    if plan.dense {
+        [Fault::BatchTwice, Fault::BatchSplit].into_iter().for_each(|fault| faults.force(fault));
+    }
     overrides.without.iter().for_each(|fault| faults.forbid(*fault));
     plan.clients = overrides.clients.unwrap_or(plan.clients);
     plan.edits = overrides.edits.unwrap_or(plan.edits);

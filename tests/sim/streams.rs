@@ -98,19 +98,20 @@ impl Stream {
                 // What is behind the lowest that failed is delivered again in any case.
                 records.clone_from(&batch);
             }
-            if world.fires(Fault::BatchSplit) {
-                let len = 1 + world.draw().below(batch.len());
-                batch.truncate(len);
-            }
             if world.fires(Fault::BatchTwice) {
-                // The other one may go on while the next batch is delivered.
-                let (stream, batch, ms) = (self.clone(), batch.clone(), world.draw().between(0, 3_000));
+                // The other one may have more of it, and go on while the next batch is delivered.
+                let most_ms = if world.draw().chance(0.5) { world.plan.latency_ms } else { 3_000 };
+                let (stream, batch, ms) = (self.clone(), batch.clone(), world.draw().between(0, most_ms));
                 executor::spawn(async move {
                     executor::sleep(Duration::from_millis(ms)).await;
                     if stream.world.restored() == log {
                         _ = stream.invoke(batch).await;
                     }
                 });
+            }
+            if world.fires(Fault::BatchSplit) {
+                let len = 1 + world.draw().below(batch.len());
+                batch.truncate(len);
             }
             let sent = batch.len();
             let done = self.invoke(batch).await;

@@ -273,7 +273,10 @@ impl LiveState for MemoryLiveState {
             let takes_in = document.folded..=document.next();
             let current = document.tag().as_ref() == Some(read) && folded_to.tail == document.tail;
             if !current || !takes_in.contains(&folded_to.offset) {
-                return planted(Bug::FoldIgnoresTag).then(|| document.put(base));
+                return planted(Bug::FoldIgnoresTag).then(|| {
+                    document.put(base);
+                    document.folded = document.next();
+                });
             }
             let unfolded = document.from(folded_to.offset).map(|entry| entry.bytes).sum();
             document.kept += document.unfolded - unfolded;
