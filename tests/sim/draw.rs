@@ -7,7 +7,7 @@ pub struct Draw(Random);
 
 impl Draw {
     pub fn new(seed: u64) -> Draw {
-        Draw(Random::new(seed ^ 0x1_5eed_0f_51a1))
+        Draw(Random::new(seed ^ 0x015e_ed0f_51a1))
     }
 
     pub fn next(&mut self) -> u64 {

@@ -92,7 +92,7 @@ pub fn run(seed: u64, overrides: &Overrides, shown: bool) -> Outcome {
     let simulation = async move {
         let world = World::new(plan, faults, draw, shown);
         let mut simulation = Simulation::start(&world);
-        let ended = simulation.to_the_end().await;
+        let ended = simulation.run_to_the_end().await;
         let simulated = world.begin.elapsed();
         (world, ended.err(), simulation.converged_after, simulated)
     };
@@ -192,7 +192,7 @@ impl Simulation {
         Copy { first, start, after: self.world.plan.lasts / 3 }
     }
 
-    async fn to_the_end(&mut self) -> Result<(), String> {
+    async fn run_to_the_end(&mut self) -> Result<(), String> {
         let world = self.world.clone();
         executor::sleep(world.plan.lasts).await;
         world.trace("faults stop");
