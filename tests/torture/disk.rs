@@ -10,12 +10,15 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::Outcome;
 
 const SIZE: u64 = 256 * 1024 * 1024;
 const FOLDER: &str = "disk";
 const IMAGE: &str = "disk.img";
+/// A file that the stack writes is written by then.
+const BUSY_MAX: Duration = Duration::from_secs(10);
 /// Set in the process that has the namespace; its value is `yes`, or why there is none.
 const NAMESPACE: &str = "INKLOG_TORTURE_NAMESPACE";
 
@@ -98,7 +101,13 @@ impl Disk {
     pub fn protect(&self) -> Outcome {
         let data = self.data();
         run(Command::new("mount").arg("--bind").arg(&data).arg(&data))?;
-        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(&data))?;
+        // It is busy for as long as the stack writes a file that it has opened through it.
+        let begun = Instant::now();
+        while let Err(reason) = run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(&data)) {
+            if begun.elapsed() > BUSY_MAX {
+                return Err(reason);
+            }
+        }
         match File::create(data.join("probe")) {
             Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(()),
             other => Err(format!("the data folder is not read-only: {other:?}")),
