@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use inklog_access::{Grants, Identity};
 use inklog_client::core::Verdict;
-use inklog_client::{Agents, Backoff, Core, CoreConfig, Random, Update};
+use inklog_client::{Agents, Backoff, Core, CoreConfig, Jitter, Random, Update};
 use inklog_crdt::Agent;
 use inklog_protocol::limits::{FOLD_BYTES_MIN, FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX};
 use inklog_protocol::{DocId, Right, StateFormat, UserName};
@@ -52,7 +52,6 @@ pub struct Client {
     gateway: Arc<Gateway>,
     user: String,
     doc: DocId,
-    at: usize,
     disk: Option<Disk>,
     seen: Arc<Mutex<Seen>>,
     core: Core,
@@ -61,7 +60,7 @@ pub struct Client {
     connection: Option<String>,
     connect_at: Option<Instant>,
     backoff: Backoff,
-    random: Random,
+    jitter: Jitter,
     edits_left: usize,
     edit_at: Instant,
     renew_at: Option<Instant>,
@@ -77,7 +76,6 @@ pub struct Client {
 pub struct Start {
     pub user: String,
     pub doc: DocId,
-    pub at: usize,
     pub disk: Option<Disk>,
     pub seen: Arc<Mutex<Seen>>,
     pub edits: usize,
@@ -87,13 +85,12 @@ impl Client {
     pub fn start(gateway: &Arc<Gateway>, start: Start) -> Client {
         let world = gateway.world.clone();
         let (outside, inbox) = unbounded_channel();
-        let random = Random::new(world.draw().next());
+        let jitter = Random::new(world.draw().next()).into_jitter();
         let mut client = Client {
             core: core(&world, &start.user, &start.doc, start.disk.as_ref()),
             gateway: gateway.clone(),
             user: start.user,
             doc: start.doc,
-            at: start.at,
             disk: start.disk,
             seen: start.seen,
             inbox,
@@ -101,7 +98,7 @@ impl Client {
             connection: None,
             connect_at: Some(Instant::now()),
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
-            random,
+            jitter,
             edits_left: start.edits,
             edit_at: Instant::now(),
             renew_at: None,
@@ -200,11 +197,10 @@ impl Client {
                 let (outside, ms) =
                     (self.outside.clone(), self.world.draw().between(0, self.world.plan.disk_ms));
                 let at = Instant::now() + Duration::from_millis(ms);
-                let alive = Arc::downgrade(&self.seen);
                 executor::spawn(async move {
                     executor::sleep_until(at).await;
                     // A program that has ended writes nothing more.
-                    if outside.is_closed() || alive.upgrade().is_none() {
+                    if outside.is_closed() {
                         return;
                     }
                     {
@@ -279,9 +275,7 @@ impl Client {
         if self.core.is_synced() {
             self.backoff.reset();
         }
-        let random = &mut self.random;
-        let unit = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        let pause = self.backoff.pause(&mut (Box::new(move || unit) as inklog_client::Jitter));
+        let pause = self.backoff.pause(&mut self.jitter);
         self.reconnect(pause);
     }
 
@@ -343,7 +337,7 @@ impl Client {
             return;
         }
         chars.may_be_gone.extend(&text[at..at + deleted]);
-        chars.typed.extend(inserted.chars().map(|char| (char, self.at)));
+        chars.typed.extend(inserted.chars());
         self.unsaved.extend(inserted.chars());
         if self.disk.is_some() {
             self.unstored.extend(inserted.chars());

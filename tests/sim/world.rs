@@ -132,8 +132,8 @@ pub struct Backup {
 #[derive(Default)]
 pub struct Chars {
     next: u32,
-    /// Typed, and to be in the text unless somebody deletes them: the document, by character.
-    pub typed: BTreeMap<char, usize>,
+    /// Typed, and to be in the text unless somebody deletes them.
+    pub typed: BTreeSet<char>,
     /// Typed and not saved when a client's files were copied: two programs offer them.
     pub may_be_doubled: BTreeSet<char>,
     /// Somebody has deleted them, or the program that typed them died before it stored them.
