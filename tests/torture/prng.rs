@@ -1,29 +1,26 @@
 //! What a seed decides, and sizes drawn around limits.
 
+use inklog_client::Random;
 use inklog_protocol::limits::FOLD_BYTES_MIN;
 
 /// Of every width, and line ends.
 const CHARS: [&str; 10] = ["a", "b", " ", "é", "中", "\u{301}", "😀", "𝒳", "\r\n", "\n"];
 
-/// SplitMix64.
-pub struct Prng(u64);
+/// What a seed draws.
+pub struct Prng(Random);
 
 impl Prng {
     pub fn new(seed: u64) -> Prng {
-        Prng(seed)
+        Prng(Random::new(seed))
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_u64()
     }
 
     /// Another one, which goes its own way.
     pub fn fork(&mut self) -> Prng {
-        Prng(self.next())
+        Prng::new(self.next())
     }
 
     /// A number below `end`, which is not 0.
