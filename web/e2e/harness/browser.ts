@@ -57,7 +57,7 @@ export class Window {
   }
 
   async shows(text: string): Promise<void> {
-    await this.until((wanted) => (document.querySelector(".cm-content") as any).cmTile.view.state.doc.toString() === wanted, text);
+    await this.until((wanted) => (document.querySelector(".cm-content") as any)?.cmTile.view.state.doc.toString() === wanted, text);
   }
 
   /** Waits for something to be so. */
