@@ -72,6 +72,8 @@ bugs! {
     /// A client that lacks part of the base is sent the tail only, with a cursor that skips the rest.
     ReplaySkipsBase: "§4: readers take base and tail together, and the version from them",
 
+    /// Between a reader's two reads, events leave the log for a snapshot that it does not know.
+    PointerBeforeLog: "§4: the log is read whole, then the pointer",
     /// A replay of the history lacks an event.
     SegmentLacksLast: "§4: a segment holds exactly the events between two pointers",
     /// A replay of the history has an event twice.
@@ -84,6 +86,10 @@ bugs! {
     FloorsHoldAtOnce: "§4: a floor is acted on after a grace period",
     /// An event is acknowledged in a place that is compacted, and is never applied.
     FloorIsIgnored: "§4: below the floor, send_op takes nothing",
+    /// The index of dirty documents lacks one that has changed since it was read.
+    MarkGoesWithoutNonce: "§4: a mark is removed only if it is the one that was read",
+    /// It lacks one whose mark could not be written.
+    MarkMayFail: "§4: a document is marked before its checkpoint",
 
     /// An event is acknowledged, and not in the log.
     AckWithoutAppend: "§3: an event is acknowledged once it is durable",

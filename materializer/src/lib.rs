@@ -204,7 +204,8 @@ impl Materializer {
         if last.is_some_and(|last| now.saturating_sub(last) < DIRTY_MARK_INTERVAL.as_millis() as u64) {
             return Ok(());
         }
-        self.documents.catalogue.mark_dirty(doc, now, &self.documents.entropy.nonce()).await?;
+        let marked = self.documents.catalogue.mark_dirty(doc, now, &self.documents.entropy.nonce()).await;
+        marked.or_else(|error| planted(Bug::MarkMayFail).then_some(()).ok_or(error))?;
         let mut marked = self.marked.lock().expect("no holder panics");
         if marked.len() >= MARKS_MAX {
             marked.clear();

@@ -15,6 +15,8 @@ use super::world::World;
 
 /// A format version of tomorrow.
 pub const NEWER: u8 = 99;
+/// Where an encoded state has its format version: after four bytes that are always the same.
+pub const BASE_VERSION_AT: usize = 4;
 
 pub struct Chaos {
     pub world: Arc<World>,
@@ -85,6 +87,18 @@ impl Chaos {
         if world.fires(Fault::BaseEvicted) {
             world.live.evict_base(doc);
         }
+        if world.fires(Fault::BaseDamaged) {
+            let at = world.draw().below(1 << 20);
+            world.live.alter_base(doc, |base| {
+                // Another version would be a newer one's.
+                let at = (at % base.len()).max(BASE_VERSION_AT + 1);
+                base[at] ^= 1;
+            });
+        }
+        if world.fires(Fault::BaseNewer) {
+            world.live.alter_base(doc, |base| base[BASE_VERSION_AT] = NEWER);
+            self.upgrade_later();
+        }
     }
 
     async fn objects(&self, doc: &DocId) {
@@ -117,11 +131,15 @@ impl Chaos {
             world.log.set_version(doc, record.event.agent(), 0, NEWER);
             world.newer.lock().expect("no holder panics").push((doc.clone(), record.event, false));
             world.appended.iter().for_each(|appended| appended.notify_one());
-            let (world, ms) = (world.clone(), world.draw().between(1_000, 120_000));
-            executor::spawn(async move {
-                executor::sleep(Duration::from_millis(ms)).await;
-                world.upgrade();
-            });
+            self.upgrade_later();
         }
+    }
+
+    fn upgrade_later(&self) {
+        let (world, ms) = (self.world.clone(), self.world.draw().between(1_000, 120_000));
+        executor::spawn(async move {
+            executor::sleep(Duration::from_millis(ms)).await;
+            world.upgrade();
+        });
     }
 }

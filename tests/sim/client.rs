@@ -142,6 +142,10 @@ impl Client {
             if self.edits_left > 0 && self.edit_at <= Instant::now() {
                 self.edits_left -= 1;
                 self.plan_edit();
+                if self.world.fires(Fault::Asleep) {
+                    let ms = self.world.draw().between(1_000, 20 * 60_000);
+                    executor::sleep(Duration::from_millis(ms)).await;
+                }
                 if self.disk.is_some() && self.world.fires(Fault::Restart) {
                     self.restart();
                 }

@@ -57,8 +57,12 @@ faults! {
     Cold "cold" 0.3;
     /// A call takes so long that the function runs into its time limit.
     Slow "slow" 0.01;
-    /// A store refuses for now.
+    /// A call of an operator's job or of the snapshotter takes minutes.
+    SlowJob "slow-job" 0.3;
+    /// A store refuses for now,
     Throttled "throttled" 0.1;
+    /// or refuses one kind of call more often than not.
+    CallFails "call-fails" 0.6;
     /// A store fails after it has done what it was asked.
     FailedAfter "failed-after" 0.05;
     /// Redis cannot be reached for a while,
@@ -73,6 +77,10 @@ faults! {
     RedisEvicted "redis-evicted" 0.5;
     /// or a document's base.
     BaseEvicted "base-evicted" 0.5;
+    /// A live state's base has changed bytes,
+    BaseDamaged "base-damaged" 0.3;
+    /// or is one that only a newer Inklog can decode, until that is deployed.
+    BaseNewer "base-newer" 0.3;
     /// An object's bytes change while it is written.
     ObjectDamaged "object-damaged" 0.2;
     /// The newest snapshot is gone, or its bytes have changed.
@@ -102,6 +110,8 @@ faults! {
     ClockJump "clock-jump" 0.1;
     /// A client's program ends, and starts again from what it had stored,
     Restart "restart" 0.05;
+    /// is stopped for a while, as in a laptop that is closed,
+    Asleep "asleep" 0.1;
     /// or its stored files are used a second time.
     Copied "copied" 0.5;
     /// A message comes past the authorizer.

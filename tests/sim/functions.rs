@@ -41,7 +41,7 @@ impl<F> Pool<F> {
     /// Calls the function; `None` if its process dies of it.
     pub async fn call<T, R: Future<Output = T>>(&self, task: impl FnOnce(Arc<F>) -> R) -> Option<T> {
         let (process, function) = self.take();
-        let done = process.run(self.limit, task(function.clone())).await?;
+        let done = process.run(task(function.clone())).await?;
         let mut warm = self.warm.lock().expect("no holder panics");
         if warm.len() < WARM_MAX {
             warm.push((process, function));
@@ -56,7 +56,7 @@ impl<F> Pool<F> {
             let at = self.world.draw().below(warm.len());
             return warm.swap_remove(at);
         }
-        let process = Process::start(&self.world, self.name);
+        let process = Process::start(&self.world, self.name, self.limit);
         let function = Arc::new((self.make)(&process));
         (process, function)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use inklog_protocol::limits::DOC_BYTES_MAX;
+use inklog_store::tap::Operation;
 
 use super::draw::Draw;
 
@@ -28,6 +29,8 @@ pub struct Plan {
     pub bots: usize,
     /// How long a client's store takes at most.
     pub disk_ms: u64,
+    /// The kind of call that a store refuses more often than others.
+    pub failing: Operation,
 }
 
 impl Plan {
@@ -48,6 +51,7 @@ impl Plan {
             stored: draw.chance(0.8),
             bots: usize::from(draw.chance(0.4)),
             disk_ms: draw.pick(&[20, 20, 3_000]),
+            failing: draw.pick(Operation::ALL),
         }
     }
 }

@@ -17,19 +17,24 @@ use super::executor::{self, Instant};
 use super::faults::Fault;
 use super::world::{SimClock, SimEntropy, World};
 
+/// What has more time than this is no message, and no batch of a stream.
+const JOB_LIMIT_MIN: Duration = Duration::from_secs(5 * 60);
+
 #[derive(Clone)]
 pub struct Process {
     pub name: String,
     pub world: Arc<World>,
     pub clock: Arc<SimClock>,
     log: u64,
+    limit: Duration,
     entropy: Arc<SimEntropy>,
     tap: Arc<dyn Tap>,
     kill: Arc<Notify>,
 }
 
 impl Process {
-    pub fn start(world: &Arc<World>, function: &str) -> Process {
+    /// Of a function that may take so long.
+    pub fn start(world: &Arc<World>, function: &str, limit: Duration) -> Process {
         let name = format!("{function}-{}", world.number());
         let off_ms = match world.fires(Fault::ClockOff) {
             true => world.draw().between(0, 60_000) as i64 - 30_000,
@@ -44,9 +49,11 @@ impl Process {
                 name: name.clone(),
                 world: world.clone(),
                 log: world.restored(),
+                is_job: limit >= JOB_LIMIT_MIN,
                 kill: kill.clone(),
             }),
             log: world.restored(),
+            limit,
             kill,
             name,
         }
@@ -83,7 +90,7 @@ impl Process {
 
     /// Does one task, unless the process dies of it, or takes longer than it may. After `None`, the process
     /// is no more.
-    pub async fn run<T>(&self, limit: Duration, task: impl Future<Output = T>) -> Option<T> {
+    pub async fn run<T>(&self, task: impl Future<Output = T>) -> Option<T> {
         let world = &self.world;
         if world.fires(Fault::KilledAtInit) {
             return None;
@@ -91,7 +98,7 @@ impl Process {
         if world.fires(Fault::ClockJump) {
             self.clock.set_off(world.draw().between(0, 120_000) as i64 - 60_000);
         }
-        let limited = executor::timeout_at(Instant::now() + limit, task);
+        let limited = executor::timeout_at(Instant::now() + self.limit, task);
         let ended = match select(pin!(self.kill.notified()), pin!(limited)).await {
             Either::Left(_) => None,
             Either::Right((done, _)) => done,
@@ -109,6 +116,8 @@ struct ProcessTap {
     world: Arc<World>,
     /// Which log it uses; another is not within its reach.
     log: u64,
+    /// Whether it does an operator's jobs, or the snapshotter's.
+    is_job: bool,
     kill: Arc<Notify>,
 }
 
@@ -167,6 +176,10 @@ impl Tap for ProcessTap {
             let ms = world.draw().between(1_000, 70_000);
             executor::sleep(Duration::from_millis(ms)).await;
         }
+        if self.is_job && world.fires(Fault::SlowJob) {
+            let ms = world.draw().between(10_000, 600_000);
+            executor::sleep(Duration::from_millis(ms)).await;
+        }
         if self.log != world.restored() {
             self.die().await;
         }
@@ -177,7 +190,8 @@ impl Tap for ProcessTap {
         if let (Operation::LogDelete, Some(doc)) = (call.operation, call.doc) {
             world.note_log(doc).await;
         }
-        if world.fires(Fault::Throttled) {
+        let fails = call.operation == world.plan.failing && world.fires(Fault::CallFails);
+        if fails || world.fires(Fault::Throttled) {
             world.watch.note_failure();
             return Err(call.unanswered("ProvisionedThroughputExceededException"));
         }

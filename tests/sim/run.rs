@@ -200,6 +200,7 @@ impl Simulation {
         for _ in 0..3 {
             executor::sleep(COMPACTION_GRACE + SNAPSHOTTER_EVERY * 2).await;
         }
+        self.read_all().await?;
         let texts = self.check().await?;
         self.check_clients(&texts)?;
         self.check_chars(&texts)?;
@@ -254,6 +255,15 @@ impl Simulation {
         None
     }
 
+    /// Somebody reads each document: a base that is damaged goes when it is read.
+    async fn read_all(&self) -> Result<(), String> {
+        let documents = self.world.documents();
+        for doc in self.world.docs() {
+            documents.open(&doc).await.map_err(|error| format!("{doc}: {error}"))?;
+        }
+        Ok(())
+    }
+
     /// The texts of all documents, after they were held against the model.
     async fn check(&self) -> Result<Vec<String>, String> {
         self.breach()?;
@@ -265,7 +275,9 @@ impl Simulation {
             Fault::KilledBefore,
             Fault::KilledAfter,
             Fault::Slow,
+            Fault::SlowJob,
             Fault::Throttled,
+            Fault::CallFails,
             Fault::FailedAfter,
             Fault::ObjectDamaged,
             Fault::SnapshotLost,
@@ -445,7 +457,22 @@ async fn jobs(world: Arc<World>, functions: Arc<Functions>) {
             0 => _ = functions.operator.call(async |operator| operator.rebuild(&doc).await).await,
             1 => _ = functions.operator.call(async |operator| operator.compact(&doc).await).await,
             2 => _ = functions.operator.call(async |operator| operator.verify(&doc).await).await,
-            _ => _ = functions.operator.call(async |operator| operator.events(&doc).await).await,
+            _ => list_events(&world, &functions, &doc).await,
         }
+    }
+}
+
+/// Lists a document's events: those that were acknowledged before are among them.
+async fn list_events(world: &World, functions: &Functions, doc: &DocId) {
+    let log = world.restored();
+    let known = world.acknowledged.lock().expect("no holder panics").of(doc).to_vec();
+    let listed = functions.operator.call(async |operator| operator.events(doc).await).await;
+    let Some(Ok(listed)) = listed else { return };
+    let places: BTreeSet<(&str, u64)> =
+        listed.iter().map(|listed| (&*listed.event.agent, listed.event.after)).collect();
+    let missing = known.iter().find(|event| !places.contains(&(event.agent().as_str(), event.after())));
+    if let Some(event) = missing.filter(|_| world.restored() == log) {
+        let (agent, after) = (event.agent(), event.after());
+        world.fail(format_args!("{doc}: {agent} after {after} is not among its events"));
     }
 }

@@ -18,7 +18,7 @@ use inklog_protocol::{DocId, Right};
 use inklog_store::document::Peeked;
 use inklog_store::live::Cursor;
 use inklog_store::log::{LogItem, place_from_image};
-use inklog_store::{Catalogue as _, Clock as _, OpLog as _, Revocations as _};
+use inklog_store::{Catalogue as _, Clock as _, OpLog as _, Revocations as _, StoreError};
 
 use super::faults::Fault;
 use super::model::{Place, place};
@@ -61,7 +61,11 @@ impl Watch {
 impl World {
     /// Whether processes may be wrong about the time.
     fn clocks_are_right(&self) -> bool {
-        !self.faults.possible().any(|fault| matches!(fault, Fault::ClockOff | Fault::ClockJump))
+        !self.can_happen(Fault::ClockOff) && !self.can_happen(Fault::ClockJump)
+    }
+
+    fn can_happen(&self, fault: Fault) -> bool {
+        self.faults.possible().any(|possible| possible == fault)
     }
 
     /// The materializer has taken these records of a batch.
@@ -88,6 +92,9 @@ impl World {
         let (live, state) = match self.documents().peek(doc).await {
             Ok(Peeked::Sound { live, state }) => (live, state),
             Ok(Peeked::Missing) => return,
+            // Whoever reads it finds that.
+            Ok(Peeked::Damaged(_)) if self.can_happen(Fault::BaseDamaged) => return,
+            Err(StoreError::Newer { .. }) if self.can_happen(Fault::BaseNewer) => return,
             other => return self.fail(format_args!("{doc}: the live state: {other:?}")),
         };
         // What waits for long is in the log only.
@@ -169,8 +176,7 @@ impl World {
 
     /// A broadcast waits for no connection.
     pub fn check_pace(&self, took: Duration) {
-        let is_slow = self.faults.possible().any(|fault| fault == Fault::Slow);
-        if took > BROADCAST_MAX && !is_slow {
+        if took > BROADCAST_MAX && !self.can_happen(Fault::Slow) {
             self.fail(format_args!("a broadcast took {took:?}"));
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use inklog_crdt::Event;
+use inklog_crdt::{Doc, Event};
 use inklog_protocol::DocId;
 use inklog_store::catalogue::memory::{self as catalogue, MemoryCatalogue};
 use inklog_store::connections::memory::MemoryConnections;
@@ -19,6 +19,7 @@ use inklog_store::push::memory::MemoryPush;
 use inklog_store::{Clock, Entropy};
 use tokio::sync::Notify;
 
+use super::chaos::{BASE_VERSION_AT, NEWER};
 use super::draw::Draw;
 use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
@@ -249,6 +250,14 @@ impl World {
         for (doc, event, is_deployed) in self.newer.lock().expect("no holder panics").iter_mut() {
             self.log.set_version(doc, event.agent(), event.after(), event.encode()[0]);
             *is_deployed = true;
+        }
+        let known = Doc::new().encode()[BASE_VERSION_AT];
+        for doc in self.docs() {
+            self.live.alter_base(&doc, |base| {
+                if base[BASE_VERSION_AT] == NEWER {
+                    base[BASE_VERSION_AT] = known;
+                }
+            });
         }
     }
 

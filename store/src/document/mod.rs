@@ -134,8 +134,11 @@ impl Documents {
     /// Replays the log on the newest snapshot.
     pub async fn replay(&self, doc: &DocId) -> Result<Replayed, StoreError> {
         let empty = |error| planted(Bug::ErrorReadsAsEmpty).then(Vec::new).ok_or(error);
-        let items = self.log.read(doc).await.or_else(empty)?;
+        let mut items = self.log.read(doc).await.or_else(empty)?;
         let entry = self.catalogue.entry(doc).await?;
+        if planted(Bug::PointerBeforeLog) {
+            items = self.log.read(doc).await?;
+        }
         let (pointer, noted) = entry.map_or((None, None), |entry| (entry.pointer, entry.size));
         let (snapshot, snapshot_lost) = match &pointer {
             Some(pointer) => self.snapshot_or_history(doc, pointer).await?,

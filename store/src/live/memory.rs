@@ -172,6 +172,22 @@ impl MemoryLiveState {
         }
     }
 
+    /// Changes the bytes of a document's base; `false`: there is none.
+    pub fn alter_base(&self, doc: &DocId, alter: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let mut docs = self.lock();
+        let base = docs.get_mut(doc).and_then(|document| document.base.as_mut());
+        base.map(|base| alter(&mut base.state)).is_some()
+    }
+
+    /// Bytes that are kept of a document: its base, what waits beside it, and its tail.
+    pub fn bytes(&self, doc: &DocId) -> u64 {
+        let base = |document: &Document| document.base.as_ref().map_or(0, |base| base.state.len() as u64);
+        let all = |document: &Document| {
+            base(document) + document.waiting_bytes + document.kept + document.unfolded
+        };
+        self.lock().get(doc).map_or(0, all)
+    }
+
     fn is_usable(&self, document: &Document, now_ms: u64) -> bool {
         let is_of_this_process = document.process == self.process.load(Ordering::Relaxed);
         (is_of_this_process || planted(Bug::BaseOutlivesItsRedis)) && now_ms < document.expires_ms
