@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inklog_access::{Grants, Identity};
 use inklog_protocol::limits::{FRAME_BYTES_MAX, PRESENCE_BYTES_MAX};
-use inklog_protocol::{DocId, Right, UserName};
-use inklog_store::Clock as _;
+use inklog_protocol::{DocId, Right};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -40,7 +38,7 @@ impl Bot {
             }
             let id = match connection.take().filter(|id: &String| self.gateway.is_open(id)) {
                 Some(id) => id,
-                None => match self.gateway.connect(identity(&world, right), outside.clone()).await {
+                None => match self.gateway.connect(world.identity("bot", right), outside.clone()).await {
                     Some(id) => id,
                     None => continue,
                 },
@@ -164,16 +162,4 @@ impl Bot {
 fn with_ref(mut message: Value, reference: &str) -> String {
     message["ref"] = json!(reference);
     message.to_string()
-}
-
-fn identity(world: &World, right: Right) -> Option<Identity> {
-    let life = world.plan.token_life_s?;
-    let now_s = world.clock.now_ms() / 1_000;
-    Some(Identity {
-        user: UserName::new("bot").expect("a name"),
-        name: Some("Bot".to_owned()),
-        grants: Grants::everything(right),
-        issued_at: now_s,
-        expires_at: now_s + life,
-    })
 }

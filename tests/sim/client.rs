@@ -3,13 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use inklog_access::{Grants, Identity};
+use inklog_access::Identity;
 use inklog_client::core::Verdict;
 use inklog_client::{Agents, Backoff, Core, CoreConfig, Jitter, Random, Update};
 use inklog_crdt::Agent;
 use inklog_protocol::limits::{FOLD_BYTES_MIN, FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX};
-use inklog_protocol::{DocId, Right, StateFormat, UserName};
-use inklog_store::Clock as _;
+use inklog_protocol::{DocId, Right, StateFormat};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::executor::{self, Instant};
@@ -64,6 +63,8 @@ pub struct Client {
     edits_left: usize,
     edit_at: Instant,
     renew_at: Option<Instant>,
+    token: Option<Identity>,
+    token_until: Option<Instant>,
     /// Whether the server's version is known since this connection was made.
     has_learned: bool,
     /// Characters that this client has typed since its store was asked last.
@@ -102,6 +103,8 @@ impl Client {
             edits_left: start.edits,
             edit_at: Instant::now(),
             renew_at: None,
+            token: None,
+            token_until: None,
             has_learned: false,
             unstored: Vec::new(),
             unsaved: Vec::new(),
@@ -240,29 +243,23 @@ impl Client {
 
     async fn connect(&mut self) {
         self.connect_at = None;
-        let identity = self.world.plan.token_life_s.map(|life| self.identity(life));
-        self.renew_at = identity.as_ref().map(|identity| {
-            let life = identity.expires_at - identity.issued_at;
-            Instant::now() + Duration::from_secs(life) * 7 / 10
-        });
-        match self.gateway.connect(identity, self.outside.clone()).await {
+        // A token is used until it is refused, or old.
+        if self.token_until.is_none_or(|until| until <= Instant::now()) {
+            self.token = self.world.identity(&self.user, Right::Write);
+            let life = self.world.plan.token_life_s.map(Duration::from_secs);
+            self.token_until = life.map(|life| Instant::now() + life * 7 / 10);
+        }
+        self.renew_at = self.token_until;
+        match self.gateway.connect(self.token.clone(), self.outside.clone()).await {
             Some(connection) => {
                 self.connection = Some(connection);
                 self.has_learned = false;
                 self.core.connected(now());
             }
-            None => self.lost(),
-        }
-    }
-
-    fn identity(&self, life: u64) -> Identity {
-        let now_s = self.world.clock.now_ms() / 1_000;
-        Identity {
-            user: UserName::new(&self.user).expect("a user's name"),
-            name: None,
-            grants: Grants::everything(Right::Write),
-            issued_at: now_s,
-            expires_at: now_s + life,
+            None => {
+                self.token_until = None;
+                self.lost();
+            }
         }
     }
 
@@ -313,10 +310,11 @@ impl Client {
             };
             let deleted = match draw.below(4) {
                 0 => draw.below((text.len() - at).min(20) + 1),
-                1 if draw.chance(0.1) => text.len() - at,
+                // A text that stays short is folded often.
+                1 if draw.chance(if world.plan.dense { 0.5 } else { 0.1 }) => text.len() - at,
                 _ => 0,
             };
-            let inserted = match world.plan.large && draw.chance(0.3) {
+            let inserted = match world.plan.large && draw.chance(if world.plan.dense { 0.6 } else { 0.3 }) {
                 true => {
                     // Mostly what leads to a fold.
                     let fold = FOLD_BYTES_MIN;

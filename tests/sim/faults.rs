@@ -56,9 +56,9 @@ faults! {
     /// A warm function is replaced by a cold one.
     Cold "cold" 0.3;
     /// A call takes so long that the function runs into its time limit.
-    Slow "slow" 0.01;
+    Slow "slow" 0.02;
     /// A call of an operator's job or of the snapshotter takes minutes.
-    SlowJob "slow-job" 0.3;
+    SlowJob "slow-job" 0.05;
     /// A store refuses for now,
     Throttled "throttled" 0.1;
     /// or refuses one kind of call more often than not.

@@ -20,6 +20,8 @@ pub struct Plan {
     pub large: bool,
     /// Whether much happens and nothing is quick, so that handlers meet.
     pub dense: bool,
+    /// Whether little happens for hours, so that jobs meet compactions, and edits a document at rest.
+    pub calm: bool,
     pub doc_bytes_max: u64,
     /// Whether access is controlled, and how long tokens live then, in seconds.
     pub token_life_s: Option<u64>,
@@ -38,18 +40,28 @@ impl Plan {
         let size = draw.unit();
         let large = draw.chance(0.25);
         let dense = large && draw.chance(0.8);
+        let calm = !large && draw.chance(0.25);
+        let edits = match () {
+            () if dense || calm => 10 + (size * 20.0) as usize,
+            () => 2 + (size * size * 30.0) as usize,
+        };
         Plan {
             docs: if draw.chance(0.8) { 1 } else { 2 },
-            clients: draw.between(1, 4) as usize,
-            edits: 2 + (size * size * 30.0) as usize,
-            lasts: Duration::from_secs(draw.pick(if dense { &[10] } else { &[10, 60, 300, 1_200, 3_600] })),
+            clients: draw.between(1, if calm { 1 } else { 4 }) as usize,
+            edits,
+            lasts: Duration::from_secs(match () {
+                () if dense => 10,
+                () if calm => 6 * 3_600,
+                () => draw.pick(&[10, 60, 300, 1_200, 3_600]),
+            }),
             latency_ms: draw.pick(if dense { &[500] } else { &[0, 5, 50, 500] }),
             large,
             dense,
+            calm,
             doc_bytes_max: if draw.chance(0.1) { draw.between(200, 20_000) } else { DOC_BYTES_MAX },
-            token_life_s: draw.chance(0.3).then_some(draw.pick(&[60, 300, 3_600])),
+            token_life_s: draw.chance(0.4).then_some(draw.pick(&[60, 300, 3_600])),
             stored: draw.chance(0.8),
-            bots: usize::from(draw.chance(0.4)),
+            bots: usize::from(!calm && draw.chance(0.4)),
             disk_ms: draw.pick(&[20, 20, 3_000]),
             failing: draw.pick(Operation::ALL),
         }

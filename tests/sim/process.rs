@@ -19,6 +19,8 @@ use super::world::{SimClock, SimEntropy, World};
 
 /// What has more time than this is no message, and no batch of a stream.
 const JOB_LIMIT_MIN: Duration = Duration::from_secs(5 * 60);
+/// How long a call of a job may take: longer than a compaction needs for events to leave the log.
+const JOB_CALL_MS: (u64, u64) = (11 * 60_000, 14 * 60_000);
 
 #[derive(Clone)]
 pub struct Process {
@@ -173,11 +175,17 @@ impl Tap for ProcessTap {
             self.die().await;
         }
         if world.fires(Fault::Slow) {
-            let ms = world.draw().between(1_000, 70_000);
+            // Where much happens, seconds are long.
+            let most = if world.plan.dense { 4_000 } else { 70_000 };
+            let ms = world.draw().between(1_000, most);
             executor::sleep(Duration::from_millis(ms)).await;
         }
         if self.is_job && world.fires(Fault::SlowJob) {
-            let ms = world.draw().between(10_000, 600_000);
+            let ms = {
+                let mut draw = world.draw();
+                let (least, most) = draw.pick(&[(10_000, 120_000), JOB_CALL_MS]);
+                draw.between(least, most)
+            };
             executor::sleep(Duration::from_millis(ms)).await;
         }
         if self.log != world.restored() {

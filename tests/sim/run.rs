@@ -7,27 +7,31 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use inklog_protocol::DocId;
-use inklog_protocol::limits::COMPACTION_GRACE;
+use inklog_protocol::limits::{
+    COMPACTION_GRACE, FOLD_BYTES_MIN, FRAME_BYTES_MAX, TAIL_KEPT_BYTES, WAITING_KEPT_BYTES,
+};
 use inklog_snapshotter::Snapshotter;
 use inklog_store::Catalogue as _;
+use inklog_store::catalogue::FLOORS_KEPT;
 
 use super::bots::Bot;
 use super::chaos::Chaos;
 use super::client::{Client, Disk, Seen, Start};
 use super::draw::Draw;
-use super::executor;
+use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
 use super::functions::Functions;
 use super::gateway::Gateway;
-use super::model::{self, Expected};
+use super::model::{self, Checked, Expected};
 use super::plan::Plan;
 use super::streams::{Consumer, Place, Stream};
 use super::world::World;
 
-/// Everybody has the same text so long after the last fault.
-const CONVERGED_WITHIN: Duration = Duration::from_secs(45 * 60);
+/// Everybody has the same text so long after the last fault and the last edit.
+const CONVERGED_WITHIN: Duration = Duration::from_secs(10 * 60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const SNAPSHOTTER_EVERY: Duration = Duration::from_secs(60);
+const JOB_EVERY_MAX: Duration = Duration::from_secs(20 * 60);
 const SNAPSHOTTER_TIME: Duration = Duration::from_secs(14 * 60);
 /// Makes another generator of the seed, for the order of tasks.
 const ORDER: u64 = 0x0bde_5000;
@@ -61,7 +65,10 @@ pub fn prepare(seed: u64, overrides: &Overrides) -> (Plan, Faults, Draw) {
     let mut plan = Plan::drawn(&mut draw);
     let mut faults = Faults::drawn(&mut draw);
     if plan.dense {
-        [Fault::BatchTwice, Fault::BatchSplit].into_iter().for_each(|fault| faults.force(fault));
+        [Fault::BatchTwice, Fault::BatchSplit, Fault::Slow].into_iter().for_each(|fault| faults.force(fault));
+    }
+    if plan.calm {
+        faults.force(Fault::SlowJob);
     }
     overrides.without.iter().for_each(|fault| faults.forbid(*fault));
     plan.clients = overrides.clients.unwrap_or(plan.clients);
@@ -195,7 +202,7 @@ impl Simulation {
         world.faults.stop();
         world.upgrade();
         *world.redis.lock().expect("no holder panics") = Default::default();
-        self.converge().await?;
+        self.converged_after = self.converge().await?;
         // What a run publishes, a later one acts on.
         for _ in 0..3 {
             executor::sleep(COMPACTION_GRACE + SNAPSHOTTER_EVERY * 2).await;
@@ -213,16 +220,19 @@ impl Simulation {
         panic.or_else(|| self.world.failure()).map_or(Ok(()), Err)
     }
 
-    /// Waits until every client has saved all and shows the same as the others of its document.
-    async fn converge(&mut self) -> Result<(), String> {
-        let stopped = self.world.begin.elapsed();
+    /// Waits until every client has saved all and shows the same as the others of its document. Answers how
+    /// long that took after the last edit.
+    async fn converge(&self) -> Result<Duration, String> {
+        let mut since = Instant::now();
         loop {
             self.breach()?;
-            self.converged_after = self.world.begin.elapsed() - stopped;
-            let waits_for = self.waits_for();
-            let Some(waits_for) = waits_for else { return Ok(()) };
-            if self.converged_after > CONVERGED_WITHIN {
-                return Err(format!("no agreement after {:?}: {waits_for}", self.converged_after));
+            let is_typing = self.clients.iter().any(|(_, seen)| !seen.lock().expect("no holder panics").done);
+            if is_typing {
+                since = Instant::now();
+            }
+            let Some(waits_for) = self.waits_for() else { return Ok(since.elapsed()) };
+            if since.elapsed() > CONVERGED_WITHIN {
+                return Err(format!("no agreement after {:?}: {waits_for}", since.elapsed()));
             }
             executor::sleep(LOOK_EVERY).await;
         }
@@ -294,10 +304,28 @@ impl Simulation {
             let acknowledged = world.acknowledged.lock().expect("no holder panics").clone();
             let checked = model::check(&documents, &doc, &acknowledged, expected).await?;
             self.check_verified(&doc).await?;
+            self.check_growth(&doc, &checked).await?;
             world.trace(format_args!("{doc}: {} events, {} segments", checked.events, checked.segments));
             texts.push(checked.text);
         }
         Ok(texts)
+    }
+
+    /// What is kept of a document is bounded by the document.
+    async fn check_growth(&self, doc: &DocId, checked: &Checked) -> Result<(), String> {
+        let live = self.world.live.bytes(doc);
+        // The base is as large as the document was before what is in the tail, which is no larger.
+        let parts = [TAIL_KEPT_BYTES, WAITING_KEPT_BYTES, FOLD_BYTES_MIN, FRAME_BYTES_MAX];
+        let live_max = (2 * checked.history_bytes + parts.iter().sum::<usize>()) as u64;
+        if live > live_max {
+            return Err(format!("{doc}: its live state has {live} bytes, at most {live_max} were expected"));
+        }
+        let floors = self.world.catalogue.floors(doc).await.expect("it is in memory");
+        let (floors, floors_max) = (floors.len(), (FLOORS_KEPT + 1) * checked.agents);
+        if floors > floors_max {
+            return Err(format!("{doc}: {floors} floors, at most {floors_max} were expected"));
+        }
+        Ok(())
     }
 
     async fn check_verified(&self, doc: &DocId) -> Result<(), String> {
@@ -445,7 +473,8 @@ async fn snapshot(world: Arc<World>, functions: Arc<Functions>, sweep: bool) {
 /// What operators do at any time.
 async fn jobs(world: Arc<World>, functions: Arc<Functions>) {
     while world.faults.are_on() {
-        let ms = world.draw().between(1, world.plan.lasts.as_millis() as u64 / 5);
+        let most = (world.plan.lasts / 5).min(JOB_EVERY_MAX);
+        let ms = world.draw().between(1, most.as_millis() as u64);
         executor::sleep(Duration::from_millis(ms)).await;
         let docs = world.docs();
         let (doc, job) = {

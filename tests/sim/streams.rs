@@ -172,7 +172,7 @@ impl Stream {
 fn upgrade(record: &mut EventRecord) {
     let mut image: HashMap<_, _> = std::mem::take(&mut record.change.new_image).into_inner();
     if let Some(AttributeValue::B(bytes)) = image.get_mut("ops")
-        && bytes[0] == NEWER
+        && bytes.first() == Some(&NEWER)
     {
         bytes[0] = 1;
     }
@@ -182,7 +182,7 @@ fn upgrade(record: &mut EventRecord) {
 fn damage(record: &mut EventRecord) {
     let mut image: HashMap<_, _> = std::mem::take(&mut record.change.new_image).into_inner();
     if let Some(AttributeValue::B(bytes)) = image.get_mut("ops")
-        && bytes[0] != NEWER
+        && bytes.first() != Some(&NEWER)
     {
         bytes.truncate(bytes.len() / 2);
     }
@@ -190,7 +190,7 @@ fn damage(record: &mut EventRecord) {
 }
 
 fn is_newer(record: &EventRecord) -> bool {
-    matches!(record.change.new_image.get("ops"), Some(AttributeValue::B(bytes)) if bytes[0] == NEWER)
+    matches!(record.change.new_image.get("ops"), Some(AttributeValue::B(bytes)) if bytes.first() == Some(&NEWER))
 }
 
 fn shard_of(record: &EventRecord, shards: usize) -> usize {

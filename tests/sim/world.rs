@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use inklog_access::{Grants, Identity};
 use inklog_crdt::{Doc, Event};
-use inklog_protocol::DocId;
+use inklog_protocol::{DocId, Right, UserName};
 use inklog_store::catalogue::memory::{self as catalogue, MemoryCatalogue};
 use inklog_store::connections::memory::MemoryConnections;
 use inklog_store::document::Documents;
@@ -294,6 +295,19 @@ impl World {
         self.connections.clear();
         self.upgrade();
         self.appended.iter().for_each(Notify::notify_one);
+    }
+
+    /// What a token that is issued now says; `None` where access is not controlled.
+    pub fn identity(&self, user: &str, right: Right) -> Option<Identity> {
+        let life = self.plan.token_life_s?;
+        let now_s = self.clock.now_ms() / 1_000;
+        Some(Identity {
+            user: UserName::new(user).expect("a user's name"),
+            name: None,
+            grants: Grants::everything(right),
+            issued_at: now_s,
+            expires_at: now_s + life,
+        })
     }
 
     /// Whether a connection takes nothing now.
