@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inklog_crdt::planted::{Bug, planted};
-use inklog_crdt::{Doc, Event, Op};
+use inklog_crdt::{Doc, Event, Id, Op, Origin};
 
 use super::keep::{Fork, Loaded};
 use super::record::{Head, JournalError, Record, Unsent, decode};
@@ -50,7 +50,8 @@ impl Journal {
             }
             Record::Event(event) => {
                 self.check_own(&event)?;
-                self.typed.retain(|op| op.seq() >= event.end());
+                let typed = std::mem::take(&mut self.typed).into_iter();
+                self.typed = typed.filter_map(|op| beyond(op, &event)).collect();
                 self.events.insert(event.after(), event);
             }
             Record::Saved(end) => {
@@ -102,6 +103,26 @@ impl Journal {
 
     fn head(&mut self) -> Result<&mut Head, JournalError> {
         self.head.as_mut().ok_or_else(|| JournalError::Damaged("it has no beginning".to_owned()))
+    }
+}
+
+/// What of an op is not in an event. What was typed is cut into events anew by each program that goes on with it, and
+/// not always at the same places: an op may reach over an event's end.
+fn beyond(op: Op, event: &Event) -> Option<Op> {
+    let end = event.end();
+    let known = end.saturating_sub(op.seq());
+    match op {
+        op if known == 0 => Some(op),
+        op if op.end() <= end => None,
+        Op::Insert { text, .. } => {
+            let text = text.chars().skip(known as usize).collect();
+            let origin = Origin::Left(Some(Id::new(event.agent().clone(), end - 1)));
+            Some(Op::Insert { seq: end, text, origin })
+        }
+        Op::Delete { target, len, .. } => {
+            let target = Id::new(target.agent, target.seq + known);
+            Some(Op::Delete { seq: end, target, len: len - known })
+        }
     }
 }
 

@@ -69,6 +69,28 @@ fn an_event_that_was_sent_is_sent_again_unchanged_after_a_kill() {
 }
 
 #[test]
+fn what_is_cut_at_other_places_after_a_kill_is_kept_whole() {
+    let text: String = ('\u{4e00}'..).take(30_000).collect();
+    let mut server = Server::default();
+    let mut alice = Alice::kept();
+    alice.types(&text);
+    alice.core.connected(alice.now);
+    while !alice.core.is_settled() {
+        // One more event is on its way, and kept as it was sent.
+        alice.is_killed();
+        assert!(alice.core.doc().text() == text);
+        while let Some(frame) = alice.frame() {
+            let is_event = frame.contains("SEND_OP");
+            server.take(&frame).iter().for_each(|answer| alice.hears(answer));
+            if is_event {
+                break;
+            }
+        }
+    }
+    assert!(server.text() == text);
+}
+
+#[test]
 fn killed_between_any_two_writes_nothing_is_lost_or_doubled() {
     let mut random = crate::Random::new(11);
     for _ in 0..60 {
