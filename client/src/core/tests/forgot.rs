@@ -79,6 +79,23 @@ fn a_copy_of_the_log_under_another_name_is_no_reason_to_tell_anything() {
 }
 
 #[test]
+fn what_waits_for_something_of_one_log_does_not_appear_on_its_copy() {
+    let mut old = Server::default();
+    let mut alice = alice_with(&mut old, &["one "], "saved ");
+    let mut copy = Server { log_name: Some("copy"), ..old.restarted() };
+    let words = bob(&["one ", "two ", "three "]);
+    // What lies between got lost.
+    alice.hears(&remote(&words[2..]));
+    assert_eq!(alice.core.doc().text(), "one saved ");
+    // The copy has all that she shows, and is an older one.
+    copy.writes(&words[1..2]);
+    alice.reconnects();
+    alice.talk(&mut copy);
+    assert!(copy.text().contains("two ") && !copy.text().contains("three "));
+    assert_eq!(alice.core.doc().text(), copy.text());
+}
+
+#[test]
 fn on_a_copy_that_goes_on_under_her_name_she_takes_another_and_loses_nothing() {
     let mut old = Server::default();
     let mut alice = alice_with(&mut old, &["one "], "saved ");

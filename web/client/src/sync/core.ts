@@ -468,8 +468,9 @@ export class Core extends OfflineDocument {
     const isOther = !!log && !!this.log && log !== this.log;
     const lacks = ahead(durable, doc.version);
     const sameIds = agree(this.doc, doc, durable);
-    // Where all of a text is there under its ids, the log is a copy of the one that it is from.
-    const isCopy = sameIds && !lacks.length && durable.size > 0;
+    // Where all of a text is there under its ids, the log is a copy of the one that it is from. What waits here came from that
+    // one as well, and is not to appear once the copy has what it waits for.
+    const isCopy = sameIds && !lacks.length && durable.size > 0 && !this.doc.waitingCount;
     if (this.#forgot || !sameIds || (missing && lacks.length) || (isOther && !isCopy) || newUser) {
       this.#forgot = false;
       this.#aheadOf = [];
