@@ -57,6 +57,8 @@ pub struct Client {
     inbox: UnboundedReceiver<Arrival>,
     outside: UnboundedSender<Arrival>,
     connection: Option<String>,
+    /// The log that the connection leads to.
+    log: u64,
     connect_at: Option<Instant>,
     backoff: Backoff,
     jitter: Jitter,
@@ -97,6 +99,7 @@ impl Client {
             inbox,
             outside,
             connection: None,
+            log: 0,
             connect_at: Some(Instant::now()),
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
             jitter,
@@ -182,6 +185,8 @@ impl Client {
             match update {
                 // Of a client whose files were copied, the other one may have saved the same text in another event.
                 Update::Saved(_) if self.world.faults.fired()[Fault::Copied as usize] > 0 => {}
+                // What a log says that is not there any more has reached the client late.
+                Update::Saved(_) if self.log != self.world.restored() => {}
                 Update::Saved(event) => {
                     let mut acknowledged = self.world.acknowledged.lock().expect("no holder panics");
                     if let Err(breach) = acknowledged.note(&self.doc, &event) {
@@ -253,6 +258,7 @@ impl Client {
         match self.gateway.connect(self.token.clone(), self.outside.clone()).await {
             Some(connection) => {
                 self.connection = Some(connection);
+                self.log = self.world.restored();
                 self.has_learned = false;
                 self.core.connected(now());
             }
