@@ -76,6 +76,13 @@ impl RedisServer {
         value.map(str::to_owned)
     }
 
+    /// How many keys there are whose names match a pattern of Redis.
+    pub fn count_keys(&self, pattern: &str) -> usize {
+        let answer = self.command(&format!("KEYS {pattern}"));
+        let count = answer.as_deref().and_then(|line| line.strip_prefix('*')?.parse().ok());
+        count.unwrap_or_else(|| panic!("redis-server answers KEYS by {answer:?}"))
+    }
+
     /// Deletes the dump: the next [`RedisServer::restart`] starts empty.
     pub fn forget_dump(&self) {
         let dump = self.dir.path().join("dump.rdb");

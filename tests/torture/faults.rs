@@ -18,21 +18,39 @@ const FELT_MAX: Duration = Duration::from_secs(30);
 /// for an acknowledgement, 4 s for an answer of Redis.
 const STOPS_MS: [u64; 6] = [150, 400, 950, 1_050, 1_600, 4_300];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    StackKilled,
-    StackStopped,
-    StackTerminated,
-    RedisKilled,
-    RedisStopped,
-    RedisOld,
-    RedisEmptied,
-    RedisFull,
-    RedisEvicting,
-    RedisFailsOver,
-    RedisChangesOver,
-    DiskFull,
-    DiskReadOnly,
+macro_rules! faults {
+    ($($fault:ident $target:ident $name:literal;)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Fault { $($fault,)* }
+
+        impl Fault {
+            pub const ALL: &[Fault] = &[$($fault,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $($fault => $name,)* }
+            }
+
+            pub fn target(self) -> Target {
+                match self { $($fault => Target::$target,)* }
+            }
+        }
+    };
+}
+
+faults! {
+    StackKilled Stack "stack killed (SIGKILL)";
+    StackStopped Stack "stack stopped (SIGSTOP), continued";
+    StackTerminated Stack "stack terminated (SIGTERM)";
+    RedisKilled Redis "Redis killed, starts empty";
+    RedisStopped Redis "Redis stopped (SIGSTOP), continued";
+    RedisOld Redis "Redis restarted from an old dump";
+    RedisEmptied Redis "Redis emptied (FLUSHALL)";
+    RedisFull Redis "Redis full (noeviction)";
+    RedisEvicting Redis "Redis full (allkeys-lru, -random)";
+    RedisFailsOver Redis "Redis dies, its replica is promoted";
+    RedisChangesOver Redis "Redis and its replica change roles";
+    DiskFull Disk "disk full";
+    DiskReadOnly Disk "data folder read-only";
 }
 
 use Fault::*;
@@ -45,48 +63,6 @@ pub enum Target {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 13] = [
-        StackKilled,
-        StackStopped,
-        StackTerminated,
-        RedisKilled,
-        RedisStopped,
-        RedisOld,
-        RedisEmptied,
-        RedisFull,
-        RedisEvicting,
-        RedisFailsOver,
-        RedisChangesOver,
-        DiskFull,
-        DiskReadOnly,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            StackKilled => "stack killed (SIGKILL)",
-            StackStopped => "stack stopped (SIGSTOP), continued",
-            StackTerminated => "stack terminated (SIGTERM)",
-            RedisKilled => "Redis killed, starts empty",
-            RedisStopped => "Redis stopped (SIGSTOP), continued",
-            RedisOld => "Redis restarted from an old dump",
-            RedisEmptied => "Redis emptied (FLUSHALL)",
-            RedisFull => "Redis full (noeviction)",
-            RedisEvicting => "Redis full (allkeys-lru, -random)",
-            RedisFailsOver => "Redis dies, its replica is promoted",
-            RedisChangesOver => "Redis and its replica change roles",
-            DiskFull => "disk full",
-            DiskReadOnly => "data folder read-only",
-        }
-    }
-
-    pub fn target(self) -> Target {
-        match self {
-            StackKilled | StackStopped | StackTerminated => Target::Stack,
-            DiskFull | DiskReadOnly => Target::Disk,
-            _ => Target::Redis,
-        }
-    }
-
     /// Whether a stack may be unable to start meanwhile.
     fn hinders_starting(self) -> bool {
         matches!(self, RedisKilled | RedisStopped | DiskFull | DiskReadOnly)

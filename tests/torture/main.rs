@@ -109,7 +109,7 @@ async fn torture(folder: &Path, seed: u64, rounds: usize) -> Result<(), (usize, 
     let mut prng = Prng::new(seed);
     let setting_up = |error| (0, vec![error]);
     let (mut world, not_run) = set_up(folder, &mut prng).await.map_err(setting_up)?;
-    let kinds = Fault::ALL.into_iter().filter(|fault| not_run.iter().all(|(one, _)| one != fault));
+    let kinds = Fault::ALL.iter().copied().filter(|fault| not_run.iter().all(|(one, _)| one != fault));
     let mut bag = Bag::new(kinds.collect());
     let model = Arc::new(Model::new());
     let mut table = Table::default();
@@ -125,8 +125,10 @@ async fn torture(folder: &Path, seed: u64, rounds: usize) -> Result<(), (usize, 
     let ended = end(&mut world, load, &model).await;
     print_table(&table, &not_run, &model);
     println!(
-        "{jobs_done} jobs meanwhile, {} snapshots checked; everybody converged within {:.1} s; {} s in all",
+        "{jobs_done} jobs meanwhile, {} snapshots checked; {} keys a document at most; everybody converged within \
+         {:.1} s; {} s in all",
         table.snapshots_checked,
+        table.keys_max,
         table.slowest.as_secs_f32(),
         begun.elapsed().as_secs(),
     );
@@ -145,7 +147,7 @@ async fn set_up(folder: &Path, prng: &mut Prng) -> Outcome<(World, NotRun)> {
     let redis = Redis::start().await?;
     let disk = Disk::new(folder)?;
     let reason = disk.ordinary.clone();
-    let of_disk = Fault::ALL.into_iter().filter(|fault| fault.target() == Target::Disk);
+    let of_disk = Fault::ALL.iter().copied().filter(|fault| fault.target() == Target::Disk);
     let not_run = of_disk.filter_map(|fault| Some((fault, reason.clone()?))).collect();
     let log = folder.join("stack.log");
     let mut stack = Stack::new(inklog_tests::inklog_binary(), disk.data(), redis.url(), log)?;

@@ -36,6 +36,11 @@ impl Redis {
         self.server.info(field).and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
+    /// How many keys a document has. Some are pieces of bases that nobody finished: they live for minutes.
+    pub fn keys_of(&self, doc: &str) -> usize {
+        self.server.count_keys(&format!("inklog:{{{doc}}}:*"))
+    }
+
     /// How often a command found no memory.
     pub fn refusals(&self) -> u64 {
         let counted = self.server.info("errorstat_OOM").unwrap_or_default();

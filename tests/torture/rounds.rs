@@ -19,6 +19,9 @@ const FAULTS_A_ROUND: usize = 3;
 const EVENTS_BEFORE: u64 = 10;
 const EVENTS_AFTER: u64 = 20;
 
+/// Keys in Redis of a document: what there is of live state, connections and presence, and what folds have left that died.
+const KEYS_MAX: usize = 24;
+
 /// What a fault was part of.
 #[derive(Default)]
 pub struct Row {
@@ -34,6 +37,8 @@ pub struct Table {
     pub lost: BTreeSet<u64>,
     pub snapshots_checked: usize,
     pub slowest: Duration,
+    /// Keys in Redis of the document that had the most.
+    pub keys_max: usize,
 }
 
 /// Kinds of faults in a random order, each as often as any other.
@@ -99,6 +104,13 @@ pub async fn round(
         // Even where they do not converge: what is lost is worth knowing.
         let (jobs, ws_url) = (Jobs::running(&world.stack), world.stack.ws_url());
         let docs = load.docs();
+        for doc in &docs {
+            let keys = world.redis.keys_of(doc);
+            table.keys_max = table.keys_max.max(keys);
+            if keys > KEYS_MAX {
+                wrong.push(format!("{doc} has {keys} keys in Redis, at most {KEYS_MAX} were expected"));
+            }
+        }
         let checks = docs.iter().map(|doc| check(&jobs, &ws_url, model, doc));
         for checked in join_all(checks).await {
             match checked {
@@ -154,7 +166,7 @@ async fn single(world: &mut World, fault: Fault, model: &Model) -> Outcome {
 impl Table {
     pub fn print(&self, not_run: &[(Fault, &str)], acknowledged: u64) {
         println!("\n{:<36} {:>5} {:>12} {:>5}", "fault", "times", "acknowledged", "lost");
-        for fault in Fault::ALL {
+        for fault in Fault::ALL.iter().copied() {
             let name = fault.name();
             match (self.rows.get(&fault), not_run.iter().find(|(one, _)| *one == fault)) {
                 (Some(row), _) => {

@@ -182,9 +182,8 @@ impl MemoryLiveState {
     /// Bytes that are kept of a document: its base, what waits beside it, and its tail.
     pub fn bytes(&self, doc: &DocId) -> u64 {
         let base = |document: &Document| document.base.as_ref().map_or(0, |base| base.state.len() as u64);
-        let all = |document: &Document| {
-            base(document) + document.waiting_bytes + document.kept + document.unfolded
-        };
+        let all =
+            |document: &Document| base(document) + document.waiting_bytes + document.kept + document.unfolded;
         self.lock().get(doc).map_or(0, all)
     }
 
