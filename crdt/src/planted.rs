@@ -67,6 +67,8 @@ bugs! {
     RebuildTakesAllOfTail: "§4: a rebuild never touches the tail",
     /// A store fails, and a live state or snapshot without the log's events is made.
     ErrorReadsAsEmpty: "§4: an error while reading is never taken for \"empty\"",
+    /// A reader gets the base from before a fold, and the tail from after it.
+    BaseAndTailInTwoSteps: "§4: base and tail are read in one step",
     /// After Redis has started from an old dump, the live state lacks what came after that.
     BaseOutlivesItsRedis: "§4: a base names the Redis process it lives in",
     /// A client that lacks part of the base is sent the tail only, with a cursor that skips the rest.

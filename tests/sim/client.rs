@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::executor::{self, Instant};
 use super::faults::Fault;
 use super::gateway::{Arrival, Gateway};
+use super::watch::Due;
 use super::world::World;
 
 /// What a client has stored, and whether it goes on.
@@ -69,6 +70,8 @@ pub struct Client {
     token_until: Option<Instant>,
     /// Whether the server's version is known since this connection was made.
     has_learned: bool,
+    /// What was there when this connection was made.
+    due: Option<Due>,
     /// Characters that this client has typed since its store was asked last.
     unstored: Vec<char>,
     /// Those typed since all was saved.
@@ -109,6 +112,7 @@ impl Client {
             token: None,
             token_until: None,
             has_learned: false,
+            due: None,
             unstored: Vec::new(),
             unsaved: Vec::new(),
             world,
@@ -169,6 +173,11 @@ impl Client {
             None => {}
         }
         self.has_learned |= self.core.is_synced();
+        if self.has_learned
+            && let Some(due) = self.due.take()
+        {
+            self.world.check_joined(self.core.agent().as_str(), &due, self.core.doc());
+        }
         let mut has_sent = false;
         while let Some(frame) = self.core.next_frame() {
             if let Some(connection) = &self.connection {
@@ -260,6 +269,7 @@ impl Client {
                 self.connection = Some(connection);
                 self.log = self.world.restored();
                 self.has_learned = false;
+                self.due = Some(self.world.due_to_joiner(&self.doc).await);
                 self.core.connected(now());
             }
             None => {
@@ -317,7 +327,7 @@ impl Client {
             let deleted = match draw.below(4) {
                 0 => draw.below((text.len() - at).min(20) + 1),
                 // A text that stays short is folded often.
-                1 if draw.chance(if world.plan.dense { 0.5 } else { 0.1 }) => text.len() - at,
+                1 if draw.chance(if world.plan.dense { 0.9 } else { 0.1 }) => text.len() - at,
                 _ => 0,
             };
             let inserted = match world.plan.large && draw.chance(if world.plan.dense { 0.6 } else { 0.3 }) {

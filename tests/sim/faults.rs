@@ -44,7 +44,7 @@ faults! {
     /// A message is late by seconds.
     Late "late" 0.1;
     /// A connection ends, and nobody is told.
-    Cut "cut" 0.05;
+    Cut "cut" 0.2;
     /// A connection ends, and `$disconnect` is called.
     Closed "closed" 0.05;
     /// A function dies before a store is asked,

@@ -97,6 +97,9 @@ impl Process {
         if world.fires(Fault::KilledAtInit) {
             return None;
         }
+        if !world.faults.are_on() {
+            self.clock.set_off(0);
+        }
         if world.fires(Fault::ClockJump) {
             self.clock.set_off(world.draw().between(0, 120_000) as i64 - 60_000);
         }

@@ -31,7 +31,7 @@ use super::world::World;
 const CONVERGED_WITHIN: Duration = Duration::from_secs(10 * 60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const SNAPSHOTTER_EVERY: Duration = Duration::from_secs(60);
-const JOB_EVERY_MAX: Duration = Duration::from_secs(20 * 60);
+const JOB_EVERY_MAX: Duration = Duration::from_secs(10 * 60);
 const SNAPSHOTTER_TIME: Duration = Duration::from_secs(14 * 60);
 /// Makes another generator of the seed, for the order of tasks.
 const ORDER: u64 = 0x0bde_5000;
@@ -65,7 +65,9 @@ pub fn prepare(seed: u64, overrides: &Overrides) -> (Plan, Faults, Draw) {
     let mut plan = Plan::drawn(&mut draw);
     let mut faults = Faults::drawn(&mut draw);
     if plan.dense {
-        [Fault::BatchTwice, Fault::BatchSplit, Fault::Slow].into_iter().for_each(|fault| faults.force(fault));
+        [Fault::BatchTwice, Fault::BatchSplit, Fault::Slow, Fault::Cut]
+            .into_iter()
+            .for_each(|fault| faults.force(fault));
     }
     if plan.calm {
         faults.force(Fault::SlowJob);

@@ -4,6 +4,7 @@
 //! - It is in the index of dirty documents, until it has left the log.
 //! - A batch is tried again only if something failed for all.
 //! - An event stays in the log for two grace periods.
+//! - Whoever joins is given all that the materializer had taken before.
 //! - Who is let in, to do what, until when.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,13 @@ use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use inklog_access::Identity;
+use inklog_crdt::Doc;
 use inklog_protocol::limits::{COMPACTION_GRACE, INTEGRATION_TIMEOUT, REVOCATION_CACHE_TTL};
 use inklog_protocol::{DocId, Right};
 use inklog_store::document::Peeked;
 use inklog_store::live::Cursor;
 use inklog_store::log::{LogItem, place_from_image};
-use inklog_store::{Catalogue as _, Clock as _, OpLog as _, Revocations as _, StoreError};
+use inklog_store::{Catalogue as _, Clock as _, LiveState as _, OpLog as _, Revocations as _, StoreError};
 
 use super::faults::Fault;
 use super::model::{Place, place};
@@ -40,6 +42,12 @@ pub struct Watch {
     logged: Mutex<BTreeMap<DocId, BTreeMap<Place, u64>>>,
     /// How often a store did not answer, or a process died.
     failures: AtomicU64,
+}
+
+/// What the materializer had taken at a moment.
+pub struct Due {
+    log: u64,
+    events: BTreeSet<Place>,
 }
 
 impl Watch {
@@ -101,14 +109,30 @@ impl World {
         if live.aside_bytes > 0 {
             return;
         }
-        let waiting: BTreeSet<Place> = state.waiting().map(place).collect();
-        let ends: BTreeMap<&str, u64> =
-            state.version().iter().map(|(agent, end)| (agent.as_str(), end)).collect();
-        let is_there = |place: &Place| {
-            ends.get(place.0.as_str()).is_some_and(|end| place.1 < *end) || waiting.contains(place)
-        };
-        if let Some((agent, after)) = self.taken(doc).iter().find(|place| !is_there(place)) {
+        if let Some((agent, after)) = missing(&self.taken(doc), &state) {
             self.fail(format_args!("{doc}: {agent} after {after}: taken, and not in the live state"));
+        }
+    }
+
+    /// What whoever joins now will be given at least, and of which log. What waits for long is in the log only.
+    pub async fn due_to_joiner(&self, doc: &DocId) -> Due {
+        let is_aside = match self.live.peek(doc).await {
+            Ok(Some(live)) => live.aside_bytes > 0,
+            _ => false,
+        };
+        let events = if is_aside { BTreeSet::new() } else { self.taken(doc) };
+        Due { log: self.restored(), events }
+    }
+
+    /// Somebody who has joined has what was due.
+    pub fn check_joined(&self, who: &str, due: &Due, doc: &Doc) {
+        if due.log != self.restored() {
+            return;
+        }
+        if let Some((agent, after)) = missing(&due.events, doc) {
+            self.fail(format_args!(
+                "{who} has joined, and lacks {agent} after {after}, which was there before"
+            ));
         }
     }
 
@@ -216,4 +240,14 @@ impl World {
             self.fail(format_args!("{doc}: {}'s token was revoked", identity.user));
         }
     }
+}
+
+/// The first of these events that a document neither shows nor keeps waiting.
+fn missing<'a>(events: &'a BTreeSet<Place>, doc: &Doc) -> Option<&'a Place> {
+    let waiting: BTreeSet<Place> = doc.waiting().map(place).collect();
+    let ends: BTreeMap<&str, u64> = doc.version().iter().map(|(agent, end)| (agent.as_str(), end)).collect();
+    let is_there = |place: &Place| {
+        ends.get(place.0.as_str()).is_some_and(|end| place.1 < *end) || waiting.contains(place)
+    };
+    events.iter().find(|place| !is_there(place))
 }

@@ -370,7 +370,12 @@ impl Documents {
     /// The live state; `None` is a miss. Of its base, the checksum is verified and the version read, which
     /// is all that most answers need ([`Documents::decode`] for the rest).
     pub async fn base(&self, doc: &DocId) -> Result<Option<Opened>, StoreError> {
-        let Some(live) = self.live.read(doc).await? else { return Ok(None) };
+        let Some(mut live) = self.live.read(doc).await? else { return Ok(None) };
+        if planted(Bug::BaseAndTailInTwoSteps)
+            && let Some(later) = self.live.read(doc).await?
+        {
+            live = LiveDoc { base: live.base, ..later };
+        }
         self.sound(doc, heavy(move || Opened::live(live)).await).await
     }
 
