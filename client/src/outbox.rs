@@ -33,7 +33,7 @@ impl Queued {
 }
 
 /// The outbox of one agent in one document.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     agent: Agent,
     closed: VecDeque<Queued>,

@@ -283,3 +283,18 @@ fn a_journal_of_elsewhere_or_a_damaged_one_is_refused_in_one_line() {
     }
     assert_eq!(load(config(), &[vec![9, 9]]), JournalError::Newer);
 }
+
+#[test]
+fn a_journal_that_lacks_what_something_was_typed_on_is_a_damaged_one() {
+    let mut alice = Alice::kept().joins(&mut Server::default());
+    alice.hears(&remote(&bob(&["one "])));
+    let before = alice.store.len();
+    alice.types_at(0, "x");
+    let heard = alice.store.len();
+    alice.types("on it");
+    let load = |store: &[Vec<u8>]| Core::load(config(), store, agents(&alice.agents), jitter());
+    assert_eq!(load(&alice.store).unwrap().doc().text(), "xone on it");
+    let gap = [&alice.store[..before], &alice.store[heard..]].concat();
+    let told = load(&gap).err().expect("it is refused").to_string();
+    assert_eq!(told, "it is damaged (alice stands at 0 of 6): put it aside, and begin a new one");
+}
