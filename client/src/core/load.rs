@@ -179,7 +179,6 @@ impl Core {
             core.cursor = None;
         }
         core.doc = with_typed(doc, &core.outbox)?;
-        core.told_sent = core.outbox.end();
         Ok(core)
     }
 }

@@ -91,6 +91,31 @@ fn what_is_cut_at_other_places_after_a_kill_is_kept_whole() {
 }
 
 #[test]
+fn what_goes_on_its_way_after_a_kill_is_told_once() {
+    let mut server = Server::default();
+    let mut alice = Alice::kept().joins(&mut server);
+    // One may have been sent, the other was not.
+    alice.types("a");
+    alice.frame();
+    alice.types("b");
+    alice.is_killed();
+    assert_eq!((alice.core.unsaved(), alice.core.sending()), (2, 0));
+    alice.talk(&mut server);
+    alice.types("c");
+    alice.talk(&mut server);
+    let mut told = Vec::new();
+    for update in alice.updates() {
+        match update {
+            Update::Sent(event) => told.push(("sent", event.after())),
+            Update::Saved(event) => told.push(("saved", event.after())),
+            _ => {}
+        }
+    }
+    let each = (0..3).flat_map(|after| [("sent", after), ("saved", after)]);
+    assert_eq!(told, each.collect::<Vec<_>>());
+}
+
+#[test]
 fn killed_between_any_two_writes_nothing_is_lost_or_doubled() {
     let mut random = crate::Random::new(11);
     for _ in 0..60 {
