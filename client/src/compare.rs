@@ -86,6 +86,18 @@ pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
     })
 }
 
+/// Whether all that an event typed is deleted there: nothing but the number of its characters, and where the first
+/// of them hang, tells it from another.
+pub(crate) fn is_gone(server: &Doc, event: &Event) -> bool {
+    let nodes = Nodes::new(server);
+    let mut inserts = event.ops().iter().filter(|op| matches!(op, Op::Insert { .. })).peekable();
+    let is_deleted = |op: &Op| {
+        let there = nodes.range(event.agent(), op.seq(), op.end());
+        there.iter().all(|node| node.char.is_none())
+    };
+    inserts.peek().is_some() && inserts.all(is_deleted)
+}
+
 struct Node {
     char: Option<char>,
     origin: Origin,

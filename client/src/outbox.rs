@@ -201,6 +201,12 @@ impl Outbox {
         self.closed.iter().any(|queued| queued.sent)
     }
 
+    /// The end of what may have been sent.
+    pub fn sent_end(&self) -> u64 {
+        let last = self.closed.iter().rev().find(|queued| queued.sent);
+        last.map_or(self.start(), |queued| queued.event.end())
+    }
+
     /// The first id that is not known to be durable.
     pub fn start(&self) -> u64 {
         self.closed.front().map_or(self.end, |first| first.event.after())

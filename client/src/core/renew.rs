@@ -8,7 +8,7 @@ use inklog_crdt::{Agent, Doc, Event, Op};
 use super::record::Unsent;
 use super::{Core, Update};
 use crate::answer::{Answer, Base};
-use crate::compare::{durable_spans, holds, places_of, typed_in};
+use crate::compare::{durable_spans, holds, is_gone, places_of, typed_in};
 use crate::outbox::{Outbox, Queued};
 
 /// More may be deleted in this time, before the state is asked for.
@@ -44,7 +44,11 @@ impl Core {
 
     /// Finds out what a document that is the server's proves to be saved, and what to be another's.
     pub(super) fn judge(&mut self, server: &Doc) {
-        let is_saved = |first: &Queued| first.sent && !first.refused && holds(server, &first.event);
+        // A chain that goes on beyond what was sent from here is somebody else's as well. Whose text it was that is
+        // there no more, nobody can tell then: it may have been theirs.
+        let is_shared = self.outbox.sent_end() < server.version().get(self.outbox.agent());
+        let is_there = |event: &Event| holds(server, event) && !(is_shared && is_gone(server, event));
+        let is_saved = |first: &Queued| first.sent && !first.refused && is_there(&first.event);
         while self.outbox.front().is_some_and(is_saved) && !planted(Bug::OffersSavedTextAgain) {
             self.saved();
         }

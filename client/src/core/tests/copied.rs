@@ -153,3 +153,76 @@ fn where_the_servers_state_lags_what_is_offered_again_goes_where_its_neighbours_
         assert_eq!(server.text().matches(text).count(), 1, "{text}: {}", server.text());
     }
 }
+
+/// Alice, to whom the answer to what she typed is lost, before somebody deletes all that the log has under its ids: her
+/// text, or that of her twin.
+fn deleted_meanwhile(server: &mut Server, reaches: bool) -> Alice {
+    let mut alice = Alice::joined(server);
+    let mut twin = Alice::joined(server);
+    alice.types("mine");
+    let sent = alice.frame().unwrap();
+    if reaches {
+        server.take(&sent);
+        server.writes(&[Event::new(agent("bob"), 0, vec![deletion(0)]).unwrap()]);
+    } else {
+        twin.types("TWIN");
+        twin.core.edit(0, 4, "", twin.now).unwrap();
+        twin.talk(server);
+    }
+    assert_eq!(server.text(), "");
+    alice.core.disconnected();
+    alice
+}
+
+/// Deletes the first four characters under alice's name.
+fn deletion(seq: u64) -> Op {
+    Op::Delete { seq, target: "alice-0".parse().unwrap(), len: 4 }
+}
+
+#[test]
+fn what_another_typed_and_deleted_under_its_ids_does_not_pass_for_its_own() {
+    let mut server = Server::default();
+    let mut alice = deleted_meanwhile(&mut server, false);
+    let mut server = server.restarted();
+    alice.core.connected(alice.now);
+    alice.talk(&mut server);
+    assert_eq!((server.text().as_str(), alice.core.agent()), ("mine", &agent("alice~1")));
+    assert!(alice.core.is_settled());
+}
+
+#[test]
+fn its_own_that_somebody_deleted_before_the_answer_came_does_not_come_back() {
+    let mut server = Server::default();
+    let mut alice = deleted_meanwhile(&mut server, true);
+    let mut server = server.restarted();
+    alice.types("more");
+    alice.core.connected(alice.now);
+    let said = alice.talk(&mut server);
+    assert_eq!(said.iter().filter(|frame| frame.contains("SEND_OP")).count(), 1, "nobody is asked");
+    assert_eq!((server.text().as_str(), alice.core.agent()), ("more", &agent("alice")));
+}
+
+#[test]
+fn what_both_copies_have_sent_is_there_once() {
+    let mut server = Server::default();
+    let mut alice = Alice::kept().joins(&mut server);
+    alice.types("both");
+    alice.frame().unwrap();
+    let mut twin = Alice { store: alice.store.clone(), ..Alice::kept() };
+    twin.is_killed();
+    twin.talk(&mut server);
+    twin.types("TWIN");
+    twin.talk(&mut server);
+    // Of a word, something is left.
+    let part = Op::Delete { seq: 0, target: "alice-1".parse().unwrap(), len: 2 };
+    server.writes(&[Event::new(agent("bob"), 0, vec![part]).unwrap()]);
+    let mut server = server.restarted();
+    alice.types(" mine");
+    alice.reconnects();
+    alice.talk(&mut server);
+    assert!(alice.core.is_settled());
+    assert_eq!(alice.core.doc().text(), server.text());
+    for text in ["bh", "TWIN", " mine"] {
+        assert_eq!(server.text().matches(text).count(), 1, "{text}: {}", server.text());
+    }
+}
