@@ -86,6 +86,18 @@ pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
     })
 }
 
+/// Whether all that an event typed is deleted there: nothing but the number of its characters, and where the first
+/// of them hang, tells it from another.
+pub(crate) fn is_gone(server: &Doc, event: &Event) -> bool {
+    let nodes = Nodes::new(server);
+    let mut inserts = event.ops().iter().filter(|op| matches!(op, Op::Insert { .. })).peekable();
+    let is_deleted = |op: &Op| {
+        let there = nodes.range(event.agent(), op.seq(), op.end());
+        there.iter().all(|node| node.char.is_none())
+    };
+    inserts.peek().is_some() && inserts.all(is_deleted)
+}
+
 struct Node {
     char: Option<char>,
     origin: Origin,
@@ -171,12 +183,15 @@ pub(crate) fn typed_in(old: &Doc, fresh: &Doc, (own, typed): (&Agent, u64)) -> V
     found
 }
 
-/// The places and lengths of what is shown of that which the deletes among `ops` name, in the order of the
-/// text, each once.
-pub(crate) fn places_of(doc: &Doc, ops: &[Op]) -> Vec<(usize, usize)> {
+/// The places and lengths of what is shown of that which the deletes among `ops` name, but for what is `own`'s from
+/// the id `typed` on, which may be somebody else's there. In the order of the text, each once.
+pub(crate) fn places_of(doc: &Doc, ops: &[Op], (own, typed): (&Agent, u64)) -> Vec<(usize, usize)> {
     let shown = Shown::new(doc);
     let deleted = ops.iter().filter_map(|op| match op {
-        Op::Delete { target, len, .. } => Some(shown.in_range(target, *len)),
+        Op::Delete { target, len, .. } => {
+            let kept = if target.agent == *own { typed.saturating_sub(target.seq).min(*len) } else { *len };
+            Some(shown.in_range(target, kept))
+        }
         Op::Insert { .. } => None,
     });
     let mut places: Vec<(usize, usize)> = deleted.flatten().collect();
@@ -282,7 +297,7 @@ mod tests {
                 fresh.insert(&anew, at, &text).unwrap();
             }
             let twice: Vec<Op> = ops.iter().chain(&ops).cloned().collect();
-            for (at, len) in places_of(&fresh, &twice).into_iter().rev() {
+            for (at, len) in places_of(&fresh, &twice, (&alice, 0)).into_iter().rev() {
                 fresh.delete(&anew, at, len).unwrap();
             }
             fresh.text()

@@ -33,7 +33,7 @@ impl Queued {
 }
 
 /// The outbox of one agent in one document.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     agent: Agent,
     closed: VecDeque<Queued>,
@@ -199,6 +199,12 @@ impl Outbox {
     /// Whether any of it may have been sent.
     pub fn has_sent(&self) -> bool {
         self.closed.iter().any(|queued| queued.sent)
+    }
+
+    /// The end of what may have been sent.
+    pub fn sent_end(&self) -> u64 {
+        let last = self.closed.iter().rev().find(|queued| queued.sent);
+        last.map_or(self.start(), |queued| queued.event.end())
     }
 
     /// The first id that is not known to be durable.

@@ -108,7 +108,7 @@ fn take_updates(link: &mut Link, task: &Task) {
         match update {
             Update::Sent(event) => model.offer(doc, &event),
             Update::Saved(event) => {
-                // What was kept and not sent before its death is not told once more.
+                // It may have been told of before its death only.
                 model.offer(doc, &event);
                 model.acknowledge(doc, event.agent().as_str(), event.after(), event.end());
             }

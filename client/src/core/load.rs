@@ -1,9 +1,9 @@
 //! Going on with what a store has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use inklog_crdt::planted::{Bug, planted};
-use inklog_crdt::{Doc, Event, Id, Op, Origin};
+use inklog_crdt::{Agent, Applied, Doc, Event, Id, Op, Origin};
 
 use super::keep::{Fork, Loaded};
 use super::record::{Head, JournalError, Record, Unsent, decode};
@@ -14,13 +14,11 @@ use crate::outbox::Outbox;
 #[derive(Default)]
 struct Journal {
     head: Option<Head>,
-    /// What the server's states showed.
-    base: Doc,
-    /// Durable events that the base lacks.
-    heard: Vec<Event>,
+    /// What the server's states showed, and the durable events that they lack. What hangs on what was typed here waits.
+    doc: Doc,
     cursor: Option<String>,
-    /// So many of `heard` came before the cursor.
-    before_cursor: usize,
+    /// The agents of which something came since the cursor.
+    since_cursor: BTreeSet<Agent>,
     /// Events that may have been sent, by their place.
     events: BTreeMap<u64, Event>,
     /// Where one begins that the log does not take.
@@ -39,11 +37,11 @@ impl Journal {
             Record::Base(base) => {
                 let doc = Doc::decode(&base.state)?;
                 // One that lags does not take away what an earlier one had.
-                let merged = self.base.merge(&doc.spans(), doc.version());
+                let merged = self.doc.merge(&doc.spans(), doc.version());
                 merged.map_err(|error| JournalError::Damaged(error.to_string()))?;
-                (self.cursor, self.before_cursor) = (base.cursor, self.heard.len());
+                self.moved(base.cursor);
             }
-            Record::Heard(event) => self.heard.push(event),
+            Record::Heard(event) => self.hear(&event),
             Record::Typed(event) => {
                 self.check_own(&event)?;
                 self.typed.extend(event.into_ops());
@@ -56,7 +54,7 @@ impl Journal {
             }
             Record::Saved(end) => {
                 let rest = self.events.split_off(&end);
-                self.heard.extend(std::mem::replace(&mut self.events, rest).into_values());
+                std::mem::replace(&mut self.events, rest).values().for_each(|event| self.hear(event));
                 self.head()?.start = end;
             }
             Record::Agent(agent) => {
@@ -66,9 +64,7 @@ impl Journal {
                 (head.agent, head.start) = (agent, 0);
             }
             Record::Refused(after) => self.refused = Some(after),
-            Record::Cursor(cursor) => {
-                (self.cursor, self.before_cursor) = (Some(cursor), self.heard.len());
-            }
+            Record::Cursor(cursor) => self.moved(Some(cursor)),
             Record::Log(log) => self.head()?.log = log,
             Record::Fork(fork) => self.forks.push(fork),
             Record::NoForks => self.forks.clear(),
@@ -76,6 +72,16 @@ impl Journal {
             Record::Access(access) => self.access = Some(access),
         }
         Ok(())
+    }
+
+    fn hear(&mut self, event: &Event) {
+        self.doc.apply(event);
+        self.since_cursor.insert(event.agent().clone());
+    }
+
+    fn moved(&mut self, cursor: Option<String>) {
+        self.cursor = cursor;
+        self.since_cursor.clear();
     }
 
     /// What the client wrote itself has the agent's name.
@@ -149,38 +155,71 @@ impl Core {
             return Err(JournalError::Elsewhere { server: head.server, doc: head.doc });
         }
         journal.check_chain(head.start)?;
-        let mut doc = journal.base;
         core.cursor.clone_from(&journal.cursor);
-        for (at, event) in journal.heard.iter().enumerate() {
-            doc.apply(event);
-            if at >= journal.before_cursor {
-                core.since_cursor.insert(event.agent().clone());
-            }
-        }
+        core.since_cursor = journal.since_cursor;
         let events = journal.events.into_values().filter(|_| !planted(Bug::GoesOnWithoutItsEvents));
         core.outbox = Outbox::loaded(head.agent.clone(), head.start, events, journal.typed);
-        let (agent, start) = (head.agent.clone(), head.start);
-        let Journal { cursor, access, forks, unsent, .. } = journal;
+        let start = head.start;
+        let Journal { doc, cursor, access, forks, unsent, .. } = journal;
         core.log.clone_from(&head.log);
         core.access = access;
         core.keeper.loaded(Loaded { head, cursor, access, forks, unsent, bytes });
-        // The log does not take it, whatever is typed behind it.
         if journal.refused == Some(start) && core.outbox.at(start).is_some() {
-            let heir = (core.agents)();
-            core.outbox.rename(heir, false);
-            core.keeper.renewed(core.outbox.agent());
+            // The log does not take it, whatever is typed behind it.
+            let mut renamed = core.outbox.clone();
+            renamed.rename((core.agents)(), false);
+            if let Ok(doc) = with_typed(doc.clone(), &renamed) {
+                core.outbox = renamed;
+                core.keeper.renewed(core.outbox.agent());
+                core.doc = doc;
+                return Ok(core);
+            }
+            // It hangs on what hangs on its old ids: the server's state decides, as it would have before.
+            core.outbox.refuse(start);
+            core.cursor = None;
         }
-        for event in core.outbox.closed() {
-            doc.apply(event);
-        }
-        // Where something is missing, the agent cannot be gone on with.
-        let end = doc.version().get(core.outbox.agent());
-        if end != core.outbox.end() {
-            let what = format!("{agent} stands at {end} of {}", core.outbox.end());
-            return Err(JournalError::Damaged(what));
-        }
-        core.told_sent = if *core.outbox.agent() == agent { core.outbox.end() } else { 0 };
-        core.doc = doc;
+        core.doc = with_typed(doc, &core.outbox)?;
         Ok(core)
     }
+}
+
+/// The document with what was typed here. Where somebody else writes under this agent, others' text may hang on ids that
+/// were given to something else here, in the middle of an event, and the rest of the event on that text: so each op goes
+/// in as soon as what it hangs on is there, whatever the event it is in.
+fn with_typed(mut doc: Doc, outbox: &Outbox) -> Result<Doc, JournalError> {
+    let is_all = outbox.closed().all(|event| goes_in(&mut doc, event));
+    let end = doc.version().get(outbox.agent());
+    if is_all && end == outbox.end() {
+        return Ok(doc);
+    }
+    let what = format!("{} stands at {end} of {}", outbox.agent(), outbox.end());
+    Err(JournalError::Damaged(what))
+}
+
+/// Applies what can be of an event that was typed here; answers whether that is all.
+fn goes_in(doc: &mut Doc, event: &Event) -> bool {
+    let agent = event.agent();
+    if doc.apply(event) == Applied::Now {
+        return true;
+    }
+    let mut alone = |op: &Op| {
+        let known = doc.version().get(agent);
+        let is_next = (event.after()..=op.seq()).contains(&known);
+        let piece = || Event::new(agent.clone(), known, vec![op.clone()]).expect("a part of an event is one");
+        known >= op.end() || (is_next && doc.apply(&piece()) == Applied::Now)
+    };
+    event.ops().iter().all(|op| alone(op) || ids_of(op).all(|id| alone(&id)))
+}
+
+/// What an op does by each of its ids. Of a delete, each may have had to wait for more than the one before; an insert
+/// waits for what its first character hangs on.
+fn ids_of(op: &Op) -> impl Iterator<Item = Op> {
+    let count = if let Op::Delete { len, .. } = op { *len } else { 1 };
+    (0..count).map(move |n| match op {
+        Op::Insert { .. } => op.clone(),
+        Op::Delete { seq, target, .. } => {
+            let target = Id::new(target.agent.clone(), target.seq + n);
+            Op::Delete { seq: seq + n, target, len: 1 }
+        }
+    })
 }

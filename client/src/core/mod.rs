@@ -109,7 +109,7 @@ pub enum Update {
     Synced,
     /// Others changed the text. Apply the changes in this order.
     Changed(Vec<Change>),
-    /// An event of this client is on its way for the first time.
+    /// An event of this client is on its way for the first time since the client was begun, or loaded.
     Sent(Event),
     /// An event of this client is durable.
     Saved(Event),

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use inklog_crdt::planted::{Bug, planted};
-use inklog_crdt::{Doc, Event, Op};
+use inklog_crdt::{Agent, Doc, Event, Op};
 
 use super::record::Unsent;
 use super::{Core, Update};
 use crate::answer::{Answer, Base};
-use crate::compare::{durable_spans, holds, places_of, typed_in};
+use crate::compare::{durable_spans, holds, is_gone, places_of, typed_in};
 use crate::outbox::{Outbox, Queued};
 
 /// More may be deleted in this time, before the state is asked for.
@@ -44,7 +44,11 @@ impl Core {
 
     /// Finds out what a document that is the server's proves to be saved, and what to be another's.
     pub(super) fn judge(&mut self, server: &Doc) {
-        let is_saved = |first: &Queued| first.sent && !first.refused && holds(server, &first.event);
+        // A chain that goes on beyond what was sent from here is somebody else's as well. Whose text it was that is
+        // there no more, nobody can tell then: it may have been theirs.
+        let is_shared = self.outbox.sent_end() < server.version().get(self.outbox.agent());
+        let is_there = |event: &Event| holds(server, event) && !(is_shared && is_gone(server, event));
+        let is_saved = |first: &Queued| first.sent && !first.refused && is_there(&first.event);
         while self.outbox.front().is_some_and(is_saved) && !planted(Bug::OffersSavedTextAgain) {
             self.saved();
         }
@@ -62,16 +66,27 @@ impl Core {
         // on what another wrote under this agent's ids: the server has it.
         let (spans, durable) = durable_spans(&self.doc, self.outbox.agent(), &self.durable());
         let _ = fresh.merge(&spans, &durable);
+        let (own, start) = (self.outbox.agent().clone(), self.outbox.start());
+        let ops: Vec<Op> = self.outbox.ops().cloned().collect();
         let heir = (self.agents)();
         match planted(Bug::DropsRefusedText) {
             true => self.outbox = Outbox::new(heir),
             false => self.outbox.rename(heir, self.is_full),
         }
+        let mut with = fresh.clone();
         for event in self.outbox.closed() {
-            fresh.apply(event);
+            with.apply(event);
         }
         if let Some(open) = self.outbox.open_event() {
-            fresh.apply(&open);
+            with.apply(&open);
+        }
+        if with.version().get(self.outbox.agent()) == self.outbox.end() {
+            fresh = with;
+        } else {
+            // What it hangs on is not there yet: it is typed again where the text around it is.
+            let typed = typed_in(&self.doc, &fresh, (&own, start));
+            self.outbox = Outbox::new(self.outbox.agent().clone());
+            self.type_again(&mut fresh, typed, &ops, (&own, start));
         }
         self.is_foreign = false;
         self.renewed(&base, &answer, cursor);
@@ -93,7 +108,8 @@ impl Core {
         let before = self.doc.text();
         let is_other = self.is_other_log(&answer);
         let first = self.outbox.first_typed(is_other);
-        let typed = typed_in(&self.doc, &server, (self.outbox.agent(), first));
+        let own = self.outbox.agent().clone();
+        let typed = typed_in(&self.doc, &server, (&own, first));
         let deletes: Vec<Op> = match same_ids {
             true => self.outbox.ops().filter(|op| op.seq() >= first).cloned().collect(),
             false => Vec::new(),
@@ -109,16 +125,7 @@ impl Core {
             Some(outbox) => outbox,
             None => Outbox::new((self.agents)()),
         };
-        for (at, text) in typed.into_iter().rev() {
-            if let Ok(op) = fresh.insert(self.outbox.agent(), at, &text) {
-                self.outbox.push(op);
-            }
-        }
-        for (at, len) in places_of(&fresh, &deletes).into_iter().rev() {
-            for op in fresh.delete(self.outbox.agent(), at, len).unwrap_or_default() {
-                self.outbox.push(op);
-            }
-        }
+        self.type_again(&mut fresh, typed, &deletes, (&own, first));
         self.is_foreign = false;
         self.since_cursor.clear();
         self.renewed(&base, &answer, cursor);
@@ -127,6 +134,21 @@ impl Core {
         if !before.is_empty() && before != self.doc.text() && !planted(Bug::PutsNothingAside) {
             self.keeper.put_aside(&before, old_log.as_deref());
             self.updates.push_back(Update::Forked { text: before });
+        }
+    }
+
+    /// Types `typed` again, each piece at its place, and deletes what `ops` did, but for what was `own`'s from the id
+    /// `typed` on.
+    fn type_again(&mut self, fresh: &mut Doc, typed: Vec<(usize, String)>, ops: &[Op], own: (&Agent, u64)) {
+        for (at, text) in typed.into_iter().rev() {
+            if let Ok(op) = fresh.insert(self.outbox.agent(), at, &text) {
+                self.outbox.push(op);
+            }
+        }
+        for (at, len) in places_of(fresh, ops, own).into_iter().rev() {
+            for op in fresh.delete(self.outbox.agent(), at, len).unwrap_or_default() {
+                self.outbox.push(op);
+            }
         }
     }
 

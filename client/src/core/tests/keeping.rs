@@ -91,6 +91,31 @@ fn what_is_cut_at_other_places_after_a_kill_is_kept_whole() {
 }
 
 #[test]
+fn what_goes_on_its_way_after_a_kill_is_told_once() {
+    let mut server = Server::default();
+    let mut alice = Alice::kept().joins(&mut server);
+    // One may have been sent, the other was not.
+    alice.types("a");
+    alice.frame();
+    alice.types("b");
+    alice.is_killed();
+    assert_eq!((alice.core.unsaved(), alice.core.sending()), (2, 0));
+    alice.talk(&mut server);
+    alice.types("c");
+    alice.talk(&mut server);
+    let mut told = Vec::new();
+    for update in alice.updates() {
+        match update {
+            Update::Sent(event) => told.push(("sent", event.after())),
+            Update::Saved(event) => told.push(("saved", event.after())),
+            _ => {}
+        }
+    }
+    let each = (0..3).flat_map(|after| [("sent", after), ("saved", after)]);
+    assert_eq!(told, each.collect::<Vec<_>>());
+}
+
+#[test]
 fn killed_between_any_two_writes_nothing_is_lost_or_doubled() {
     let mut random = crate::Random::new(11);
     for _ in 0..60 {
@@ -282,4 +307,19 @@ fn a_journal_of_elsewhere_or_a_damaged_one_is_refused_in_one_line() {
         }
     }
     assert_eq!(load(config(), &[vec![9, 9]]), JournalError::Newer);
+}
+
+#[test]
+fn a_journal_that_lacks_what_something_was_typed_on_is_a_damaged_one() {
+    let mut alice = Alice::kept().joins(&mut Server::default());
+    alice.hears(&remote(&bob(&["one "])));
+    let before = alice.store.len();
+    alice.types_at(0, "x");
+    let heard = alice.store.len();
+    alice.types("on it");
+    let load = |store: &[Vec<u8>]| Core::load(config(), store, agents(&alice.agents), jitter());
+    assert_eq!(load(&alice.store).unwrap().doc().text(), "xone on it");
+    let gap = [&alice.store[..before], &alice.store[heard..]].concat();
+    let told = load(&gap).err().expect("it is refused").to_string();
+    assert_eq!(told, "it is damaged (alice stands at 0 of 6): put it aside, and begin a new one");
 }

@@ -14,6 +14,7 @@ use inklog_protocol::{
 
 use super::{Batch, Core, CoreConfig, Problem, Update, Verdict};
 
+mod copied;
 mod forgot;
 mod gaps;
 mod keeping;
