@@ -142,9 +142,10 @@ fn agents_of_a_state_are_told_apart() {
     };
     // Each has used up one id, and typed nothing.
     assert!(read(b"\x02\x01a\x01\x01b\x01\0\0"));
-    assert!(!read(b"\x02\x01a\x01\x01a\x01\0\0"));
+    // Twice the same agent has one count of chains.
+    assert!(!read(b"\x02\x01a\x01\x01a\x01\0"));
     assert!(!read(b"\x02\x01b\x01\x01a\x01\0\0"));
-    // One character each. Bob's hangs at the start, at Ann's, at the start's successor in number, at nobody's.
+    // One character each. Bob's hangs at the start, at Ann's, at itself, at nobody's.
     let of_bob =
         |hangs: &[u8]| read(&[b"\x02\x01a\x01\x01b\x01\x01\x01\0\0\0\0\0\0\0", hangs, b"\x02xy"].concat());
     assert!(of_bob(&[0]));

@@ -127,6 +127,10 @@ mod tests {
             let error = verifier_with(&[url, (name, None)]).await.unwrap_err();
             assert!(matches!(error, SettingsError::Missing(missing) if missing == name), "{error}");
         }
+        // What a function that does not start prints is for people.
+        let error = verifier_with(&[url, (vars::ISSUER, None)]).await.unwrap_err();
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(error.to_string().contains(vars::ISSUER), "{error}");
         let error = verifier_with(&[url, (vars::AUDIENCE, Some(""))]).await.unwrap_err();
         assert!(matches!(error, SettingsError::Missing(vars::AUDIENCE)), "{error}");
         for word in ["", "None", "admin", "read,write"] {
