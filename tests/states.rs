@@ -248,6 +248,8 @@ async fn the_last_part_is_posted_when_the_gateway_waits_no_longer() {
         let clock = harness.clock.clone();
         let reading = SteppingIn::after(Operation::LiveRead, async move { clock.pass(took) });
         let world = world(&harness, harness.tapped(reading), None);
+        // The function has been there for a while.
+        harness.clock.pass(limit);
         let answer = world.join("late", &doc("long")).await;
         assert_eq!(answer.is_none(), is_posted, "after {took:?}");
         let posted = || world.readers.taken.lock().unwrap().get_mut("late")?.pop();

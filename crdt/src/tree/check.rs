@@ -86,8 +86,14 @@ impl Tree {
                 assert!(covered.insert(run.lv, run.end()).is_none(), "{run:?} is there twice");
                 assert_eq!(self.index.leaf_of(run.lv) as usize, number, "index of {run:?}");
                 assert_eq!(self.index.leaf_of(run.end() - 1) as usize, number, "index of the end of {run:?}");
-                let joined = i > 0 && run.continues(&leaf.runs[i - 1]);
-                assert!(!joined, "{run:?} should be one with the run before it");
+                let could_join = |before: &Run| {
+                    (run.lv, run.side, run.deleted) == (before.end(), Side::Right, before.deleted)
+                        && run.parent == before.end() - 1
+                };
+                assert!(
+                    i == 0 || !could_join(&leaf.runs[i - 1]),
+                    "{run:?} should be one with the run before it"
+                );
             }
             assert_eq!(byte, leaf.text.len(), "all text belongs to a run");
             assert_eq!(
