@@ -1,11 +1,12 @@
 //! What AWS says when it fails is never taken for an answer: not for "there is no such object", and not for
-//! "another was faster".
+//! "another was faster". And what a gateway says decides whether a connection is forgotten, waited for or skipped.
 
 use axum::Router;
 use axum::http::{StatusCode, header};
 use inklog_store::catalogue::{DynamoCatalogue, Pointer};
 use inklog_store::objects::S3Objects;
-use inklog_store::{Catalogue as _, Objects as _, StoreError, config};
+use inklog_store::push::ApiGatewayPush;
+use inklog_store::{Catalogue as _, Objects as _, Push as _, PushError, StoreError, config};
 
 use crate::harness::doc;
 
@@ -64,4 +65,54 @@ async fn only_a_condition_that_does_not_hold_is_a_lost_race() {
         assert!(is_unavailable(catalogue.move_pointer(&doc, None, &pointer).await), "{code}");
         assert!(is_unavailable(catalogue.entry(&doc).await), "{code}");
     }
+}
+
+fn push(endpoint: String) -> ApiGatewayPush {
+    let aws = config::fixed_credentials("us-east-1", "local", "local-secret");
+    ApiGatewayPush::new(config::push_client(&aws, endpoint))
+}
+
+/// What came of a post and of a closing, in a word each.
+async fn outcomes(push: &ApiGatewayPush) -> [&'static str; 2] {
+    [push.post("c", "{}").await, push.close("c").await].map(|outcome| match outcome {
+        Ok(()) => "taken",
+        Err(PushError::Gone) => "gone",
+        Err(PushError::Busy(_)) => "busy",
+        Err(PushError::Retry(_)) => "retry",
+        Err(PushError::Refused(_)) => "refused",
+    })
+}
+
+#[tokio::test]
+async fn only_a_connection_that_is_gone_is_forgotten() {
+    for (status, expected) in [
+        (200, "taken"),
+        (400, "refused"),
+        (403, "refused"),
+        (409, "refused"),
+        (410, "gone"),
+        (411, "refused"),
+        (413, "refused"),
+        (428, "refused"),
+        (429, "busy"),
+        (430, "refused"),
+        (499, "refused"),
+        (500, "retry"),
+        (503, "retry"),
+        (599, "retry"),
+        (600, "refused"),
+    ] {
+        // Not every answer names its error.
+        let push = push(answering(status, "application/json", "{}".to_owned()).await);
+        assert_eq!(outcomes(&push).await, [expected; 2], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_answer_may_do_so_later() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let silent = push(format!("http://{}", listener.local_addr().expect("it is bound")));
+    assert_eq!(outcomes(&silent).await, ["busy"; 2], "it says nothing");
+    drop(listener);
+    assert_eq!(outcomes(&silent).await, ["retry"; 2], "nobody listens");
 }

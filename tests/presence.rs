@@ -54,6 +54,12 @@ async fn a_joiner_sees_who_is_there_and_nobody_hears_an_echo() {
     bob.send(presence("bob", json!({}))).await;
     assert_eq!(alice.next().await, remote("bob", json!({})));
     assert_eq!(carol.next().await, remote("bob", json!({})));
+
+    // Who is there already hears no more of it by syncing.
+    bob.send(json!({"action": "SYNC_STATE", "docId": "d"})).await;
+    assert_eq!(bob.next().await["action"], "DOC_STATE");
+    alice.send(presence("alice", at(3))).await;
+    assert_eq!(bob.next().await, remote("alice", at(3)));
     stack.stop().await;
 }
 

@@ -238,6 +238,27 @@ async fn a_reader_that_reads_nothing_is_given_up_and_may_come_again() {
 }
 
 #[tokio::test]
+async fn the_last_part_is_posted_when_the_gateway_waits_no_longer() {
+    const CHARS: usize = 300_000;
+    let limit = Duration::from_secs(25);
+    for (took, is_posted) in [(limit - Duration::from_nanos(1), false), (limit, true)] {
+        let harness = Harness::memory();
+        harness.append(&doc("long"), long(CHARS)).await;
+        harness.documents.rebuild(&doc("long")).await.unwrap();
+        let clock = harness.clock.clone();
+        let reading = SteppingIn::after(Operation::LiveRead, async move { clock.pass(took) });
+        let world = world(&harness, harness.tapped(reading), None);
+        // The function has been there for a while.
+        harness.clock.pass(limit);
+        let answer = world.join("late", &doc("long")).await;
+        assert_eq!(answer.is_none(), is_posted, "after {took:?}");
+        let posted = || world.readers.taken.lock().unwrap().get_mut("late")?.pop();
+        let last = answer.unwrap_or_else(|| serde_json::from_str(&posted().expect("it is posted")).unwrap());
+        assert_eq!(world.text("late", &last).len(), CHARS);
+    }
+}
+
+#[tokio::test]
 async fn a_sync_that_needs_events_alone_decodes_no_base() {
     let harness = Harness::memory();
     let d = doc("d");

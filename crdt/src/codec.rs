@@ -156,4 +156,11 @@ mod tests {
             assert_eq!(Reader::new(&bytes, 0).varint().ok(), number, "{last}");
         }
     }
+
+    /// Whoever allocates room for them needs no more than the bytes took.
+    #[test]
+    fn there_are_no_more_items_than_bytes() {
+        assert_eq!(Reader::new(&[2, 7, 7], 0).count(), Ok(2));
+        assert!(Reader::new(&[3, 7, 7], 0).count().is_err());
+    }
 }

@@ -166,3 +166,95 @@ fn check_reference(agent: &Agent, op: &Op) -> Result<(), EventError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DecodeError;
+    use EventError::{BelowAfter, DeleteLen, EmptyInsert, NoOps, Overlap, OwnReference, TooHigh};
+
+    fn ann() -> Agent {
+        Agent::new("ann").unwrap()
+    }
+
+    fn own(seq: u64) -> Id {
+        Id::new(ann(), seq)
+    }
+
+    fn other(seq: u64) -> Id {
+        Id::new(Agent::new("bob").unwrap(), seq)
+    }
+
+    fn insert(seq: u64, text: &str, origin: Origin) -> Op {
+        Op::Insert { seq, text: text.to_owned(), origin }
+    }
+
+    fn start(seq: u64, text: &str) -> Op {
+        insert(seq, text, Origin::Left(None))
+    }
+
+    fn delete(seq: u64, target: Id, len: u64) -> Op {
+        Op::Delete { seq, target, len }
+    }
+
+    /// At every limit, from both sides: whoever makes events and whoever reads them agree.
+    #[test]
+    fn what_may_not_be_made_is_not_read_either() {
+        const MOST: u64 = MAX_SEQ;
+        let left = |id| Origin::Left(Some(id));
+        for (op, refused) in [
+            (start(MOST - 1, "x"), None),
+            (start(MOST - 3, "xyz"), None),
+            (start(MOST - 2, "xyz"), Some(TooHigh(own(MOST - 2)))),
+            (start(MOST, "x"), Some(TooHigh(own(MOST)))),
+            (start(0, ""), Some(EmptyInsert(own(0)))),
+            (insert(MOST - 1, "x", left(other(MOST - 1))), None),
+            (insert(MOST - 1, "xy", left(other(0))), Some(TooHigh(own(MOST - 1)))),
+            (insert(0, "x", left(other(MOST))), Some(TooHigh(other(MOST)))),
+            (insert(0, "x", Origin::Right(other(MOST - 1))), None),
+            (insert(0, "x", Origin::Right(other(MOST))), Some(TooHigh(other(MOST)))),
+            (insert(5, "x", left(own(4))), None),
+            (insert(5, "x", left(own(5))), Some(OwnReference { op: own(5), reference: own(5) })),
+            (insert(5, "x", Origin::Right(own(4))), None),
+            (insert(5, "x", Origin::Right(own(5))), Some(OwnReference { op: own(5), reference: own(5) })),
+            (delete(MOST - 2, other(0), 2), None),
+            (delete(MOST - 2, other(0), 3), Some(TooHigh(own(MOST - 2)))),
+            (delete(0, other(MOST - 2), 2), None),
+            (delete(0, other(MOST - 2), 3), Some(TooHigh(other(MOST - 2)))),
+            (delete(5, own(2), 3), None),
+            (delete(5, own(2), 4), Some(OwnReference { op: own(5), reference: own(5) })),
+            (delete(0, other(0), MAX_DELETE_LEN), None),
+            (delete(0, other(0), MAX_DELETE_LEN + 1), Some(DeleteLen(own(0)))),
+            (delete(0, other(0), 0), Some(DeleteLen(own(0)))),
+        ] {
+            let unchecked = Event {
+                agent: ann(),
+                after: 0,
+                end: op.end(),
+                ops: vec![op.clone()].into(),
+                encoded: OnceLock::new(),
+            };
+            let read = Event::decode(&unchecked.encode());
+            match Event::new(ann(), 0, vec![op.clone()]) {
+                Ok(event) => assert_eq!((refused, read), (None, Ok(event))),
+                Err(error) => {
+                    assert_eq!(Some(error), refused, "{op:?}");
+                    assert!(matches!(read, Err(DecodeError::Damaged { .. })), "{op:?} was read: {read:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_ops_of_an_event_ascend() {
+        for (ops, refused) in [
+            (vec![], Some(NoOps)),
+            (vec![start(5, "x")], None),
+            (vec![start(4, "xyz")], Some(BelowAfter(own(4)))),
+            (vec![start(5, "xy"), start(7, "z")], None),
+            (vec![start(5, "xy"), start(6, "z")], Some(Overlap(own(6)))),
+        ] {
+            assert_eq!(Event::new(ann(), 5, ops).err(), refused);
+        }
+    }
+}

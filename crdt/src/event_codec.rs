@@ -172,6 +172,27 @@ mod tests {
         assert!(matches!(Event::decode(&bytes), Err(DecodeError::Damaged { .. })));
         assert!(matches!(Event::decode(&[]), Err(DecodeError::Damaged { .. })));
     }
+
+    /// Owners are named one after the other, and the start of the document has none.
+    #[test]
+    fn an_owner_is_known_or_the_next_to_be_named() {
+        let typed = |kind: u8, owner: u8| kind | ADJACENT | SINGLE | owner << OTHERS_SHIFT;
+        for (op, is_sound) in [
+            (&[typed(START, 0), b'x'][..], true),
+            (&[typed(START, 1), b'x'], false),
+            (&[typed(LEFT, 1), 1, b'b', 0, b'x'], true),
+            (&[typed(LEFT, 1), 1, b'a', 0, b'x'], false),
+            (&[typed(LEFT, 2), 1, b'b', 0, b'x'], false),
+            (&[typed(LEFT, 15), 1, 1, b'b', 0, b'x'], false),
+            (&[typed(LEFT, 1), 1, b'b', 0, b'x', typed(RIGHT, 1), 0, b'y'], true),
+            (&[typed(LEFT, 1), 1, b'b', 0, b'x', typed(RIGHT, 2), 1, b'c', 0, b'y'], true),
+            (&[typed(LEFT, 1), 1, b'b', 0, b'x', typed(RIGHT, 3), 1, b'c', 0, b'y'], false),
+        ] {
+            let bytes = [&[VERSION, 1, b'a', 0], op].concat();
+            assert_eq!(Event::decode(&bytes).is_ok(), is_sound, "{op:?}: {:?}", Event::decode(&bytes));
+        }
+    }
+
     /// Whether an id was used twice is decided by this.
     #[test]
     fn events_are_equal_if_they_say_the_same() {

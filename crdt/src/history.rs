@@ -572,10 +572,68 @@ mod tests {
                 bytes.push(column.len() as u8);
                 bytes.extend_from_slice(column);
             }
-            decode_events(&bytes, usize::MAX).map(|events| events.len() as u64)
+            decode_events(&bytes, usize::MAX)
         };
-        assert_eq!(of(0), Ok(1));
-        assert_eq!(of(MAX_GROUP - 1), Ok(MAX_GROUP));
+        assert_eq!(of(0).unwrap().len(), 1);
+        let mut events = of(MAX_GROUP - 1).unwrap();
+        assert_eq!(events.len() as u64, MAX_GROUP);
         assert!(of(MAX_GROUP).is_err());
+        // Nor is a longer one written.
+        events.push(event("a", MAX_GROUP, vec![delete(MAX_GROUP, &format!("b-{MAX_GROUP}"), 1)]));
+        assert!(decode_events(&encode_events(&events), usize::MAX).unwrap() == events);
+    }
+
+    /// Ops that differ from typing, or from deleting on and on, in one thing only.
+    #[test]
+    fn what_is_not_quite_typing_comes_back() {
+        let left = |text: &str| Origin::Left(Some(id(text)));
+        for ops in [
+            vec![delete(0, "bob-5", 1), delete(1, "cat-6", 1)],
+            vec![delete(0, "bob-5", 1), delete(1, "cat-4", 1)],
+            vec![delete(0, "bob-5", 1), delete(1, "bob-5", 1)],
+            vec![delete(0, "bob-5", 1), delete(1, "bob-7", 1)],
+            vec![delete(0, "bob-5", 1), delete(1, "bob-6", 2)],
+            vec![delete(0, "bob-5", 1), delete(2, "bob-6", 1)],
+            vec![delete(0, "bob-5", 1), delete(1, "bob-4", 1), delete(2, "bob-5", 1)],
+            vec![delete(0, "bob-5", 1), insert(1, "x", left("bob-6"))],
+            vec![delete(0, "bob-5", 1), insert(1, "x", left("ann-0"))],
+            vec![insert(0, "x", Origin::Left(None)), insert(1, "y", Origin::Left(None))],
+            vec![insert(0, "x", Origin::Left(None)), insert(1, "y", Origin::Right(id("ann-0")))],
+            vec![insert(0, "x", Origin::Left(None)), insert(1, "y", left("bob-0"))],
+            vec![insert(0, "x", Origin::Left(None)), insert(1, "yz", left("ann-0"))],
+            vec![insert(0, "xy", Origin::Left(None)), insert(2, "zz", left("ann-0"))],
+            vec![insert(0, "x", Origin::Left(None)), delete(1, "ann-0", 1)],
+        ] {
+            let mut end = 0;
+            let mut events = Vec::new();
+            for op in ops {
+                let before = std::mem::replace(&mut end, op.end());
+                events.push(event("ann", before, vec![op]));
+            }
+            assert_eq!(decode_events(&encode_events(&events), events.len()).as_ref(), Ok(&events));
+        }
+    }
+
+    /// Heads, agents and owners that nothing is written with.
+    #[test]
+    fn groups_without_meaning_are_refused() {
+        // Groups of the agent with that number, of "a" and "b".
+        let read = |agent: u8, heads: &[u8], counts: &[u8], owners: &[u8], places: &[u8]| {
+            let head = [VERSION, 2, 1, b'a', 1, b'b', 1, agent, heads.len() as u8];
+            let columns = [heads, counts, &[], &[], owners, places];
+            let columns = columns.iter().flat_map(|it| [&[it.len() as u8], *it].concat());
+            let ops = heads.len() + counts.iter().map(|more| usize::from(*more)).sum::<usize>();
+            let text = std::iter::repeat_n(b'x', ops);
+            decode_events(&head.into_iter().chain(columns).chain(text).collect::<Vec<u8>>(), 100)
+        };
+        assert!(read(1, &[START], &[0], &[], &[]).is_ok());
+        assert!(read(2, &[START], &[0], &[], &[]).is_err(), "nobody's section");
+        assert!(read(0, &[LEFT | OTHERS], &[0], &[1], &[0]).is_ok());
+        assert!(read(0, &[LEFT | OTHERS], &[0], &[2], &[0]).is_err(), "nobody's id");
+        assert!(read(0, &[(FORWARDS + 1) | OTHERS], &[0], &[1], &[0]).is_err(), "no kind");
+        assert!(read(0, &[START | 1 << 7], &[0], &[], &[]).is_err(), "no flag");
+        assert_eq!(read(0, &[START, START | JOINED], &[0, 0], &[], &[]).unwrap()[0].ops().len(), 2);
+        assert!(read(0, &[START | JOINED], &[0], &[], &[]).is_err(), "joined to nothing");
+        assert!(read(0, &[START, START | JOINED], &[0, 1], &[], &[]).is_err(), "several, and joined");
     }
 }

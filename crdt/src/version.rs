@@ -146,3 +146,50 @@ impl FromIterator<(Agent, u64)> for Version {
         version
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(ends: &[(&str, u64)]) -> Version {
+        ends.iter().map(|(name, end)| (Agent::new(name).unwrap(), *end)).collect()
+    }
+
+    #[test]
+    fn an_end_of_0_is_no_entry() {
+        let mut empty = version(&[("ann", 0)]);
+        // A document finds room for an agent before it knows anything of it.
+        empty.find_or_add(&Agent::new("bob").unwrap(), [AgentNumber::MAX; 2]);
+        assert_eq!((empty.len(), empty.is_empty(), empty.iter().count()), (0, true, 0));
+        assert_eq!(empty, Version::new());
+        empty.advance(&Agent::new("bob").unwrap(), 1);
+        assert_eq!((empty.len(), empty.is_empty(), empty.iter().count()), (1, false, 1));
+        assert_ne!(empty, Version::new());
+    }
+
+    #[test]
+    fn what_is_below_an_end_is_known() {
+        let known = version(&[("ann", 2)]);
+        for (id, is_known) in [("ann-0", true), ("ann-1", true), ("ann-2", false), ("bob-0", false)] {
+            assert_eq!(known.knows(&id.parse().unwrap()), is_known, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_version_includes_one_with_no_later_end() {
+        let one = version(&[("ann", 2), ("bob", 5)]);
+        for (other, is_included) in [
+            (version(&[]), true),
+            (version(&[("ann", 2), ("bob", 5)]), true),
+            (version(&[("ann", 1)]), true),
+            (version(&[("ann", 3)]), false),
+            (version(&[("ann", 2), ("cat", 1)]), false),
+        ] {
+            assert_eq!(one.includes(&other), is_included, "{other:?}");
+            let mut both = one.clone();
+            both.unite(&other);
+            assert!(both.includes(&one) && both.includes(&other), "{other:?}");
+            assert_eq!(both == one, is_included);
+        }
+    }
+}

@@ -147,13 +147,8 @@ impl States {
     async fn encode(&self, doc: &DocId, format: StateFormat, state: &State) -> Result<Encoded, Refusal> {
         let busy = || Refusal::new(ErrorCode::Unavailable, "too many states are being sent; try again");
         let base = lock(&state.body).take().ok_or_else(busy)?;
-        // Base64, or text of several bytes a character.
-        let bytes = match &base {
-            Base::Encoded(bytes) => bytes.len() * 4 / 3,
-            Base::Decoded(doc) => 2 * doc.len(),
-        };
-        let units = (bytes / ROOM_UNIT_BYTES).clamp(1, STATES_BYTES_MAX / ROOM_UNIT_BYTES) as u32;
-        let room = pin!(self.room.clone().acquire_many_owned(units));
+        let bytes = bytes_as_sent(&base);
+        let room = pin!(self.room.clone().acquire_many_owned(room_for(bytes)));
         let room = match select(room, self.clock.sleep(ROOM_PATIENCE)).await {
             Either::Left((room, _)) => room.expect("it is never closed"),
             Either::Right(_) => return Err(busy()),
@@ -194,5 +189,44 @@ impl States {
         // Only then: dropping one gives the place back.
         let taken = lock(&self.sending).insert(key.clone());
         taken.then(|| Sending { states: self, key })
+    }
+}
+
+/// About how many bytes a state has once it is encoded: base64, or text of several bytes a character.
+fn bytes_as_sent(base: &Base) -> usize {
+    match base {
+        Base::Encoded(bytes) => bytes.len() * 4 / 3,
+        Base::Decoded(doc) => 2 * doc.len(),
+    }
+}
+
+/// The units of room that an encoded state takes. The largest one takes all: it is sent when no other is.
+fn room_for(bytes: usize) -> u32 {
+    (bytes / ROOM_UNIT_BYTES).clamp(1, STATES_BYTES_MAX / ROOM_UNIT_BYTES) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inklog_crdt::Agent;
+
+    #[test]
+    fn encoded_states_take_room_by_their_size() {
+        let mut doc = Doc::new();
+        doc.insert(&Agent::new("ann").unwrap(), 0, &"é".repeat(5_000)).unwrap();
+        assert_eq!(bytes_as_sent(&Base::Decoded(Box::new(doc))), 10_000);
+        assert_eq!(bytes_as_sent(&Base::Encoded(vec![0; 3_000])), 4_000);
+        let all = STATES_BYTES_MAX / ROOM_UNIT_BYTES;
+        for (bytes, units) in [
+            (0, 1),
+            (1, 1),
+            (2 * ROOM_UNIT_BYTES - 1, 1),
+            (2 * ROOM_UNIT_BYTES, 2),
+            (STATES_BYTES_MAX - ROOM_UNIT_BYTES, all - 1),
+            (STATES_BYTES_MAX, all),
+            (STATES_BYTES_MAX + ROOM_UNIT_BYTES, all),
+        ] {
+            assert_eq!(room_for(bytes) as usize, units, "{bytes} bytes");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::recent::Place;
 use super::run::{Lv, Run, START, Side};
-use super::{At, FIRST, NONE, Tree};
+use super::{At, FIRST, MAX_RUNS, MAX_TEXT, NONE, Tree};
 
 /// The largest document that is checked node by node: beyond that, it takes too long.
 pub(crate) const NAIVE_NODES: u32 = 10_000;
@@ -74,7 +74,7 @@ impl Tree {
         let mut covered: BTreeMap<Lv, Lv> = BTreeMap::new();
         for (number, leaf) in self.leaves.iter().enumerate() {
             assert!(!leaf.runs.is_empty() || nodes == 0, "only an empty document has an empty leaf");
-            assert!(!leaf.is_overfull(), "leaf {number} is overfull");
+            assert!(leaf.runs.len() <= MAX_RUNS && leaf.text.len() <= MAX_TEXT, "leaf {number} is overfull");
             let mut byte = 0;
             for (i, run) in leaf.runs.iter().enumerate() {
                 assert!(run.len > 0, "{run:?} is empty");
@@ -86,8 +86,14 @@ impl Tree {
                 assert!(covered.insert(run.lv, run.end()).is_none(), "{run:?} is there twice");
                 assert_eq!(self.index.leaf_of(run.lv) as usize, number, "index of {run:?}");
                 assert_eq!(self.index.leaf_of(run.end() - 1) as usize, number, "index of the end of {run:?}");
-                let joined = i > 0 && run.continues(&leaf.runs[i - 1]);
-                assert!(!joined, "{run:?} should be one with the run before it");
+                let could_join = |before: &Run| {
+                    (run.lv, run.side, run.deleted) == (before.end(), Side::Right, before.deleted)
+                        && run.parent == before.end() - 1
+                };
+                assert!(
+                    i == 0 || !could_join(&leaf.runs[i - 1]),
+                    "{run:?} should be one with the run before it"
+                );
             }
             assert_eq!(byte, leaf.text.len(), "all text belongs to a run");
             assert_eq!(

@@ -210,4 +210,29 @@ mod tests {
         filled.fill((0..).zip(naive.iter().copied()), naive.len() as Lv);
         assert!((0..).zip(&naive).all(|(lv, leaf)| filled.leaf_of(lv) == *leaf));
     }
+
+    /// A leaf takes over what was in several blocks of the index, from and to places next to where blocks begin.
+    #[test]
+    fn ranges_are_replaced_across_blocks() {
+        const END: Lv = 4 * BLOCK as Lv;
+        const NEW: u32 = END;
+        let mut index = LeafIndex::default();
+        (0..END).for_each(|lv| {
+            index.add(lv, lv + 1, lv);
+        });
+        let firsts: Vec<Lv> = index.firsts.clone();
+        assert!(firsts.len() > 3);
+        let ends = firsts.iter().flat_map(|first| [first.saturating_sub(1), *first, first + 1]).chain([END]);
+        for (start, end) in ends.clone().flat_map(|start| ends.clone().map(move |end| (start, end))) {
+            if start >= end {
+                continue;
+            }
+            let mut index = index.clone();
+            index.assign(start, end, NEW);
+            for lv in 0..END {
+                let leaf = if (start..end).contains(&lv) { NEW } else { lv };
+                assert_eq!(index.leaf_of(lv), leaf, "number {lv} of {start}..{end}");
+            }
+        }
+    }
 }

@@ -243,3 +243,24 @@ fn a_paste_of_any_text_opens_at_once() {
     again.assert_invariants();
     assert_eq!(again.text(), text);
 }
+
+/// The place of text that begins anew, at the start of the document, is found by the least gap of whole branches of
+/// the tree: it is the lowest there, beside a chain in which every node is deeper than the one before.
+#[test]
+fn who_begins_anew_comes_after_a_deep_chain() {
+    let pair = [agent("ann"), agent("bob")];
+    let mut doc = Doc::new();
+    // They take turns, so that no two characters are one run.
+    for step in 0..3000 {
+        let this = &pair[step as usize % 2];
+        let origin =
+            if step == 0 { Origin::Left(None) } else { left(&pair[(step as usize + 1) % 2], (step - 1) / 2) };
+        doc.apply(&Event::new(this.clone(), step / 2, vec![insert(step / 2, "x", origin)]).unwrap());
+    }
+    for name in ["mia", "zoe", "cat"] {
+        let anew = insert(0, &name[..1], Origin::Left(None));
+        doc.apply(&Event::new(agent(name), 0, vec![anew]).unwrap());
+        doc.assert_invariants();
+    }
+    assert!(doc.text().ends_with("xcmz"), "{}", &doc.text()[2990..]);
+}

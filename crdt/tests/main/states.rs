@@ -118,6 +118,7 @@ fn a_newer_state_is_told_from_damage() {
 fn an_empty_document_has_an_encoding() {
     let state = Doc::new().encode();
     assert_eq!(state.len(), HEADER + 1);
+    assert!(Doc::new().is_empty());
     assert_eq!(Doc::decode(&state).unwrap().encode(), state);
     // Only void ids were ever used.
     let mut doc = Doc::new();
@@ -127,6 +128,30 @@ fn an_empty_document_has_an_encoding() {
     let again = Doc::decode(&state).unwrap();
     assert_eq!((again.version().get(&agent("a")), again.len()), (9, 0));
     assert_eq!(again.encode(), state);
+    doc.insert(&agent("a"), 0, "x").unwrap();
+    assert!(!doc.is_empty());
+}
+
+/// Names ascend, so that there is one order, and every chain hangs at somebody's.
+#[test]
+fn agents_of_a_state_are_told_apart() {
+    let read = |body: &[u8]| {
+        let bytes = with_checksum([b"INKS\x01\0\0\0\0", body].concat());
+        check_bytes(&bytes);
+        Doc::decode(&bytes).is_ok()
+    };
+    // Each has used up one id, and typed nothing.
+    assert!(read(b"\x02\x01a\x01\x01b\x01\0\0"));
+    // Twice the same agent has one count of chains.
+    assert!(!read(b"\x02\x01a\x01\x01a\x01\0"));
+    assert!(!read(b"\x02\x01b\x01\x01a\x01\0\0"));
+    // One character each. Bob's hangs at the start, at Ann's, at itself, at nobody's.
+    let of_bob =
+        |hangs: &[u8]| read(&[b"\x02\x01a\x01\x01b\x01\x01\x01\0\0\0\0\0\0\0", hangs, b"\x02xy"].concat());
+    assert!(of_bob(&[0]));
+    assert!(of_bob(&[1, 1]));
+    assert!(!of_bob(&[2, 1]));
+    assert!(!of_bob(&[3, 1]));
 }
 
 /// An agent's end is 1 to 2^53, and one beyond is refused: by what reads bytes, and by what merges spans.
@@ -202,7 +227,14 @@ fn a_huge_tombstone_costs_nothing() {
     assert_eq!(again.spans().len(), 2);
     let more = Span { id: Id::new(agent("zoe"), 0), ..span };
     let version: Version = [(agent("zoe"), count)].into_iter().collect();
-    assert_eq!(doc.merge(&[more], &version), Err(MergeError::TooLarge));
+    assert_eq!(doc.merge(std::slice::from_ref(&more), &version), Err(MergeError::TooLarge));
+    // What is there already takes no room again, and what there is room for fits.
+    assert_eq!(doc.clone().merge(&doc.spans(), doc.version()), Ok(vec![]));
+    let room = (1 << 30) - count - 2;
+    for (len, fits) in [(room, true), (room + 1, false)] {
+        let more = Span { content: SpanContent::Deleted(len), ..more.clone() };
+        assert_eq!(doc.clone().merge(&[more], &version).is_ok(), fits, "{len}");
+    }
 }
 
 #[test]
@@ -257,9 +289,16 @@ fn what_cannot_be_merged_changes_nothing() {
         (vec![text("c-0", "x", start())], MergeError::BadSpan(id("c-0"))),
         (vec![text("b-0", "xy", start()), text("b-1", "x", start())], MergeError::BadSpan(id("b-1"))),
         (vec![text("b-0", "x", at("b-0"))], MergeError::Circle(id("b-0"))),
+        // Nobody's text hangs at what they typed later, though that is there.
+        (vec![text("b-0", "x", at("b-5"))], MergeError::Circle(id("b-0"))),
+        (vec![text("b-0", "x", Origin::Right(id("b-5")))], MergeError::Circle(id("b-0"))),
         (vec![text("b-0", "x", at("a-5")), text("a-5", "x", at("b-0"))], MergeError::Circle(id("a-5"))),
         (vec![text("b-0", "x", at("c-0"))], MergeError::NoOrigin { span: id("b-0"), origin: id("c-0") }),
         (vec![text("b-0", "x", at("a-3"))], MergeError::NoOrigin { span: id("b-0"), origin: id("a-3") }),
+        (
+            vec![text("b-0", "xy", start()), text("b-3", "z", at("b-2"))],
+            MergeError::NoOrigin { span: id("b-3"), origin: id("b-2") },
+        ),
         (vec![text("a-1", "yz!", at("a-0"))], MergeError::Contradiction(id("a-1"))),
     ] {
         // A good span beside the bad one does not get in either.

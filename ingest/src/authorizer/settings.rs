@@ -59,7 +59,7 @@ pub async fn verifier(lookup: impl Fn(&str) -> Option<String>) -> Result<LiveVer
     if audience.is_empty() {
         return Err(SettingsError::Missing(vars::AUDIENCE));
     }
-    let issuer = Some(setting(vars::ISSUER)?).filter(|issuer| !issuer.is_empty());
+    let issuer = issuer(setting(vars::ISSUER)?);
     let default_access = default_access(&setting(vars::DEFAULT_ACCESS)?)?;
     let source = match (url.is_empty(), secret.is_empty()) {
         (false, true) => KeySource::url(&url)?,
@@ -69,6 +69,11 @@ pub async fn verifier(lookup: impl Fn(&str) -> Option<String>) -> Result<LiveVer
     let verifier = LiveVerifier::new(source, Rules { audience, issuer, default_access });
     verifier.check(Duration::ZERO).await?;
     Ok(verifier)
+}
+
+/// No name is no condition.
+fn issuer(name: String) -> Option<String> {
+    Some(name).filter(|name| !name.is_empty())
 }
 
 /// `none` is a word here, so that nobody gives a right by leaving one out.
@@ -127,12 +132,18 @@ mod tests {
             let error = verifier_with(&[url, (name, None)]).await.unwrap_err();
             assert!(matches!(error, SettingsError::Missing(missing) if missing == name), "{error}");
         }
+        // What a function that does not start prints is for people.
+        let error = verifier_with(&[url, (vars::ISSUER, None)]).await.unwrap_err();
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(error.to_string().contains(vars::ISSUER), "{error}");
         let error = verifier_with(&[url, (vars::AUDIENCE, Some(""))]).await.unwrap_err();
         assert!(matches!(error, SettingsError::Missing(vars::AUDIENCE)), "{error}");
         for word in ["", "None", "admin", "read,write"] {
             let error = verifier_with(&[url, (vars::DEFAULT_ACCESS, Some(word))]).await.unwrap_err();
             assert!(matches!(error, SettingsError::DefaultAccess(_)), "{word}: {error}");
         }
+        assert_eq!(issuer("idp".to_owned()).as_deref(), Some("idp"));
+        assert_eq!(issuer(String::new()), None);
         assert_eq!(default_access("none").unwrap(), None);
         assert_eq!(default_access("write").unwrap(), Some(Right::Write));
     }

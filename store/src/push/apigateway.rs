@@ -5,8 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::error::SdkError;
-use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
-use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 
 use inklog_protocol::limits::BROADCAST_CONCURRENCY;
@@ -41,27 +39,20 @@ impl Push for ApiGatewayPush {
             .data(Blob::new(message.as_bytes()))
             .send()
             .await;
-        post.map(|_| ()).map_err(|error| {
-            let gone = error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception);
-            classify(&error, gone)
-        })
+        post.map(|_| ()).map_err(classify)
     }
 
     async fn close(&self, connection: &str) -> Result<(), PushError> {
         let _turn = self.under_way.acquire().await.expect("it is never closed");
         let closed = self.client.delete_connection().connection_id(connection).send().await;
-        closed.map(|_| ()).map_err(|error| {
-            let gone = error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception);
-            classify(&error, gone)
-        })
+        closed.map(|_| ()).map_err(classify)
     }
 }
 
-fn classify<E: std::error::Error + 'static>(error: &SdkError<E>, gone: bool) -> PushError {
+/// By the status alone: not every answer names its error.
+fn classify<E: std::error::Error + 'static>(error: SdkError<E>) -> PushError {
     let status = error.raw_response().map(|response| response.status().as_u16());
     match status {
-        // A bare 410 counts as well: not every answer names its error.
-        _ if gone => PushError::Gone,
         Some(410) => PushError::Gone,
         Some(status @ 429) => PushError::Busy(format!("status {status}")),
         Some(status @ 500..=599) => PushError::Retry(format!("status {status}")),
