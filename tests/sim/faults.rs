@@ -58,7 +58,7 @@ faults! {
     /// A call takes so long that the function runs into its time limit.
     Slow "slow" 0.02;
     /// A call of an operator's job or of the snapshotter takes minutes.
-    SlowJob "slow-job" 0.05;
+    SlowJob "slow-job" 0.08;
     /// A store refuses for now,
     Throttled "throttled" 0.1;
     /// or refuses one kind of call more often than not.
