@@ -248,7 +248,11 @@ impl Core {
             self.turned_away(refused);
             self.verdict = Some(Verdict::Refused);
         } else if sent.is_some() && !of_sync && !shut_out && (!self.is_full || self.outbox.room_waits()) {
-            self.refuse(sent, now);
+            match code {
+                // Another event is in its place, or it is compacted itself.
+                Some(ErrorCode::Conflict) => self.doubt(sent, now),
+                _ => self.refuse(sent, now),
+            }
         } else {
             // Without the cursor, in case that is what it does not like.
             if of_sync {

@@ -19,8 +19,15 @@ impl Core {
     /// offered again.
     pub(super) fn refuse(&mut self, after: Option<u64>, now: Instant) {
         if let Some(after) = after {
-            self.outbox.refuse(after);
             self.keeper.refused(after);
+        }
+        self.doubt(after, now);
+    }
+
+    /// The same, where the state may yet show that the log has it after all.
+    pub(super) fn doubt(&mut self, after: Option<u64>, now: Instant) {
+        if let Some(after) = after {
+            self.outbox.refuse(after);
         }
         self.cursor = None;
         let pause = self.retries.renewal.pause(&mut self.jitter);
@@ -48,7 +55,7 @@ impl Core {
         // there no more, nobody can tell then: it may have been theirs.
         let is_shared = self.outbox.sent_end() < server.version().get(self.outbox.agent());
         let is_there = |event: &Event| holds(server, event) && !(is_shared && is_gone(server, event));
-        let is_saved = |first: &Queued| first.sent && !first.refused && is_there(&first.event);
+        let is_saved = |first: &Queued| first.sent && is_there(&first.event);
         while self.outbox.front().is_some_and(is_saved) && !planted(Bug::OffersSavedTextAgain) {
             self.saved();
         }

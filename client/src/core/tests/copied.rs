@@ -72,7 +72,7 @@ fn a_refusal_that_was_heard_before_a_kill_is_one_after_it() {
     for types_offline in [false, true] {
         let mut server = Server::default();
         let (mut alice, sent) = tangled(&mut server);
-        alice.hears(&error(ErrorCode::Conflict, reference(&sent)));
+        alice.hears(&error(ErrorCode::BadOp, reference(&sent)));
         alice.is_killed();
         if types_offline {
             alice.core.disconnected();

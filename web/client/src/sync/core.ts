@@ -553,7 +553,7 @@ export class Core extends OfflineDocument {
     this.tell(code, message, !final);
     if (ofSend && final) this.#refusal = { code, message, retry: true };
     if (inFlight && !ofSync && !final) {
-      this.#refuse(inFlight.outbox, now, inFlight.event);
+      this.#refuse(inFlight.outbox, now, inFlight.event, code);
     } else {
       // Without the cursor, in case that is what it does not like.
       if (ofSync) this.cursor = undefined;
@@ -593,11 +593,12 @@ export class Core extends OfflineDocument {
   // --- When the log does not take what is here
 
   /** The outbox cannot go on. The server's whole state is asked for: it decides what has to be offered again. */
-  #refuse(outbox: Outbox, now: number, event?: OutEvent): void {
+  #refuse(outbox: Outbox, now: number, event?: OutEvent, code?: string): void {
     outbox.doubtful = true;
     if (event) {
       event.refused = true;
-      event.kept = 0;
+      // After a conflict, it may be compacted itself: it stays stored as it is until a state shows more.
+      if (code !== "conflict") event.kept = 0;
     }
     this.cursor = undefined;
     this.#restartSync(now + this.#renewal.pause());

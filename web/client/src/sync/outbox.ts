@@ -140,7 +140,7 @@ const fieldsOf = ({ seq, count, text, side, ref, refSeq }: LocalOp) => [seq, cou
 
 /** Whether a document that is the server's holds an event, as far as one can tell: deleted text is not there any more. */
 function holds(server: TextDoc, agent: string, event: OutEvent): boolean {
-  if (!event.sent || event.refused || event.end > (server.version.get(agent) ?? 0)) return false;
+  if (!event.sent || event.end > (server.version.get(agent) ?? 0)) return false;
   return event.ops.every((op) => (op.text === null ? isDeleted(server, agent, op) : isInserted(server, agent, op, op.text)));
 }
 
