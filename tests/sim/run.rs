@@ -250,7 +250,8 @@ impl Simulation {
         let mut texts: BTreeMap<usize, (String, String)> = BTreeMap::new();
         for (at, seen) in &self.clients {
             let seen = seen.lock().expect("no holder panics").clone();
-            if seen.is_full() {
+            // Whoever has no room waits for it, but goes on typing.
+            if seen.done && seen.is_full() {
                 continue;
             }
             if !seen.done || !seen.settled || !seen.synced {
