@@ -184,7 +184,8 @@ fn damage(record: &mut EventRecord) {
     if let Some(AttributeValue::B(bytes)) = image.get_mut("ops")
         && bytes.first() != Some(&NEWER)
     {
-        bytes.truncate(bytes.len() / 2);
+        // Half of an event may be one, too: nobody could know.
+        bytes.truncate(1);
     }
     record.change.new_image = image.into();
 }
