@@ -33,6 +33,9 @@ impl Bot {
         while world.faults.are_on() {
             let ms = world.draw().between(1, world.plan.lasts.as_millis() as u64 / 30);
             executor::sleep(Duration::from_millis(ms)).await;
+            if !world.faults.are_on() {
+                return;
+            }
             while let Ok(arrival) = inbox.try_recv() {
                 self.judge(&world, arrival);
             }
