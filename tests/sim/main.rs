@@ -135,7 +135,8 @@ fn many(options: &Options) -> ExitCode {
                     }
                     sum.add(seed, outcome);
                     if sum.runs.is_multiple_of(10_000) {
-                        println!("{} seeds, {} failed, {:?}", sum.runs, sum.failed.len(), begun.elapsed());
+                        println!("{} seeds failed so far", sum.failed.len());
+                        report(&sum, begun.elapsed());
                     }
                 }
             });
