@@ -9,6 +9,8 @@
 //!   functions.rs  the functions, warm and cold    streams.rs  the log's stream to its consumers
 //!   gateway.rs    connections and their messages  chaos.rs    what goes wrong by itself
 //!   client.rs     clients that type               bots.rs     programs that send odd messages
+//!   operators.rs  the schedule, and what operators do
+//!   checks.rs     what must hold in the end
 //!   model.rs      what must be, worked out naively   watch.rs   what must hold at every moment
 //!   shrink.rs     a smaller run that fails as well
 //!   planted.rs    bugs, and the seeds that find them
@@ -16,6 +18,7 @@
 
 mod bots;
 mod chaos;
+mod checks;
 mod client;
 mod draw;
 mod executor;
@@ -23,6 +26,7 @@ mod faults;
 mod functions;
 mod gateway;
 mod model;
+mod operators;
 mod options;
 mod plan;
 #[cfg(feature = "planted")]

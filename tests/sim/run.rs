@@ -1,19 +1,12 @@
 //! One run: faults, then none, then everything is held against the model.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use inklog_operator::LiveCheck;
-use inklog_protocol::DocId;
-use inklog_protocol::limits::{
-    COMPACTION_GRACE, FOLD_BYTES_MIN, FRAME_BYTES_MAX, TAIL_KEPT_BYTES, WAITING_KEPT_BYTES,
-};
-use inklog_snapshotter::Snapshotter;
-use inklog_store::Catalogue as _;
-use inklog_store::catalogue::FLOORS_KEPT;
+use inklog_protocol::limits::COMPACTION_GRACE;
 
 use super::bots::Bot;
 use super::chaos::Chaos;
@@ -23,7 +16,7 @@ use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
 use super::functions::Functions;
 use super::gateway::Gateway;
-use super::model::{self, Checked, Expected};
+use super::operators::{self, SNAPSHOTTER_EVERY};
 use super::plan::Plan;
 use super::streams::{Consumer, Place, Stream};
 use super::world::World;
@@ -31,9 +24,6 @@ use super::world::World;
 /// Everybody has the same text so long after the last fault and the last edit.
 const CONVERGED_WITHIN: Duration = Duration::from_secs(10 * 60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-const SNAPSHOTTER_EVERY: Duration = Duration::from_secs(60);
-const JOB_EVERY_MAX: Duration = Duration::from_secs(10 * 60);
-const SNAPSHOTTER_TIME: Duration = Duration::from_secs(14 * 60);
 /// Makes another generator of the seed, for the order of tasks.
 const ORDER: u64 = 0x0bde_5000;
 
@@ -118,12 +108,12 @@ pub fn run(seed: u64, overrides: &Overrides, shown: bool) -> Outcome {
     }
 }
 
-struct Simulation {
-    world: Arc<World>,
-    functions: Arc<Functions>,
-    gateway: Arc<Gateway>,
+pub struct Simulation {
+    pub world: Arc<World>,
+    pub functions: Arc<Functions>,
+    pub gateway: Arc<Gateway>,
     /// What is seen of each client, and which document it has.
-    clients: Vec<(usize, Arc<Mutex<Seen>>)>,
+    pub clients: Vec<(usize, Arc<Mutex<Seen>>)>,
     streams: Vec<Arc<Place>>,
     converged_after: Duration,
 }
@@ -142,9 +132,9 @@ impl Simulation {
             let stream = Stream { world: world.clone(), functions: functions.clone(), consumer, place };
             executor::spawn(stream.run());
         }
-        executor::spawn(restore(world.clone(), gateway.clone()));
-        executor::spawn(snapshots(world.clone(), functions.clone()));
-        executor::spawn(jobs(world.clone(), functions.clone()));
+        executor::spawn(operators::restore(world.clone(), gateway.clone()));
+        executor::spawn(operators::snapshots(world.clone(), functions.clone()));
+        executor::spawn(operators::jobs(world.clone(), functions.clone()));
         let mut simulation = Simulation {
             world: world.clone(),
             functions,
@@ -210,22 +200,18 @@ impl Simulation {
         for _ in 0..3 {
             executor::sleep(COMPACTION_GRACE + SNAPSHOTTER_EVERY * 2).await;
         }
-        self.read_all().await?;
-        let texts = self.check().await?;
-        self.check_clients(&texts)?;
-        self.check_chars(&texts)?;
-        self.check_log_is_empty().await?;
-        self.check_newcomers(&texts).await
+        self.check_all().await
     }
 
-    fn breach(&self) -> Result<(), String> {
+    /// The first breach so far.
+    pub fn breach(&self) -> Result<(), String> {
         let panic = PANIC.with_borrow(Option::clone);
         panic.or_else(|| self.world.failure()).map_or(Ok(()), Err)
     }
 
     /// Waits until every client has saved all and shows the same as the others of its document. Answers how
     /// long that took after the last edit.
-    async fn converge(&self) -> Result<Duration, String> {
+    pub async fn converge(&self) -> Result<Duration, String> {
         let mut since = Instant::now();
         loop {
             self.breach()?;
@@ -268,163 +254,6 @@ impl Simulation {
         }
         None
     }
-
-    /// Somebody reads each document: a base that is damaged goes when it is read.
-    async fn read_all(&self) -> Result<(), String> {
-        let documents = self.world.documents();
-        for doc in self.world.docs() {
-            documents.open(&doc).await.map_err(|error| format!("{doc}: {error}"))?;
-        }
-        Ok(())
-    }
-
-    /// The texts of all documents, after they were held against the model.
-    async fn check(&self) -> Result<Vec<String>, String> {
-        self.breach()?;
-        let world = &self.world;
-        let documents = world.documents();
-        let keys = world.objects.keys();
-        let fired = world.faults.fired();
-        let deadly = [
-            Fault::KilledBefore,
-            Fault::KilledAfter,
-            Fault::Slow,
-            Fault::SlowJob,
-            Fault::Throttled,
-            Fault::CallFails,
-            Fault::FailedAfter,
-            Fault::ObjectDamaged,
-            Fault::SnapshotLost,
-            Fault::SnapshotDamaged,
-        ];
-        let garbage_max = match world.restored() {
-            0 => 2 * deadly.iter().map(|fault| fired[*fault as usize] as usize).sum::<usize>(),
-            // What the tables of before led to is nobody's any more.
-            _ => usize::MAX,
-        };
-        let mut texts = Vec::new();
-        for doc in world.docs() {
-            let expected = Expected { live_must_be_complete: true, keys: &keys, garbage_max };
-            let acknowledged = world.acknowledged.lock().expect("no holder panics").clone();
-            let checked = model::check(&documents, &doc, &acknowledged, expected).await?;
-            self.check_verified(&doc).await?;
-            self.check_growth(&doc, &checked).await?;
-            world.trace(format_args!("{doc}: {} events, {} segments", checked.events, checked.segments));
-            texts.push(checked.text);
-        }
-        Ok(texts)
-    }
-
-    /// What is kept of a document is bounded by the document.
-    async fn check_growth(&self, doc: &DocId, checked: &Checked) -> Result<(), String> {
-        let live = self.world.live.bytes(doc);
-        // The base is as large as the document was before what is in the tail, which is no larger.
-        let parts = [TAIL_KEPT_BYTES, WAITING_KEPT_BYTES, FOLD_BYTES_MIN, FRAME_BYTES_MAX];
-        let live_max = (2 * checked.history_bytes + parts.iter().sum::<usize>()) as u64;
-        if live > live_max {
-            return Err(format!("{doc}: its live state has {live} bytes, at most {live_max} were expected"));
-        }
-        let floors = self.world.catalogue.floors(doc).await.expect("it is in memory");
-        let (floors, floors_max) = (floors.len(), (FLOORS_KEPT + 1) * checked.agents);
-        if floors > floors_max {
-            return Err(format!("{doc}: {floors} floors, at most {floors_max} were expected"));
-        }
-        Ok(())
-    }
-
-    async fn check_verified(&self, doc: &DocId) -> Result<(), String> {
-        let verified = self.functions.operator.call(async |operator| operator.verify(doc).await).await;
-        match verified {
-            Some(Ok(Some(verified))) if verified.ok => {}
-            // Poison stays where it is.
-            Some(Ok(Some(verified))) if verified.damaged.iter().all(|what| what.contains("poison~")) => {}
-            Some(Ok(None)) => {}
-            other => return Err(format!("{doc}: verify says {other:?}")),
-        }
-        let entry = self.world.catalogue.entry(doc).await.expect("it is in memory");
-        match entry.and_then(|entry| entry.dirty) {
-            Some(_)
-                if self
-                    .world
-                    .documents()
-                    .replay(doc)
-                    .await
-                    .is_ok_and(|replayed| replayed.waiting().is_empty() && replayed.damaged.is_empty()) =>
-            {
-                Err(format!("{doc}: it stays dirty"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_clients(&self, texts: &[String]) -> Result<(), String> {
-        for (at, seen) in &self.clients {
-            let seen = seen.lock().expect("no holder panics");
-            if !seen.is_full() && seen.text != texts[*at] {
-                return Err(format!("{} shows another text than log and snapshot", seen.agent));
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing typed is doubled, and nothing is gone that nobody deleted.
-    fn check_chars(&self, texts: &[String]) -> Result<(), String> {
-        let chars = self.world.chars.lock().expect("no holder panics");
-        let mut times: BTreeMap<char, usize> = BTreeMap::new();
-        for char in texts.iter().flat_map(|text| text.chars()).filter(|char| chars.typed.contains(char)) {
-            *times.entry(char).or_default() += 1;
-        }
-        if let Some((char, times)) =
-            times.iter().find(|(char, times)| **times > 1 && !chars.may_be_doubled.contains(char))
-        {
-            return Err(format!("{char:?} was typed once, and is in the text {times} times"));
-        }
-        let mut kept: BTreeSet<char> = BTreeSet::new();
-        for (_, seen) in &self.clients {
-            let seen = seen.lock().expect("no holder panics");
-            kept.extend(seen.put_aside.chars().chain(seen.unsent().chars()));
-        }
-        let is_known =
-            |char: &char| times.contains_key(char) || chars.may_be_gone.contains(char) || kept.contains(char);
-        let gone = chars.typed.iter().find(|char| !is_known(char));
-        match gone {
-            Some(char) => Err(format!("{char:?} was typed, and nobody deleted it, but it is gone")),
-            None => Ok(()),
-        }
-    }
-
-    /// The log does not grow for ever: what can be applied and is old is in history.
-    async fn check_log_is_empty(&self) -> Result<(), String> {
-        for doc in self.world.docs() {
-            let replayed = self.world.documents().replay(&doc).await.map_err(|error| error.to_string())?;
-            let mut applied =
-                replayed.records.iter().filter(|record| replayed.doc.version().covers(&record.event));
-            if let Some(record) = applied.next() {
-                let (agent, after) = (record.event.agent(), record.event.after());
-                return Err(format!("{doc}: {agent} after {after} stays in the log"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Somebody who comes now sees the same.
-    async fn check_newcomers(&mut self, texts: &[String]) -> Result<(), String> {
-        for at in 0..texts.len() {
-            let seen = Arc::new(Mutex::new(Seen::default()));
-            let start = Start {
-                user: format!("newcomer{at}"),
-                doc: self.world.docs()[at].clone(),
-                disk: None,
-                seen: seen.clone(),
-                edits: 0,
-            };
-            executor::spawn(Client::start(&self.gateway, start).run());
-            self.clients.push((at, seen));
-        }
-        self.converge().await.map_err(|why| format!("a newcomer: {why}"))?;
-        self.check_clients(texts)?;
-        self.breach()
-    }
 }
 
 struct Copy {
@@ -443,80 +272,4 @@ async fn copy(gateway: Arc<Gateway>, Copy { first, start, after }: Copy) {
     let batches = start.disk.as_ref().expect("it is a copy").lock().expect("no holder panics").clone();
     let disk = Some(Arc::new(Mutex::new(batches)));
     Client::start(&gateway, Start { disk, ..start }).run().await;
-}
-
-/// The log is restored from a backup that is somewhat old.
-async fn restore(world: Arc<World>, gateway: Arc<Gateway>) {
-    executor::sleep(world.plan.lasts / 4).await;
-    let backup = world.backup();
-    executor::sleep(world.plan.lasts / 4).await;
-    if world.fires(Fault::Restored) {
-        world.restore(backup);
-        gateway.end_all();
-    }
-}
-
-/// The schedule.
-async fn snapshots(world: Arc<World>, functions: Arc<Functions>) {
-    for number in 1_u64.. {
-        executor::sleep(SNAPSHOTTER_EVERY).await;
-        let sweep = number.is_multiple_of(10);
-        if world.fires(Fault::TwoSnapshotters) {
-            executor::spawn(snapshot(world.clone(), functions.clone(), sweep));
-        }
-        snapshot(world.clone(), functions.clone(), sweep).await;
-    }
-}
-
-async fn snapshot(world: Arc<World>, functions: Arc<Functions>, sweep: bool) {
-    let run = async |function: Arc<Snapshotter>| function.scheduled(sweep, SNAPSHOTTER_TIME).await;
-    let ran = functions.snapshotter.call(run).await;
-    world.trace(format_args!("snapshotter: {ran:?}"));
-}
-
-/// What operators do at any time.
-async fn jobs(world: Arc<World>, functions: Arc<Functions>) {
-    while world.faults.are_on() {
-        let most = (world.plan.lasts / 5).min(JOB_EVERY_MAX);
-        let ms = world.draw().between(1, most.as_millis() as u64);
-        executor::sleep(Duration::from_millis(ms)).await;
-        let docs = world.docs();
-        let (doc, job) = {
-            let mut draw = world.draw();
-            (docs[draw.below(docs.len())].clone(), draw.below(4))
-        };
-        // Whatever a job says while things go wrong: what it has changed is what counts.
-        match job {
-            0 => _ = functions.operator.call(async |operator| operator.rebuild(&doc).await).await,
-            1 => _ = functions.operator.call(async |operator| operator.compact(&doc).await).await,
-            2 => verify(&world, &functions, &doc).await,
-            _ => list_events(&world, &functions, &doc).await,
-        }
-    }
-}
-
-/// Verifies a document: what is sound is called so at any time, however long that takes.
-async fn verify(world: &World, functions: &Functions, doc: &DocId) {
-    let log = world.restored();
-    let verified = functions.operator.call(async |operator| operator.verify(doc).await).await;
-    let Some(Ok(Some(verified))) = verified else { return };
-    let is_sound = verified.history_equals_snapshot && verified.live != LiveCheck::Different;
-    if !is_sound && verified.damaged.is_empty() && world.restored() == log {
-        world.fail(format_args!("{doc}: verify says {verified:?}"));
-    }
-}
-
-/// Lists a document's events: those that were acknowledged before are among them.
-async fn list_events(world: &World, functions: &Functions, doc: &DocId) {
-    let log = world.restored();
-    let known = world.acknowledged.lock().expect("no holder panics").of(doc).to_vec();
-    let listed = functions.operator.call(async |operator| operator.events(doc).await).await;
-    let Some(Ok(listed)) = listed else { return };
-    let places: BTreeSet<(&str, u64)> =
-        listed.iter().map(|listed| (&*listed.event.agent, listed.event.after)).collect();
-    let missing = known.iter().find(|event| !places.contains(&(event.agent().as_str(), event.after())));
-    if let Some(event) = missing.filter(|_| world.restored() == log) {
-        let (agent, after) = (event.agent(), event.after());
-        world.fail(format_args!("{doc}: {agent} after {after} is not among its events"));
-    }
 }
