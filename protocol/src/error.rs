@@ -17,7 +17,8 @@
 //! | `internal` | a bug in Inklog | yes |
 //!
 //! `retry: true` means: send the same message again after a pause. `rate_limited` says after how long, in
-//! `retryAfterMs`.
+//! `retryAfterMs`. After `conflict`, read the document's state before anything is offered again under new ids: it
+//! may hold the event.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
