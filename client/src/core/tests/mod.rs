@@ -301,6 +301,19 @@ impl Alice {
     }
 }
 
+/// Until all that was typed is saved.
+fn settles(alice: &mut Alice, server: &mut Server) {
+    for _ in 0..20 {
+        alice.talk(server);
+        if alice.core.is_settled() && alice.core.is_synced() {
+            break;
+        }
+        alice.waits();
+    }
+    assert!(alice.core.is_settled() && alice.core.is_synced());
+    assert_eq!(alice.core.doc().text(), server.text());
+}
+
 fn is_sync(frame: Option<String>) -> bool {
     frame.is_some_and(|frame| frame.contains("SYNC_STATE"))
 }

@@ -29,19 +29,6 @@ fn the_gateways_own_word_that_something_failed_is_a_refusal_for_now() {
     assert!(matches!(&alice.updates()[..], [Update::Problem(Problem::Unreadable(_))]));
 }
 
-/// Until all that was typed is saved.
-fn settles(alice: &mut Alice, server: &mut Server) {
-    for _ in 0..20 {
-        alice.talk(server);
-        if alice.core.is_settled() && alice.core.is_synced() {
-            break;
-        }
-        alice.waits();
-    }
-    assert!(alice.core.is_settled() && alice.core.is_synced());
-    assert_eq!(alice.core.doc().text(), server.text());
-}
-
 #[test]
 fn what_is_refused_for_good_is_offered_again_under_new_ids_once_where_it_was_typed() {
     let mut server = Server::default();
