@@ -327,10 +327,12 @@ impl Client {
             let deleted = match draw.below(4) {
                 0 => draw.below((text.len() - at).min(20) + 1),
                 // A text that stays short is folded often.
-                1 if draw.chance(if world.plan.dense { 0.9 } else { 0.1 }) => text.len() - at,
+                1 if draw.chance(if world.plan.is_dense() { 0.9 } else { 0.1 }) => text.len() - at,
                 _ => 0,
             };
-            let inserted = match world.plan.large && draw.chance(if world.plan.dense { 0.6 } else { 0.3 }) {
+            let inserted = match world.plan.large
+                && draw.chance(if world.plan.is_dense() { 0.6 } else { 0.3 })
+            {
                 true => {
                     // Mostly what leads to a fold.
                     let fold = FOLD_BYTES_MIN;

@@ -7,6 +7,16 @@ use inklog_store::tap::Operation;
 
 use super::draw::Draw;
 
+/// How much happens in how much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    Usual,
+    /// Much happens and nothing is quick, so that handlers meet.
+    Dense,
+    /// Little happens for hours, so that jobs meet compactions, and edits a document at rest.
+    Calm,
+}
+
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub docs: usize,
@@ -18,10 +28,7 @@ pub struct Plan {
     pub latency_ms: u64,
     /// Whether now and then an edit is as large as a limit.
     pub large: bool,
-    /// Whether much happens and nothing is quick, so that handlers meet.
-    pub dense: bool,
-    /// Whether little happens for hours, so that jobs meet compactions, and edits a document at rest.
-    pub calm: bool,
+    pub pace: Pace,
     pub doc_bytes_max: u64,
     /// Whether access is controlled, and how long tokens live then, in seconds.
     pub token_life_s: Option<u64>,
@@ -36,32 +43,39 @@ pub struct Plan {
 }
 
 impl Plan {
+    pub fn is_dense(&self) -> bool {
+        self.pace == Pace::Dense
+    }
+
     pub fn drawn(draw: &mut Draw) -> Plan {
         let size = draw.unit();
         let large = draw.chance(0.25);
-        let dense = large && draw.chance(0.8);
-        let calm = !large && draw.chance(0.25);
-        let edits = match () {
-            () if dense || calm => 10 + (size * 20.0) as usize,
-            () => 2 + (size * size * 30.0) as usize,
+        // What is dense folds, so that edits must be large.
+        let pace = match large {
+            true if draw.chance(0.8) => Pace::Dense,
+            false if draw.chance(0.25) => Pace::Calm,
+            _ => Pace::Usual,
+        };
+        let edits = match pace {
+            Pace::Usual => 2 + (size * size * 30.0) as usize,
+            Pace::Dense | Pace::Calm => 10 + (size * 20.0) as usize,
         };
         Plan {
             docs: if draw.chance(0.8) { 1 } else { 2 },
-            clients: draw.between(1, if calm { 1 } else { 4 }) as usize,
+            clients: draw.between(1, if pace == Pace::Calm { 1 } else { 4 }) as usize,
             edits,
-            lasts: Duration::from_secs(match () {
-                () if dense => 20,
-                () if calm => 6 * 3_600,
-                () => draw.pick(&[10, 60, 300, 1_200, 3_600]),
+            lasts: Duration::from_secs(match pace {
+                Pace::Usual => draw.pick(&[10, 60, 300, 1_200, 3_600]),
+                Pace::Dense => 20,
+                Pace::Calm => 6 * 3_600,
             }),
-            latency_ms: draw.pick(if dense { &[500, 1_500] } else { &[0, 5, 50, 500] }),
+            latency_ms: draw.pick(if pace == Pace::Dense { &[500, 1_500] } else { &[0, 5, 50, 500] }),
             large,
-            dense,
-            calm,
+            pace,
             doc_bytes_max: if draw.chance(0.1) { draw.between(200, 20_000) } else { DOC_BYTES_MAX },
             token_life_s: draw.chance(0.4).then_some(draw.pick(&[60, 300, 3_600])),
             stored: draw.chance(0.8),
-            bots: usize::from(draw.chance(if calm { 0.2 } else { 0.4 })),
+            bots: usize::from(draw.chance(if pace == Pace::Calm { 0.2 } else { 0.4 })),
             disk_ms: draw.pick(&[20, 20, 3_000]),
             failing: draw.pick(Operation::ALL),
         }

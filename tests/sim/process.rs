@@ -179,7 +179,7 @@ impl Tap for ProcessTap {
         }
         if world.fires(Fault::Slow) {
             // Where much happens, seconds are long.
-            let most = if world.plan.dense { 4_000 } else { 70_000 };
+            let most = if world.plan.is_dense() { 4_000 } else { 70_000 };
             let ms = world.draw().between(1_000, most);
             executor::sleep(Duration::from_millis(ms)).await;
         }

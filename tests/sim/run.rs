@@ -17,7 +17,7 @@ use super::faults::{Fault, Faults};
 use super::functions::Functions;
 use super::gateway::Gateway;
 use super::operators::{self, SNAPSHOTTER_EVERY};
-use super::plan::Plan;
+use super::plan::{Pace, Plan};
 use super::streams::{Consumer, Place, Stream};
 use super::world::World;
 
@@ -55,14 +55,12 @@ pub fn prepare(seed: u64, overrides: &Overrides) -> (Plan, Faults, Draw) {
     let mut draw = Draw::new(seed);
     let mut plan = Plan::drawn(&mut draw);
     let mut faults = Faults::drawn(&mut draw);
-    if plan.dense {
-        [Fault::BatchTwice, Fault::BatchSplit, Fault::Slow, Fault::Cut]
-            .into_iter()
-            .for_each(|fault| faults.force(fault));
-    }
-    if plan.calm {
-        faults.force(Fault::SlowJob);
-    }
+    let forced: &[Fault] = match plan.pace {
+        Pace::Usual => &[],
+        Pace::Dense => &[Fault::BatchTwice, Fault::BatchSplit, Fault::Slow, Fault::Cut],
+        Pace::Calm => &[Fault::SlowJob],
+    };
+    forced.iter().for_each(|fault| faults.force(*fault));
     overrides.without.iter().for_each(|fault| faults.forbid(*fault));
     plan.clients = overrides.clients.unwrap_or(plan.clients);
     plan.edits = overrides.edits.unwrap_or(plan.edits);
