@@ -21,6 +21,7 @@
 //! - `presence`: who sees where whom, and how it ends, on the whole stack
 //! - `rebuild`: what must not come between reading the log and putting a base in
 //! - `compaction`: what leaves the log, in which order, and that nothing is lost
+//! - `snapshotter`: its runs and sweeps, of which each is too short for all
 //! - `killed`: a process that dies between any two calls of its stores
 //! - `forgetful`: a server that forgot: the log's name, and its word on what a client is ahead of
 //! - `redis_cost`: bytes in Redis for one edit, counted
@@ -68,6 +69,7 @@ mod rules;
 mod sam;
 mod server_stories;
 mod slow_reader;
+mod snapshotter;
 mod socket;
 mod states;
 mod structure;
