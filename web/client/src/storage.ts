@@ -61,7 +61,7 @@ export async function browserStorage(name = "inklog"): Promise<Storage> {
   if (!indexedDB) throw new Error("this environment has no IndexedDB");
   // Elsewhere than on https and localhost, browsers have none.
   const locks = navigator?.locks;
-  if (!locks) throw new Error("this page has no Web Locks, which need https or localhost");
+  if (!locks) throw new Error("Web Locks need https or localhost");
   const db = await openDatabase(indexedDB, name);
   return {
     async read(prefix) {
@@ -78,6 +78,8 @@ export async function browserStorage(name = "inklog"): Promise<Storage> {
         transaction.onabort = () => reject(transaction.error ?? new Error("the write was aborted"));
         try {
           for (const [key, value] of changes) value === undefined ? records.delete(key) : records.put(value, key);
+          // A page that is left is not waited for; what it committed is written nevertheless.
+          transaction.commit();
         } catch (error) {
           reject(error);
           transaction.abort();
