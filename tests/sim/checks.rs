@@ -115,7 +115,7 @@ impl Simulation {
     fn check_clients(&self, texts: &[String]) -> Result<(), String> {
         for (at, seen) in &self.clients {
             let seen = seen.lock().expect("no holder panics");
-            if !seen.is_full() && seen.text != texts[*at] {
+            if !seen.is_full() && !texts[*at].chars().eq(seen.text.iter().copied()) {
                 return Err(format!("{} shows another text than log and snapshot", seen.agent));
             }
         }
@@ -137,7 +137,7 @@ impl Simulation {
         let mut kept: BTreeSet<char> = BTreeSet::new();
         for (_, seen) in &self.clients {
             let seen = seen.lock().expect("no holder panics");
-            kept.extend(seen.put_aside.chars().chain(seen.unsent().chars()));
+            kept.extend(seen.put_aside.chars().chain(seen.unsent().iter().copied()));
         }
         let is_known =
             |char: &char| times.contains_key(char) || chars.may_be_gone.contains(char) || kept.contains(char);

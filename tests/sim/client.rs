@@ -1,12 +1,12 @@
 //! A client: the core on a connection and a store, and somebody who types.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use inklog_access::Identity;
 use inklog_client::core::Verdict;
 use inklog_client::{Agents, Backoff, Core, CoreConfig, Jitter, Random, Update};
-use inklog_crdt::Agent;
+use inklog_crdt::{Agent, Change};
 use inklog_protocol::limits::{FOLD_BYTES_MIN, FRAME_BYTES_MAX, STATE_OP_TEXT_BYTES_MAX};
 use inklog_protocol::{DocId, Right, StateFormat};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -23,13 +23,14 @@ pub type Disk = Arc<Mutex<Vec<Vec<u8>>>>;
 /// What can be seen of a client.
 #[derive(Default, Clone)]
 pub struct Seen {
-    pub text: String,
+    /// What an application shows: what the core said of the text, change by change.
+    pub text: Vec<char>,
     pub settled: bool,
     pub synced: bool,
     pub agent: String,
     pub done: bool,
     /// What was typed and is not known to be saved.
-    pub unsaved: String,
+    pub unsaved: Vec<char>,
     /// The texts that it has put aside, because the server forgot them.
     pub put_aside: String,
     pub held: Option<String>,
@@ -42,8 +43,15 @@ impl Seen {
     }
 
     /// What is kept here only.
-    pub fn unsent(&self) -> &str {
-        if self.is_full() { &self.text } else { "" }
+    pub fn unsent(&self) -> &[char] {
+        if self.is_full() { &self.text } else { &[] }
+    }
+
+    fn show(&mut self, change: &Change) {
+        match change {
+            Change::Insert { at, text } => _ = self.text.splice(at..at, text.chars()),
+            Change::Delete { at, len } => _ = self.text.drain(*at..at + len),
+        }
     }
 }
 
@@ -74,8 +82,6 @@ pub struct Client {
     due: Option<Due>,
     /// Characters that this client has typed since its store was asked last.
     unstored: Vec<char>,
-    /// Those typed since all was saved.
-    unsaved: Vec<char>,
 }
 
 /// A client to start.
@@ -114,9 +120,9 @@ impl Client {
             has_learned: false,
             due: None,
             unstored: Vec::new(),
-            unsaved: Vec::new(),
             world,
         };
+        client.show_all();
         client.plan_edit();
         client
     }
@@ -190,28 +196,7 @@ impl Client {
                 self.gateway.take(connection, frame);
             }
         }
-        while let Some(update) = self.core.next_update() {
-            match update {
-                // Of a client whose files were copied, the other one may have saved the same text in another event.
-                Update::Saved(_) if self.world.faults.fired()[Fault::Copied as usize] > 0 => {}
-                // What a log says that is not there any more has reached the client late.
-                Update::Saved(_) if self.log != self.world.restored() => {}
-                Update::Saved(event) => {
-                    let mut acknowledged = self.world.acknowledged.lock().expect("no holder panics");
-                    if let Err(breach) = acknowledged.note(&self.doc, &event) {
-                        drop(acknowledged);
-                        self.world.fail(breach);
-                    }
-                }
-                Update::Problem(problem) => {
-                    self.world.trace(format_args!("{} has a problem: {problem}", self.core.agent()));
-                }
-                Update::Forked { text } => {
-                    self.world.trace(format_args!("{} forked with {} bytes", self.core.agent(), text.len()));
-                }
-                _ => {}
-            }
-        }
+        self.take_updates();
         if let Some(disk) = &self.disk {
             if let Some(batch) = self.core.take_batch() {
                 let disk = disk.clone();
@@ -238,21 +223,52 @@ impl Client {
                 self.unstored.clear();
             }
         }
+        let mut seen = self.seen();
         if self.core.is_settled() {
-            self.unsaved.clear();
+            seen.unsaved.clear();
         }
-        *self.seen.lock().expect("no holder panics") = Seen {
-            // Nobody looks before that.
-            text: if self.world.faults.are_on() { String::new() } else { self.core.doc().text() },
-            settled: self.core.is_settled(),
-            synced: self.core.is_synced(),
-            agent: self.core.agent().to_string(),
-            done: self.edits_left == 0,
-            unsaved: self.unsaved.iter().collect(),
-            put_aside: self.core.forks().map(|fork| &*fork.text).collect(),
-            held: self.core.held().map(|problem| problem.to_string()),
-        };
+        seen.settled = self.core.is_settled();
+        seen.synced = self.core.is_synced();
+        seen.agent = self.core.agent().to_string();
+        seen.done = self.edits_left == 0;
+        seen.put_aside = self.core.forks().map(|fork| &*fork.text).collect();
+        seen.held = self.core.held().map(|problem| problem.to_string());
+        drop(seen);
         has_sent
+    }
+
+    fn take_updates(&mut self) {
+        while let Some(update) = self.core.next_update() {
+            match update {
+                Update::Changed(changes) => changes.iter().for_each(|change| self.seen().show(change)),
+                // Of a client whose files were copied, the other one may have saved the same text in another event.
+                Update::Saved(_) if self.world.faults.fired()[Fault::Copied as usize] > 0 => {}
+                // What a log says that is not there any more has reached the client late.
+                Update::Saved(_) if self.log != self.world.restored() => {}
+                Update::Saved(event) => {
+                    let mut acknowledged = self.world.acknowledged.lock().expect("no holder panics");
+                    if let Err(breach) = acknowledged.note(&self.doc, &event) {
+                        drop(acknowledged);
+                        self.world.fail(breach);
+                    }
+                }
+                Update::Problem(problem) => {
+                    self.world.trace(format_args!("{} has a problem: {problem}", self.core.agent()));
+                }
+                Update::Forked { text } => {
+                    self.world.trace(format_args!("{} forked with {} bytes", self.core.agent(), text.len()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no holder panics")
+    }
+
+    fn show_all(&self) {
+        self.seen().text = self.core.doc().text().chars().collect();
     }
 
     async fn connect(&mut self) {
@@ -304,6 +320,7 @@ impl Client {
         self.world.chars.lock().expect("no holder panics").may_be_gone.extend(self.unstored.drain(..));
         self.reconnect(Duration::ZERO);
         self.core = core(&self.world, &self.user, &self.doc, self.disk.as_ref());
+        self.show_all();
     }
 
     fn plan_edit(&mut self) {
@@ -316,18 +333,20 @@ impl Client {
 
     fn edit(&mut self) {
         let world = self.world.clone();
-        let text: Vec<char> = self.core.doc().text().chars().collect();
+        // Somebody edits what is shown, and that is all that the core knows.
+        self.take_updates();
+        let length = self.seen().text.len();
         let (at, deleted, inserted) = {
             let mut draw = world.draw();
             let at = match draw.below(4) {
                 0 => 0,
-                1 => text.len(),
-                _ => draw.below(text.len() + 1),
+                1 => length,
+                _ => draw.below(length + 1),
             };
             let deleted = match draw.below(4) {
-                0 => draw.below((text.len() - at).min(20) + 1),
+                0 => draw.below((length - at).min(20) + 1),
                 // A text that stays short is folded often.
-                1 if draw.chance(if world.plan.is_dense() { 0.9 } else { 0.1 }) => text.len() - at,
+                1 if draw.chance(if world.plan.is_dense() { 0.9 } else { 0.1 }) => length - at,
                 _ => 0,
             };
             let inserted = match world.plan.large
@@ -356,9 +375,11 @@ impl Client {
         if done.is_err() {
             return;
         }
-        chars.may_be_gone.extend(&text[at..at + deleted]);
+        let mut seen = self.seen();
+        chars.may_be_gone.extend(seen.text.splice(at..at + deleted, inserted.chars()));
         chars.typed.extend(inserted.chars());
-        self.unsaved.extend(inserted.chars());
+        seen.unsaved.extend(inserted.chars());
+        drop(seen);
         if self.disk.is_some() {
             self.unstored.extend(inserted.chars());
         }

@@ -80,12 +80,6 @@ fn is_ready(event: &Event, version: &BTreeMap<String, u64>) -> bool {
         })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Left,
-    Right,
-}
-
 /// A character's id: its agent's rank among all names, so that ids are ordered as their names are, and its number.
 type Id = (usize, u64);
 
@@ -93,23 +87,37 @@ type Id = (usize, u64);
 struct Tree {
     /// The names of all agents, in order.
     names: Vec<String>,
+    /// Of each agent, the numbers of its characters, which grow, and where each is among the nodes.
+    chars: Vec<Vec<(u64, usize)>>,
+    /// The first is the start of the document.
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    id: Id,
     /// A deleted one is `None`.
-    nodes: BTreeMap<Id, Option<char>>,
-    /// By parent (`None`: the start of the document) and side.
-    children: BTreeMap<(Option<Id>, Side), Vec<Id>>,
+    char: Option<char>,
+    left: Vec<usize>,
+    right: Vec<usize>,
 }
 
 impl Tree {
     /// An empty one, for these events.
     fn of(events: &[Event]) -> Tree {
         let names: BTreeSet<&str> = events.iter().map(|event| event.agent().as_str()).collect();
-        let names = names.into_iter().map(str::to_owned).collect();
-        Tree { names, nodes: BTreeMap::new(), children: BTreeMap::new() }
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let start = Node { id: (0, 0), char: None, left: Vec::new(), right: Vec::new() };
+        Tree { chars: vec![Vec::new(); names.len()], names, nodes: vec![start] }
     }
 
     /// `None`: nobody of that name has written anything.
     fn rank(&self, name: &str) -> Option<usize> {
         self.names.binary_search_by(|known| known.as_str().cmp(name)).ok()
+    }
+
+    /// Where an agent's first character is whose number is not below this, among its own.
+    fn first_from(&self, agent: usize, seq: u64) -> usize {
+        self.chars[agent].partition_point(|(known, _)| *known < seq)
     }
 
     fn apply(&mut self, event: &Event) {
@@ -119,55 +127,56 @@ impl Tree {
                 Op::Insert { seq, text, origin } => self.insert(own, *seq, text, origin),
                 Op::Delete { target, len, .. } => {
                     let Some(agent) = self.rank(target.agent.as_str()) else { continue };
-                    let named = (agent, target.seq)..(agent, target.seq + len);
-                    self.nodes.range_mut(named).for_each(|(_, char)| *char = None);
+                    let named = self.first_from(agent, target.seq)..self.first_from(agent, target.seq + len);
+                    self.chars[agent][named].iter().for_each(|(_, node)| self.nodes[*node].char = None);
                 }
             }
         }
     }
 
-    fn insert(&mut self, agent: usize, seq: u64, text: &str, origin: &Origin) {
-        let side = if matches!(origin, Origin::Right(_)) { Side::Left } else { Side::Right };
-        let parent = match origin.id() {
-            None => None,
+    fn insert(&mut self, agent: usize, first: u64, text: &str, origin: &Origin) {
+        let mut parent = match origin.id() {
+            None => 0,
             Some(id) => {
-                let node = self.rank(id.agent.as_str()).map(|agent| (agent, id.seq));
-                let Some(node) = node.filter(|node| self.nodes.contains_key(node)) else {
-                    return; // The id is void.
-                };
-                Some(node)
+                let Some(named) = self.rank(id.agent.as_str()) else { return };
+                match self.chars[named].get(self.first_from(named, id.seq)) {
+                    Some((seq, node)) if *seq == id.seq => *node,
+                    _ => return, // The id is void.
+                }
             }
         };
-        let mut hangs_at = (parent, side);
-        for (seq, char) in (seq..).zip(text.chars()) {
-            let id = (agent, seq);
-            self.nodes.insert(id, Some(char));
-            self.children.entry(hangs_at).or_default().push(id);
-            hangs_at = (Some(id), Side::Right);
+        for (seq, char) in (first..).zip(text.chars()) {
+            let node = self.nodes.len();
+            let is_left = seq == first && matches!(origin, Origin::Right(_));
+            let Node { left, right, .. } = &mut self.nodes[parent];
+            if is_left { left } else { right }.push(node);
+            self.nodes.push(Node { id: (agent, seq), char: Some(char), left: Vec::new(), right: Vec::new() });
+            self.chars[agent].push((seq, node));
+            parent = node;
         }
     }
 
     fn text(&self) -> String {
         enum Step {
-            Subtree(Option<Id>),
-            Write(Option<Id>),
+            Subtree(usize),
+            Write(usize),
         }
         let mut text = String::new();
         // A stack of our own: a run of typing is as deep as it is long. What comes first lies on top.
-        let mut todo = vec![Step::Subtree(None)];
+        let mut todo = vec![Step::Subtree(0)];
         while let Some(step) = todo.pop() {
             match step {
                 Step::Subtree(node) => {
-                    let of = |side| {
-                        let mut children = self.children.get(&(node, side)).cloned().unwrap_or_default();
-                        children.sort_unstable();
-                        children.into_iter().rev().map(|child| Step::Subtree(Some(child)))
+                    let of = |children: &[usize]| {
+                        let mut children = children.to_vec();
+                        children.sort_unstable_by_key(|child| std::cmp::Reverse(self.nodes[*child].id));
+                        children.into_iter().map(Step::Subtree)
                     };
-                    todo.extend(of(Side::Right));
+                    todo.extend(of(&self.nodes[node].right));
                     todo.push(Step::Write(node));
-                    todo.extend(of(Side::Left));
+                    todo.extend(of(&self.nodes[node].left));
                 }
-                Step::Write(node) => text.extend(node.and_then(|id| self.nodes[&id])),
+                Step::Write(node) => text.extend(self.nodes[node].char),
             }
         }
         text

@@ -231,15 +231,15 @@ impl Simulation {
         if let Some(place) = self.streams.iter().find(|place| place.get() < newest) {
             return Some(format!("a stream is at {} of {newest}", place.get()));
         }
-        let mut texts: BTreeMap<usize, (String, String)> = BTreeMap::new();
+        let mut texts: BTreeMap<usize, (String, Vec<char>)> = BTreeMap::new();
         for (at, seen) in &self.clients {
-            let seen = seen.lock().expect("no holder panics").clone();
+            let seen = seen.lock().expect("no holder panics");
             // Whoever has no room waits for it, but goes on typing.
             if seen.done && seen.is_full() {
                 continue;
             }
             if !seen.done || !seen.settled || !seen.synced {
-                let Seen { done, settled, synced, held, .. } = &seen;
+                let Seen { done, settled, synced, held, .. } = &*seen;
                 return Some(format!(
                     "{}: done {done}, settled {settled}, synced {synced}, held {held:?}",
                     seen.agent
@@ -265,7 +265,7 @@ async fn copy(gateway: Arc<Gateway>, Copy { first, start, after }: Copy) {
     executor::sleep(after).await;
     {
         let seen = first.lock().expect("no holder panics");
-        gateway.world.chars.lock().expect("no holder panics").may_be_doubled.extend(seen.unsaved.chars());
+        gateway.world.chars.lock().expect("no holder panics").may_be_doubled.extend(&seen.unsaved);
     }
     let batches = start.disk.as_ref().expect("it is a copy").lock().expect("no holder panics").clone();
     let disk = Some(Arc::new(Mutex::new(batches)));
