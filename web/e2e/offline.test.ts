@@ -87,6 +87,34 @@ test("a tab that crashes loses nothing that it showed as kept", async () => {
   assert.equal(await at.stack.text("crash", "log"), "Saved. Kept.");
 });
 
+test("what is typed offline, in the very task that leaves the page, is kept", async () => {
+  const context = await person(at.browser, "Ada");
+  let window = await Window.open(context, at.stack, "left");
+  await window.type("Online.");
+  await window.saved();
+  await window.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await context.setOffline(true);
+  let whole = "Online.";
+  // A browser that is not told to commit kept about half of them.
+  for (let time = 1; time <= 5; time++) {
+    await window.note("offline");
+    await window.caret(whole.length);
+    const typed = ` Gone ${time}.`;
+    whole += typed;
+    await window.page.evaluate((typed) => {
+      document.execCommand("insertText", false, typed);
+      location.href = "about:blank";
+    }, typed);
+    await window.page.waitForURL("about:blank");
+    await window.page.close();
+    window = await Window.open(context, at.stack, "left");
+    await window.shows(whole);
+  }
+  await context.setOffline(false);
+  await window.saved();
+  assert.equal(await at.stack.text("left", "log"), whole);
+});
+
 test("offline, a new document takes every key from the click on, and arrives", async () => {
   const context = await person(at.browser, "Ada");
   const window = new Window(await context.newPage());
