@@ -18,8 +18,7 @@ impl Core {
         }
         let agent = self.outbox.agent().clone();
         // Somebody else writes under this name: the edit may let in what waited for its ids.
-        let is_awaited = self.doc.waiting().any(|event| *event.agent() == agent);
-        let expected = is_awaited.then(|| replaced(&self.doc.text(), at, deleted, inserted));
+        let expected = self.doc.is_awaited(&agent).then(|| replaced(&self.doc.text(), at, deleted, inserted));
         let mut draft = Draft::new(agent, self.outbox.end());
         self.doc.edit(&mut draft, at, deleted, inserted)?;
         if let Some(expected) = expected {

@@ -30,7 +30,7 @@ pub(crate) use spans::Chain;
 use crate::change::Changes;
 use crate::tree::Tree;
 use crate::version::{AgentNumber, Hints};
-use crate::{Change, Event, Version};
+use crate::{Agent, Change, Event, Version};
 
 use ids::Ids;
 use order::Siblings;
@@ -110,6 +110,12 @@ impl Doc {
     /// Events that cannot be applied yet, by agent and `after`.
     pub fn waiting(&self) -> impl Iterator<Item = &Event> {
         self.waiting.iter()
+    }
+
+    /// Whether events wait for ids of `agent`: its own next ones, or others' that refer to them. A local edit
+    /// under that agent may let them in ([`Doc::insert`]).
+    pub fn is_awaited(&self, agent: &Agent) -> bool {
+        self.waiting.awaits(agent)
     }
 
     /// Tries this agent first from now on.

@@ -49,6 +49,11 @@ impl Waiting {
         self.chains.values().flat_map(BTreeMap::values)
     }
 
+    /// Whether anything waits for ids of `agent`.
+    pub fn awaits(&self, agent: &Agent) -> bool {
+        self.chains.contains_key(agent) || self.waiters.contains_key(agent)
+    }
+
     /// Keeps an event, and returns whether it is new. Of two events with the same place in a chain, the
     /// first stays; the log admits only one.
     pub fn keep(&mut self, event: Event) -> bool {
