@@ -1,6 +1,7 @@
 //! What two replicas say of the same ids, so that a log that forgot is told from one that lags; and what was
 //! typed carried over from one to the other.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use inklog_crdt::{Agent, Doc, Event, Id, Op, Origin, Span, SpanContent, Version};
@@ -59,43 +60,57 @@ fn characters(runs: Option<&Runs>, limit: u64) -> impl Iterator<Item = (u64, Opt
     runs.take_while(move |(seq, _)| *seq < limit)
 }
 
-/// Whether a document that is the server's holds an event, as far as one can tell: deleted text is not there
-/// any more.
-pub(crate) fn holds(server: &Doc, event: &Event) -> bool {
-    let own = event.agent();
-    if event.end() > server.version().get(own) {
-        return false;
-    }
-    let nodes = Nodes::new(server);
-    event.ops().iter().all(|op| match op {
-        // All of an insert's ids are characters, and the first hangs where it says.
-        Op::Insert { seq, text, origin } => {
-            let there = nodes.range(own, *seq, op.end());
-            let same = there.len() as u64 == op.end() - seq
-                && there
-                    .iter()
-                    .zip(text.chars())
-                    .all(|(node, char)| node.char.is_none_or(|other| other == char));
-            same && there.first().is_some_and(|first| first.origin == *origin)
-        }
-        // None of a delete's are, and what it names is deleted.
-        Op::Delete { seq, target, len } => {
-            let named = nodes.range(&target.agent, target.seq, target.seq + len);
-            nodes.range(own, *seq, op.end()).is_empty() && named.iter().all(|node| node.char.is_none())
-        }
-    })
+/// A document that is the server's, asked what it holds.
+pub(crate) struct Holder<'a> {
+    server: &'a Doc,
+    /// Made once, for the first event that is asked about.
+    nodes: OnceCell<Nodes>,
 }
 
-/// Whether all that an event typed is deleted there: nothing but the number of its characters, and where the first
-/// of them hang, tells it from another.
-pub(crate) fn is_gone(server: &Doc, event: &Event) -> bool {
-    let nodes = Nodes::new(server);
-    let mut inserts = event.ops().iter().filter(|op| matches!(op, Op::Insert { .. })).peekable();
-    let is_deleted = |op: &Op| {
-        let there = nodes.range(event.agent(), op.seq(), op.end());
-        there.iter().all(|node| node.char.is_none())
-    };
-    inserts.peek().is_some() && inserts.all(is_deleted)
+impl Holder<'_> {
+    pub(crate) fn new(server: &Doc) -> Holder<'_> {
+        Holder { server, nodes: OnceCell::new() }
+    }
+
+    /// Whether it holds an event, as far as one can tell: deleted text is not there any more.
+    pub(crate) fn holds(&self, event: &Event) -> bool {
+        let own = event.agent();
+        if event.end() > self.server.version().get(own) {
+            return false;
+        }
+        event.ops().iter().all(|op| match op {
+            // All of an insert's ids are characters, and the first hangs where it says.
+            Op::Insert { seq, text, origin } => {
+                let there = self.range(own, *seq, op.end());
+                let same = there.len() as u64 == op.end() - seq
+                    && there
+                        .iter()
+                        .zip(text.chars())
+                        .all(|(node, char)| node.char.is_none_or(|other| other == char));
+                same && there.first().is_some_and(|first| first.origin == *origin)
+            }
+            // None of a delete's are, and what it names is deleted.
+            Op::Delete { seq, target, len } => {
+                let named = self.range(&target.agent, target.seq, target.seq + len);
+                self.range(own, *seq, op.end()).is_empty() && named.iter().all(|node| node.char.is_none())
+            }
+        })
+    }
+
+    /// Whether all that an event typed is deleted there: nothing but the number of its characters, and where the
+    /// first of them hang, tells it from another.
+    pub(crate) fn is_gone(&self, event: &Event) -> bool {
+        let mut inserts = event.ops().iter().filter(|op| matches!(op, Op::Insert { .. })).peekable();
+        let is_deleted = |op: &Op| {
+            let there = self.range(event.agent(), op.seq(), op.end());
+            there.iter().all(|node| node.char.is_none())
+        };
+        inserts.peek().is_some() && inserts.all(is_deleted)
+    }
+
+    fn range(&self, agent: &Agent, from: u64, to: u64) -> Vec<Node> {
+        self.nodes.get_or_init(|| Nodes::new(self.server)).range(agent, from, to)
+    }
 }
 
 struct Node {

@@ -8,7 +8,7 @@ use inklog_crdt::{Agent, Doc, Event, Op};
 use super::record::Unsent;
 use super::{Core, Update};
 use crate::answer::{Answer, Base};
-use crate::compare::{durable_spans, holds, is_gone, places_of, typed_in};
+use crate::compare::{Holder, durable_spans, places_of, typed_in};
 use crate::outbox::{Outbox, Queued};
 
 /// More may be deleted in this time, before the state is asked for.
@@ -54,7 +54,8 @@ impl Core {
         // A chain that goes on beyond what was sent from here is somebody else's as well. Whose text it was that is
         // there no more, nobody can tell then: it may have been theirs.
         let is_shared = self.outbox.sent_end() < server.version().get(self.outbox.agent());
-        let is_there = |event: &Event| holds(server, event) && !(is_shared && is_gone(server, event));
+        let holder = Holder::new(server);
+        let is_there = |event: &Event| holder.holds(event) && !(is_shared && holder.is_gone(event));
         let is_saved = |first: &Queued| first.sent && is_there(&first.event);
         while self.outbox.front().is_some_and(is_saved) && !planted(Bug::OffersSavedTextAgain) {
             self.saved();
@@ -173,8 +174,8 @@ impl Core {
     fn take_up(&mut self, server: &mut Doc) -> Option<Outbox> {
         let log = self.log.clone()?;
         let Unsent { agent, start, mut events, .. } = self.keeper.unsent_for(&log)?.clone();
-        let is_there = |event: &Event| holds(server, event);
-        let there = events.iter().take_while(|event| is_there(event)).count();
+        let holder = Holder::new(server);
+        let there = events.iter().take_while(|event| holder.holds(event)).count();
         let start = events.drain(..there).last().map_or(start, |last| last.end());
         let end = server.version().get(&agent);
         let mut outbox = Outbox::loaded(agent, start, events.into_iter(), Vec::new());
