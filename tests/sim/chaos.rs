@@ -1,4 +1,4 @@
-//! What goes wrong by itself: with Redis, with objects, with records, and with tokens.
+//! What goes wrong by itself: with Redis, with the catalogue's index, with objects, with records, and with tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,7 @@ impl Chaos {
             docs[draw.below(docs.len())].clone()
         };
         self.redis(&doc).await;
+        self.index();
         self.objects(&doc).await;
         self.records(&doc).await;
         if world.plan.token_life_s.is_some() && world.fires(Fault::Revoked) {
@@ -55,6 +56,19 @@ impl Chaos {
             let user = UserName::new(&name).expect("a name");
             let revoked = self.functions.access.call(async |access| access.revoke(&user, None).await).await;
             world.trace(format_args!("revoked {user}: {revoked:?}"));
+        }
+    }
+
+    fn index(&self) {
+        if self.world.fires(Fault::IndexLags) {
+            self.world.catalogue.lag(true);
+            // Some runs of the snapshotter.
+            let ms = self.world.draw().between(100, 15 * 60_000);
+            let world = self.world.clone();
+            executor::spawn(async move {
+                executor::sleep(Duration::from_millis(ms)).await;
+                world.catalogue.lag(false);
+            });
         }
     }
 

@@ -65,6 +65,8 @@ faults! {
     CallFails "call-fails" 0.6;
     /// A store fails after it has done what it was asked.
     FailedAfter "failed-after" 0.05;
+    /// The catalogue's index, its list and its sizes answer as of before.
+    IndexLags "index-lags" 0.5;
     /// Redis cannot be reached for a while,
     RedisAway "redis-away" 0.3;
     /// has no memory for what is new,
@@ -117,7 +119,7 @@ faults! {
     /// A message comes past the authorizer.
     Stranger "stranger" 0.1;
     /// A user's tokens are revoked.
-    Revoked "revoked" 0.5;
+    Revoked "revoked" 0.9;
     /// The log is restored from a backup, under another name.
     Restored "restored" 0.5;
 }

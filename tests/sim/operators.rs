@@ -42,9 +42,13 @@ pub async fn snapshots(world: Arc<World>, functions: Arc<Functions>) {
 }
 
 async fn snapshot(world: Arc<World>, functions: Arc<Functions>, sweep: bool) {
+    let is_calm = !world.faults.are_on();
     let run = async |function: Arc<Snapshotter>| function.scheduled(sweep, SNAPSHOTTER_TIME).await;
     let ran = functions.snapshotter.call(run).await;
     world.trace(format_args!("snapshotter: {ran:?}"));
+    if sweep && is_calm {
+        world.swept.notify_one();
+    }
 }
 
 /// What operators do at any time.

@@ -24,6 +24,8 @@ use super::world::World;
 /// Everybody has the same text so long after the last fault and the last edit.
 const CONVERGED_WITHIN: Duration = Duration::from_secs(10 * 60);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A call that began before faults stop may take long still; then every tenth run sweeps.
+const SWEEP_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// Makes another generator of the seed, for the order of tasks.
 const ORDER: u64 = 0x0bde_5000;
 
@@ -193,10 +195,16 @@ impl Simulation {
         world.faults.stop();
         world.upgrade();
         *world.redis.lock().expect("no holder panics") = Default::default();
+        world.catalogue.lag(false);
         self.converged_after = self.converge().await?;
         // What a run publishes, a later one acts on.
         for _ in 0..3 {
             executor::sleep(COMPACTION_GRACE + SNAPSHOTTER_EVERY * 2).await;
+        }
+        // Of an object that was lost while nobody changed the document, only a sweep learns.
+        let sweep_by = executor::Instant::now() + SWEEP_WITHIN;
+        if executor::timeout_at(sweep_by, world.swept.notified()).await.is_none() {
+            return Err(format!("no sweep within {SWEEP_WITHIN:?}"));
         }
         self.check_all().await
     }

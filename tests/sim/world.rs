@@ -110,6 +110,8 @@ pub struct World {
     /// Something was posted to a connection.
     pub posted: Mutex<Vec<String>>,
     pub kicked: Notify,
+    /// All documents were swept after the last fault.
+    pub swept: Notify,
     /// Events that only a newer function can read, and whether it is deployed.
     pub newer: Mutex<Vec<(DocId, Event, bool)>>,
     /// How often the log was restored from a backup: processes of before cannot reach its tables.
@@ -177,6 +179,7 @@ impl World {
             appended: [Notify::new(), Notify::new()],
             posted: Mutex::default(),
             kicked: Notify::new(),
+            swept: Notify::new(),
             newer: Mutex::default(),
             restored: AtomicU64::new(0),
             failure: Mutex::default(),

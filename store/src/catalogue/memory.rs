@@ -19,6 +19,8 @@ use crate::StoreError;
 pub struct MemoryCatalogue {
     // No method awaits anything while it holds this: each is one atomic step.
     state: Mutex<State>,
+    /// What may lag is read from here while it does.
+    behind: Mutex<Option<State>>,
 }
 
 /// A catalogue at a moment.
@@ -48,7 +50,22 @@ impl MemoryCatalogue {
 
     /// Becomes one that was restored from a backup.
     pub fn restore(&self, backup: Backup) {
+        self.lag(false);
         *self.lock() = backup.0;
+    }
+
+    /// From now on, what may lag ([`Catalogue`]) answers as of this moment, or up to date again.
+    pub fn lag(&self, lags: bool) {
+        let behind = lags.then(|| self.lock().clone());
+        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = behind;
+    }
+
+    /// Reads what may lag.
+    fn lagging<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        match &*self.behind.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(behind) => read(behind),
+            None => read(&self.lock()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -95,13 +112,10 @@ impl Catalogue for MemoryCatalogue {
     }
 
     async fn dirty_after(&self, start: Option<&DirtyDoc>, limit: usize) -> Result<Vec<DirtyDoc>, StoreError> {
-        let state = self.lock();
-        let mut dirty: Vec<DirtyDoc> = state
-            .entries
-            .values()
-            .filter_map(|entry| Some(DirtyDoc { doc: entry.doc.clone(), since: entry.dirty.as_ref()?.since }))
-            .filter(|dirty| start.is_none_or(|start| (dirty.since, &dirty.doc) > (start.since, &start.doc)))
-            .collect();
+        let of =
+            |entry: &DocEntry| Some(DirtyDoc { doc: entry.doc.clone(), since: entry.dirty.as_ref()?.since });
+        let mut dirty: Vec<DirtyDoc> = self.lagging(|state| state.entries.values().filter_map(of).collect());
+        dirty.retain(|dirty| start.is_none_or(|start| (dirty.since, &dirty.doc) > (start.since, &start.doc)));
         dirty.sort_by(|a, b| (a.since, &a.doc).cmp(&(b.since, &b.doc)));
         dirty.truncate(limit.clamp(1, 1_000));
         Ok(dirty)
@@ -128,16 +142,18 @@ impl Catalogue for MemoryCatalogue {
         start: Option<&DocId>,
         limit: usize,
     ) -> Result<(Vec<DocEntry>, Option<DocId>), StoreError> {
-        let state = self.lock();
         let from = start.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = state.entries.range((from, Bound::Unbounded)).map(|(_, entry)| entry.clone());
-        let page: Vec<DocEntry> = rest.by_ref().take(limit).collect();
-        let next = rest.next().and(page.last()).map(|entry| entry.doc.clone());
-        Ok((page, next))
+        self.lagging(|state| {
+            let mut rest = state.entries.range((from, Bound::Unbounded)).map(|(_, entry)| entry.clone());
+            let page: Vec<DocEntry> = rest.by_ref().take(limit).collect();
+            let next = rest.next().and(page.last()).map(|entry| entry.doc.clone());
+            Ok((page, next))
+        })
     }
 
     async fn size(&self, doc: &DocId) -> Result<Option<u64>, StoreError> {
-        Ok(self.lock().entries.get(doc).map(|entry| entry.size.map_or(0, |size| size.bytes)))
+        let of = |entry: &DocEntry| entry.size.map_or(0, |size| size.bytes);
+        Ok(self.lagging(|state| state.entries.get(doc).map(of)))
     }
 
     async fn note_size(&self, doc: &DocId, size: DocSize) -> Result<(), StoreError> {
