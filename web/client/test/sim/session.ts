@@ -423,7 +423,7 @@ export class Session {
     for (const [char, times] of count) {
       if (times > 1 && char !== "x" && !this.restored.has(char)) throw new Error(`${show(char)} is there ${times} times`);
     }
-    if ((count.get("x") ?? 0) > this.foreign) throw new Error("foreign text is doubled");
+    if ((count.get("x") ?? 0) > this.foreign && !this.restored.has("x")) throw new Error("foreign text is doubled");
     for (const char of this.everTyped) {
       const gone = this.forgot || this.deleted.has(char) || this.restored.has(char) || this.excused.has(char) || this.isTaken(char);
       if (!count.has(char) && !gone) throw new Error(`${show(char)} is lost`);
