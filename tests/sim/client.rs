@@ -17,6 +17,9 @@ use super::gateway::{Arrival, Gateway};
 use super::watch::Due;
 use super::world::World;
 
+const VISIT: Duration = Duration::from_secs(8);
+const VISIT_EVERY_MS_MAX: u64 = 600;
+
 /// What a client has stored, and whether it goes on.
 pub type Disk = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -52,6 +55,22 @@ impl Seen {
             Change::Insert { at, text } => _ = self.text.splice(at..at, text.chars()),
             Change::Delete { at, len } => _ = self.text.drain(*at..at + len),
         }
+    }
+}
+
+/// People look in, one after the other, and are gone soon: each joins while something else is under way.
+pub async fn visitors(gateway: Arc<Gateway>) {
+    let world = gateway.world.clone();
+    while world.faults.are_on() {
+        let (ms, doc) = {
+            let mut draw = world.draw();
+            (draw.between(0, VISIT_EVERY_MS_MAX), draw.below(world.plan.docs))
+        };
+        executor::sleep(Duration::from_millis(ms)).await;
+        let doc = world.docs()[doc].clone();
+        let start = Start { user: "visitor".to_owned(), doc, disk: None, seen: Arc::default(), edits: 0 };
+        let (visit, leaves_at) = (Client::start(&gateway, start).run(), Instant::now() + VISIT);
+        executor::spawn(async move { _ = executor::timeout_at(leaves_at, visit).await });
     }
 }
 

@@ -106,6 +106,8 @@ faults! {
     RecordDamaged "record-damaged" 0.1;
     /// Two snapshotters run at once.
     TwoSnapshotters "two-snapshotters" 0.5;
+    /// The snapshotter has little time.
+    LittleTime "little-time" 0.5;
     /// A function's clock is wrong,
     ClockOff "clock-off" 0.5;
     /// or jumps.

@@ -43,7 +43,11 @@ pub async fn snapshots(world: Arc<World>, functions: Arc<Functions>) {
 
 async fn snapshot(world: Arc<World>, functions: Arc<Functions>, sweep: bool) {
     let is_calm = !world.faults.are_on();
-    let run = async |function: Arc<Snapshotter>| function.scheduled(sweep, SNAPSHOTTER_TIME).await;
+    let time = match world.fires(Fault::LittleTime) {
+        true => Duration::from_millis(world.draw().between(0, 2_000)),
+        false => SNAPSHOTTER_TIME,
+    };
+    let run = async |function: Arc<Snapshotter>| function.scheduled(sweep, time).await;
     let ran = functions.snapshotter.call(run).await;
     world.trace(format_args!("snapshotter: {ran:?}"));
     if sweep && is_calm {

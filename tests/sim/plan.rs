@@ -49,7 +49,7 @@ impl Plan {
 
     pub fn drawn(draw: &mut Draw) -> Plan {
         let size = draw.unit();
-        let large = draw.chance(0.25);
+        let large = draw.chance(0.35);
         // What is dense folds, so that edits must be large.
         let pace = match large {
             true if draw.chance(0.8) => Pace::Dense,
@@ -73,7 +73,7 @@ impl Plan {
             large,
             pace,
             doc_bytes_max: if draw.chance(0.1) { draw.between(200, 20_000) } else { DOC_BYTES_MAX },
-            token_life_s: draw.chance(0.4).then_some(draw.pick(&[60, 300, 3_600])),
+            token_life_s: draw.chance(0.4).then_some(draw.pick(&[20, 60, 300, 3_600])),
             stored: draw.chance(0.8),
             bots: usize::from(draw.chance(if pace == Pace::Calm { 0.2 } else { 0.4 })),
             disk_ms: draw.pick(&[20, 20, 3_000]),

@@ -10,7 +10,7 @@ use inklog_protocol::limits::COMPACTION_GRACE;
 
 use super::bots::Bot;
 use super::chaos::Chaos;
-use super::client::{Client, Disk, Seen, Start};
+use super::client::{Client, Disk, Seen, Start, visitors};
 use super::draw::Draw;
 use super::executor::{self, Instant};
 use super::faults::{Fault, Faults};
@@ -149,6 +149,9 @@ impl Simulation {
         for _ in 0..world.plan.bots {
             let bot = Bot { gateway: simulation.gateway.clone(), docs: world.docs(), ends: BTreeMap::new() };
             executor::spawn(bot.run());
+        }
+        if world.plan.is_dense() {
+            executor::spawn(visitors(simulation.gateway.clone()));
         }
         simulation
     }
