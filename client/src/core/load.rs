@@ -179,6 +179,10 @@ impl Core {
             core.cursor = None;
         }
         core.doc = with_typed(doc, &core.outbox)?;
+        if core.doc.waiting().next().is_some() {
+            // The log may since have forgotten it; a replay after the cursor would not show that.
+            core.cursor = None;
+        }
         Ok(core)
     }
 }

@@ -61,10 +61,8 @@ impl Core {
             let durable = self.durable();
             let lacks = ahead(&durable, server.version());
             let same_ids = agree(&self.doc, &server, &durable);
-            // Where all of a text is there under its ids, the log is a copy of the one that it is from. What waits
-            // here came from that one as well, and is not to appear once the copy has what it waits for.
-            let waits = self.doc.waiting().next().is_some();
-            let is_copy = same_ids && lacks.is_empty() && !durable.is_empty() && !waits;
+            // Where all of a text is there under its ids, the log is a copy of the one that it is from.
+            let is_copy = same_ids && lacks.is_empty() && !durable.is_empty();
             let is_gone = self.forgot || (answer.is_missing_some && !lacks.is_empty());
             let is_another = is_gone || !same_ids || (is_other && !is_copy);
             if is_another && !planted(Bug::MergesForgottenText) {
@@ -94,6 +92,11 @@ impl Core {
         }
         self.learn_log(answer.log.clone());
         self.active = true;
+        if !self.is_synced() {
+            // Since the last connection, the log may have forgotten what waits and is not there. If it has not, it
+            // comes again.
+            self.doc.drop_waiting();
+        }
         let changes =
             self.doc.merge(&base.spans, &base.version).map_err(|error| Unreadable(error.to_string()))?;
         self.tell_changes(changes);

@@ -118,6 +118,11 @@ impl Doc {
         self.waiting.awaits(agent)
     }
 
+    /// Drops all that waits: whoever has it can give it again.
+    pub fn drop_waiting(&mut self) {
+        self.waiting = Waiting::default();
+    }
+
     /// Tries this agent first from now on.
     fn remember(&mut self, agent: AgentNumber) {
         if self.recent[0] != agent {

@@ -160,7 +160,7 @@ export class InklogDocument {
    * if the document is closed or an edit is malformed, and a {@link ReadOnlyError} if it is `readOnly`.
    */
   edit(edits: readonly Edit[]): void {
-    if (this.status === "closed") throw new Error(`the document ${this.docId} is closed: open it again to edit it`);
+    if (this.status === "closed") throw new Error(`the document ${this.docId} is closed: open it again`);
     if (this.readOnly) throw new ReadOnlyError(this.access);
     for (const { at, del, ins } of edits) {
       if (!Number.isFinite(at) || !Number.isFinite(del) || typeof ins !== "string") {

@@ -114,7 +114,7 @@ export class Link {
     const attempt = this.#coming ?? this.#current;
     if (!attempt) this.#current = this.#begin();
     else if (attempt.state === "open") this.#coming = this.#begin();
-    else if (attempt.state === "asking") this.#fail(attempt, errorOf("token", "the token callback did not finish in time", true));
+    else if (attempt.state === "asking") this.#fail(attempt, errorOf("token", "the token callback takes too long", true));
     else this.#fail(attempt, this.#unreachable("no answer"));
   }
 

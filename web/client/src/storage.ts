@@ -58,7 +58,7 @@ export const timed = (storage: Storage, clock: Clock): Storage => ({
 /** IndexedDB and Web Locks; throws if they are not available. */
 export async function browserStorage(name = "inklog"): Promise<Storage> {
   const { indexedDB, navigator } = globalThis;
-  if (!indexedDB) throw new Error("this environment has no IndexedDB");
+  if (!indexedDB) throw new Error("there is no IndexedDB");
   // Elsewhere than on https and localhost, browsers have none.
   const locks = navigator?.locks;
   if (!locks) throw new Error("Web Locks need https or localhost");

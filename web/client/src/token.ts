@@ -12,7 +12,7 @@ const USE_SHARE_MIN = 1 / 10;
 /** The subprotocols that carry a token. Throws a TypeError if a subprotocol cannot hold it. */
 export function protocolsOf(token: string): string[] {
   if (typeof token !== "string" || !CHARACTERS.test(token)) {
-    throw new TypeError("it must return a JWT, or text without spaces and special characters, or null for no token");
+    throw new TypeError("it must return a JWT, text without spaces and special characters, or null");
   }
   return ["inklog", "inklog.jwt." + token];
 }

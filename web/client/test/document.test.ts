@@ -171,7 +171,7 @@ test("a token callback that throws, no WebSocket, a wrong address: one error wit
   const cases: [Partial<OpenOptions>, RegExp, string][] = [
     [{ token: () => Promise.reject(new Error("the session is over")) }, /token callback failed: the session is over/, "token"],
     [{ token: () => { throw new Error("no user"); } }, /token callback failed: no user/, "token"],
-    [{ token: () => new Promise(() => {}) }, /token callback did not finish in time/, "token"],
+    [{ token: () => new Promise(() => {}) }, /token callback takes too long/, "token"],
     [{ WebSocket: class { constructor(url: string) { throw new SyntaxError(`bad ${url}`); } } as never }, /is no address/, "bad_url"],
     [{ url: "ws://sim/nowhere", WebSocket: refusing(undefined) }, /cannot reach ws:\/\/sim\/nowhere: /, "unreachable"],
     [{ WebSocket: refusing("Unexpected server response: 404") }, /cannot reach .* \(Unexpected server response: 404\)/, "unreachable"],

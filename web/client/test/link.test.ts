@@ -128,7 +128,7 @@ test("what cannot be a subprotocol is a problem, and the callback is called agai
     const { sockets, next, problems } = link({ token: () => (asked++ ? "good" : bad) });
     await next();
     assert.equal(sockets.length, 0, bad);
-    assert.match(problems.at(-1)!.message, /^the token callback failed: it must return a JWT, or text/);
+    assert.match(problems.at(-1)!.message, /^the token callback failed: it must return a JWT, text/);
     assert.deepEqual(codes(problems), ["token"]);
     await next();
     await next();

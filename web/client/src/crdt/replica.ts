@@ -154,6 +154,12 @@ export class Replica {
     return own.size + blocked.length > 0;
   }
 
+  /** @internal Drops all that waits: whoever has it can give it again. */
+  dropWaiting(): void {
+    this.queues.clear();
+    this.waitingCount = 0;
+  }
+
   /** @internal Applies what waited for `agent`'s new end, and what waited for that, and so on. */
   release(agent: Agent, changes: Changes): void {
     if (this.waitingCount === 0) return;

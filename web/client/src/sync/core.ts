@@ -17,7 +17,7 @@ import { type Answer, Parts, bytesOf } from "./answer.js";
 import { type Backoff, backoff } from "./backoff.js";
 import { agree, ahead } from "./compare.js";
 import type { StoredAgent } from "./keeper.js";
-import { OfflineDocument, type ServerState } from "./offline.js";
+import { OfflineDocument, type ServerState, showTyped } from "./offline.js";
 import { type OutEvent, type Outbox, judge, sameOps, startOf, wireEvent } from "./outbox.js";
 import { reaches } from "./rename.js";
 import { type ClientMessage, type Ends, type ErrorMessage, type ReplayPart, type ServerMessage, type StatePart, decode, encode } from "./wire.js";
@@ -468,9 +468,8 @@ export class Core extends OfflineDocument {
     const isOther = !!log && !!this.log && log !== this.log;
     const lacks = ahead(durable, doc.version);
     const sameIds = agree(this.doc, doc, durable);
-    // Where all of a text is there under its ids, the log is a copy of the one that it is from. What waits here came from that
-    // one as well, and is not to appear once the copy has what it waits for.
-    const isCopy = sameIds && !lacks.length && durable.size > 0 && !this.doc.waitingCount;
+    // Where all of a text is there under its ids, the log is a copy of the one that it is from.
+    const isCopy = sameIds && !lacks.length && durable.size > 0;
     if (this.#forgot || !sameIds || (missing && lacks.length) || (isOther && !isCopy) || newUser) {
       this.#forgot = false;
       this.#aheadOf = [];
@@ -492,6 +491,11 @@ export class Core extends OfflineDocument {
     if (this.outboxes.some((outbox) => outbox.foreign || outbox.events.some(({ refused }) => refused))) {
       this.rebuild(server);
       return true;
+    }
+    if (!this.synced) {
+      // Since the last connection, the log may have forgotten what waits and is not there. If it has not, it comes again.
+      this.doc.dropWaiting();
+      showTyped(this.doc, this.outboxes);
     }
     this.telling("remote", (changes) => this.doc.merge(doc, changes));
     this.keeper.rebase(base, cursor);

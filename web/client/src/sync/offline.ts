@@ -207,8 +207,8 @@ export class OfflineDocument implements Kept {
     // What is saved shows, whichever tab wrote it.
     for (const { recent } of agents) this.#applyAll(recent);
     for (const stored of agents) this.#mergeIfBehind(stored);
-    // The log may since have forgotten what the newest base lacks; a replay after its cursor would not show that.
-    if (ahead(this.doc.version, known).length) this.cursor = undefined;
+    // The log may since have forgotten what the newest base lacks, or what waits; a replay after its cursor would not show that.
+    if (ahead(this.doc.version, known).length || this.doc.waitingCount) this.cursor = undefined;
     const free = agents.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
     const outboxes = this.#admit(free);
     // An agent goes on only where all that it ever wrote is here, and nothing was typed under another yet.
@@ -424,7 +424,7 @@ export class OfflineDocument implements Kept {
 }
 
 /** Applies what the outboxes have not sent. */
-function showTyped(doc: TextDoc, outboxes: Outbox[]): void {
+export function showTyped(doc: TextDoc, outboxes: Outbox[]): void {
   for (const { agent, events } of outboxes) for (const event of events) doc.apply(wireEvent(agent, event));
 }
 
