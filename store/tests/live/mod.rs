@@ -10,6 +10,7 @@ mod rebuild;
 mod redis_only;
 
 use harness::Harness;
+pub use harness::base;
 
 inklog_tests::conformance! {
     on memory tapped redis;
