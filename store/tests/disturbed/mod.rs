@@ -78,6 +78,19 @@ async fn what_came_after_a_backup_is_gone_with_it() {
 }
 
 #[tokio::test]
+async fn a_list_that_lags_is_that_of_before() {
+    let catalogue = MemoryCatalogue::new();
+    catalogue.lag(true);
+    catalogue.mark_dirty(&doc(), 1, "n").await.unwrap();
+    assert!(catalogue.entry(&doc()).await.unwrap().is_some(), "an entry never lags");
+    for (lags, listed) in [(None, 0), (Some(true), 1), (Some(false), 1)] {
+        lags.into_iter().for_each(|lags| catalogue.lag(lags));
+        assert_eq!(catalogue.dirty_after(None, 10).await.unwrap().len(), listed, "{lags:?}");
+        assert_eq!(catalogue.docs(None, 10).await.unwrap().0.len(), listed, "{lags:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_gets_another_version_in_the_log_and_in_its_stream_alone() {
     let log = MemoryOpLog::new(clock());
     let record = |n| LogRecord { event: event(n).event, at: 1, author: None, connection: None };
