@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use inklog_crdt::{Event, Op, Origin};
 use inklog_ingest::{Gate, SendOp};
-use inklog_operator::Operator;
+use inklog_operator::{Compacted, Operator};
 use inklog_protocol::DocId;
 use inklog_protocol::limits::{COMPACTION_GRACE, DIRTY_MARK_INTERVAL, FLOOR_CACHE_TTL};
 use inklog_store::document::Documents;
@@ -107,6 +107,25 @@ async fn a_compaction_overtaken_by_another_changes_nothing() {
     let replayed = harness.documents.replay(&doc).await.unwrap();
     let history = harness.documents.history(replayed.pointer.as_ref()).await.unwrap();
     assert_eq!(history.len(), 5, "every event is in history exactly once");
+}
+
+#[tokio::test]
+async fn a_compaction_that_loses_the_race_says_whether_the_mark_stays() {
+    for is_marked in [true, false] {
+        let harness = Harness::start().await;
+        let doc = doc("d");
+        harness.append(&doc, typed("alice", 0, "hello")).await;
+        if is_marked {
+            harness.documents.catalogue.mark_dirty(&doc, harness.clock.now_ms(), "n").await.unwrap();
+        }
+        // Another run moves the pointer while this one writes what it would lead to.
+        let (documents, clock, of) = (harness.documents.clone(), harness.clock.clone(), doc.clone());
+        let late = harness.tapped(SteppingIn::before(Operation::CatalogueMovePointer, async move {
+            operator(&documents, &clock).compact(&of).await.unwrap().unwrap();
+        }));
+        let compacted = operator(&late, &harness.clock).compact(&doc).await.unwrap().unwrap();
+        assert_eq!(compacted, Compacted { left_dirty: is_marked, ..Compacted::default() });
+    }
 }
 
 #[tokio::test]
@@ -528,12 +547,14 @@ async fn a_lost_snapshot_is_put_together_again() {
     }
     assert_eq!(items_in_log(&harness, &doc).await, 0, "the log alone has nothing");
     let pointer = harness.documents.replay(&doc).await.unwrap().pointer.unwrap();
-    // The newest; then the one before it as well.
-    for lost in [&pointer.snapshot, &pointer.superseded[0].snapshot] {
+    // The newest, in whose place the one before it is read, and what came since; then that one as well.
+    for (lost, reads) in [(&pointer.snapshot, 3), (&pointer.superseded[0].snapshot, 6)] {
         harness.documents.objects.delete(lost).await.unwrap();
-        let replayed = harness.documents.replay(&doc).await.unwrap();
+        let counting = Arc::new(Counting::default());
+        let replayed = harness.tapped(counting.clone()).replay(&doc).await.unwrap();
         assert_eq!(replayed.doc.text(), "xxxx");
         assert!(replayed.snapshot_lost.unwrap().contains(&pointer.snapshot));
+        assert_eq!(counting.of(Operation::ObjectsGet).calls, reads);
     }
     // The next compaction writes it anew.
     operator(&harness.documents, &harness.clock).compact(&doc).await.unwrap().unwrap();

@@ -11,13 +11,13 @@ use inklog_materializer::Materializer;
 use inklog_operator::{Operator, Source};
 use inklog_protocol::limits::{FOLD_BYTES_MIN, FULL_CACHE_TTL, SIZE_SHARE};
 use inklog_protocol::{DocId, LoggedEvent, WireEvent};
-use inklog_store::ManualClock;
-use inklog_store::document::Documents;
-use inklog_store::live::TailStatus;
+use inklog_store::document::{Documents, Folded};
+use inklog_store::live::{NewBase, TailStatus};
+use inklog_store::{LiveState as _, ManualClock, logged_len};
 use serde_json::{Value, json};
 
 use crate::compaction::{compact_all, send};
-use crate::harness::{Harness, doc, sound_batch};
+use crate::harness::{Harness, doc, hanging, sound_batch};
 use crate::socket::Socket;
 
 const MAX: u64 = 80_000;
@@ -136,6 +136,30 @@ fn a_tail_is_folded_sooner_where_it_may_be_too_much() {
         assert!(folds(from, true) && !folds(from - 1, true), "{what:?}");
         assert!(!folds(from, false), "{what:?}: there is nothing to fold into");
     }
+}
+
+/// By which the catalogue is told that a document has come to its limit, or is below it again.
+#[tokio::test]
+async fn a_fold_tells_how_large_a_document_was_and_is() {
+    let (harness, doc) = (Harness::memory(), doc("d"));
+    let mut state = inklog_crdt::Doc::new();
+    let [typed, deleted] = [text("alice", 0, 3_000), delete("bob", 0, 0, 2_999)];
+    state.apply(&typed);
+    let [waits, deleted] = [hanging("carol", 0, "!", "dave-7"), deleted].map(|event| harness.logged(event));
+    let base = NewBase {
+        generation: "g".into(),
+        state: state.encode(),
+        waiting: vec![waits.clone()],
+        aside_bytes: 700,
+    };
+    let before = (base.state.len() + logged_len(&waits) + logged_len(&deleted)) as u64 + 700;
+    harness.live.begin_rebuild(&doc, "n").await.unwrap();
+    assert!(harness.live.commit_rebuild(&doc, "n", base).await.unwrap());
+    harness.live.append(&doc, std::slice::from_ref(&deleted), "tail").await.unwrap();
+    state.apply(&deleted.event);
+    let bytes = (state.encode().len() + logged_len(&waits)) as u64 + 700;
+    let folded = harness.documents.fold(&doc).await.unwrap();
+    assert_eq!(folded, Some(Folded { before, bytes, aside_bytes: 700 }));
 }
 
 #[tokio::test]

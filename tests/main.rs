@@ -31,6 +31,7 @@
 //! - `throttled`: deletes from the log that DynamoDB takes only in part
 //! - `failing_aws`: errors of AWS that must not be taken for answers
 //! - `verify`: stores that disagree, how long it waits for what is on its way, damaged bases
+//! - `operator`: what an operator is told of all documents, of one, and of one that is not there
 //! - `model`: the simulator's model: against vectors and the CRDT, and that its check finds each breach
 //! - `readme`: every command of the README is run
 //! - `server_stories`: what a server gets and answers, as data, on the whole stack
@@ -58,6 +59,7 @@ mod lambda_binaries;
 mod many_documents;
 mod materializer;
 mod model;
+mod operator;
 mod pipeline;
 mod presence;
 mod rates;

@@ -15,7 +15,7 @@ use inklog_store::tap::{Call, Fault, Operation, Store, Tap};
 use inklog_store::{LiveState as _, LogRecord, OpLog as _};
 
 use crate::harness::{Harness, agent, batch, doc, hanging, sound_batch, typed};
-use crate::taps::{Counting, Failing};
+use crate::taps::{Counting, Failing, SteppingIn};
 
 /// Handles a batch; the sequence number from which it must come again.
 async fn handle(function: &Materializer, batch: StreamEvent) -> Option<String> {
@@ -60,6 +60,26 @@ async fn events_in_any_order_are_appended_and_none_is_checked_for_readiness() {
         assert_eq!(handle(&function, sound_batch(&doc, std::slice::from_ref(event))).await, None);
     }
     assert_eq!(live_text(&harness.documents, &doc).await, "hello!");
+}
+
+/// So that the catalogue keeps up where thousands are new.
+#[tokio::test]
+async fn all_documents_of_a_batch_are_marked_before_the_first_is_kept() {
+    let harness = Harness::memory();
+    let docs: Vec<DocId> = (0..40).map(|number| doc(&format!("d{number:02}"))).collect();
+    let event = &typed("alice", 0, "x")[0];
+    for doc in &docs {
+        harness.append(doc, [event.clone()]).await;
+    }
+    let (catalogue, all) = (harness.documents.catalogue.clone(), docs.clone());
+    let stepping_in = SteppingIn::before(Operation::LiveAppend, async move {
+        assert_eq!(catalogue.dirty(100).await.unwrap(), all);
+    });
+    let function = Materializer::new(harness.tapped(stepping_in), harness.clock.clone());
+    let names: Vec<String> = (0..docs.len()).map(|number| number.to_string()).collect();
+    let records: Vec<_> =
+        docs.iter().zip(&names).map(|(doc, name)| (name.as_str(), doc, event.encode(), event)).collect();
+    assert_eq!(handle(&function, batch(&records)).await, None);
 }
 
 /// A live state that is down for one document: it refuses so many appends, and never drops it.

@@ -61,3 +61,18 @@ impl Entropy for SystemEntropy {
         getrandom::u64().expect("the operating system gives random numbers")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_machines_clock_tells_its_time_and_moves_on() {
+        let machines = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+        let (before, now_ms, after) = (machines(), SystemClock.now_ms(), machines());
+        assert!((before..=after).contains(&now_ms), "{now_ms} is not between {before} and {after}");
+        let begin = SystemClock.monotonic();
+        SystemClock.sleep(Duration::from_millis(1)).await;
+        assert!(SystemClock.monotonic() - begin >= Duration::from_millis(1));
+    }
+}

@@ -4,6 +4,7 @@
 //! - `live`: the conformance suite that both live states pass, and what only a real Redis can show
 //! - `connections`: the same for connections and presence
 //! - `tap`: what a tap is told, and what it can do to a call
+//! - `disturbed`: what a simulation does to the stores in memory
 //! - `audience`: a message that is offered until it is taken
 //!
 //! The suites of the other stores are in `tests/conformance`: their real ones are embedded there.
@@ -12,6 +13,7 @@
 
 mod audience;
 mod connections;
+mod disturbed;
 mod live;
 mod support;
 mod tap;

@@ -21,19 +21,10 @@ impl Operator {
     /// Makes the live state anew from the log; the one there is stays until the log is read. `None` when
     /// there is no such document.
     pub async fn rebuild(&self, doc: &DocId) -> Result<Option<Rebuilt>, StoreError> {
-        if !self.is_there(doc).await? {
-            return Ok(None);
-        }
         Ok(self.documents.remake(doc).await?.map(|replayed| Rebuilt {
             doc: doc.to_string(),
             events: replayed.records.len(),
             chars: replayed.doc.len(),
         }))
-    }
-
-    /// One that was written a moment ago may not be in the catalogue yet.
-    async fn is_there(&self, doc: &DocId) -> Result<bool, StoreError> {
-        let is_listed = self.documents.catalogue.entry(doc).await?.is_some();
-        Ok(is_listed || !self.documents.log.read(doc).await?.is_empty())
     }
 }

@@ -32,7 +32,7 @@ pub use opened::{Base, Beyond, Opened, Peeked};
 
 /// Earlier segments that a segment names, so that they can be read in parallel.
 pub const SEGMENTS_AHEAD: usize = 16;
-/// How often reading starts over if others drop or replace the base during it.
+/// How often reading starts over if the base is dropped, replaced or evicted during it.
 const OPEN_TRIES: usize = 4;
 
 /// The stores that a document is made of.
@@ -347,7 +347,7 @@ impl Documents {
             tries += 1;
             match kept {
                 Err(error) => tracing::warn!(%doc, %error, "cannot keep a live state: read the log"),
-                Ok(put_in) if !replayed.is_new() && (put_in || tries < OPEN_TRIES) => continue,
+                Ok(_) if !replayed.is_new() && tries < OPEN_TRIES => continue,
                 Ok(_) => {}
             }
             return Ok(Opened::replayed(replayed));

@@ -329,10 +329,12 @@ mod tests {
     fn segments_and_snapshots_come_back() {
         let key = |number| format!("docs/d/segments/{number}");
         for earlier in [vec![], vec![key(1)], (1..=16).rev().map(key).collect()] {
-            let segment = Segment {
-                earlier,
-                records: vec![record(0, None), record(2, Some("alice")), named(4), record(6, None)],
-            };
+            let mut records = vec![record(0, None), record(2, Some("alice")), named(4), record(6, None)];
+            // Records come by agent, and clocks differ: times go back as well.
+            for (record, later) in records.iter_mut().zip([0, 7, -70_000, 2]) {
+                record.at = record.at.wrapping_add_signed(later);
+            }
+            let segment = Segment { earlier, records };
             assert_eq!(Segment::decode(&segment.encode()).unwrap(), segment);
         }
         let mut doc = Doc::new();
@@ -353,6 +355,30 @@ mod tests {
         newer.push(SEGMENT_VERSION + 1);
         let newer = zstd::bulk::compress(&newer, 1).unwrap();
         assert_eq!(Segment::decode(&newer), Err(DecodeError::Newer { found: 5, known: 4 }));
+    }
+
+    /// The checksum is right, and what it covers is not: nobody writes that, and nobody takes it for a history.
+    #[test]
+    fn each_record_has_one_sender_and_one_time() {
+        let segment = Segment { earlier: Vec::new(), records: vec![record(0, None), record(2, None)] };
+        let (_, body) = unpack(SEGMENT_MAGIC, 0..=255, "a segment", &segment.encode()).unwrap();
+        // Both are of the one sender; then come the times.
+        let (runs, mut times) = ([0, 2], Vec::new());
+        put_varint(&mut times, 2 * segment.records[0].at);
+        times.push(0);
+        let head = body.strip_suffix(&[&runs[..], &times].concat()[..]).expect("runs and times are the end");
+        let read = |runs: &[u8], times: &[u8]| {
+            Segment::decode(&pack(SEGMENT_MAGIC, SEGMENT_VERSION, &[head, runs, times].concat()))
+        };
+        assert_eq!(read(&runs, &times), Ok(segment.clone()));
+        assert_eq!(read(&[0, 1, 0, 1], &times), Ok(segment.clone()));
+        for bad in [&[0, 3][..], &[0, 1, 0, 2], &[0, 0, 0, 2], &[1, 2], &[0, 1, 1, 1]] {
+            let read = read(bad, &times);
+            let is_told = matches!(read, Err(DecodeError::Damaged { what, .. }) if what.contains("senders"));
+            assert!(is_told, "{bad:?}: {read:?}");
+        }
+        assert!(read(&runs, &times[..times.len() - 1]).is_err(), "a time is missing");
+        assert!(read(&runs, &[&times[..], &[0]].concat()).is_err(), "there is a time too many");
     }
 
     #[test]

@@ -158,6 +158,18 @@ pub async fn a_fold_keeps_recent_cursors_good(harness: Harness) {
     }
 }
 
+pub async fn what_comes_during_a_fold_takes_no_room_from_what_is_kept(harness: Harness) {
+    const BYTES: usize = TAIL_KEPT_BYTES / 10 * 6;
+    let large = |n| event_of("alice", n * TAIL_KEPT_BYTES as u64, &"x".repeat(BYTES));
+    harness.rebuild(base("g1")).await;
+    harness.append(&[large(0)]).await;
+    let read = harness.read().await;
+    harness.append(&[large(1)]).await;
+    assert!(harness.fold(&read, base("g2")).await);
+    let (events, _) = harness.live.since(&doc(), &read.tag.folded).await.unwrap().expect("it is kept");
+    assert_eq!(events, [large(0), large(1)]);
+}
+
 pub async fn an_event_over_the_kept_bytes_is_trimmed_whole(harness: Harness) {
     harness.rebuild(base("g1")).await;
     harness.append(&[event_of("alice", 0, &"x".repeat(TAIL_KEPT_BYTES))]).await;

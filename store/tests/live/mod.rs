@@ -10,6 +10,7 @@ mod rebuild;
 mod redis_only;
 
 use harness::Harness;
+pub use harness::base;
 
 inklog_tests::conformance! {
     on memory tapped redis;
@@ -31,6 +32,7 @@ inklog_tests::conformance! {
         waiting_events_travel_with_the_base
         what_is_set_aside_is_told_with_the_base
         a_fold_keeps_recent_cursors_good
+        what_comes_during_a_fold_takes_no_room_from_what_is_kept
         an_event_over_the_kept_bytes_is_trimmed_whole
         bytes_not_folded_are_those_since_the_reading
         a_large_base_comes_back_whole

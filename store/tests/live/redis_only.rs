@@ -304,6 +304,36 @@ async fn a_base_without_room_is_refused_and_leaves_none_of_it() {
     }
 }
 
+/// A base that does not fit would first take the room of all others.
+#[tokio::test]
+async fn a_base_without_room_is_refused_before_any_of_it_is_written() {
+    const MB: usize = 1024 * 1024;
+    // A server that evicts makes room, but not for more than half of all that it has.
+    for (policy, others, bytes, fits) in [
+        ("allkeys-lru", 0, 8 * MB, true),
+        ("allkeys-lru", 0, 8 * MB + 1, false),
+        ("allkeys-lru", 11, 6 * MB, true),
+        ("noeviction", 0, 8 * MB, true),
+        ("noeviction", 0, 8 * MB + 1, false),
+        ("noeviction", 11, 6 * MB, false),
+    ] {
+        let redis = Redis::start_with(&["--maxmemory", "16mb", "--maxmemory-policy", policy]).await;
+        for other in 0..others {
+            let _: String = redis.raw.run(&["SET", &format!("other {other}"), &"x".repeat(MB)]).await;
+        }
+        let _: String = redis.raw.run(&["CONFIG", "RESETSTAT"]).await;
+        let live = redis.live();
+        live.begin_rebuild(&doc(), "nonce").await.unwrap();
+        let base = base_of("g1", vec![7; bytes], Vec::new());
+        // What makes room may evict the rebuild itself: then the base is not put in.
+        let answer = live.commit_rebuild(&doc(), "nonce", base).await;
+        let is_refused = matches!(answer, Err(StoreError::Refused { .. }));
+        assert_eq!((answer.is_ok(), is_refused), (fits, !fits), "{policy}, {others} MB, {bytes}");
+        let ran: String = redis.raw.run(&["INFO", "commandstats"]).await;
+        assert_eq!(ran.contains("cmdstat_set:"), fits, "{policy}, {others} MB, {bytes}");
+    }
+}
+
 #[tokio::test]
 async fn dropping_needs_no_memory() {
     let redis = Redis::start().await;

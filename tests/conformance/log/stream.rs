@@ -3,7 +3,7 @@
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use inklog_protocol::Author;
 use inklog_store::LogRecord;
-use inklog_store::log::Appended;
+use inklog_store::log::{Appended, Place, place_from_image};
 use inklog_store::stream;
 
 use super::{Harness, doc, record, record_of};
@@ -71,6 +71,18 @@ pub async fn what_the_stream_shows_is_what_was_appended(harness: Harness) {
 
     let mut batch = StreamEvent::default();
     batch.records = harness.stream(4).await;
+    // Who only watches reads no ops.
+    let place = |LogRecord { event, at, .. }: &LogRecord| {
+        Some(Place {
+            doc: doc(),
+            agent: event.agent().clone(),
+            after: event.after(),
+            end: event.end(),
+            at: *at,
+        })
+    };
+    let places = batch.records.iter().map(|record| place_from_image(&record.change.new_image));
+    assert_eq!(places.take(2).collect::<Vec<_>>(), [place(&records[0]), place(&records[1])]);
     // A function gets the batch as JSON.
     let json = serde_json::to_string(&batch).unwrap();
     let shown = stream::records(serde_json::from_str(&json).unwrap());

@@ -37,6 +37,13 @@ impl DynamoCatalogue {
         Ok(revocations)
     }
 
+    async fn forget_void(&self, user: &UserName, now_s: u64) -> Result<(), StoreError> {
+        for old in self.all_revocations(user).await?.iter().filter(|one| !one.holds(now_s)) {
+            self.forget(user, old).await?;
+        }
+        Ok(())
+    }
+
     /// Unless it has been renewed meanwhile.
     async fn forget(&self, user: &UserName, revocation: &Revocation) -> Result<(), StoreError> {
         let key = HashMap::from([
@@ -76,9 +83,10 @@ impl Revocations for DynamoCatalogue {
             .send()
             .await;
         held(written)?;
-        // What matters is done: what cannot be removed now is removed with the next one.
-        for old in self.all_revocations(user).await?.iter().filter(|one| !one.holds(now_s)) {
-            self.forget(user, old).await?;
+        // What matters is done, and connections are still to be closed: what cannot be removed now is removed
+        // with the next one.
+        if let Err(error) = self.forget_void(user, now_s).await {
+            tracing::warn!(%user, %error, "void revocations stay until the next one is made");
         }
         Ok(())
     }
