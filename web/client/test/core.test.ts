@@ -93,10 +93,13 @@ test("what a device kept when it knew only one server opens, and is sent", () =>
   const alice = Alice.joined(server);
   alice.types("typed ");
   for (const [key, value] of alice.store) if (key.startsWith("d/~/")) alice.store.set(key, value.end);
+  const { agent } = alice.core.own;
   alice.crashes();
   assert.equal(alice.core.doc.toString(), "text typed ");
+  assert.equal(alice.core.own.agent, agent);
+  alice.types("on");
   alice.talk(server);
-  assert.equal(server.base().toString(), "text typed ");
+  assert.equal(server.base().toString(), "text typed on");
 });
 
 // A record that is damaged by hand.
