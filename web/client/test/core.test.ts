@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextDoc, wireOp } from "../src/crdt/index.js";
+import { TextDoc, type WireEvent, wireOp } from "../src/crdt/index.js";
+import type { StoredAgent } from "../src/sync/keeper.js";
 import { Alice, DummyServer, bob, remote } from "./dummy.js";
 
 /** Bob's second event has come, and his first does not. */
@@ -140,4 +141,145 @@ test("a tab shows what another, which is still open, has saved, without a server
   const fourth = new Alice(13);
   fourth.core.load(third.sessions(false));
   assert.equal(fourth.core.doc.toString(), server.base().toString());
+});
+
+/** What an earlier tab of hers left that could not send, having heard this of a server. */
+function left(seed: number, heard: WireEvent[], ...typed: string[]): StoredAgent[] {
+  const server = new DummyServer();
+  server.log = heard;
+  const tab = new Alice(seed);
+  tab.core.connected(0);
+  tab.talk(server);
+  tab.core.disconnected();
+  for (const text of typed) tab.types(text);
+  return tab.sessions();
+}
+
+// Tabs that close while another is open: only a browser has them.
+test("what a closed tab knew, and this one does not, is asked of the log before anything is sent", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.core.adopt(left(9, bob("text "), "typed"), alice.now);
+  alice.core.tick(alice.now);
+  assert.equal(alice.core.doc.toString(), "text typed");
+  assert.equal(alice.core.synced, false);
+  const [asked, ...more] = alice.frames().map((frame) => JSON.parse(frame));
+  assert.deepEqual([asked.action, asked.confirm, asked.version, more], ["SYNC_STATE", true, { bob: 5 }, []]);
+  // What is known here is no reason to ask, and without a connection nobody can be asked.
+  server.log = bob("text ");
+  const knows = Alice.joined(server);
+  knows.core.adopt(left(11, bob("text "), "typed"), knows.now);
+  knows.core.tick(knows.now);
+  knows.stores();
+  assert.deepEqual(knows.frames().map((frame) => JSON.parse(frame).action), ["SEND_OP"]);
+  const offline = new Alice();
+  offline.core.adopt(left(13, bob("text "), "typed"), 0);
+  assert.deepEqual([offline.core.unsaved, offline.core.frames], [5, []]);
+});
+
+// Two agents of hers: only a browser has them.
+test("an event that was typed on another agent's unsent one is sent after it", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  const first = () => left(9, [], "first ");
+  const tab = new Alice(11);
+  tab.core.adopt(first(), 0);
+  tab.types("on it");
+  const second = tab.sessions();
+  // The one that comes last is the one whose turn would be first.
+  alice.core.adopt([...first(), ...second], alice.now);
+  assert.equal(alice.core.outboxes[0]!.agent, second[0]!.agent);
+  alice.core.tick(alice.now);
+  alice.stores();
+  alice.core.tick(alice.now);
+  const sent = alice.frames().map((frame) => JSON.parse(frame)).filter(({ action }) => action === "SEND_OP");
+  assert.deepEqual(sent.map(({ agent }) => agent), ["alice~90"]);
+  assert.equal(alice.core.doc.toString(), "first on it");
+});
+
+// A connection that another has replaced: how one is replaced is the link's business.
+test("of what comes over a connection that was replaced, only broadcasts count", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  const [one, two, three] = bob("one ", "two ", "three ").map((event) => [event]);
+  alice.types("mine ");
+  alice.frames();
+  alice.core.overheard(remote(one!), alice.now);
+  assert.equal(alice.core.doc.toString(), "mine one ");
+  alice.core.overheard(JSON.stringify({ action: "OP_ACK", agent: alice.core.own.agent, after: 0, end: 5 }), alice.now);
+  alice.core.overheard(JSON.stringify({ action: "OP_REPLAY", events: two, part: 1, parts: 1 }), alice.now);
+  alice.core.overheard("no frame", alice.now);
+  assert.deepEqual([alice.core.unsaved, alice.core.doc.toString()], [5, "mine one "]);
+  assert.ok(alice.updates().every(([name]) => name !== "error"));
+  // A gap is asked for over the new one.
+  alice.core.overheard(remote(three!), alice.now);
+  assert.deepEqual(alice.frames().map((frame) => JSON.parse(frame).action), ["SYNC_STATE"]);
+  alice.core.disconnected();
+  alice.core.overheard(remote(two!), alice.now);
+  assert.equal(alice.core.doc.toString(), "mine one ");
+});
+
+// A story's time passes in steps, at whose end the core is asked in any case.
+test("what waits for an answer, or for its next try, is due then and no later", () => {
+  const alice = Alice.joined(new DummyServer());
+  const wait = () => alice.core.deadline() - alice.now;
+  assert.equal(wait(), 2_000);
+  alice.hears(JSON.stringify({ action: "OP_REPLAY", ref: 99, events: [], part: 1, parts: 1 }));
+  alice.waits();
+  const [sync] = alice.frames();
+  assert.equal(wait(), 20_000);
+  alice.types("a");
+  const [frame] = alice.frames();
+  assert.equal(wait(), 10_000);
+  const { ref } = JSON.parse(frame!);
+  alice.hears(JSON.stringify({ action: "ERROR", code: "unavailable", message: "no", retry: true, ref, retryAfterMs: 700 }));
+  assert.equal(wait(), 700);
+  alice.waits();
+  assert.equal(JSON.parse(alice.frames()[0]!).action, "SEND_OP");
+  alice.hears(JSON.stringify({ action: "ERROR", code: "unavailable", message: "no", retry: true, ref: JSON.parse(sync!).ref, retryAfterMs: 900 }));
+  assert.equal(wait(), 900);
+});
+
+// Thousands of agents.
+test("a request is never larger than a frame, however many agents a document has", () => {
+  const server = new DummyServer();
+  const names = Array.from({ length: 2_000 }, (_, i) => `somebody-with-a-name-${i}`);
+  server.log = names.map((agent) => ({ agent, after: 0, ops: [{ type: "insert", id: `${agent}-0`, text: "x", left: null }] }));
+  const alice = Alice.joined(server);
+  // One after the other comes, and the cursor stays.
+  const later = names.map((agent) => ({ agent: `${agent}.`, after: 0, ops: [{ type: "insert" as const, id: `${agent}.-0`, text: "y", left: null }] }));
+  const actions: string[] = [];
+  for (const events of [later.slice(0, 100), later.slice(100)]) {
+    alice.hears(remote(events));
+    do alice.waits();
+    while (!alice.core.frames.length);
+    const [frame] = alice.frames();
+    assert.ok(Buffer.byteLength(frame!) <= 32_768);
+    actions.push(JSON.parse(frame!).action);
+    alice.hears(JSON.stringify({ action: "ERROR", code: "unavailable", message: "no", retry: true, ref: JSON.parse(frame!).ref }));
+  }
+  assert.deepEqual(actions, ["SYNC_STATE", "JOIN_DOC"]);
+  // The server forgot all but one: a few of them are enough to know.
+  server.log = server.log.slice(0, 1);
+  alice.core.disconnected();
+  alice.core.cursor = undefined;
+  alice.core.connected(alice.now);
+  for (const frame of alice.frames()) alice.hears(...server.take(frame));
+  const [confirm] = alice.frames().map((frame) => JSON.parse(frame));
+  assert.equal(confirm.confirm, true);
+  assert.equal(Object.keys(confirm.version).length, 8);
+  assert.ok(Object.values(confirm.version).every((end) => end === 1));
+});
+
+// A server that acknowledges more than was sent.
+test("an acknowledgement of more than was typed means that somebody else writes under the name", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.types("a");
+  const { ref } = JSON.parse(alice.frames()[0]!);
+  alice.hears(JSON.stringify({ action: "OP_ACK", ref, agent: alice.core.own.agent, after: 0, end: 5 }));
+  assert.equal(alice.core.unsaved, 0);
+  do alice.waits();
+  while (!alice.core.frames.length);
+  assert.equal(alice.core.synced, false);
+  assert.deepEqual(alice.frames().map((frame) => [JSON.parse(frame).action, JSON.parse(frame).cursor]), [["JOIN_DOC", undefined]]);
 });

@@ -205,6 +205,11 @@ test("what was typed on a base shows, also where the newest base of all lacks wh
   assert.equal(document.doc.toString(), "one mine more two ");
   assert.deepEqual([document.own.agent, startOf(document.own), document.unsaved], ["alice", 5, 5]);
   assert.equal(document.cursor, undefined);
+  // Also where it is all that its agent ever typed.
+  const first = stored("alice", { base: [one, two], at: 1, unsent: [insert("alice", 0, "mine ", "bob-7")] });
+  const newer = opened(first, stored("alice~b", { base: [], at: 2 }));
+  assert.equal(newer.doc.toString(), "one two mine ");
+  assert.equal(newer.cursor, undefined);
 });
 
 test("a base that cannot be read costs nothing that is beside it", () => {

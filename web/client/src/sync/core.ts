@@ -269,8 +269,7 @@ export class Core extends OfflineDocument {
 
   /** Sends the oldest event, when none is in flight and the store has it. */
   #pump(now: number): void {
-    const connection = this.connection;
-    if (!connection) return;
+    const connection = this.connection!;
     const { inFlight } = connection;
     // It may be known to be durable from elsewhere than its ack.
     if (inFlight && inFlight.outbox.events[0] !== inFlight.event) connection.inFlight = null;
