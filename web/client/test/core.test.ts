@@ -177,6 +177,35 @@ test("what a closed tab knew, and this one does not, is asked of the log before 
   assert.deepEqual([offline.core.unsaved, offline.core.frames], [5, []]);
 });
 
+// What is looked at is what lies in the store.
+test("of a closed tab of which all has been sent, nothing stays in the store but where its agent ended", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  alice.core.adopt(left(9, [], "one ", "two"), alice.now);
+  alice.core.tick(alice.now);
+  alice.stores();
+  alice.core.tick(alice.now);
+  alice.talk(server);
+  assert.equal(server.base().toString(), "one two");
+  assert.deepEqual([...alice.store.keys()].filter((key) => key.includes("alice~90")), ["d/~/alice~90"]);
+  const { end, saved } = alice.store.get("d/~/alice~90");
+  assert.deepEqual([end, saved], [7, 7]);
+});
+
+// Whose a change is: the stories know only what a document shows.
+test("what the server sends is told as others' doing, what is typed here as one's own", () => {
+  const server = new DummyServer();
+  server.log = bob("text ");
+  const alice = new Alice();
+  alice.core.connected(0);
+  alice.talk(server);
+  alice.core.change("local", (changes) => alice.core.edit(0, 0, "mine ", changes));
+  alice.hears(remote(bob("text ", "more ").slice(1)));
+  alice.hears(remote(bob("text ")));
+  const changes = alice.updates().flatMap(([name, value]) => (name === "change" ? [[value.origin, value.changes.map(({ ins }) => ins)]] : []));
+  assert.deepEqual(changes, [["remote", ["text "]], ["local", ["mine "]], ["remote", ["more "]]]);
+});
+
 // Two agents of hers: only a browser has them.
 test("an event that was typed on another agent's unsent one is sent after it", () => {
   const server = new DummyServer();
