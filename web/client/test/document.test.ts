@@ -3,60 +3,15 @@
 import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { type Fork, InklogDocument, type InklogError, type OpenOptions, type Storage, forgetDocument } from "../src/index.js";
+import { type Fork, type OpenOptions, forgetDocument } from "../src/index.js";
 import { leastChange } from "../src/restore.js";
 import { inTime } from "../src/storage.js";
 import { undoOf } from "../src/undo.js";
-import { Device } from "./sim/device.js";
-import { Network, envOf } from "./sim/network.js";
+import { Network } from "./sim/network.js";
 import { Random } from "./sim/random.js";
 import { Server } from "./sim/server.js";
-import { World, settle } from "./sim/world.js";
-
-/** A server, a device and its tabs. */
-function room() {
-  const world = new World(7);
-  const server = new Server(world);
-  const network = new Network(world, server);
-  const device = new Device(world);
-  const open = (options: Partial<OpenOptions> = {}) => {
-    const tab = { dead: false, offline: false };
-    const page = new EventTarget();
-    const storage = device.storage(tab);
-    const doc = new InklogDocument({ url: "ws://sim/dev", docId: "d", user: "me", storage, WebSocket: network.socketOf(tab), ...options }, envOf(world, tab, page));
-    const errors: InklogError[] = [];
-    doc.on("error", (error) => errors.push(error));
-    const close = async () => {
-      let isClosed = false;
-      void doc.close().then(() => (isClosed = true));
-      while (!isClosed) await world.runUntil(world.now + 100);
-      device.kill(tab);
-    };
-    return { doc, tab, page, storage, errors, close };
-  };
-  const until = async (holds: () => boolean, ms = 600_000) => {
-    for (const end = world.now + ms; !holds(); ) {
-      if (world.now > end) assert.fail(`waited in vain for ${holds}`);
-      await world.runUntil(world.now + 50);
-    }
-  };
-  return { world, server, network, device, open, until };
-}
-
-/** A store whose calls can be made to fail, or never to end. */
-function moody(storage: Storage) {
-  const mood: { read?: "fails" | "hangs"; write?: "fails" | "hangs"; lock?: "fails" | "hangs" } = {};
-  const call = <T>(how: "fails" | "hangs" | undefined, what: () => Promise<T>): Promise<T> => {
-    if (how === "hangs") return new Promise(() => {});
-    return how ? Promise.reject(new Error("QuotaExceededError")) : what();
-  };
-  const it: Storage = {
-    read: (prefix) => call(mood.read, () => storage.read(prefix)),
-    write: (changes) => call(mood.write, () => storage.write(changes)),
-    lock: (name) => call(mood.lock, () => storage.lock(name)),
-  };
-  return { mood, storage: it };
-}
+import { settle } from "./sim/world.js";
+import { moody, room } from "./tabs.js";
 
 const asks = (page: EventTarget): boolean => !page.dispatchEvent(new Event("beforeunload", { cancelable: true }));
 

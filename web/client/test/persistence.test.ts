@@ -1,0 +1,140 @@
+// What of a document is on a device: when it is read and written, and what becomes of what other tabs left.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Storage } from "../src/index.js";
+import { TextDoc } from "../src/crdt/index.js";
+import { settle } from "./sim/world.js";
+import { room } from "./tabs.js";
+
+const OFFLINE = class {
+  constructor() {
+    throw new Error("offline");
+  }
+} as never;
+const HERE = "ws://sim/dev";
+
+const event = (agent: string, text: string) => ({ agent, after: 0, ops: [{ type: "insert" as const, id: `${agent}-0`, text, left: null }] });
+
+/** What a tab left as agent `me~left`; a chain alone says that it wrote once. */
+function left(records: Map<string, unknown>, { base, recent, unsent, log }: { base?: string; recent?: string; unsent?: string; log?: string }): void {
+  const own = (name: string) => `d/me~left/${name}`;
+  records.set("d/~/me~left", { end: 0, saved: 0, server: HERE, log });
+  if (base) {
+    const doc = new TextDoc();
+    doc.apply(event("bob", base));
+    records.set(own("base"), { state: doc.encode(), cursor: undefined, at: 1 });
+  }
+  if (recent) records.set(own("t1"), [event("carol", recent)]);
+  if (unsent) records.set(own("e0000000000000000"), { after: 0, end: unsent.length, ops: event("me~left", unsent).ops, sent: false, over: [] });
+}
+
+test("a document is ready without a server if anything of it is kept, and not before", async () => {
+  for (const [kept, isReady] of [[{}, false], [{ base: "base" }, true], [{ recent: "recent" }, true], [{ unsent: "unsent" }, true]] as const) {
+    const { device, open, world } = room();
+    left(device.records, kept);
+    device.records.set("d/~/me~other", { end: 0, saved: 0, server: HERE, log: undefined });
+    const { doc } = open({ WebSocket: OFFLINE });
+    let text: string | null = null;
+    void doc.ready.then(() => (text = doc.text));
+    await world.runUntil(1_000);
+    assert.equal(text, isReady ? Object.values(kept)[0] : null);
+  }
+});
+
+test("a page that is left writes at once, though an earlier write is under way", async () => {
+  const { device, open, until } = room();
+  const written: string[][] = [];
+  const slow: Storage = {
+    ...device.storage({ dead: false }),
+    write: (changes) => {
+      written.push(changes.map(([key]) => key));
+      return new Promise(() => {});
+    },
+  };
+  const { doc, page } = open({ storage: slow, WebSocket: OFFLINE });
+  // Before there is a store, there is nothing to be written to.
+  page.dispatchEvent(new Event("pagehide"));
+  await until(() => doc.storage.kind === "device");
+  doc.insert(0, "one ");
+  await until(() => written.length === 1);
+  doc.insert(4, "two ");
+  await settle();
+  assert.equal(written.length, 1);
+  page.dispatchEvent(new Event("pagehide"));
+  await settle();
+  assert.equal(written.length, 2);
+  assert.ok(written[1]!.some((key) => /\/e0+$/.test(key)));
+});
+
+test("what is closed leaves a base and its agent to whoever comes next", async () => {
+  const { device, open, until } = room();
+  const { doc } = open();
+  await until(() => doc.status === "online");
+  doc.insert(0, "saved");
+  await until(() => doc.save.allSaved);
+  let isClosed = false;
+  void doc.close().then(() => (isClosed = true));
+  await until(() => isClosed);
+  const keys = [...device.records.keys()].filter((key) => key.startsWith(`d/${doc.agent}/`));
+  assert.deepEqual(keys, [`d/${doc.agent}/base`]);
+  // The tab is still there, and holds nothing.
+  const next = open({ WebSocket: OFFLINE });
+  await until(() => next.doc.text === "saved");
+  assert.equal(next.doc.agent, doc.agent);
+});
+
+test("what a tab that dies has not sent is sent by another, each time", async () => {
+  const { device, open, until, server } = room();
+  const { doc } = open();
+  await until(() => doc.status === "online");
+  for (const word of ["one ", "two "]) {
+    const other = open();
+    await until(() => other.doc.status === "online");
+    other.tab.offline = true;
+    other.page.dispatchEvent(new Event("offline"));
+    other.doc.insert(other.doc.length, word);
+    await until(() => [...device.records.keys()].some((key) => key.startsWith(`d/${other.doc.agent}/e`)));
+    device.kill(other.tab);
+    await until(() => doc.text.endsWith(word));
+  }
+  await until(() => doc.save.allSaved);
+  assert.equal(server.whole().toString(), "one two ");
+});
+
+test("of another log's copies, only those stay in which something waits to be sent", async () => {
+  for (const unsent of [undefined, "unsent"]) {
+    const { device, open, until, world } = room();
+    const { doc } = open();
+    await until(() => doc.status === "online");
+    doc.insert(0, "here");
+    await until(() => doc.save.allSaved);
+    // Another tab leaves this, which is of a log of before.
+    left(device.records, { base: "there", unsent, log: "log-0" });
+    doc.insert(0, "still ");
+    // It is looked for after each sync.
+    await world.runUntil(world.now + 120_000);
+    assert.equal([...device.records.keys()].filter((key) => key.includes("me~left")).length, unsent ? 3 : 0);
+    assert.equal(doc.text, "still here");
+  }
+});
+
+test("forks are this server's, oldest first, and are discarded one by one", async () => {
+  const { device, open, until, world } = room();
+  for (const [id, at, server] of [["b", 2, HERE], ["a", 1, HERE], ["c", 3, HERE], ["there", 0, "ws://other/dev"]] as const) {
+    device.records.set(`d/~fork/${id}`, { id, text: `text ${id}`, at, server, log: undefined });
+  }
+  const { doc } = open({ WebSocket: OFFLINE });
+  let told = 0;
+  doc.on("forked", () => void told++);
+  await until(() => doc.forks.length > 0);
+  assert.deepEqual(doc.forks, [{ id: "a", text: "text a", at: 1 }, { id: "b", text: "text b", at: 2 }, { id: "c", text: "text c", at: 3 }]);
+  assert.equal(told, 1);
+  doc.discardFork("unknown");
+  doc.discardFork("there");
+  assert.equal(told, 1);
+  doc.discardFork("b");
+  assert.deepEqual([doc.forks.map(({ id }) => id), told], [["a", "c"], 2]);
+  await world.runUntil(world.now + 1_000);
+  assert.deepEqual([...device.records.keys()].sort(), ["d/~fork/a", "d/~fork/c", "d/~fork/there"]);
+});
