@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Storage } from "../src/index.js";
 import { TextDoc } from "../src/crdt/index.js";
 import { settle } from "./sim/world.js";
-import { room } from "./tabs.js";
+import { moody, room } from "./tabs.js";
 
 const OFFLINE = class {
   constructor() {
@@ -137,4 +137,99 @@ test("forks are this server's, oldest first, and are discarded one by one", asyn
   assert.deepEqual([doc.forks.map(({ id }) => id), told], [["a", "c"], 2]);
   await world.runUntil(world.now + 1_000);
   assert.deepEqual([...device.records.keys()].sort(), ["d/~fork/a", "d/~fork/c", "d/~fork/there"]);
+});
+
+test("a tab that is alive keeps its agent, and what it has not sent", async () => {
+  const { open, until, server, world } = room();
+  const first = open({ WebSocket: OFFLINE });
+  first.doc.insert(0, "mine");
+  await world.runUntil(1_000);
+  const second = open();
+  await until(() => second.doc.status === "online");
+  await world.runUntil(world.now + 120_000);
+  assert.notEqual(second.doc.agent, first.doc.agent);
+  assert.equal(server.whole().toString(), "");
+});
+
+test("what an agent wrote while its store failed is not gone on from by others, who cannot know of it", async () => {
+  const { device, open, until, server, world } = room();
+  const { mood, storage } = moody(device.storage({ dead: false }));
+  const { doc } = open({ storage });
+  await until(() => doc.status === "online");
+  doc.insert(0, "one ");
+  await until(() => doc.save.allSaved);
+  await world.runUntil(world.now + 100);
+  const { agent } = doc;
+  mood.write = "fails";
+  doc.insert(4, "two ");
+  await until(() => doc.storage.kind === "memory" && doc.save.allSaved);
+  assert.notEqual(doc.agent, agent);
+  await world.runUntil(world.now + 1_000);
+  const other = open({ WebSocket: OFFLINE });
+  await until(() => other.doc.text === "one ");
+  assert.notEqual(other.doc.agent, agent);
+  other.doc.insert(4, "three ");
+  await world.runUntil(world.now + 1_000);
+  assert.equal(server.whole().toString(), "one two ");
+});
+
+test("a store that goes on failing is tried ever less often, and works again once it does", async () => {
+  const { device, open, until, world } = room();
+  const tab = { dead: false };
+  const { mood, storage } = moody(device.storage(tab));
+  let tries = 0;
+  const counted: Storage = { ...storage, read: (prefix) => (tries++, storage.read(prefix)) };
+  const { doc } = open({ storage: counted, WebSocket: OFFLINE });
+  await until(() => doc.storage.kind === "device");
+  mood.write = "fails";
+  mood.read = "fails";
+  const failing = [...device.records];
+  tries = 0;
+  for (let minute = 0; minute < 60; minute++) {
+    doc.insert(0, "x");
+    await world.runUntil(world.now + 60_000);
+    assert.equal(doc.storage.kind, "memory");
+  }
+  assert.deepEqual([...device.records], failing);
+  // From two seconds to five minutes.
+  assert.ok(tries > 10 && tries < 35, `${tries}`);
+  mood.read = undefined;
+  mood.write = undefined;
+  await until(() => doc.storage.kind === "device");
+  await world.runUntil(world.now + 1_000);
+  device.kill(tab);
+  const later = open({ WebSocket: OFFLINE });
+  await until(() => later.doc.text === doc.text);
+});
+
+test("a document that is closed leaves a store that failed alone", async () => {
+  for (const isTrying of [false, true]) {
+    const { device, open, until, world } = room();
+    const { mood, storage } = moody(device.storage({ dead: false }));
+    let calls = 0;
+    const counted: Storage = { ...storage, lock: (name) => (calls++, storage.lock(name)), read: (prefix) => (calls++, storage.read(prefix)) };
+    const { doc } = open({ storage: counted, WebSocket: OFFLINE });
+    await until(() => doc.storage.kind === "device");
+    doc.insert(0, "x");
+    await world.runUntil(world.now + 100);
+    const { agent } = doc;
+    mood.write = "fails";
+    doc.insert(0, "y");
+    await until(() => doc.storage.kind === "memory");
+    if (isTrying) {
+      calls = 0;
+      await until(() => calls > 0);
+    }
+    let isClosed = false;
+    void doc.close().then(() => (isClosed = true));
+    await until(() => isClosed);
+    await world.runUntil(world.now + 100);
+    calls = 0;
+    await world.runUntil(world.now + 3_600_000);
+    assert.equal(calls, 0);
+    // What it held is free, and gone on with.
+    const later = open({ WebSocket: OFFLINE });
+    await until(() => later.doc.text === "x");
+    assert.equal(later.doc.agent, agent);
+  }
 });

@@ -39,7 +39,7 @@ export function room() {
 
 /** A store whose calls can be made to fail, or never to end. */
 export function moody(storage: Storage) {
-  const mood: { read?: "fails" | "hangs"; write?: "fails" | "hangs"; lock?: "fails" | "hangs" } = {};
+  const mood: { read?: "fails" | "hangs" | undefined; write?: "fails" | "hangs" | undefined; lock?: "fails" | "hangs" } = {};
   const call = <T>(how: "fails" | "hangs" | undefined, what: () => Promise<T>): Promise<T> => {
     if (how === "hangs") return new Promise(() => {});
     return how ? Promise.reject(new Error("QuotaExceededError")) : what();
