@@ -91,8 +91,8 @@ for (const how of ["fails", "hangs"] as const) {
 }
 
 test("a page that was frozen does not take its store for a broken one", async () => {
-  const clock = { now: 0, due: [] as (() => void)[] };
-  const env = { performance: { now: () => clock.now }, setTimeout: (run: () => void) => clock.due.push(run), clearTimeout: () => {} };
+  const clock = { now: 0, due: [] as (() => void)[], cleared: [] as number[] };
+  const env = { performance: { now: () => clock.now }, setTimeout: (run: () => void) => clock.due.push(run), clearTimeout: (timer: number) => clock.cleared.push(timer) };
   let answer!: (value: string) => void;
   const waits = inTime(env, 1_000, new Promise<string>((resolve) => (answer = resolve)));
   clock.now = 600_000;
@@ -100,6 +100,8 @@ test("a page that was frozen does not take its store for a broken one", async ()
   assert.equal(clock.due.length, 1);
   answer("kept");
   assert.equal(await waits, "kept");
+  await settle();
+  assert.deepEqual(clock.cleared, [1]);
   const fails = inTime(env, 1_000, new Promise(() => {}));
   clock.now += 1_000;
   clock.due.at(-1)!();

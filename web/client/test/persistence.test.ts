@@ -139,6 +139,28 @@ test("forks are this server's, oldest first, and are discarded one by one", asyn
   assert.deepEqual([...device.records.keys()].sort(), ["d/~fork/a", "d/~fork/c", "d/~fork/there"]);
 });
 
+test("forks that a store has, and those that came while it failed, are there together once it works again", async () => {
+  const { device, open, until, world } = room();
+  const tab = { dead: false };
+  const { mood, storage } = moody(device.storage(tab));
+  for (const id of ["a", "b"]) device.records.set(`d/~fork/${id}`, { id, text: `text ${id}`, at: 0, server: HERE, log: undefined });
+  const { doc } = open({ storage, WebSocket: OFFLINE });
+  await until(() => doc.storage.kind === "device");
+  mood.write = "fails";
+  doc.insert(0, "x");
+  await until(() => doc.storage.kind === "memory");
+  doc["core"].putAside!("text c", undefined);
+  delete mood.write;
+  await until(() => doc.storage.kind === "device");
+  await world.runUntil(world.now + 1_000);
+  const texts = ["text a", "text b", "text c"];
+  assert.deepEqual(doc.forks.map(({ text }) => text), texts);
+  device.kill(tab);
+  const later = open({ WebSocket: OFFLINE });
+  await until(() => later.doc.forks.length > 0);
+  assert.deepEqual(later.doc.forks.map(({ text }) => text), texts);
+});
+
 test("a tab that is alive keeps its agent, and what it has not sent", async () => {
   const { open, until, server, world } = room();
   const first = open({ WebSocket: OFFLINE });

@@ -19,8 +19,8 @@ Object.defineProperty(globalThis, "navigator", {
   value: {
     storage: { persist: () => (persists++, Promise.reject(new Error("no"))) },
     locks: {
-      async request(name: string, _: object, run: (lock: object | null) => unknown) {
-        if (held.has(name)) return run(null);
+      async request(name: string, { ifAvailable }: { ifAvailable?: boolean }, run: (lock: object | null) => unknown) {
+        if (held.has(name)) return ifAvailable ? run(null) : new Promise(() => {});
         held.add(name);
         await run({ name });
         held.delete(name);
@@ -38,6 +38,7 @@ test("IndexedDB keeps records by key, writes all or nothing, and a lock has one 
   await assert.rejects(storage.write([["d/a", 5], ["d/b", () => {}]]));
   assert.deepEqual((await storage.read("d/a"))[0], ["d/a", 4]);
   const free = await storage.lock("one");
+  assert.deepEqual([...held], ["inklog/one"]);
   assert.equal(await storage.lock("one"), null);
   free!();
   await settle();
@@ -102,4 +103,21 @@ test("records are read by the whole of their prefix, and a database that another
   });
   await assert.rejects(storage.write([["d", 1]]));
   await assert.rejects(storage.read("d"));
+});
+
+test("a write that the browser gives up, and a database that it does not open, are errors", async () => {
+  const storage = await browserStorage("given up");
+  const { commit } = IDBTransaction.prototype;
+  IDBTransaction.prototype.commit = function () {
+    this.abort();
+  };
+  try {
+    await assert.rejects(storage.write([["d", 1]]), /was aborted/);
+  } finally {
+    IDBTransaction.prototype.commit = commit;
+  }
+  assert.deepEqual(await storage.read("d"), []);
+  const newer = indexedDB.open("newer", 2);
+  await new Promise((resolve) => (newer.onsuccess = resolve));
+  await assert.rejects(browserStorage("newer"), { name: "VersionError" });
 });
