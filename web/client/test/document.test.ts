@@ -348,3 +348,21 @@ test("what is forgotten is gone from the device, unless it is open, or exists no
   assert.deepEqual(await call({ discardUnsent: true }), { forgotten: true, unsent: 6 });
   assert.equal(device.records.size, 0);
 });
+
+test("a text that was put aside exists nowhere else, and is forgotten only with what is unsent", async () => {
+  const { device, world } = room();
+  const fork = (server: string, text: string) => device.records.set(`d/~fork/${text}`, { id: text, text, at: 0, server, log: undefined });
+  fork("ws://sim/dev", "here");
+  fork("ws://sim/dev", "here, too");
+  fork("ws://other/dev", "there");
+  const forgets = async (discardUnsent: boolean) => {
+    let done: unknown;
+    void forgetDocument({ url: "ws://sim/dev", docId: "d", storage: device.storage({ dead: false }), discardUnsent }).then((value) => (done = value));
+    while (!done) await world.runUntil(world.now + 10);
+    return done;
+  };
+  assert.deepEqual(await forgets(false), { forgotten: false, unsent: 13 });
+  assert.equal(device.records.size, 3);
+  assert.deepEqual(await forgets(true), { forgotten: true, unsent: 13 });
+  assert.deepEqual([...device.records.keys()], ["d/~fork/there"]);
+});

@@ -42,6 +42,29 @@ test("a document is ready without a server if anything of it is kept, and not be
   }
 });
 
+test("what others who signed in here have kept is not shown, nor taken for this user's right", async () => {
+  const { device, open, until, world } = room();
+  left(device.records, { base: "mine" });
+  const mine = [...device.records];
+  device.records.clear();
+  for (const [key, value] of mine) device.records.set(key.replace("me~left", "you~left"), value);
+  const access = (server: string, user: string, access: string) => device.records.set(`d/~access/${server}`, { user, access });
+  access(HERE, "you", "read");
+  access(`${HERE}2`, "me", "manage");
+  const { doc } = open({ WebSocket: OFFLINE });
+  await world.runUntil(1_000);
+  assert.deepEqual([doc.text, doc.user, doc.access, doc.readOnly], ["", "me", null, false]);
+  access(HERE, "me", "read");
+  const again = open({ WebSocket: OFFLINE });
+  await until(() => again.doc.access !== null);
+  assert.deepEqual([again.doc.access, again.doc.readOnly], ["read", true]);
+  // On another server, the right may be another.
+  device.records.delete(`d/~access/${HERE}`);
+  const elsewhere = open({ WebSocket: OFFLINE });
+  await world.runUntil(world.now + 1_000);
+  assert.equal(elsewhere.doc.access, null);
+});
+
 test("a page that is left writes at once, though an earlier write is under way", async () => {
   const { device, open, until } = room();
   const written: string[][] = [];
@@ -96,9 +119,13 @@ test("what a tab that dies has not sent is sent by another, each time", async ()
     other.doc.insert(other.doc.length, word);
     await until(() => [...device.records.keys()].some((key) => key.startsWith(`d/${other.doc.agent}/e`)));
     device.kill(other.tab);
-    await until(() => doc.text.endsWith(word));
+    await until(() => doc.text.endsWith(word) && doc.save.allSaved);
+    // Whoever opens the document next may go on with its agent.
+    let lock: unknown;
+    void device.storage({ dead: false }).lock(`d/${other.doc.agent}/`).then((free) => (lock = free));
+    await until(() => lock !== undefined);
+    assert.notEqual(lock, null);
   }
-  await until(() => doc.save.allSaved);
   assert.equal(server.whole().toString(), "one two ");
 });
 

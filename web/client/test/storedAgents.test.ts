@@ -50,7 +50,7 @@ test("the agents of this user on this server are read, with those of no server, 
 });
 
 test("what is read of an agent is what its last holder left when the lock became free", async () => {
-  const { agents, records, trouble } = store({ "d/~/me": chain(1), "d/~/me~1": chain(1), "d/me/t1": [] });
+  const { agents, records, trouble } = store({ "d/~/me": chain(1), "d/~/me~1": chain(1), "d/~/me~10": chain(5), "d/me/t1": [] });
   trouble.whenLocked = (name) => {
     if (name !== "d/me/") return;
     records["d/~/me"] = { ...chain(1), end: 9 };
