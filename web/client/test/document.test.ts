@@ -143,6 +143,7 @@ test("a token callback that throws, no WebSocket, a wrong address: one error wit
     await world.runUntil(120_000);
     assert.deepEqual(errors.map(({ code }) => code), [code]);
     assert.match(errors[0]!.message, message);
+    assert.equal(errors[0]!.retry, code !== "bad_url");
     assert.deepEqual([doc.problem?.code, problems], [code, [code]]);
     const isRefused = code === "unauthorized" || code === "forbidden";
     assert.ok((isRefused ? ["refused"] : ["offline", "connecting"]).includes(doc.status));
@@ -153,7 +154,8 @@ test("a token callback that throws, no WebSocket, a wrong address: one error wit
   try {
     const { doc } = open({ WebSocket: undefined as never });
     await world.runUntil(1_000);
-    assert.equal(doc.problem?.code, "no_websocket");
+    assert.deepEqual([doc.problem?.code, doc.problem?.retry], ["no_websocket", false]);
+    assert.match(doc.problem!.message, /pass one as the option WebSocket/);
   } finally {
     if (own) Object.defineProperty(globalThis, "WebSocket", own);
   }
