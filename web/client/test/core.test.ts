@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TextDoc, type WireEvent, wireOp } from "../src/crdt/index.js";
+import { accessKey } from "../src/sync/access.js";
 import type { StoredAgent } from "../src/sync/keeper.js";
 import { Alice, DummyServer, bob, remote } from "./dummy.js";
 
@@ -311,4 +312,42 @@ test("an acknowledgement of more than was typed means that somebody else writes 
   while (!alice.core.frames.length);
   assert.equal(alice.core.synced, false);
   assert.deepEqual(alice.frames().map((frame) => [JSON.parse(frame).action, JSON.parse(frame).cursor]), [["JOIN_DOC", undefined]]);
+});
+
+// A connection on which only states do not come: four of them, after minutes.
+test("so many answers may be under way, and no more: what is asked for again and again takes no room without end", () => {
+  const alice = new Alice();
+  alice.core.connected(0);
+  const refs: number[] = [];
+  while (refs.length < 4) {
+    for (const { action, ref } of alice.frames().map((frame) => JSON.parse(frame))) if (action === "JOIN_DOC") refs.push(ref);
+    alice.hears(JSON.stringify({ action: "PONG" }));
+    if (refs.length < 4) alice.waits();
+  }
+  const state = (ref: number) => JSON.stringify({ action: "DOC_STATE", ref, part: 1, parts: 1, stateId: "s", cursor: "0" });
+  alice.hears(state(refs[0]!));
+  assert.equal(alice.core.synced, false);
+  alice.hears(state(refs[1]!));
+  assert.equal(alice.core.synced, true);
+});
+
+// What is looked at is what lies in the store.
+test("what a user may do is written when it changes, not with every answer", () => {
+  const server = new DummyServer();
+  const alice = Alice.joined(server);
+  assert.equal(alice.store.get(accessKey("d")).access, "manage");
+  alice.store.delete(accessKey("d"));
+  for (let i = 0; i < 5; i++) {
+    alice.waits();
+    alice.talk(server);
+  }
+  assert.ok(!alice.store.has(accessKey("d")));
+});
+
+// A server that does not say what it refuses, while nothing is under way: no story's server does.
+test("a refusal of nothing in particular, when nothing is under way, is told and no more", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.hears(JSON.stringify({ action: "ERROR", code: "bad_json", message: "no", retry: false }));
+  assert.deepEqual(alice.updates().filter(([name]) => name !== "synced"), [["error", { code: "bad_json", message: "no", retry: true }]]);
+  assert.equal(alice.core.synced, true);
 });
