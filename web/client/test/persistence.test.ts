@@ -282,3 +282,30 @@ test("a document that is closed leaves a store that failed alone", async () => {
     assert.equal(later.doc.agent, agent);
   }
 });
+
+test("an agent that is done with is free for others only once the store has what is left of it", async () => {
+  const { device, open, until, world } = room();
+  const { mood, storage } = moody(device.storage({ dead: false }));
+  const { doc, page } = open({ storage });
+  await until(() => doc.status === "online");
+  const other = open();
+  await until(() => other.doc.status === "online");
+  other.tab.offline = true;
+  other.page.dispatchEvent(new Event("offline"));
+  other.doc.insert(0, "left");
+  await until(() => [...device.records.keys()].some((key) => key.startsWith(`d/${other.doc.agent}/e`)));
+  device.kill(other.tab);
+  await until(() => doc.text === "left");
+  // The write that follows from the acknowledgement takes its time, in which the document joins anew.
+  doc.on("save", ({ allSaved }) => void (allSaved && (mood.write = "hangs")));
+  await until(() => doc.save.allSaved);
+  let joins = 0;
+  doc.on("status", (status) => void (joins += Number(status === "online")));
+  page.dispatchEvent(new Event("online"));
+  await until(() => joins > 0, 5_000);
+  await world.runUntil(world.now + 100);
+  let lock: unknown;
+  void device.storage({ dead: false }).lock(`d/${other.doc.agent}/`).then((free) => (lock = free));
+  await until(() => lock !== undefined);
+  assert.equal(lock, null);
+});
