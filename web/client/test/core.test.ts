@@ -210,11 +210,14 @@ test("what the server sends is told as others' doing, what is typed here as one'
 // Two agents of hers: only a browser has them.
 test("an event that was typed on another agent's unsent one is sent after it", () => {
   const server = new DummyServer();
+  server.log = bob("text ");
   const alice = Alice.joined(server);
-  const first = () => left(9, [], "first ");
-  const tab = new Alice(11);
+  const first = () => left(9, bob("text "), "first ");
+  const tab = Alice.joined(server, 11);
+  tab.core.disconnected();
   tab.core.adopt(first(), 0);
   tab.types("on it");
+  tab.types("and elsewhere ", 0);
   const second = tab.sessions();
   // The one that comes last is the one whose turn would be first.
   alice.core.adopt([...first(), ...second], alice.now);
@@ -224,7 +227,7 @@ test("an event that was typed on another agent's unsent one is sent after it", (
   alice.core.tick(alice.now);
   const sent = alice.frames().map((frame) => JSON.parse(frame)).filter(({ action }) => action === "SEND_OP");
   assert.deepEqual(sent.map(({ agent }) => agent), ["alice~90"]);
-  assert.equal(alice.core.doc.toString(), "first on it");
+  assert.equal(alice.core.doc.toString(), "and elsewhere text first on it");
 });
 
 // A connection that another has replaced: how one is replaced is the link's business.
@@ -268,6 +271,21 @@ test("what waits for an answer, or for its next try, is due then and no later", 
   assert.equal(JSON.parse(alice.frames()[0]!).action, "SEND_OP");
   alice.hears(JSON.stringify({ action: "ERROR", code: "unavailable", message: "no", retry: true, ref: JSON.parse(sync!).ref, retryAfterMs: 900 }));
   assert.equal(wait(), 900);
+});
+
+// What keeps text from the server is no part of a story.
+test("text is held back by a right that is lacking, not by one that is not known yet", () => {
+  const alice = new Alice();
+  assert.equal(alice.core.held, null);
+  alice.types("typed");
+  assert.equal(alice.core.held, null);
+  alice.core.recall({ user: "alice", access: "read" });
+  const { code, message, retry } = alice.core.held!;
+  assert.deepEqual([code, retry], ["forbidden", true]);
+  assert.match(message, /may not change this document now.*is kept on this device/);
+  assert.equal(alice.core.held, alice.core.held);
+  alice.core.recall({ user: "alice", access: "write" });
+  assert.equal(alice.core.held, null);
 });
 
 // Thousands of agents.

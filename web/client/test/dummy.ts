@@ -51,8 +51,8 @@ export class Alice {
     this.core = this.newCore();
   }
 
-  static joined(server: DummyServer): Alice {
-    const alice = new Alice();
+  static joined(server: DummyServer, seed?: number): Alice {
+    const alice = new Alice(seed);
     alice.core.connected(0);
     alice.talk(server);
     alice.updates();
