@@ -369,3 +369,23 @@ test("a refusal of nothing in particular, when nothing is under way, is told and
   assert.deepEqual(alice.updates().filter(([name]) => name !== "synced"), [["error", { code: "bad_json", message: "no", retry: true }]]);
   assert.equal(alice.core.synced, true);
 });
+
+// Ten thousand events before the first state.
+test("what is broadcast before the state has come is held back up to a limit, and what is beyond comes with the next sync", () => {
+  const events = Array.from({ length: 10_100 }, (_, i): WireEvent => ({ agent: `a${i}`, after: 0, ops: [{ type: "insert", id: `a${i}-0`, text: "x", left: null }] }));
+  const alice = new Alice();
+  alice.core.connected(0);
+  alice.hears(...[0, 1].map((i) => remote(events.slice(i * 5_050, (i + 1) * 5_050))));
+  const [join] = alice.frames().map((frame) => JSON.parse(frame));
+  alice.hears(JSON.stringify({ action: "DOC_STATE", ref: join.ref, part: 1, parts: 1, stateId: "s", cursor: "0" }));
+  assert.equal(alice.core.doc.length, 10_000);
+  assert.ok(alice.core.deadline() - alice.now <= 2_000);
+});
+
+// An answer that comes after another has made it worthless, as a connection that was slow brings it.
+test("a replay that is not asked for any more still brings events, but says nothing of where the document stands", () => {
+  const alice = Alice.joined(new DummyServer());
+  const { cursor } = alice.core;
+  alice.hears(JSON.stringify({ action: "OP_REPLAY", ref: 99, events: bob("text "), part: 1, parts: 1, cursor: "7" }));
+  assert.deepEqual([alice.core.doc.toString(), alice.core.cursor], ["text ", cursor]);
+});
