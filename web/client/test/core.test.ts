@@ -389,3 +389,25 @@ test("a replay that is not asked for any more still brings events, but says noth
   alice.hears(JSON.stringify({ action: "OP_REPLAY", ref: 99, events: bob("text "), part: 1, parts: 1, cursor: "7" }));
   assert.deepEqual([alice.core.doc.toString(), alice.core.cursor], ["text ", cursor]);
 });
+
+// How late an answer may be: a story's time passes in steps.
+test("behind a state of which parts come, an acknowledgement may be as late as they are", () => {
+  const alice = Alice.joined(new DummyServer());
+  alice.types("a");
+  alice.frames();
+  while (!alice.core.frames.length) alice.waits();
+  const { action, ref } = JSON.parse(alice.frames()[0]!);
+  assert.equal(action, "SYNC_STATE");
+  for (const [part, at] of [[1, 4_000], [2, 9_000]]) {
+    alice.now = at!;
+    alice.hears(JSON.stringify({ action: "DOC_STATE", ref, part, parts: 3, stateId: "s" }));
+  }
+  assert.equal(alice.core.deadline(), 19_000);
+});
+
+// What is looked at is what is kept for the next base.
+test("what comes twice is kept once", () => {
+  const alice = Alice.joined(new DummyServer());
+  for (let i = 0; i < 3; i++) alice.hears(remote(bob("text ")));
+  assert.equal(alice.core.keeper.recent.length, 1);
+});
