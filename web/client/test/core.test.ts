@@ -286,6 +286,13 @@ test("text is held back by a right that is lacking, not by one that is not known
   assert.equal(alice.core.held, alice.core.held);
   alice.core.recall({ user: "alice", access: "write" });
   assert.equal(alice.core.held, null);
+  // Nor by what the server does not like about something else.
+  const typing = Alice.joined(new DummyServer());
+  typing.types("typed");
+  while (typing.core.frames.length < 2) typing.waits();
+  const { ref } = JSON.parse(typing.frames()[1]!);
+  typing.hears(JSON.stringify({ action: "ERROR", code: "bad_request", message: "no", retry: false, ref }));
+  assert.equal(typing.core.held, null);
 });
 
 // Thousands of agents.
@@ -330,6 +337,10 @@ test("an acknowledgement of more than was typed means that somebody else writes 
   while (!alice.core.frames.length);
   assert.equal(alice.core.synced, false);
   assert.deepEqual(alice.frames().map((frame) => [JSON.parse(frame).action, JSON.parse(frame).cursor]), [["JOIN_DOC", undefined]]);
+  // Until a state says what is whose, what is kept as durable is what the server had before.
+  while (alice.now < 10_000) alice.waits();
+  const { state } = alice.store.get(`d/${alice.core.own.agent}/base`);
+  assert.equal(TextDoc.decode(state).toString(), "");
 });
 
 // A connection on which only states do not come: four of them, after minutes.
