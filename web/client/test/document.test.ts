@@ -204,6 +204,30 @@ test("a dead connection is looked for when the page comes back", async () => {
   const at = world.now;
   await until(() => doc.status !== "online");
   assert.ok(world.now - at <= 5_000);
+  // It is gone, and nobody was refused.
+  assert.deepEqual([doc.status, doc.problem], ["connecting", null]);
+  network.weather.lost = 0;
+  await until(() => doc.status === "online");
+});
+
+test("a page without a network connects again as soon as it has one, or comes back", async () => {
+  const { open, until, network, world } = room();
+  const { doc, page, tab } = open();
+  await until(() => doc.status === "online");
+  for (const comesBack of ["online", "pageshow"]) {
+    tab.offline = true;
+    page.dispatchEvent(new Event("offline"));
+    assert.equal(doc.status, "offline");
+    await world.runUntil(world.now + 600_000);
+    // Whatever pause there is, it is over.
+    await until(() => doc.status === "offline");
+    tab.offline = false;
+    const { attempts } = network;
+    page.dispatchEvent(new Event(comesBack));
+    await settle();
+    assert.equal(network.attempts, attempts + 1);
+    await until(() => doc.status === "online", 1_000);
+  }
 });
 
 test("names that a server would refuse, and edits that are none, are refused at once", async () => {
@@ -220,6 +244,74 @@ test("names that a server would refuse, and edits that are none, are refused at 
   await close();
   assert.throws(() => doc.insert(0, "late"), /closed/);
   assert.equal(doc.text, "");
+});
+
+// --- What an application is told, and does
+
+test("what is typed is unsent, then on its way, then saved", async () => {
+  const { open, until } = room();
+  const { doc } = open();
+  assert.deepEqual(doc.save, { unsent: 0, sent: 0, allSaved: true, blocked: false });
+  await until(() => doc.status === "online");
+  const told: unknown[] = [];
+  doc.on("save", (save) => void told.push([save.unsent, save.sent, save.allSaved]));
+  doc.insert(0, "one");
+  await until(() => doc.save.sent > 0);
+  doc.insert(3, "two ");
+  await until(() => doc.save.allSaved);
+  assert.deepEqual(told, [[3, 0, false], [0, 3, false], [4, 3, false], [4, 0, false], [0, 4, false], [0, 0, true]]);
+});
+
+test("a listener hears until it is taken away, and one that fails stops nobody else", async () => {
+  const { open, world } = room();
+  const { doc } = open({ storage: null });
+  await settle();
+  const heard: string[] = [];
+  const stop = doc.on("change", () => void heard.push("first"));
+  doc.on("change", () => {
+    throw new Error("a mistake of the application");
+  });
+  doc.on("change", ({ origin }) => void heard.push(origin));
+  doc.insert(0, "a");
+  stop();
+  doc.insert(1, "b");
+  assert.deepEqual(heard, ["first", "local", "local"]);
+  assert.equal(doc.text, "ab");
+  await assert.rejects(world.runUntil(world.now + 1), /a mistake of the application/);
+});
+
+test("an edit keeps to whole characters and to the text", async () => {
+  const { open } = room();
+  const { doc } = open({ storage: null });
+  await settle();
+  doc.insert(0, "a😀b");
+  // Inside of the pair.
+  doc.insert(2, "x");
+  assert.equal(doc.text, "ax😀b");
+  doc.edit([{ at: 0, del: doc.length, ins: "a😀b" }]);
+  // Half of it is all of it.
+  doc.delete(2, 1);
+  assert.equal(doc.text, "ab");
+  doc.delete(1, 100);
+  doc.insert(100, "end");
+  doc.insert(-5, "start ");
+  assert.equal(doc.text, "start aend");
+  doc.edit([{ at: -5, del: 3, ins: "" }, { at: 6, del: -6, ins: "!" }, { at: 50, del: 5, ins: "" }]);
+  assert.equal(doc.text, "start !aend");
+});
+
+test("a document is closed once, and a fork that is not there is not restored", async () => {
+  const { open, until } = room();
+  const { doc, close } = open();
+  await until(() => doc.status === "online");
+  doc.insert(0, "text");
+  await doc.restoreFork("unknown");
+  assert.equal(doc.text, "text");
+  const told: string[] = [];
+  doc.on("status", (status) => void told.push(status));
+  await close();
+  await doc.close();
+  assert.deepEqual([told, doc.status], [["closed"], "closed"]);
 });
 
 // --- What the server forgot
