@@ -349,7 +349,7 @@ test("who does not answer is told from a token that does not come", async () => 
   const late = link({ token: () => new Promise((resolve) => (come = resolve)) });
   await late.next();
   assert.equal(await late.next(), 15_000);
-  assert.match(late.problems.at(-1)!.message, /^the token callback did not finish in time/);
+  assert.match(late.problems.at(-1)!.message, /^the token callback takes too long/);
   assert.equal(late.problems.at(-1)!.retry, true);
   // The next attempt asks for one of its own.
   come("t");
