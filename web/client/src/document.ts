@@ -172,7 +172,8 @@ export class InklogDocument {
       this.core.change("local", (changes) => {
         for (const { at, del, ins } of edits) {
           const from = this.#outside(at, 1);
-          this.core.edit(from, Math.max(0, this.#outside(at + del, -1) - from), ins, changes);
+          // An insert inside of a surrogate pair deletes nothing.
+          this.core.edit(from, del > 0 ? this.#outside(at + del, -1) - from : 0, ins, changes);
         }
       });
     } finally {

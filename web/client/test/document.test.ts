@@ -3,60 +3,15 @@
 import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { type Fork, InklogDocument, type InklogError, type OpenOptions, type Storage, forgetDocument } from "../src/index.js";
+import { type Fork, type OpenOptions, forgetDocument } from "../src/index.js";
 import { leastChange } from "../src/restore.js";
 import { inTime } from "../src/storage.js";
 import { undoOf } from "../src/undo.js";
-import { Device } from "./sim/device.js";
-import { Network, envOf } from "./sim/network.js";
+import { Network } from "./sim/network.js";
 import { Random } from "./sim/random.js";
 import { Server } from "./sim/server.js";
-import { World, settle } from "./sim/world.js";
-
-/** A server, a device and its tabs. */
-function room() {
-  const world = new World(7);
-  const server = new Server(world);
-  const network = new Network(world, server);
-  const device = new Device(world);
-  const open = (options: Partial<OpenOptions> = {}) => {
-    const tab = { dead: false, offline: false };
-    const page = new EventTarget();
-    const storage = device.storage(tab);
-    const doc = new InklogDocument({ url: "ws://sim/dev", docId: "d", user: "me", storage, WebSocket: network.socketOf(tab), ...options }, envOf(world, tab, page));
-    const errors: InklogError[] = [];
-    doc.on("error", (error) => errors.push(error));
-    const close = async () => {
-      let isClosed = false;
-      void doc.close().then(() => (isClosed = true));
-      while (!isClosed) await world.runUntil(world.now + 100);
-      device.kill(tab);
-    };
-    return { doc, tab, page, storage, errors, close };
-  };
-  const until = async (holds: () => boolean, ms = 600_000) => {
-    for (const end = world.now + ms; !holds(); ) {
-      if (world.now > end) assert.fail(`waited in vain for ${holds}`);
-      await world.runUntil(world.now + 50);
-    }
-  };
-  return { world, server, network, device, open, until };
-}
-
-/** A store whose calls can be made to fail, or never to end. */
-function moody(storage: Storage) {
-  const mood: { read?: "fails" | "hangs"; write?: "fails" | "hangs"; lock?: "fails" | "hangs" } = {};
-  const call = <T>(how: "fails" | "hangs" | undefined, what: () => Promise<T>): Promise<T> => {
-    if (how === "hangs") return new Promise(() => {});
-    return how ? Promise.reject(new Error("QuotaExceededError")) : what();
-  };
-  const it: Storage = {
-    read: (prefix) => call(mood.read, () => storage.read(prefix)),
-    write: (changes) => call(mood.write, () => storage.write(changes)),
-    lock: (name) => call(mood.lock, () => storage.lock(name)),
-  };
-  return { mood, storage: it };
-}
+import { settle } from "./sim/world.js";
+import { moody, room } from "./tabs.js";
 
 const asks = (page: EventTarget): boolean => !page.dispatchEvent(new Event("beforeunload", { cancelable: true }));
 
@@ -136,8 +91,8 @@ for (const how of ["fails", "hangs"] as const) {
 }
 
 test("a page that was frozen does not take its store for a broken one", async () => {
-  const clock = { now: 0, due: [] as (() => void)[] };
-  const env = { performance: { now: () => clock.now }, setTimeout: (run: () => void) => clock.due.push(run), clearTimeout: () => {} };
+  const clock = { now: 0, due: [] as (() => void)[], cleared: [] as number[] };
+  const env = { performance: { now: () => clock.now }, setTimeout: (run: () => void) => clock.due.push(run), clearTimeout: (timer: number) => clock.cleared.push(timer) };
   let answer!: (value: string) => void;
   const waits = inTime(env, 1_000, new Promise<string>((resolve) => (answer = resolve)));
   clock.now = 600_000;
@@ -145,6 +100,8 @@ test("a page that was frozen does not take its store for a broken one", async ()
   assert.equal(clock.due.length, 1);
   answer("kept");
   assert.equal(await waits, "kept");
+  await settle();
+  assert.deepEqual(clock.cleared, [1]);
   const fails = inTime(env, 1_000, new Promise(() => {}));
   clock.now += 1_000;
   clock.due.at(-1)!();
@@ -186,6 +143,7 @@ test("a token callback that throws, no WebSocket, a wrong address: one error wit
     await world.runUntil(120_000);
     assert.deepEqual(errors.map(({ code }) => code), [code]);
     assert.match(errors[0]!.message, message);
+    assert.equal(errors[0]!.retry, code !== "bad_url");
     assert.deepEqual([doc.problem?.code, problems], [code, [code]]);
     const isRefused = code === "unauthorized" || code === "forbidden";
     assert.ok((isRefused ? ["refused"] : ["offline", "connecting"]).includes(doc.status));
@@ -196,7 +154,8 @@ test("a token callback that throws, no WebSocket, a wrong address: one error wit
   try {
     const { doc } = open({ WebSocket: undefined as never });
     await world.runUntil(1_000);
-    assert.equal(doc.problem?.code, "no_websocket");
+    assert.deepEqual([doc.problem?.code, doc.problem?.retry], ["no_websocket", false]);
+    assert.match(doc.problem!.message, /pass one as the option WebSocket/);
   } finally {
     if (own) Object.defineProperty(globalThis, "WebSocket", own);
   }
@@ -245,6 +204,30 @@ test("a dead connection is looked for when the page comes back", async () => {
   const at = world.now;
   await until(() => doc.status !== "online");
   assert.ok(world.now - at <= 5_000);
+  // It is gone, and nobody was refused.
+  assert.deepEqual([doc.status, doc.problem], ["connecting", null]);
+  network.weather.lost = 0;
+  await until(() => doc.status === "online");
+});
+
+test("a page without a network connects again as soon as it has one, or comes back", async () => {
+  const { open, until, network, world } = room();
+  const { doc, page, tab } = open();
+  await until(() => doc.status === "online");
+  for (const comesBack of ["online", "pageshow"]) {
+    tab.offline = true;
+    page.dispatchEvent(new Event("offline"));
+    assert.equal(doc.status, "offline");
+    await world.runUntil(world.now + 600_000);
+    // Whatever pause there is, it is over.
+    await until(() => doc.status === "offline");
+    tab.offline = false;
+    const { attempts } = network;
+    page.dispatchEvent(new Event(comesBack));
+    await settle();
+    assert.equal(network.attempts, attempts + 1);
+    await until(() => doc.status === "online", 1_000);
+  }
 });
 
 test("names that a server would refuse, and edits that are none, are refused at once", async () => {
@@ -261,6 +244,74 @@ test("names that a server would refuse, and edits that are none, are refused at 
   await close();
   assert.throws(() => doc.insert(0, "late"), /closed/);
   assert.equal(doc.text, "");
+});
+
+// --- What an application is told, and does
+
+test("what is typed is unsent, then on its way, then saved", async () => {
+  const { open, until } = room();
+  const { doc } = open();
+  assert.deepEqual(doc.save, { unsent: 0, sent: 0, allSaved: true, blocked: false });
+  await until(() => doc.status === "online");
+  const told: unknown[] = [];
+  doc.on("save", (save) => void told.push([save.unsent, save.sent, save.allSaved]));
+  doc.insert(0, "one");
+  await until(() => doc.save.sent > 0);
+  doc.insert(3, "two ");
+  await until(() => doc.save.allSaved);
+  assert.deepEqual(told, [[3, 0, false], [0, 3, false], [4, 3, false], [4, 0, false], [0, 4, false], [0, 0, true]]);
+});
+
+test("a listener hears until it is taken away, and one that fails stops nobody else", async () => {
+  const { open, world } = room();
+  const { doc } = open({ storage: null });
+  await settle();
+  const heard: string[] = [];
+  const stop = doc.on("change", () => void heard.push("first"));
+  doc.on("change", () => {
+    throw new Error("a mistake of the application");
+  });
+  doc.on("change", ({ origin }) => void heard.push(origin));
+  doc.insert(0, "a");
+  stop();
+  doc.insert(1, "b");
+  assert.deepEqual(heard, ["first", "local", "local"]);
+  assert.equal(doc.text, "ab");
+  await assert.rejects(world.runUntil(world.now + 1), /a mistake of the application/);
+});
+
+test("an edit keeps to whole characters and to the text", async () => {
+  const { open } = room();
+  const { doc } = open({ storage: null });
+  await settle();
+  doc.insert(0, "a😀b");
+  // Inside of the pair.
+  doc.insert(2, "x");
+  assert.equal(doc.text, "ax😀b");
+  doc.edit([{ at: 0, del: doc.length, ins: "a😀b" }]);
+  // Half of it is all of it.
+  doc.delete(2, 1);
+  assert.equal(doc.text, "ab");
+  doc.delete(1, 100);
+  doc.insert(100, "end");
+  doc.insert(-5, "start ");
+  assert.equal(doc.text, "start aend");
+  doc.edit([{ at: -5, del: 3, ins: "" }, { at: 6, del: -6, ins: "!" }, { at: 50, del: 5, ins: "" }]);
+  assert.equal(doc.text, "start !aend");
+});
+
+test("a document is closed once, and a fork that is not there is not restored", async () => {
+  const { open, until } = room();
+  const { doc, close } = open();
+  await until(() => doc.status === "online");
+  doc.insert(0, "text");
+  await doc.restoreFork("unknown");
+  assert.equal(doc.text, "text");
+  const told: string[] = [];
+  doc.on("status", (status) => void told.push(status));
+  await close();
+  await doc.close();
+  assert.deepEqual([told, doc.status], [["closed"], "closed"]);
 });
 
 // --- What the server forgot
@@ -390,4 +441,22 @@ test("what is forgotten is gone from the device, unless it is open, or exists no
   assert.ok(device.records.size > 0);
   assert.deepEqual(await call({ discardUnsent: true }), { forgotten: true, unsent: 6 });
   assert.equal(device.records.size, 0);
+});
+
+test("a text that was put aside exists nowhere else, and is forgotten only with what is unsent", async () => {
+  const { device, world } = room();
+  const fork = (server: string, text: string) => device.records.set(`d/~fork/${text}`, { id: text, text, at: 0, server, log: undefined });
+  fork("ws://sim/dev", "here");
+  fork("ws://sim/dev", "here, too");
+  fork("ws://other/dev", "there");
+  const forgets = async (discardUnsent: boolean) => {
+    let done: unknown;
+    void forgetDocument({ url: "ws://sim/dev", docId: "d", storage: device.storage({ dead: false }), discardUnsent }).then((value) => (done = value));
+    while (!done) await world.runUntil(world.now + 10);
+    return done;
+  };
+  assert.deepEqual(await forgets(false), { forgotten: false, unsent: 13 });
+  assert.equal(device.records.size, 3);
+  assert.deepEqual(await forgets(true), { forgotten: true, unsent: 13 });
+  assert.deepEqual([...device.records.keys()], ["d/~fork/there"]);
 });

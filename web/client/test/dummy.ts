@@ -51,8 +51,8 @@ export class Alice {
     this.core = this.newCore();
   }
 
-  static joined(server: DummyServer): Alice {
-    const alice = new Alice();
+  static joined(server: DummyServer, seed?: number): Alice {
+    const alice = new Alice(seed);
     alice.core.connected(0);
     alice.talk(server);
     alice.updates();
@@ -117,13 +117,18 @@ export class Alice {
 
   /** What the store has, all of it free or none. */
   sessions(free = true): StoredAgent[] {
-    const records = structuredClone([...this.store].sort());
-    const agents = records.filter(([key]) => key.startsWith("d/~/")).map(([key]) => key.slice(4));
-    return agents.map((agent) => {
-      const own = records.filter(([key]) => key.startsWith(agentPrefix("d", agent)));
-      return readAgent("d", agent, readChain(this.store.get(chainKey("d", agent))), own, free);
-    });
+    return storedAgents(this.store, free);
   }
+}
+
+/** The agents of the document `d` in a store, all of them free or none. */
+export function storedAgents(store: ReadonlyMap<string, any>, free: boolean): StoredAgent[] {
+  const records = structuredClone([...store].sort());
+  const agents = records.filter(([key]) => key.startsWith("d/~/")).map(([key]) => key.slice(4));
+  return agents.map((agent) => {
+    const own = records.filter(([key]) => key.startsWith(agentPrefix("d", agent)));
+    return readAgent("d", agent, readChain(store.get(chainKey("d", agent))), own, free);
+  });
 }
 
 /** Bob, who types one word an event. */

@@ -18,10 +18,11 @@ interface Given {
   random?: () => number;
   token?: () => Token | Promise<Token>;
   /** What asking the server without a WebSocket comes to. */
-  fetch?: () => Promise<unknown>;
+  fetch?: (url: string, options: RequestInit) => Promise<unknown>;
+  navigator?: { onLine: boolean };
 }
 
-function link({ random = () => 1, token, fetch }: Given = {}) {
+function link({ random = () => 1, token, fetch, navigator }: Given = {}) {
   const world = new World(1);
   const sockets: FakeSocket[] = [];
   const problems: (InklogError | null)[] = [];
@@ -45,14 +46,14 @@ function link({ random = () => 1, token, fetch }: Given = {}) {
       this.onclose?.({});
     }
   }
-  const env = { ...envOf(world, { dead: false }), Math: { random }, fetch };
+  const env = { ...envOf(world, { dead: false }), Math: { random }, fetch, navigator };
   const options = { url: "ws://x/dev", docId: "d", WebSocket: Socket, ...(token && { token }) };
   const core = {
     connected: () => void told.push("connected"),
     received: (frame: string) => void told.push(frame),
     overheard: (frame: string) => void told.push(`overheard ${frame}`),
     disconnected: () => void told.push("disconnected"),
-    turnedAway: () => void told.push("turned away"),
+    turnedAway: (isForbidden: boolean) => void told.push(isForbidden ? "forbidden" : "turned away"),
   };
   const link = new Link(options, env, core, () => {}, (problem) => void problems.push(problem));
   /** Time goes to what is due. */
@@ -137,7 +138,7 @@ test("what cannot be a subprotocol is a problem, and the callback is called agai
 });
 
 test("a refused client asks ever less often, up to 5 min, and at once when it is told to", async () => {
-  const { link: one, last, next, sockets } = link({ token: () => "t" });
+  const { link: one, last, next, sockets, problems } = link({ token: () => "t" });
   await next();
   const pauses: number[] = [];
   for (let i = 0; i < 12; i++) {
@@ -147,6 +148,7 @@ test("a refused client asks ever less often, up to 5 min, and at once when it is
     pauses.push(await next());
   }
   assert.deepEqual(pauses.slice(-4), [128_000, 256_000, 300_000, 300_000]);
+  assert.ok(problems.every((problem) => problem!.retry));
   const before = sockets.length;
   last().onclose!({});
   one.renew();
@@ -161,7 +163,7 @@ test("a connection is made anew before the gateway's two hours, and an attempt w
   await next();
   works();
   const lifetime = await next();
-  assert.ok(lifetime > 100 * 60_000 && lifetime < 118 * 60_000);
+  assert.ok(lifetime > 110 * 60_000 && lifetime < 118 * 60_000);
   assert.deepEqual([one.status, open().length], ["online", 2]);
 });
 
@@ -249,23 +251,30 @@ test("who has no rights under a new token does not go on with the old one", asyn
 
 test("a browser cannot tell a server that refuses a token from none: whether one answers there is looked at", async () => {
   let answers = true;
-  const fetch = async () => {
+  const asked: unknown[] = [];
+  const fetch = async (...how: unknown[]) => {
+    asked.push(how);
     if (!answers) throw new TypeError("Failed to fetch");
   };
   const { link: one, last, next, problems } = link({ token: () => "t", fetch });
   await next();
   await fails(last());
   assert.equal(one.status, "offline", "one failure is nothing yet");
+  assert.deepEqual([problems, asked], [[], []]);
   await next();
   await fails(last());
   assert.equal(one.status, "refused");
   assert.deepEqual(codes(problems), ["unauthorized"]);
   assert.match(problems.at(-1)!.message, /^ws:\/\/x\/dev answers, but does not let you in/);
+  assert.equal(problems.at(-1)!.retry, true);
+  // A page of another origin may ask like this, and what a cache has says nothing.
+  assert.deepEqual(asked, [["http://x/dev", { mode: "no-cors", cache: "no-store", credentials: "omit" }]]);
   answers = false;
   await next();
   await fails(last());
   assert.equal(one.status, "offline");
   assert.equal(problems.at(-1)!.code, "unreachable");
+  assert.match(problems.at(-1)!.message, /^cannot reach ws:\/\/x\/dev: /);
 });
 
 test("where no token was given, a failure is a failure", async () => {
@@ -288,4 +297,137 @@ test("the network's coming back is not waited for", async () => {
   assert.equal(one.status, "offline");
   one.again();
   assert.equal(await next(), 0);
+});
+
+test("what once worked is told as unreachable after six attempts, what never did after two, and while the system has no network, nothing is", async () => {
+  for (const [wasOnline, attempts] of [[true, 6], [false, 2]] as const) {
+    const { last, works, next, problems } = link();
+    await next();
+    if (wasOnline) {
+      works();
+      last().onclose!({});
+      await next();
+    }
+    let failures = 0;
+    do {
+      failures++;
+      await fails(last());
+      await next();
+    } while (!codes(problems).length);
+    // That it ended is the first.
+    assert.equal(failures + Number(wasOnline), attempts);
+    assert.deepEqual([problems.at(-1)!.code, problems.at(-1)!.retry], ["unreachable", true]);
+  }
+  const { last, next, problems } = link({ navigator: { onLine: false } });
+  for (let i = 0; i < 10; i++) {
+    await next();
+    await fails(last());
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("a server that opens connections and ends them can be reached", async () => {
+  const { last, next, problems } = link();
+  for (let i = 0; i < 10; i++) {
+    await next();
+    last().onopen!({});
+    last().onclose!({});
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("who does not answer is told from a token that does not come", async () => {
+  const { next, problems, link: one } = link();
+  for (let i = 0; i < 2; i++) {
+    await next();
+    assert.equal(one.status, "connecting");
+    assert.equal(await next(), 15_000);
+    assert.equal(one.status, "offline");
+  }
+  assert.match(problems.at(-1)!.message, /^cannot reach ws:\/\/x\/dev \(no answer\)/);
+  let come!: (token: string) => void;
+  const late = link({ token: () => new Promise((resolve) => (come = resolve)) });
+  await late.next();
+  assert.equal(await late.next(), 15_000);
+  assert.match(late.problems.at(-1)!.message, /^the token callback takes too long/);
+  assert.equal(late.problems.at(-1)!.retry, true);
+  // The next attempt asks for one of its own.
+  come("t");
+  await settle();
+  assert.deepEqual(late.sockets, []);
+  const errors = [[new Error("no user"), "no user"], ["signed out", "signed out"], [new Error(""), "Error"]] as const;
+  for (const [error, words] of errors) {
+    const failing = link({ token: () => Promise.reject(error) });
+    await failing.next();
+    assert.deepEqual(failing.problems, [{ code: "token", message: `the token callback failed: ${words}`, retry: true }]);
+  }
+});
+
+test("after a connection that worked, pauses are short again", async () => {
+  const { last, works, next } = link();
+  await next();
+  for (let i = 0; i < 6; i++) {
+    last().onclose!({});
+    await next();
+  }
+  works();
+  last().onclose!({});
+  assert.equal(await next(), 500);
+});
+
+test("a connection that was replaced is not gone back to once it is over", async () => {
+  for (const endsItself of [true, false]) {
+    const { link: one, sockets, works, last, next, open, told } = link();
+    await next();
+    works();
+    one.renew();
+    await settle();
+    last().onopen!({});
+    one.online();
+    if (endsItself) sockets[0]!.close();
+    else one.online();
+    assert.deepEqual(open(), [1]);
+    sockets[0]!.onmessage!({ data: "late" });
+    assert.ok(!told.includes("overheard late"));
+    last().close();
+    assert.equal(one.status, "offline");
+    await next();
+    assert.equal(sockets.length, 3);
+    works();
+    assert.equal(one.status, "online");
+  }
+});
+
+test("who was never let in is refused at once", async () => {
+  const { link: one, last, next, problems } = link({ token: () => "t" });
+  await next();
+  last().onopen!({});
+  one.refused({ code: "unauthorized", message: "no", retry: false });
+  assert.equal(one.status, "refused");
+  assert.deepEqual(problems, [{ code: "unauthorized", message: "no", retry: true }]);
+});
+
+test("what is closed stays closed, with all that was on its way", async () => {
+  const { link: one, works, next, open } = link();
+  await next();
+  works();
+  one.renew();
+  await settle();
+  assert.deepEqual(open(), [0, 1]);
+  one.close();
+  assert.deepEqual([one.status, open(), one.deadline], ["closed", [], Infinity]);
+  one.again();
+  one.refused({ code: "forbidden", message: "no", retry: false });
+  one.send("nothing");
+  assert.deepEqual([one.status, one.deadline], ["closed", Infinity]);
+});
+
+test("without a network, no attempt goes on", async () => {
+  const { link: one, works, next, open } = link();
+  await next();
+  works();
+  one.renew();
+  await settle();
+  one.offline();
+  assert.deepEqual([one.status, open()], ["offline", []]);
 });

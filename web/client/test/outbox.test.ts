@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TextDoc, type WireEvent, localOp } from "../src/crdt/index.js";
-import { judge, newOutbox, push } from "../src/sync/outbox.js";
+import { judge, newOutbox, push, wireEvent } from "../src/sync/outbox.js";
 
 type WireOp = WireEvent["ops"][number];
 
@@ -76,4 +76,47 @@ test("what one op proves, the event's other ops must prove as well", () => {
   doc.apply(event("alice", 0, ops[0]!, remove("alice-1", "bob-1", 1)));
   judge(outbox, doc, ({ events }) => events.shift());
   assert.equal(outbox.events[0]?.refused, true);
+});
+
+// What a frame takes, less the longest envelope.
+const FRAME_BYTES = 32_768;
+
+/** The events that come of ops, each with what it takes in a frame with the longest names. */
+function framed(ops: WireOp[], agent: string) {
+  const outbox = newOutbox(agent);
+  for (const op of ops) push(outbox, localOp(op), () => []);
+  const sizes = outbox.events.map((typed) => {
+    const message = { action: "SEND_OP", docId: "d".repeat(128), ...wireEvent(agent, typed), ref: 999_999_999 };
+    return Buffer.byteLength(JSON.stringify(message));
+  });
+  return { outbox, sizes };
+}
+
+test("no event outgrows a frame, whatever it is made of, and none is cut long before", () => {
+  const [me, other] = ["m".repeat(64), "o".repeat(64)];
+  const far = 2 ** 52;
+  const kinds = ["x", "\u0001", "\u001f", "\b", "\t", "\n", "\u000b", "\f", "\r", " ", '"', "\\", "\u007f", "\u0080", "é", "\u07ff", "\u0800", "漢", "\uffff", "😀", "a\u0001\né漢😀"];
+  for (const kind of kinds) {
+    // A paste.
+    const text = kind.repeat(Math.ceil(40_000 / [...kind].length));
+    const pasted = framed([insert(`${me}-${far}`, text, { left: `${other}-${far}` })], me);
+    const texts = pasted.outbox.events.flatMap(({ ops }) => ops.map((op) => op.text));
+    assert.equal(texts.join(""), text, JSON.stringify(kind));
+    assert.ok(pasted.sizes.length > 1 && Math.max(...pasted.sizes) <= FRAME_BYTES, JSON.stringify(kind));
+    assert.ok(pasted.sizes.slice(0, -1).every((size) => size > 29_000), `${JSON.stringify(kind)}: ${pasted.sizes}`);
+    for (const [i, { after, end }] of pasted.outbox.events.entries()) assert.equal(end, pasted.outbox.events[i + 1]?.after ?? pasted.outbox.end, `${after}`);
+    // Characters here and there, and what goes here and there.
+    const scattered = framed(Array.from({ length: 600 }, (_, i) => insert(`${me}-${far + i * [...kind].length}`, kind, { left: `${other}-${far + 2 * i}` })), me);
+    const deleted = framed(Array.from({ length: 600 }, (_, i) => remove(`${me}-${far + i}`, `${other}-${far + 2 * i}`, 1)), me);
+    for (const { sizes } of [scattered, deleted]) {
+      assert.ok(sizes.length > 1 && Math.max(...sizes) <= FRAME_BYTES, `${JSON.stringify(kind)}: ${sizes}`);
+      assert.ok(sizes.slice(0, -1).every((size) => size > 20_000), `${JSON.stringify(kind)}: ${sizes}`);
+    }
+  }
+});
+
+test("what is typed letter by letter is one op, which counts once", () => {
+  const { outbox, sizes } = framed(Array.from({ length: 29_000 }, (_, i) => insert(`a-${i}`, "x", { left: i ? `a-${i - 1}` : null })), "a");
+  assert.equal(outbox.events.length, 1);
+  assert.ok(sizes[0]! < 30_000);
 });

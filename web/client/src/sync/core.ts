@@ -269,8 +269,7 @@ export class Core extends OfflineDocument {
 
   /** Sends the oldest event, when none is in flight and the store has it. */
   #pump(now: number): void {
-    const connection = this.connection;
-    if (!connection) return;
+    const connection = this.connection!;
     const { inFlight } = connection;
     // It may be known to be durable from elsewhere than its ack.
     if (inFlight && inFlight.outbox.events[0] !== inFlight.event) connection.inFlight = null;
@@ -548,15 +547,15 @@ export class Core extends OfflineDocument {
     // Of presence, or of a request given up.
     if (ref !== undefined && !ofSync && !ofSend) return;
     if (retry) return this.#tryAgain(now, ref, Math.min(retryAfterMs, SYNC_PAUSE_MS_MAX));
-    const final = code === "unauthorized" || code === "forbidden";
-    if (code === "unauthorized" || (ofSync && final)) {
-      this.turnedAway(code === "forbidden");
+    const isForbidden = code === "forbidden";
+    if (code === "unauthorized" || (ofSync && isForbidden)) {
+      this.turnedAway(isForbidden);
       this.updates.push(["link", { code, message, retry: false }]);
       return;
     }
-    this.tell(code, message, !final);
-    if (ofSend && final) this.#refusal = { code, message, retry: true };
-    if (inFlight && !ofSync && !final) {
+    this.tell(code, message, !isForbidden);
+    if (ofSend && isForbidden) this.#refusal = { code, message, retry: true };
+    if (inFlight && !ofSync && !isForbidden) {
       this.#refuse(inFlight.outbox, now, inFlight.event, code);
     } else {
       // Without the cursor, in case that is what it does not like.

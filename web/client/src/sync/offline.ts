@@ -206,7 +206,7 @@ export class OfflineDocument implements Kept {
     const known = new Map(this.doc.version);
     // What is saved shows, whichever tab wrote it.
     for (const { recent } of agents) this.#applyAll(recent);
-    for (const stored of agents) this.#mergeIfBehind(stored);
+    for (const stored of agents) if (stored !== newest) this.#mergeIfBehind(stored);
     // The log may since have forgotten what the newest base lacks, or what waits; a replay after its cursor would not show that.
     if (ahead(this.doc.version, known).length || this.doc.waitingCount) this.cursor = undefined;
     const free = agents.filter(({ free }) => free).sort((a, b) => b.events.length - a.events.length);
@@ -222,7 +222,10 @@ export class OfflineDocument implements Kept {
   /** Takes over the events of tabs that are no more. */
   protected takeIn(agents: StoredAgent[]): void {
     this.#asWhole(() => {
-      for (const { recent } of agents) for (const event of recent) this.keeper.add(event);
+      for (const stored of agents) {
+        for (const event of stored.recent) this.keeper.add(event);
+        this.#mergeIfBehind(stored);
+      }
       this.#takeOver(this.#admit(agents));
     });
   }
@@ -350,9 +353,9 @@ export class OfflineDocument implements Kept {
     push(this.own, op, () => this.outboxes.filter((outbox) => outbox !== this.own).map(({ agent }) => agent));
   }
 
-  /** Merges an agent's own base where the document lacks durable events of it. */
+  /** Merges an agent's own base where the document lacks anything of it: what is unsent may need that base alone. */
   #mergeIfBehind(stored: StoredAgent): void {
-    if (this.#known(stored.agent) < startOf(stored)) this.#mergeStored(stored);
+    if (this.#known(stored.agent) < stored.end) this.#mergeStored(stored);
   }
 
   /** Adds what agents kept. */
@@ -363,7 +366,6 @@ export class OfflineDocument implements Kept {
       const durable = events.splice(0, Math.max(0, events.findLastIndex(({ sent }) => sent)));
       for (const event of durable) recent.push(wireEvent(agent, event));
       this.#applyAll(recent);
-      this.#mergeIfBehind(stored);
     }
     for (const outbox of agents) {
       // So far all that the document holds of the agent is durable.
