@@ -256,12 +256,25 @@ async fn a_failing_gateway_is_no_reason_to_forget_anybody() {
     let world = World::start(Gateway::default()).await;
     let d = doc("d");
     world.join(&d, &["c1", "c2"]).await;
-    world.refuse("c1", [Refusal::Status(500), Refusal::Status(503)]);
+    world.refuse("c1", [500, 503, 503, 500].map(Refusal::Status));
     for _ in 0..2 {
         world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
         assert_eq!(world.joined(&d).await, ["c1", "c2"]);
     }
-    assert_eq!((world.posts_to("c1"), world.taken_by("c2").len()), (2, 2));
+    assert_eq!((world.posts_to("c1"), world.taken_by("c2").len()), (4, 2), "each is offered twice");
+}
+
+#[tokio::test]
+async fn a_post_that_fails_or_is_late_once_arrives() {
+    for refusal in [Refusal::Status(500), Refusal::Answer] {
+        let world = World::start(Gateway::default()).await;
+        let d = doc("d");
+        world.join(&d, &["c1"]).await;
+        world.refuse("c1", [refusal]);
+        world.broadcast(sent(&[(&d, &typed("alice", 0, "a")[0], "other")])).await;
+        assert_eq!(world.taken_by("c1"), [events_of("d", &[("alice", 0)])]);
+        assert_eq!(world.joined(&d).await, ["c1"]);
+    }
 }
 
 /// The connections of these documents cannot be read.

@@ -146,6 +146,7 @@ async fn outcomes(push: &ApiGatewayPush) -> [&'static str; 2] {
         Ok(()) => "taken",
         Err(PushError::Gone) => "gone",
         Err(PushError::Busy(_)) => "busy",
+        Err(PushError::Late(_)) => "late",
         Err(PushError::Retry(_)) => "retry",
         Err(PushError::Refused(_)) => "refused",
     })
@@ -180,7 +181,7 @@ async fn only_a_connection_that_is_gone_is_forgotten() {
 async fn a_gateway_that_does_not_answer_may_do_so_later() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let silent = push(format!("http://{}", listener.local_addr().expect("it is bound")));
-    assert_eq!(outcomes(&silent).await, ["busy"; 2], "it says nothing");
+    assert_eq!(outcomes(&silent).await, ["late"; 2], "it says nothing");
     drop(listener);
     assert_eq!(outcomes(&silent).await, ["retry"; 2], "nobody listens");
 }

@@ -2,8 +2,8 @@
 //!
 //! A batch is grouped by document; all events of one document go to each of its connections in as few
 //! messages as possible, except those that the connection itself sent. All connections at once,
-//! with a bound, each once: nobody waits for a slow one. Best effort: a client that misses
-//! something finds the gap and syncs.
+//! with a bound, each once, or twice if the first call broke off: nobody waits for a slow one. Best
+//! effort: a client that misses something finds the gap and syncs.
 #![deny(missing_docs)]
 
 use std::collections::HashSet;

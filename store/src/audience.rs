@@ -118,15 +118,20 @@ impl Audience {
             .await
     }
 
-    /// Posts one message, once.
+    /// Posts one message, and once more if the call was late or broke off: one such call would else keep an edit from
+    /// a client for minutes.
     async fn post(&self, connection: &str, message: &str) -> Option<Missed> {
         if planted(Bug::SlowIsWaitedFor) {
             return (!self.deliver(connection, message, READER_PATIENCE).await).then_some(Missed::Busy);
         }
-        let (missed, why) = match self.push.post(connection, message).await {
+        let mut posted = self.push.post(connection, message).await;
+        if let Err(PushError::Late(_) | PushError::Retry(_)) = posted {
+            posted = self.push.post(connection, message).await;
+        }
+        let (missed, why) = match posted {
             Ok(()) => return None,
             Err(PushError::Gone) => return Some(Missed::Gone),
-            Err(PushError::Busy(why)) => (Missed::Busy, why),
+            Err(PushError::Busy(why) | PushError::Late(why)) => (Missed::Busy, why),
             Err(PushError::Retry(why) | PushError::Refused(why)) => (Missed::Failed, why),
         };
         tracing::warn!(connection, why, "skipped a connection");
@@ -146,7 +151,7 @@ impl Audience {
                     tracing::warn!(connection, why, "the gateway refused a message");
                     return false;
                 }
-                Err(PushError::Busy(why) | PushError::Retry(why)) => why,
+                Err(PushError::Busy(why) | PushError::Late(why) | PushError::Retry(why)) => why,
             };
             if self.clock.monotonic() + pause > deadline {
                 tracing::warn!(connection, why, "gave up on a client that reads nothing");
@@ -164,7 +169,7 @@ enum Missed {
     Gone,
     /// It was not ready.
     Busy,
-    /// The gateway or the message is at fault: the next message shows the gap.
+    /// The gateway is at fault, twice, or the message is: the next message shows the gap.
     Failed,
 }
 

@@ -164,8 +164,8 @@ test("everybody who is here can be listed and gone to, with the keyboard; no nam
   await page.keyboard.press("Enter");
   const list = page.getByRole("group", { name: "Everybody who is here" });
   await list.waitFor();
-  // Where somebody's cursor is comes after the news that they are here.
-  await list.getByTitle("Has no cursor in the text yet").first().waitFor({ state: "detached" });
+  // Where somebody's cursor is comes after the news that they are here; what is lost of presence, after 40 seconds.
+  await list.getByTitle("Has no cursor in the text yet").first().waitFor({ state: "detached", timeout: 60_000 });
   await window.shot("people");
   const shown = await list.getByRole("button").allInnerTexts();
   assert.deepEqual(new Set(shown), new Set([...names.slice(0, 4), `${"x".repeat(39)}${family}`, ...names.slice(5)]));

@@ -57,7 +57,7 @@ fn classify<E: std::error::Error + 'static>(error: SdkError<E>) -> PushError {
         Some(status @ 429) => PushError::Busy(format!("status {status}")),
         Some(status @ 500..=599) => PushError::Retry(format!("status {status}")),
         Some(status) => PushError::Refused(format!("status {status}: {error}")),
-        None if matches!(error, SdkError::TimeoutError(_)) => PushError::Busy(error.to_string()),
+        None if matches!(error, SdkError::TimeoutError(_)) => PushError::Late(error.to_string()),
         None => PushError::Retry(error.to_string()),
     }
 }

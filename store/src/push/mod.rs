@@ -13,10 +13,12 @@ pub enum PushError {
     /// The connection is closed (410): forget it.
     #[error("the connection is gone")]
     Gone,
-    /// The client reads too slowly, or too much is posted to it (429), or there is no answer in time: a retry
-    /// may succeed later.
+    /// The client reads too slowly, or too much is posted to it (429): a retry may succeed later.
     #[error("the connection cannot take the message now: {0}")]
     Busy(String),
+    /// There was no answer in time: a retry may succeed.
+    #[error("the connection has not taken the message in time: {0}")]
+    Late(String),
     /// The gateway failed (5xx, no connection): a retry may succeed.
     #[error("the gateway cannot take the message now: {0}")]
     Retry(String),
