@@ -50,10 +50,11 @@ impl Seen {
         if self.is_full() { &self.text } else { &[] }
     }
 
-    fn show(&mut self, change: &Change) {
+    /// Answers what is gone.
+    fn show(&mut self, change: &Change) -> Vec<char> {
         match change {
-            Change::Insert { at, text } => _ = self.text.splice(at..at, text.chars()),
-            Change::Delete { at, len } => _ = self.text.drain(*at..at + len),
+            Change::Insert { at, text } => self.text.splice(at..at, text.chars()).collect(),
+            Change::Delete { at, len } => self.text.drain(*at..at + len).collect(),
         }
     }
 }
@@ -259,7 +260,7 @@ impl Client {
     fn take_updates(&mut self) {
         while let Some(update) = self.core.next_update() {
             match update {
-                Update::Changed(changes) => changes.iter().for_each(|change| self.seen().show(change)),
+                Update::Changed(changes) => changes.iter().for_each(|change| self.show(change)),
                 // Of a client whose files were copied, the other one may have saved the same text in another event.
                 Update::Saved(_) if self.world.faults.fired()[Fault::Copied as usize] > 0 => {}
                 // What a log says that is not there any more has reached the client late.
@@ -284,6 +285,16 @@ impl Client {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().expect("no holder panics")
+    }
+
+    fn show(&self, change: &Change) {
+        let mut seen = self.seen();
+        let gone = seen.show(change);
+        if self.world.faults.fired()[Fault::Copied as usize] > 0 {
+            // Others deleted what a copy has under the same ids.
+            let unsaved = gone.iter().filter(|char| seen.unsaved.contains(char));
+            self.world.chars.lock().expect("no holder panics").may_be_gone.extend(unsaved);
+        }
     }
 
     fn show_all(&self) {
