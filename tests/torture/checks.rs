@@ -16,7 +16,7 @@ use crate::wire::read_anew;
 /// How long it may take, from the end of all faults, until everybody shows the same. Usually it is some seconds. But
 /// a client whose connection could not be registered, as in a Redis that was full, hears of nothing until it syncs: five
 /// minutes later at most, and it may have to ask twice.
-pub const CONVERGENCE_MAX: Duration = Duration::from_secs(400);
+pub const CONVERGENCE_MAX: Duration = Duration::from_secs(11 * 60);
 
 /// What a round's checks came to.
 #[derive(Default)]
