@@ -60,7 +60,7 @@ impl Plan {
             Pace::Usual => 2 + (size * size * 30.0) as usize,
             Pace::Dense | Pace::Calm => 10 + (size * 20.0) as usize,
         };
-        Plan {
+        let plan = Plan {
             docs: if draw.chance(0.8) { 1 } else { 2 },
             clients: draw.between(1, if pace == Pace::Calm { 1 } else { 4 }) as usize,
             edits,
@@ -78,6 +78,9 @@ impl Plan {
             bots: usize::from(draw.chance(if pace == Pace::Calm { 0.2 } else { 0.4 })),
             disk_ms: draw.pick(&[20, 20, 3_000]),
             failing: draw.pick(Operation::ALL),
-        }
+        };
+        // Where answers take long, a short token would leave no time between two connections.
+        let token_life_s = plan.token_life_s.map(|life| life.max(plan.latency_ms / 25));
+        Plan { token_life_s, ..plan }
     }
 }
