@@ -24,7 +24,7 @@ const VISIT_EVERY_MS_MAX: u64 = 600;
 pub type Disk = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// What can be seen of a client.
-#[derive(Default, Clone)]
+#[derive(Default)]
 pub struct Seen {
     /// What an application shows: what the core said of the text, change by change.
     pub text: Vec<char>,
